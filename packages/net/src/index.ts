@@ -5,6 +5,7 @@
  * Not here: sockets, names, interfaces.
  */
 export { brand, type Brand } from "./brand.ts";
+export { type Cancellation } from "./cancellation.ts";
 export { type Blame, type DecodeAction, DecodeError } from "./decode-error.ts";
 export { IpAddress, type IpFamily } from "./ip-address.ts";
 export { Ipv4 } from "./ipv4.ts";
@@ -12,3 +13,4 @@ export { Ipv6 } from "./ipv6.ts";
 export { Prefix, type Prefix4, type Prefix6 } from "./prefix.ts";
 export { Reader } from "./reader.ts";
 export { Writer } from "./writer.ts";
+export { Utf8 } from "./utf8.ts";
