@@ -1,1 +1,19 @@
-export {};
+/**
+ * The datastore as the rest of the house sees it: the `Store` port, Calico's key layout, a typed client and a syncer.
+ *
+ * Standards: Calico's etcd v3 layout of projectcalico.org/v3 resources and IPAM records.
+ * Not here: sockets, files, etcd's protocol. `store-etcd` and others implement the port.
+ */
+export { type AffinityOwner, type StoreKey, keys } from "./keys.ts";
+export { compareKeys } from "./key-order.ts";
+export { MemoryStore, type MemoryStoreOptions } from "./memory-store.ts";
+export {
+  type Entry,
+  type Listing,
+  Revision,
+  type Store,
+  StoreError,
+  type StoreErrorCode,
+  type StoreEvent,
+  type WriteOutcome,
+} from "./store.ts";

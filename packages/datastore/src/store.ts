@@ -1,0 +1,81 @@
+import { brand, type Brand, type Cancellation } from "@caracal/net";
+
+/**
+ * A moment in a store's history, opaque to callers. etcd's is the decimal revision number; compare only for equality,
+ * order is known to the store alone.
+ */
+export type Revision = Brand<string, "Revision">;
+
+export const Revision: {
+  /** Marks text that came from a store, or from an object's `resourceVersion`, as a revision; the store checks it. */
+  readonly of: (text: string) => Revision;
+} = { of: (text) => brand<Revision>(text) };
+
+/** One stored value (JSON text) and the revision of its last change. */
+export interface Entry {
+  readonly key: string;
+  readonly value: string;
+  readonly revision: Revision;
+}
+
+/** Entries ordered by the bytes of their keys, and the store's revision they were read at: a watch may go on from it. */
+export interface Listing {
+  readonly revision: Revision;
+  readonly entries: readonly Entry[];
+}
+
+/** How a write ended. */
+export type WriteOutcome =
+  | { readonly kind: "ok"; readonly entry: Entry }
+  /** Create only: the key is taken. */
+  | { readonly kind: "exists"; readonly current: Entry }
+  /** Update or delete with a revision that is no longer the entry's. */
+  | { readonly kind: "conflict"; readonly current: Entry }
+  /** Update or delete of a key that is not there. */
+  | { readonly kind: "missing" };
+
+/** One change. `previous` is absent when the store has already forgotten it. */
+export type StoreEvent =
+  | { readonly kind: "put"; readonly entry: Entry; readonly created: boolean; readonly previous?: Entry }
+  | { readonly kind: "delete"; readonly key: string; readonly revision: Revision; readonly previous?: Entry };
+
+/**
+ * A versioned key–value store: what Caracal asks of etcd, of the embedded store, and of anything that may replace them.
+ * All methods throw `StoreError`; the outcomes of a write that a correct caller must expect are values.
+ */
+export interface Store {
+  get(key: string): Promise<Entry | undefined>;
+  /** Every entry whose key begins with `prefix`, complete and of one moment; the empty prefix is the whole store. */
+  list(prefix: string): Promise<Listing>;
+  create(key: string, value: string): Promise<WriteOutcome>;
+  update(key: string, value: string, revision: Revision): Promise<WriteOutcome>;
+  /** Without a revision, whatever is there goes. "ok" carries the entry that was deleted. */
+  delete(key: string, revision?: Revision): Promise<WriteOutcome>;
+  /**
+   * Batches of the changes after `after`, in order, none missed or repeated; the changes of one revision come in one
+   * batch. Throws code "compacted" when `after` is older than the history kept, "unavailable" when the store is gone.
+   * Ends when the signal aborts.
+   */
+  watch(prefix: string, after: Revision, signal: Cancellation): AsyncIterable<readonly StoreEvent[]>;
+  /** Ends every watch and releases the connection; calls after it throw "unavailable". */
+  close(): Promise<void>;
+}
+
+/**
+ * - `unavailable`: no answer; the write may or may not have happened. Try again.
+ * - `compacted`: the history asked for is gone. List again.
+ * - `unauthorized`: the store refuses this client.
+ * - `invalid`: the request itself is wrong (too large, not a revision): trying again does not help.
+ */
+export type StoreErrorCode = "unavailable" | "compacted" | "unauthorized" | "invalid";
+
+/** Why a store could not answer. */
+export class StoreError extends Error {
+  override readonly name = "StoreError";
+  readonly code: StoreErrorCode;
+
+  constructor(code: StoreErrorCode, message: string, options?: { readonly cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+  }
+}
