@@ -4,6 +4,7 @@
  * Standards: Calico's etcd v3 layout of projectcalico.org/v3 resources and IPAM records.
  * Not here: sockets, files, etcd's protocol. `store-etcd` and others implement the port.
  */
+export { Canceller } from "./canceller.ts";
 export { type AffinityOwner, type StoreKey, keys } from "./keys.ts";
 export { compareKeys } from "./key-order.ts";
 export { MemoryStore, type MemoryStoreOptions } from "./memory-store.ts";
@@ -17,3 +18,5 @@ export {
   type StoreEvent,
   type WriteOutcome,
 } from "./store.ts";
+export { storeSuite } from "./suite/store-suite.ts";
+export { type StoreCase, type StoreSubject } from "./suite/subject.ts";

@@ -112,7 +112,7 @@ function unescape(segment: string): string {
 /** `ipv4/block/10.244.120.64-26`. */
 function parseBlock(segments: readonly string[]): Prefix | undefined {
   const [family, word, text] = segments;
-  if (segments.length !== 3 || text === undefined || word !== "block") return undefined;
+  if (segments.length !== 3 || word !== "block" || text?.includes("-") !== true) return undefined;
   const cidr = Prefix.parse(text.replace("-", "/"));
   return cidr !== undefined && familySegment(cidr.family) === family ? cidr : undefined;
 }

@@ -1,0 +1,214 @@
+import { Canceller } from "../canceller.ts";
+import type { Entry, Revision, Store, StoreEvent } from "../store.ts";
+import { brief, collect, fails, same, type StoreCase, type StoreSubject, written } from "./subject.ts";
+
+/** What watches promise. */
+export const watchCases: readonly StoreCase[] = [
+  { name: "a watch tells creates, updates and deletes with what was before", run: kindsOfEvent },
+  { name: "a watch replays history from any revision", run: replay },
+  { name: "a watch sees its prefix only", run: prefixOnly },
+  { name: "a watch ends when its signal aborts", run: aborts },
+  { name: "a watch from before a compaction says so", run: compacted },
+  { name: "watches under concurrent writers miss and repeat nothing", run: concurrentWriters },
+  { name: "a slow watch is given everything", run: slowWatch },
+];
+
+const forever = new Canceller();
+
+async function kindsOfEvent({ store, root }: StoreSubject): Promise<void> {
+  const { revision } = await store.list(root);
+  const events = collect(store.watch(root, revision, forever), (seen) => seen.length === 4);
+  const key = `${root}a`;
+  const first = written(await store.create(key, "1"));
+  const second = written(await store.update(key, "2", first.revision));
+  written(await store.delete(key));
+  const third = written(await store.create(key, "3"));
+  const seen = await events;
+  const deleted = seen[2];
+  same(deleted?.kind, "delete", "the third event");
+  const deletion = deleted?.kind === "delete" ? deleted.revision : "";
+  const expected = [
+    `create ${key} @${first.revision} 1 was undefined`,
+    `update ${key} @${second.revision} 2 was 1`,
+    `delete ${key} @${deletion} was 2`,
+    `create ${key} @${third.revision} 3 was undefined`,
+  ];
+  same(seen.map(brief), expected, "the events");
+  same(
+    new Set([first, second, third].map((entry) => entry.revision)).has(second.revision),
+    true,
+    "revisions",
+  );
+}
+
+async function replay({ store, root }: StoreSubject): Promise<void> {
+  const start = (await store.list(root)).revision;
+  const points: Revision[] = [start];
+  const entries: Entry[] = [];
+  for (let index = 0; index < 5; index += 1) {
+    const entry = written(await store.create(`${root}${index}`, String(index)));
+    entries.push(entry);
+    points.push(entry.revision);
+  }
+  for (const [index, point] of points.slice(0, -1).entries()) {
+    const rest = entries.slice(index);
+    const seen = await collect(store.watch(root, point, forever), (events) => events.length >= rest.length);
+    same(
+      seen.map(revisionOf),
+      rest.map((entry) => entry.revision),
+      `what came after change ${index}`,
+    );
+  }
+}
+
+async function prefixOnly({ store, root }: StoreSubject): Promise<void> {
+  const { revision } = await store.list(root);
+  for (const name of ["node1", "node1/a", "node10/a", "node1/b", "node2/a", "node1/c"]) {
+    written(await store.create(`${root}${name}`, name));
+  }
+  const seen = await collect(store.watch(`${root}node1/`, revision, forever), (events) => events.length >= 3);
+  same(seen.map(valueOf), ["node1/a", "node1/b", "node1/c"], "the values seen");
+}
+
+async function aborts({ store, root }: StoreSubject): Promise<void> {
+  const { revision } = await store.list(root);
+  const before = new Canceller();
+  before.abort();
+  same(
+    await collect(store.watch(root, revision, before), () => false),
+    [],
+    "a watch aborted before it began",
+  );
+  const during = new Canceller();
+  const events = collect(store.watch(root, revision, during), (seen) => {
+    if (seen.length === 1) during.abort();
+    return false;
+  });
+  const idle = new Canceller();
+  const nothing = collect(store.watch(`${root}none/`, revision, idle), () => false);
+  written(await store.create(`${root}a`, "1"));
+  same((await events).length, 1, "the events of a watch aborted by its consumer");
+  idle.abort();
+  same(await nothing, [], "a watch aborted while it waits");
+}
+
+async function compacted({ store, root, compact }: StoreSubject): Promise<void> {
+  const old = (await store.list(root)).revision;
+  let entry = written(await store.create(`${root}a`, "0"));
+  for (let index = 1; index < 5; index += 1) {
+    entry = written(await store.update(`${root}a`, String(index), entry.revision));
+  }
+  await compact(entry.revision);
+  await fails("compacted", "a watch from before", () =>
+    collect(store.watch(root, old, forever), (seen) => seen.length > 0),
+  );
+  same(await store.get(`${root}a`), entry, "the entry after a compaction");
+  const after = collect(store.watch(root, entry.revision, forever), (seen) => seen.length === 1);
+  written(await store.update(`${root}a`, "5", entry.revision));
+  same((await after).map(valueOf), ["5"], "a watch from the compacted revision on");
+}
+
+async function concurrentWriters(subject: StoreSubject): Promise<void> {
+  const { store, root, open } = subject;
+  const start = (await store.list(root)).revision;
+  const second = await open();
+  const isLast = (seen: readonly StoreEvent[]): boolean => seen.some((event) => valueOf(event) === "last");
+  const early = collect(store.watch(root, start, forever), isLast);
+  const work = Promise.all([0, 1, 2, 3].map((seed) => scribble(seed % 2 === 0 ? store : second, root, seed)));
+  const joined = joinMidway(second, root, isLast);
+  const acknowledged = (await work).flat();
+  written(await store.create(`${root}end`, "last"));
+  const seen = await early;
+  const late = await joined;
+  same(new Set(seen.map(revisionOf)).size, seen.length, "how many revisions the first watch saw");
+  const known = new Set(seen.map(brief));
+  same(
+    acknowledged.filter((text) => !known.has(text)),
+    [],
+    "acknowledged writes that the watch missed",
+  );
+  const final = (await store.list(root)).entries;
+  same(
+    entriesOf(replayOnto(new Map(), seen)),
+    entriesOf(new Map(final.map((e) => [e.key, e]))),
+    "the replay",
+  );
+  same(entriesOf(late), entriesOf(new Map(final.map((e) => [e.key, e]))), "the listing and its watch");
+  await second.close();
+}
+
+/** Writes, updates and deletes a few keys that others write too; returns the successful puts as events in brief. */
+async function scribble(store: Store, root: string, seed: number): Promise<readonly string[]> {
+  const acknowledged: string[] = [];
+  for (let step = 0; step < 25; step += 1) {
+    const key = `${root}${(seed * 7 + step * 3) % 5}`;
+    const value = `${seed}.${step}`;
+    const current = await store.get(key);
+    if (current === undefined) {
+      const outcome = await store.create(key, value);
+      if (outcome.kind === "ok")
+        acknowledged.push(`create ${key} @${outcome.entry.revision} ${value} was undefined`);
+    } else if (step % 6 === 5) {
+      await store.delete(key, current.revision);
+    } else {
+      const outcome = await store.update(key, value, current.revision);
+      if (outcome.kind === "ok") {
+        acknowledged.push(`update ${key} @${outcome.entry.revision} ${value} was ${current.value}`);
+      }
+    }
+  }
+  return acknowledged;
+}
+
+async function joinMidway(
+  store: Store,
+  root: string,
+  enough: (events: readonly StoreEvent[]) => boolean,
+): Promise<Map<string, Entry>> {
+  const listing = await store.list(root);
+  const events = await collect(store.watch(root, listing.revision, forever), enough);
+  return replayOnto(new Map(listing.entries.map((entry) => [entry.key, entry])), events);
+}
+
+function replayOnto(state: Map<string, Entry>, events: readonly StoreEvent[]): Map<string, Entry> {
+  for (const event of events) {
+    if (event.kind === "put") state.set(event.entry.key, event.entry);
+    else state.delete(event.key);
+  }
+  return state;
+}
+
+async function slowWatch({ store, root }: StoreSubject): Promise<void> {
+  const { revision } = await store.list(root);
+  const value = "x".repeat(10_000);
+  const iterator = store.watch(root, revision, forever)[Symbol.asyncIterator]();
+  const events: StoreEvent[] = [];
+  const first = iterator.next();
+  for (let index = 0; index < 300; index += 1) written(await store.create(`${root}${index}`, value));
+  for (let step = await first; step.done !== true; step = await iterator.next()) {
+    events.push(...step.value);
+    if (events.length >= 300) break;
+  }
+  await iterator.return?.();
+  same(
+    events.map(keyOf),
+    Array.from({ length: 300 }, (_, index) => `${root}${index}`),
+    "the keys seen",
+  );
+}
+
+function entriesOf(state: Map<string, Entry>): readonly Entry[] {
+  return [...state.values()].toSorted((a, b) => (a.key < b.key ? -1 : 1));
+}
+
+function keyOf(event: StoreEvent): string {
+  return event.kind === "put" ? event.entry.key : event.key;
+}
+
+function valueOf(event: StoreEvent): string | undefined {
+  return event.kind === "put" ? event.entry.value : undefined;
+}
+
+function revisionOf(event: StoreEvent): Revision {
+  return event.kind === "put" ? event.entry.revision : event.revision;
+}
