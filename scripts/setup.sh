@@ -1,0 +1,68 @@
+#!/bin/sh
+# Brings what a command needs: `setup.sh check|test|demo`. Says one line for each thing it installs, and nothing
+# when all is there. Repeatable; takes a fraction of a second when nothing is missing.
+set -eu
+purpose=${1:?usage: setup.sh check|test|demo}
+cd "$(dirname "$0")/.."
+
+say() { echo "setup: $*" >&2; }
+
+die() {
+  say "$*"
+  exit 1
+}
+
+# npm packages, as the lock file says. npm leaves its own copy of the lock in node_modules when it is done.
+if [ ! -f node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+  say "installing npm packages (npm ci)"
+  command -v npm >/dev/null || die "npm is not installed: install Node 20 or newer with npm, then try again"
+  npm ci --no-progress --loglevel=error >&2 || die "npm ci failed; see its lines above"
+  touch node_modules/.package-lock.json
+fi
+
+[ "$purpose" = check ] && exit 0
+
+# Debian packages: command that proves it is there, and the package that brings it.
+needs="ip:iproute2 ping:iputils-ping tcpdump:tcpdump"
+if [ "$purpose" = test ]; then
+  needs="$needs etcd:etcd-server etcdctl:etcd-client bird:bird2 gobgpd:gobgpd /usr/lib/frr/bgpd:frr"
+  needs="$needs /usr/lib/cni/ptp:containernetworking-plugins nft:nftables conntrack:conntrack"
+fi
+PATH=$PATH:/usr/sbin:/sbin
+missing=
+for need in $needs; do
+  command -v "${need%%:*}" >/dev/null 2>&1 || missing="$missing ${need##*:}"
+done
+[ -z "$missing" ] && exit 0
+
+if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+  say "missing Debian packages:$missing (install them as root: apt-get install$missing)"
+  [ "$purpose" = test ] && exit 0 # Tests that need them say so and are skipped.
+  exit 1
+fi
+# Daemons that the packages bring must not start by themselves: the tests run their own, in namespaces.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+  printf '#!/bin/sh\nexit 101\n' >$policy
+  chmod 755 $policy
+  trap 'rm -f $policy' EXIT
+fi
+export DEBIAN_FRONTEND=noninteractive
+updated=
+for package in $missing; do
+  say "installing Debian package $package"
+  log=$(mktemp)
+  if ! apt-get install -y -q --no-install-recommends "$package" >"$log" 2>&1; then
+    if [ -z "$updated" ]; then
+      say "refreshing the package lists (apt-get update)"
+      apt-get update -q >"$log" 2>&1 || true
+      updated=yes
+    fi
+    apt-get install -y -q --no-install-recommends "$package" >"$log" 2>&1 || {
+      tail -n 5 "$log" >&2
+      rm -f "$log"
+      die "Debian package $package could not be installed; its last lines are above"
+    }
+  fi
+  rm -f "$log"
+done

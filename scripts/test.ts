@@ -1,0 +1,133 @@
+/**
+ * `npm test`: every test that this machine can run, tier by tier, cheap ones first.
+ *
+ *   npm test                      all tiers
+ *   npm test -- --tier unit       one tier (several: repeat --tier)
+ *   npm test -- packages/bgp      only files whose path contains one of these texts
+ *
+ * A tier whose means are missing says so by name; its tests report themselves as skipped with the reason.
+ */
+import { globSync, mkdirSync, rmSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { run } from "node:test";
+import { spec } from "node:test/reporters";
+import { parseArgs } from "node:util";
+
+interface Tier {
+  readonly name: string;
+  readonly what: string;
+  readonly matches: (file: string) => boolean;
+  /** Test files that run at a time. */
+  readonly concurrency: number;
+  readonly timeoutMs: number;
+}
+
+const fileSuffix = /\.(kernel|interop|lab)\.test\.ts$/;
+const suffixOf = (file: string): string | undefined => fileSuffix.exec(file)?.[1];
+
+const tiers: readonly Tier[] = [
+  {
+    name: "unit",
+    what: "unit and property tests, and the rules of the house",
+    matches: (file) => suffixOf(file) === undefined && !/^packages\/[^/]+\/test\//.test(file),
+    concurrency: availableParallelism(),
+    timeoutMs: 120_000,
+  },
+  {
+    name: "suite",
+    what: "simulations, compliance suites, stores against real etcd",
+    matches: (file) => suffixOf(file) === undefined && /^packages\/[^/]+\/test\//.test(file),
+    concurrency: availableParallelism(),
+    timeoutMs: 300_000,
+  },
+  {
+    name: "kernel",
+    what: "the real kernel, in namespaces of the tests' own (root)",
+    matches: (file) => suffixOf(file) === "kernel",
+    concurrency: 1,
+    timeoutMs: 300_000,
+  },
+  {
+    name: "interop",
+    what: "BIRD, FRR, GoBGP and the CNI reference plugins",
+    matches: (file) => suffixOf(file) === "interop",
+    concurrency: 1,
+    timeoutMs: 300_000,
+  },
+  {
+    name: "lab",
+    what: "whole clusters in namespaces (root)",
+    matches: (file) => suffixOf(file) === "lab",
+    concurrency: 1,
+    timeoutMs: 600_000,
+  },
+];
+
+interface Count {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { tier: { type: "string", multiple: true } },
+});
+const unknown = (values.tier ?? []).filter((name) => !tiers.some((tier) => tier.name === name));
+if (unknown.length > 0) {
+  console.error(
+    `unknown tier '${unknown.join("', '")}'; tiers are ${tiers.map((tier) => tier.name).join(", ")}`,
+  );
+  process.exit(1);
+}
+
+const files = globSync(["test/**/*.test.ts", "packages/*/{src,test}/**/*.test.ts"])
+  .filter((file) => positionals.length === 0 || positionals.some((part) => file.includes(part)))
+  .toSorted();
+const total: Count = { passed: 0, failed: 0, skipped: 0 };
+const temporary = `${process.env["TMPDIR"] ?? "/tmp"}/caracal-test-${process.pid}`;
+mkdirSync(temporary, { recursive: true });
+process.env["TMPDIR"] = temporary;
+try {
+  for (const tier of tiers) {
+    if (values.tier !== undefined && !values.tier.includes(tier.name)) continue;
+    await runTier(tier);
+  }
+} finally {
+  rmSync(temporary, { recursive: true, force: true });
+}
+console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0;
+
+async function runTier(tier: Tier): Promise<void> {
+  const chosen = files.filter((file) => tier.matches(file));
+  if (chosen.length === 0) return;
+  const startedAt = performance.now();
+  console.log(`\n=== ${tier.name}: ${tier.what} (${chosen.length} files)`);
+  if (["kernel", "interop", "lab"].includes(tier.name) && process.getuid?.() !== 0) {
+    console.log(`    not root: the ${tier.name} tier skips what needs network namespaces`);
+  }
+  const count: Count = { passed: 0, failed: 0, skipped: 0 };
+  const events = run({
+    files: chosen,
+    concurrency: tier.concurrency,
+    timeout: tier.timeoutMs,
+    execArgv: ["--disable-warning=ExperimentalWarning"],
+  });
+  events.on("test:pass", (event) => {
+    if (event.details.type === "suite") return;
+    if (event.skip !== undefined || event.todo !== undefined) count.skipped += 1;
+    else count.passed += 1;
+  });
+  events.on("test:fail", (event) => {
+    if (event.details.type !== "suite") count.failed += 1;
+  });
+  for await (const line of events.compose(spec)) process.stdout.write(String(line));
+  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
+  console.log(
+    `=== ${tier.name}: ${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped in ${seconds} s`,
+  );
+  total.passed += count.passed;
+  total.failed += count.failed;
+  total.skipped += count.skipped;
+}
