@@ -1,1 +1,18 @@
-export {};
+/**
+ * A test bed: network namespaces, wires, programs and daemons for tests, all gone when the test ends.
+ *
+ * A bed is removed when its test is over, when the process exits or is interrupted, and — after a `kill -9` —
+ * by the next bed made on the machine. Nothing is ever created in the machine's own network namespace.
+ * For tests only: no product code imports it.
+ */
+export { eventually, type EventuallyOptions } from "./eventually.ts";
+export { freePorts } from "./free-ports.ts";
+export { type Address, type LinkEnd, Namespace } from "./namespace.ts";
+export { Program, type ProgramExit, type StartOptions } from "./program.ts";
+export { requireRoot, requireTool } from "./requirement.ts";
+export { type CommandResult, run, type RunOptions, runAnyway } from "./run.ts";
+export { startBird, type BirdDaemon, type BirdOptions } from "./start-bird.ts";
+export { startEtcd, type EtcdDaemon, type EtcdOptions } from "./start-etcd.ts";
+export { startFrrBgpd, type FrrBgpdDaemon, type FrrBgpdOptions } from "./start-frr-bgpd.ts";
+export { startGobgpd, type GobgpDaemon, type GobgpOptions } from "./start-gobgpd.ts";
+export { Testbed, type TestScope } from "./testbed.ts";

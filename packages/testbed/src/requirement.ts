@@ -1,0 +1,31 @@
+import { accessSync, constants } from "node:fs";
+import { join } from "node:path";
+
+/** Where Debian puts daemons that an ordinary PATH leaves out. */
+const EXTRA_DIRECTORIES: readonly string[] = ["/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/lib/frr"];
+
+/** `false` when the program is there, otherwise the reason to skip: fits `test(name, { skip: requireTool("bird") })`. */
+export function requireTool(...names: readonly string[]): string | false {
+  const missing = names.filter((name) => findTool(name) === undefined);
+  return missing.length === 0 ? false : `not installed: ${missing.join(", ")}`;
+}
+
+/** `false` for root, otherwise the reason to skip. */
+export function requireRoot(): string | false {
+  return process.geteuid?.() === 0 ? false : "needs root, to make network namespaces";
+}
+
+/** The program's path, or `undefined`. */
+export function findTool(name: string): string | undefined {
+  const directories = [...(process.env["PATH"] ?? "").split(":"), ...EXTRA_DIRECTORIES];
+  return directories.map((directory) => join(directory, name)).find(isExecutable);
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
