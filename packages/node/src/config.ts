@@ -1,0 +1,241 @@
+import { Prefix } from "@caracal/net";
+
+/** What a node daemon is told by its environment, under Calico's names (facts: node start-up, §2 to §5). */
+export interface NodeConfig {
+  /** Name of the Node resource, when told; otherwise it is found at start. */
+  readonly nodeName: string | undefined;
+  /** Where sockets live: `control.sock`, `bird.ctl`. */
+  readonly runDir: string;
+  /** Where `nodename` and `mtu` live. */
+  readonly libDir: string;
+  readonly nodeNameFile: string;
+  /** `bgp` runs the speaker; `none` leaves addresses, sessions and routes alone. */
+  readonly backend: "bgp" | "none";
+  readonly ipv4: AddressConfig;
+  readonly ipv6: AddressConfig;
+  /** `AS`, as written; the Node resource's own forms are accepted. */
+  readonly asNumber: string | undefined;
+  /** `CALICO_ROUTER_ID`: a literal address, `hash`, or undefined for the node's IPv4 address. */
+  readonly routerId: string | undefined;
+  readonly clusterType: string;
+  readonly kubernetesNodeName: string | undefined;
+  readonly checkNodeIp: boolean;
+  readonly waitForDatastore: boolean;
+  readonly autodetectPollMs: number;
+  /** One per family whose default pool may be made; empty when there shall be none. */
+  readonly defaultPools: readonly DefaultPoolConfig[];
+  readonly health: Endpoint | undefined;
+  readonly metrics: Endpoint | undefined;
+  readonly logLevel: "debug" | "info" | "warn" | "error" | "fatal";
+  /** Prefix of the host side of pods' interfaces. */
+  readonly interfacePrefix: string;
+}
+
+/** How the node's address of one family is found: `IP`/`IP6` and the autodetection method. */
+export interface AddressConfig {
+  /** `""` when unset, `autodetect`, `none`, or a literal address or CIDR. */
+  readonly source: string;
+  readonly method: string;
+}
+
+export interface Endpoint {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** One default pool, as `CALICO_IPV4POOL_*` or `CALICO_IPV6POOL_*` describe it. */
+export interface DefaultPoolConfig {
+  readonly family: 4 | 6;
+  /** Undefined: a free range is chosen. */
+  readonly cidr: string | undefined;
+  readonly blockSize: number;
+  readonly ipipMode: "Never" | "Always" | "CrossSubnet";
+  readonly vxlanMode: "Never" | "Always" | "CrossSubnet";
+  readonly natOutgoing: boolean;
+  readonly nodeSelector: string;
+  readonly disableBgpExport: boolean;
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export type ConfigOutcome =
+  | { readonly kind: "ok"; readonly config: NodeConfig }
+  | { readonly kind: "problems"; readonly problems: readonly string[] };
+
+/** Reads the environment whole, so that every mistake in it is told at once. */
+export function readConfig(environment: Environment): ConfigOutcome {
+  const reader = new EnvironmentReader(environment);
+  const libDir = reader.text("CARACAL_LIB_DIR") ?? "/var/lib/calico";
+  const config: NodeConfig = {
+    nodeName: reader.text("NODENAME"),
+    runDir: reader.text("CARACAL_RUN_DIR") ?? "/var/run/calico",
+    libDir,
+    nodeNameFile: reader.text("CALICO_NODENAME_FILE") ?? `${libDir}/nodename`,
+    backend: reader.oneOf("CALICO_NETWORKING_BACKEND", backends, "bgp"),
+    ipv4: {
+      source: reader.text("IP") ?? "",
+      method: reader.text("IP_AUTODETECTION_METHOD") ?? "first-found",
+    },
+    ipv6: {
+      source: reader.text("IP6") ?? "",
+      method: reader.text("IP6_AUTODETECTION_METHOD") ?? "first-found",
+    },
+    asNumber: reader.text("AS"),
+    routerId: reader.text("CALICO_ROUTER_ID"),
+    clusterType: reader.text("CLUSTER_TYPE") ?? "",
+    kubernetesNodeName: reader.text("CALICO_K8S_NODE_REF"),
+    checkNodeIp: !reader.flag("DISABLE_NODE_IP_CHECK", false),
+    waitForDatastore: reader.flag("WAIT_FOR_DATASTORE", false),
+    autodetectPollMs: reader.durationMs("AUTODETECT_POLL_INTERVAL", 60_000),
+    defaultPools: readDefaultPools(reader),
+    health: readEndpoint(reader, "HEALTH", 9099, false),
+    metrics: readEndpoint(reader, "PROMETHEUSMETRICS", 9091, false),
+    logLevel: reader.oneOf("CALICO_STARTUP_LOGLEVEL", logLevels, "info"),
+    interfacePrefix: (reader.text("FELIX_INTERFACEPREFIX") ?? "cali").split(",")[0] ?? "cali",
+  };
+  return reader.problems.length === 0
+    ? { kind: "ok", config }
+    : { kind: "problems", problems: reader.problems };
+}
+
+const backends = { caracal: "bgp", bird: "bgp", none: "none" } as const;
+const logLevels = {
+  trace: "debug",
+  debug: "debug",
+  info: "info",
+  warn: "warn",
+  warning: "warn",
+  error: "error",
+  fatal: "fatal",
+  panic: "fatal",
+} as const;
+const modes = {
+  never: "Never",
+  off: "Never",
+  always: "Always",
+  crosssubnet: "CrossSubnet",
+  "cross-subnet": "CrossSubnet",
+} as const;
+
+function readDefaultPools(reader: EnvironmentReader): readonly DefaultPoolConfig[] {
+  const isOff = reader.flag("NO_DEFAULT_POOLS", false);
+  const pools: DefaultPoolConfig[] = [];
+  for (const family of [4, 6] as const) {
+    const name = `CALICO_IPV${family}POOL`;
+    const cidr = reader.text(`${name}_CIDR`);
+    if (isOff && cidr !== undefined && cidr !== "none") {
+      reader.problem(`${name}_CIDR`, cidr, "cannot be set when NO_DEFAULT_POOLS is true");
+    }
+    const pool = readPool(reader, family, name, cidr);
+    if (!isOff && cidr?.toLowerCase() !== "none") pools.push(pool);
+  }
+  return pools;
+}
+
+function readPool(
+  reader: EnvironmentReader,
+  family: 4 | 6,
+  name: string,
+  cidr: string | undefined,
+): DefaultPoolConfig {
+  const isNamed = cidr !== undefined && cidr.toLowerCase() !== "none";
+  if (isNamed && Prefix.parse(cidr)?.family !== family) {
+    reader.problem(
+      `${name}_CIDR`,
+      cidr,
+      `is not an IPv${family} CIDR such as ${family === 4 ? "10.244.0.0/16" : "fd00:10:244::/48"}, and not 'none'`,
+    );
+  }
+  const [smallest, largest, usual] = family === 4 ? [20, 32, 26] : [116, 128, 122];
+  const ipipMode = family === 4 ? reader.oneOf(`${name}_IPIP`, modes, "Never") : "Never";
+  const vxlanMode = reader.oneOf(`${name}_VXLAN`, modes, "Never");
+  if (ipipMode !== "Never" && vxlanMode !== "Never") {
+    reader.problem(`${name}_VXLAN`, vxlanMode, `cannot be enabled together with ${name}_IPIP`);
+  }
+  return {
+    family,
+    cidr: isNamed ? cidr : undefined,
+    blockSize: reader.integer(`${name}_BLOCK_SIZE`, smallest, largest, usual),
+    ipipMode,
+    vxlanMode,
+    natOutgoing: reader.flag(`${name}_NAT_OUTGOING`, family === 4),
+    nodeSelector: reader.text(`${name}_NODE_SELECTOR`) ?? "all()",
+    disableBgpExport: reader.flag(`${name}_DISABLE_BGP_EXPORT`, false),
+  };
+}
+
+function readEndpoint(
+  reader: EnvironmentReader,
+  name: "HEALTH" | "PROMETHEUSMETRICS",
+  port: number,
+  isOnByDefault: boolean,
+): Endpoint | undefined {
+  if (!reader.flag(`FELIX_${name}ENABLED`, isOnByDefault)) return undefined;
+  return {
+    host: reader.text(`FELIX_${name}HOST`) ?? (name === "HEALTH" ? "localhost" : "0.0.0.0"),
+    port: reader.integer(`FELIX_${name}PORT`, 1, 65535, port),
+  };
+}
+
+/** Reads variables one by one and collects what is wrong with them. Empty means unset, as for Calico. */
+class EnvironmentReader {
+  readonly problems: string[] = [];
+  readonly #environment: Environment;
+
+  constructor(environment: Environment) {
+    // Names after FELIX_ are taken in any case.
+    const folded = Object.entries(environment).map(([name, value]) =>
+      name.toUpperCase().startsWith("FELIX_") ? [name.toUpperCase(), value] : [name, value],
+    );
+    this.#environment = Object.fromEntries(folded);
+  }
+
+  text(name: string): string | undefined {
+    const value = this.#environment[name]?.trim();
+    return value === "" ? undefined : value;
+  }
+
+  flag(name: string, preset: boolean): boolean {
+    const value = this.text(name)?.toLowerCase();
+    if (value === undefined) return preset;
+    if (["true", "1", "yes", "y", "t", "enabled"].includes(value)) return true;
+    if (["false", "0", "no", "n", "f", "disabled", "none"].includes(value)) return false;
+    this.problem(name, value, "is neither true nor false");
+    return preset;
+  }
+
+  integer(name: string, least: number, most: number, preset: number): number {
+    const value = this.text(name);
+    if (value === undefined) return preset;
+    const number = /^[0-9]+$/.test(value) ? Number(value) : Number.NaN;
+    if (number >= least && number <= most) return number;
+    this.problem(name, value, `is not a whole number from ${least} to ${most}`);
+    return preset;
+  }
+
+  /** Seconds, or a Go duration of one unit such as `500ms`, `60s` or `2m`. */
+  durationMs(name: string, presetMs: number): number {
+    const value = this.text(name);
+    if (value === undefined) return presetMs;
+    const match = /^([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|)$/.exec(value);
+    const unitMs = { ms: 1, s: 1000, "": 1000, m: 60_000, h: 3_600_000 }[match?.[2] ?? "none"];
+    if (match === null || unitMs === undefined) {
+      this.problem(name, value, "is not a duration such as 60s");
+      return presetMs;
+    }
+    return Number(match[1]) * unitMs;
+  }
+
+  oneOf<T extends string>(name: string, allowed: Readonly<Record<string, T>>, preset: T): T {
+    const value = this.text(name);
+    if (value === undefined) return preset;
+    const found = allowed[value.toLowerCase()];
+    if (found !== undefined) return found;
+    this.problem(name, value, `is not one of ${Object.keys(allowed).join(", ")}`);
+    return preset;
+  }
+
+  problem(name: string, value: string, reason: string): void {
+    this.problems.push(`environment ${name}='${value}' ${reason}`);
+  }
+}

@@ -1,0 +1,64 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+
+/** The daemon's Prometheus metrics: Felix's names where Felix has the thing, `caracal_` otherwise. */
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly activeLocalEndpoints: Gauge;
+  readonly clusterHosts: Gauge;
+  readonly bgpPeers: Gauge<"state">;
+  readonly bgpRoutes: Gauge;
+  readonly kernelRoutes: Gauge<"protocol">;
+  readonly kernelFailures: Counter;
+  readonly storeConnected: Gauge;
+  readonly intentSeconds: Histogram;
+  readonly cniRequestSeconds: Histogram<"command" | "outcome">;
+
+  constructor() {
+    const registers = [this.#registry];
+    collectDefaultMetrics({ register: this.#registry });
+    const gauge = (name: string, help: string): Gauge => new Gauge({ name, help, registers });
+    this.activeLocalEndpoints = gauge("felix_active_local_endpoints", "Workload endpoints on this node.");
+    this.clusterHosts = gauge("felix_cluster_num_hosts", "Nodes in the cluster.");
+    this.bgpRoutes = gauge("caracal_bgp_routes", "Prefixes with a best BGP route.");
+    this.storeConnected = gauge("caracal_store_connected", "1 while the datastore answers.");
+    this.bgpPeers = new Gauge({
+      name: "caracal_bgp_peers",
+      help: "BGP peers by state of their session.",
+      labelNames: ["state"],
+      registers,
+    });
+    this.kernelRoutes = new Gauge({
+      name: "caracal_kernel_routes",
+      help: "Routes of this node's own in the kernel.",
+      labelNames: ["protocol"],
+      registers,
+    });
+    this.kernelFailures = new Counter({
+      name: "felix_int_dataplane_failures",
+      help: "Kernel changes that failed and are retried.",
+      registers,
+    });
+    this.intentSeconds = new Histogram({
+      name: "felix_calc_graph_update_time_seconds",
+      help: "Time to compute this node's intent from the resources.",
+      buckets: [0.0001, 0.001, 0.01, 0.1, 1],
+      registers,
+    });
+    this.cniRequestSeconds = new Histogram({
+      name: "caracal_cni_request_seconds",
+      help: "Time to answer a CNI request.",
+      labelNames: ["command", "outcome"],
+      buckets: [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5, 30],
+      registers,
+    });
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  /** Prometheus text format. */
+  text(): Promise<string> {
+    return this.#registry.metrics();
+  }
+}
