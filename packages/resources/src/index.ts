@@ -1,1 +1,52 @@
-export {};
+/**
+ * Calico's resources as values: schemas and the types inferred from them, defaults, validation in Calico's words,
+ * selectors, names, YAML and JSON. Pure.
+ *
+ * Standards: projectcalico.org/v3, JSON Schema, RFC 1123 names, RFC 5396 AS numbers.
+ * Not here: the store, IPAM's algorithms, what follows from the resources.
+ */
+export { AsNumber, defaultAsNumber } from "./as-number.ts";
+export type { Immutable } from "./immutable.ts";
+export {
+  type AllocationAttribute,
+  type AllocationBlock,
+  AllocationBlockCodec,
+  BlockAffinityCodec,
+  type BlockAffinityRecord,
+  defaultIpamConfig,
+  type IpamConfig,
+  IpamConfigCodec,
+  type IpamHandle,
+  IpamHandleCodec,
+  type RecordCodec,
+} from "./ipam-records.ts";
+export { parseJson, writeJson } from "./json-text.ts";
+export type { DocumentSource, ImmutableField, Kind, Metadata, Operation, ResourceBase } from "./kind.ts";
+export {
+  checkPoolOverlap,
+  defaultBlockSize,
+  type EncapsulationMode,
+  type IpPool,
+  ipPoolKind,
+  poolFamily,
+} from "./kinds/ip-pool.ts";
+export { type Node, nodeKind } from "./kinds/node.ts";
+export { type WorkloadEndpoint, workloadEndpointKind } from "./kinds/workload-endpoint.ts";
+export { parsePeerAddress, type PeerAddress } from "./peer-address.ts";
+export { describeProblems, type Problem } from "./problem.ts";
+export { apiVersion } from "./resource-schema.ts";
+export { isRecord, type Reading } from "./schema-reader.ts";
+export type { Selector } from "./selector/ast.ts";
+export { type Labels, matchesSelector } from "./selector/evaluate.ts";
+export { formatSelector } from "./selector/format.ts";
+export { parseSelector, type SelectorError, type SelectorParsing } from "./selector/parse.ts";
+export {
+  hostInterfaceHashInput,
+  hostInterfaceName,
+  namespaceProfile,
+  parseWorkloadEndpointName,
+  serviceAccountProfile,
+  type WorkloadIdentity,
+  workloadEndpointName,
+  workloadEndpointNamePrefix,
+} from "./workload-name.ts";

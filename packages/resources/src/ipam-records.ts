@@ -1,0 +1,125 @@
+import { type Static, type TSchema, Type } from "typebox";
+import type { Immutable } from "./immutable.ts";
+import { parseJson, writeJson } from "./json-text.ts";
+import { isRecord, type Reading, readSchema } from "./schema-reader.ts";
+
+const texts = Type.Record(Type.String(), Type.String());
+
+/** int64: nanosecond times do not fit a JavaScript number, so these are bigints. */
+const int64 = Type.Unsafe<bigint>({ type: "integer", format: "int64", default: 0n });
+
+const allocationAttributeSchema = Type.Object({
+  handle_id: Type.Optional(Type.String()),
+  secondary: Type.Optional(texts),
+  alternateOwnerAttrs: Type.Optional(texts),
+  releasedAt: Type.Optional(Type.String()),
+});
+
+const allocationBlockSchema = Type.Object({
+  cidr: Type.String({ format: "cidr" }),
+  /** `host:<node>` or `virtual:load-balancer`; absent for a block without an owner. */
+  affinity: Type.Optional(Type.String()),
+  affinity_claim_time: Type.Optional(Type.String()),
+  /** A slot per address: null when free, else an index into `attributes`. */
+  allocations: Type.Array(Type.Union([Type.Integer({ minimum: 0 }), Type.Null()])),
+  /** Free ordinals, the next to be assigned first. */
+  unallocated: Type.Array(Type.Integer({ minimum: 0 }), { default: [] }),
+  attributes: Type.Array(allocationAttributeSchema, { default: [] }),
+  deleted: Type.Boolean({ default: false }),
+  sequenceNumber: int64,
+  sequenceNumberForAllocation: Type.Record(Type.String(), int64, { default: {} }),
+});
+
+/** Owner of one or more addresses of a block. */
+export type AllocationAttribute = Immutable<Static<typeof allocationAttributeSchema>>;
+
+/** A block of addresses, as IPAM stores it. Field names are those of the store. */
+export type AllocationBlock = Immutable<Static<typeof allocationBlockSchema>>;
+
+const blockAffinitySchema = Type.Object({
+  /** Old records have no state: they are confirmed. */
+  state: Type.Enum(["confirmed", "pending", "pendingDeletion"], { default: "confirmed" }),
+  deleted: Type.Boolean({ default: false }),
+});
+
+/** A node's claim on a block; node and block are in its key. */
+export type BlockAffinityRecord = Immutable<Static<typeof blockAffinitySchema>>;
+
+const ipamHandleSchema = Type.Object({
+  /** Addresses held, by block CIDR. */
+  block: Type.Record(Type.String(), Type.Integer({ minimum: 0 }), { default: {} }),
+  deleted: Type.Boolean({ default: false }),
+});
+
+/** Where the addresses of one owner are; its ID is in its key. */
+export type IpamHandle = Immutable<Static<typeof ipamHandleSchema>>;
+
+const ipamConfigSchema = Type.Object({
+  strict_affinity: Type.Boolean({ default: false }),
+  // Calico omits false, so an absent key is false; an absent record is `defaultIpamConfig`.
+  auto_allocate_blocks: Type.Boolean({ default: false }),
+  maxBlocksPerHost: Type.Integer({ minimum: 0, default: 0 }),
+  kubeVirtVMAddressPersistence: Type.Optional(Type.Enum(["Enabled", "Disabled"])),
+  ipCooldownSeconds: Type.Integer({ minimum: 0, maximum: 1200, default: 0 }),
+});
+
+/** Cluster-wide IPAM settings. */
+export type IpamConfig = Immutable<Static<typeof ipamConfigSchema>>;
+
+/** What applies when the store holds no settings. */
+export const defaultIpamConfig: IpamConfig = {
+  strict_affinity: false,
+  auto_allocate_blocks: true,
+  maxBlocksPerHost: 0,
+  ipCooldownSeconds: 0,
+};
+
+/** The two directions between a record and its JSON text in the store. */
+export interface RecordCodec<T> {
+  readonly parse: (json: string) => Reading<T>;
+  readonly serialise: (record: T) => string;
+}
+
+export const AllocationBlockCodec: RecordCodec<AllocationBlock> = recordCodec(allocationBlockSchema, {
+  upgrade: upgradeBlock,
+});
+
+export const BlockAffinityCodec: RecordCodec<BlockAffinityRecord> = recordCodec(blockAffinitySchema);
+
+export const IpamHandleCodec: RecordCodec<IpamHandle> = recordCodec(ipamHandleSchema);
+
+export const IpamConfigCodec: RecordCodec<IpamConfig> = recordCodec(ipamConfigSchema, { omitZero: true });
+
+interface CodecOptions {
+  /** Rewrites older forms before the schema sees them. */
+  readonly upgrade?: (value: unknown) => unknown;
+  /** Leave out false and 0, as Go's `omitempty` does. */
+  readonly omitZero?: boolean;
+}
+
+function recordCodec<S extends TSchema>(
+  schema: S,
+  options: CodecOptions = {},
+): RecordCodec<Immutable<Static<S>>> {
+  return {
+    parse: (json) => {
+      const parsed = parseJson(json);
+      if (parsed.kind === "bad") return parsed;
+      const value = options.upgrade?.(parsed.value) ?? parsed.value;
+      return readSchema(schema, value, { unknownFields: "drop", defaults: true });
+    },
+    serialise: (record) => writeJson(options.omitZero === true ? withoutZeros(record) : record),
+  };
+}
+
+function withoutZeros(record: unknown): unknown {
+  if (!isRecord(record)) return record;
+  return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== false && value !== 0));
+}
+
+/** Blocks of early releases name their owner in `hostAffinity`, without the `host:`. */
+function upgradeBlock(value: unknown): unknown {
+  if (!isRecord(value) || typeof value.hostAffinity !== "string" || value.affinity !== undefined)
+    return value;
+  return { ...value, affinity: `host:${value.hostAffinity}` };
+}
