@@ -1,5 +1,7 @@
-// Aim: the view prints what BIRD 1.6 prints. Method: the outputs that Calico users posted (nodes of a mesh, of a minikube
-// cluster), byte for byte, answered from a snapshot of the same state; then the rules those outputs do not show.
+/**
+ * Aim: the view prints what BIRD 1.6 prints. Method: the outputs that Calico users posted (nodes of a mesh, of a minikube
+ * cluster), byte for byte, answered from a snapshot of the same state; then the rules those outputs do not show.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {

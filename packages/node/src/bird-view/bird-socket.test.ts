@@ -1,5 +1,7 @@
-// Aim: any client of BIRD's control socket can read the daemon. Method: a real socket, read raw line by line, then by
-// Debian's own birdc; the bounds are reached on purpose.
+/**
+ * Aim: any client of BIRD's control socket can read the daemon. Method: a real socket, read raw line by line, then by
+ * Debian's own birdc; the bounds are reached on purpose.
+ */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
