@@ -1,1 +1,11 @@
-export {};
+/**
+ * The CNI plugins `calico` and `calico-ipam` as executables: thin clients of the node daemon's control socket. Here is what
+ * builds them; native/plugin.c and src/plugin.ts are the two forms of the one program.
+ *
+ * A call's configuration may name the daemon's run directory as `caracal_run_dir`; otherwise the environment's CARACAL_RUN_DIR
+ * does, otherwise it is /var/run/calico.
+ *
+ * Not here: what a call does (the daemon's `cni` engine).
+ * Standards: CNI 0.1.0–1.1.0, command line and error codes.
+ */
+export { buildPlugins, type BuildOptions, type BuiltPlugins, type PluginForm } from "./build-plugins.ts";
