@@ -1,1 +1,20 @@
-export {};
+/**
+ * The Linux kernel for the rest of the house: netlink sockets, network namespaces, settings, child processes in namespaces.
+ *
+ * Standards: netlink(7), rtnetlink(7), network_namespaces(7); the codecs are those of `netlink`.
+ * Not here: what should be in the kernel. `dataplane` decides, this package carries out.
+ */
+export { KernelError } from "./kernel-error.ts";
+export {
+  createNamespace,
+  deleteNamespace,
+  listNamespaces,
+  Namespace,
+  namespacePath,
+  type NamespaceTarget,
+  withNamespace,
+} from "./namespace.ts";
+export { type BatchFailure, NetlinkSocket } from "./netlink-socket.ts";
+export { type PlacedLinkSettings, Rtnetlink, type VethEnd } from "./rtnetlink.ts";
+export { spawnInNamespace } from "./spawn-in-namespace.ts";
+export { readSysctl, writeSysctl } from "./sysctl.ts";

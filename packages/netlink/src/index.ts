@@ -1,1 +1,70 @@
-export {};
+/**
+ * rtnetlink messages as pure codecs: links, addresses, routes, neighbours, rules, acknowledgements, dumps.
+ *
+ * Standards: RFC 3549, linux/netlink.h and linux/rtnetlink.h with their relatives. Host order is little-endian.
+ * Not here: sockets, namespaces, decisions. `linux` sends and receives, `dataplane` decides.
+ */
+export { type Acknowledgement, decodeAcknowledgement, decodeDone } from "./acknowledgement.ts";
+export { type Change, decodeChange } from "./change.ts";
+export {
+  Af,
+  FibRule,
+  IfaFlag,
+  Iff,
+  IfOper,
+  NeighbourState,
+  Nlm,
+  Nlmsg,
+  Ntf,
+  RouteProtocol,
+  RouteScope,
+  RouteTable,
+  RouteType,
+  Rtm,
+  RtnlGroup,
+  RuleAction,
+} from "./constants.ts";
+export { familyNumber, ipFamily } from "./family.ts";
+export {
+  decodeAddress,
+  deleteAddress,
+  dumpAddresses,
+  type InterfaceAddress,
+  newAddress,
+  type NewInterfaceAddress,
+} from "./interface-address.ts";
+export {
+  changeLink,
+  decodeLink,
+  deleteLink,
+  dumpLinks,
+  getLink,
+  type Link,
+  type LinkSettings,
+  newLink,
+  type NewLink,
+  type VxlanDetails,
+} from "./link.ts";
+export { Mac } from "./mac.ts";
+export { type Message, messageHeaderBytes, readMessages, type Request, writeRequest } from "./message.ts";
+export {
+  decodeNeighbour,
+  deleteNeighbour,
+  dumpNeighbours,
+  type Neighbour,
+  type NeighbourTable,
+  type NeighbourWrite,
+  newNeighbour,
+} from "./neighbour.ts";
+export {
+  decodeRoute,
+  deleteRoute,
+  dumpRoutes,
+  lookUpRoute,
+  newRoute,
+  type NextHop,
+  type Route,
+  type RouteFilter,
+  type RouteWrite,
+} from "./route.ts";
+export { decodeRule, deleteRule, dumpRules, newRule, type Rule } from "./rule.ts";

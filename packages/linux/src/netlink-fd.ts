@@ -1,0 +1,111 @@
+import { closeSync } from "node:fs";
+import { checked, KernelError } from "./kernel-error.ts";
+import { errnoName, lastErrno, libc } from "./libc.ts";
+import { type NamespaceTarget, withNamespace } from "./namespace.ts";
+
+const AF_NETLINK = 16;
+const SOCK_RAW = 3;
+const SOCK_NONBLOCK = 0o4000;
+const SOCK_CLOEXEC = 0o2000000;
+const NETLINK_ROUTE = 0;
+const MSG_TRUNC = 0x20;
+const MSG_DONTWAIT = 0x40;
+const SOL_SOCKET = 1;
+const SO_RCVBUF = 8;
+const SO_RCVBUFFORCE = 33;
+const SOL_NETLINK = 270;
+const NETLINK_ADD_MEMBERSHIP = 1;
+const NETLINK_CAP_ACK = 10;
+const NETLINK_EXT_ACK = 11;
+const NETLINK_GET_STRICT_CHK = 12;
+
+/** The kernel's datagrams stay below 32 KiB, and grow to the reader's buffer when that is larger. */
+const datagramBytes = 65536;
+
+/** What a receive gave: a datagram (a view valid until the next receive), nothing yet, or word that some were lost. */
+export type Received = Uint8Array | "empty" | "overrun";
+
+/** An open, bound NETLINK_ROUTE socket that never waits. It belongs to the namespace in which it was opened. */
+export class NetlinkFd implements Disposable {
+  readonly fd: number;
+  readonly #buffer = new Uint8Array(datagramBytes);
+  #open = true;
+
+  private constructor(fd: number) {
+    this.fd = fd;
+  }
+
+  /** `receiveBufferBytes`: what the kernel may queue for us; it needs CAP_NET_ADMIN to pass the system's limit. */
+  static open(namespace: NamespaceTarget | undefined, receiveBufferBytes: number): NetlinkFd {
+    const kind = SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK;
+    const create = (): number => checked("netlink.open", libc.socket(AF_NETLINK, kind, NETLINK_ROUTE));
+    const fd = new NetlinkFd(namespace === undefined ? create() : withNamespace(namespace, create));
+    try {
+      fd.#prepare(receiveBufferBytes);
+    } catch (error) {
+      fd.close();
+      throw error;
+    }
+    return fd;
+  }
+
+  /** Joins a multicast group; its messages arrive by `receive`. */
+  join(group: number): void {
+    this.#setOption("netlink.join", SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group);
+  }
+
+  /** Hands a datagram of requests to the kernel, which has carried them out when this returns. */
+  send(op: string, datagram: Uint8Array): void {
+    checked(op, libc.send(this.fd, datagram, datagram.length, 0));
+  }
+
+  receive(): Received {
+    const length = libc.recv(this.fd, this.#buffer, datagramBytes, MSG_DONTWAIT | MSG_TRUNC);
+    if (length >= 0 && length <= datagramBytes) return this.#buffer.subarray(0, length);
+    // A datagram that does not fit is lost in part, which for the reader is the same as one that was dropped.
+    if (length > datagramBytes) return "overrun";
+    const errno = lastErrno();
+    const name = errnoName(errno);
+    if (name === "EAGAIN") return "empty";
+    if (name === "ENOBUFS") return "overrun";
+    if (name === "EINTR") return this.receive();
+    throw KernelError.of("netlink.receive", errno);
+  }
+
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    closeSync(this.fd);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #prepare(receiveBufferBytes: number): void {
+    const kernel = new Uint8Array(12);
+    kernel[0] = AF_NETLINK;
+    checked("netlink.open", libc.bind(this.fd, kernel, kernel.length));
+    // Connected to port 0, the socket takes unicasts from the kernel only, and from no other process.
+    checked("netlink.open", libc.connect(this.fd, kernel, kernel.length));
+    this.#setReceiveBuffer(receiveBufferBytes);
+    // Errors bring the kernel's own words, and only the header of the request; dumps obey their filters.
+    this.#setOption("netlink.open", SOL_NETLINK, NETLINK_EXT_ACK, 1);
+    this.#setOption("netlink.open", SOL_NETLINK, NETLINK_CAP_ACK, 1);
+    this.#setOption("netlink.open", SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1);
+  }
+
+  #setReceiveBuffer(bytes: number): void {
+    const value = intBytes(bytes);
+    if (libc.setsockopt(this.fd, SOL_SOCKET, SO_RCVBUFFORCE, value, value.length) === 0) return;
+    this.#setOption("netlink.open", SOL_SOCKET, SO_RCVBUF, bytes);
+  }
+
+  #setOption(op: string, level: number, option: number, value: number): void {
+    checked(op, libc.setsockopt(this.fd, level, option, intBytes(value), 4));
+  }
+}
+
+function intBytes(value: number): Uint8Array {
+  return new Uint8Array(Int32Array.of(value).buffer);
+}
