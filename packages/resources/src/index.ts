@@ -6,6 +6,7 @@
  * Not here: the store, IPAM's algorithms, what follows from the resources.
  */
 export { AsNumber, defaultAsNumber } from "./as-number.ts";
+export { parseDurationSeconds } from "./formats.ts";
 export type { Immutable } from "./immutable.ts";
 export {
   type AllocationAttribute,
@@ -23,6 +24,21 @@ export {
 export { parseJson, writeJson } from "./json-text.ts";
 export type { DocumentSource, ImmutableField, Kind, Metadata, Operation, ResourceBase } from "./kind.ts";
 export {
+  applyDefaults,
+  findKind,
+  isKindName,
+  type KindName,
+  kinds,
+  parseResource,
+  type Resource,
+  type Resources,
+  validate,
+} from "./kinds.ts";
+export { type BgpConfiguration, bgpConfigurationKind } from "./kinds/bgp-configuration.ts";
+export { type BgpFilter, bgpFilterKind, type BgpFilterRule } from "./kinds/bgp-filter.ts";
+export { type BgpPeer, bgpPeerKind } from "./kinds/bgp-peer.ts";
+export { type ClusterInformation, clusterInformationKind } from "./kinds/cluster-information.ts";
+export {
   checkPoolOverlap,
   defaultBlockSize,
   type EncapsulationMode,
@@ -30,8 +46,19 @@ export {
   ipPoolKind,
   poolFamily,
 } from "./kinds/ip-pool.ts";
+export { type IpReservation, ipReservationKind } from "./kinds/ip-reservation.ts";
+export { type IpamConfiguration, ipamConfigurationKind } from "./kinds/ipam-configuration.ts";
 export { type Node, nodeKind } from "./kinds/node.ts";
 export { type WorkloadEndpoint, workloadEndpointKind } from "./kinds/workload-endpoint.ts";
+export {
+  type Manifest,
+  type ManifestError,
+  type ManifestResource,
+  parseManifest,
+  toJson,
+  toList,
+  toYaml,
+} from "./manifest.ts";
 export { parsePeerAddress, type PeerAddress } from "./peer-address.ts";
 export { describeProblems, type Problem } from "./problem.ts";
 export { apiVersion } from "./resource-schema.ts";

@@ -57,5 +57,5 @@ function describeField(one: Problem): string {
 }
 
 function lastPart(path: string): string {
-  return path.slice(path.lastIndexOf(".") + 1);
+  return path === "" ? "document" : path.slice(path.lastIndexOf(".") + 1);
 }

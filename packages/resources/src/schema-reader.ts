@@ -208,7 +208,9 @@ function readNumber(node: SchemaNode, input: unknown, path: string, walk: Walk):
     );
   }
   if (node.type === "integer" && !Number.isInteger(value)) {
-    return refuse(walk, path, input, "must be a whole number");
+    // YAML reads an unquoted 1.10 as the number 1.1.
+    const hint = format?.toNumber === undefined ? "" : '; the form high.low needs quotes: "1.10"';
+    return refuse(walk, path, input, `must be a whole number${hint}`);
   }
   const { minimum = -Infinity, maximum = Infinity } = node;
   if (value >= minimum && value <= maximum) return value;

@@ -1,0 +1,19 @@
+import { type Static, Type } from "typebox";
+import type { Immutable } from "../immutable.ts";
+import { defineKind, type Kind } from "../kind.ts";
+import { resourceSchema, text } from "../resource-schema.ts";
+
+export const ipReservationSchema = resourceSchema(
+  "IPReservation",
+  Type.Object({ reservedCIDRs: Type.Optional(Type.Array(text("ipOrCidr"))) }, { default: {} }),
+);
+
+/** Addresses that are never assigned automatically. */
+export type IpReservation = Immutable<Static<typeof ipReservationSchema>>;
+
+export const ipReservationKind: Kind<IpReservation> = defineKind({
+  name: "IPReservation",
+  plural: "ipreservations",
+  aliases: ["ipreservation", "ipreservations", "reservation", "reservations"],
+  schema: ipReservationSchema,
+});
