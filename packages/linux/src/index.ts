@@ -5,6 +5,7 @@
  * Not here: what should be in the kernel. `dataplane` decides, this package carries out.
  */
 export { KernelError } from "./kernel-error.ts";
+export { Monitor, type MonitorOptions, type MonitorTopic } from "./monitor.ts";
 export {
   createNamespace,
   deleteNamespace,

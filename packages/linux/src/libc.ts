@@ -13,7 +13,7 @@ export const libc: {
   readonly bind: (fd: number, address: Bytes, length: number) => number;
   readonly connect: (fd: number, address: Bytes, length: number) => number;
   readonly setsockopt: (fd: number, level: number, option: number, value: Bytes, length: number) => number;
-  readonly getsockopt: (fd: number, level: number, option: number, value: Bytes, length: Bytes) => number;
+  readonly getsockname: (fd: number, address: Bytes, length: Bytes) => number;
   readonly send: (fd: number, data: Bytes, length: number, flags: number) => number;
   readonly recv: (fd: number, data: Bytes, length: number, flags: number) => number;
   readonly fcntl: (fd: number, command: number, argument: number) => number;
@@ -29,7 +29,7 @@ export const libc: {
   setsockopt: library.func(
     "int setsockopt(int fd, int level, int option, const void *value, uint32_t length)",
   ),
-  getsockopt: library.func("int getsockopt(int fd, int level, int option, void *value, void *length)"),
+  getsockname: library.func("int getsockname(int fd, void *address, void *length)"),
   send: library.func("int64_t send(int fd, const void *data, size_t length, int flags)"),
   recv: library.func("int64_t recv(int fd, void *data, size_t length, int flags)"),
   fcntl: library.func("int fcntl(int fd, int command, int64_t argument)"),

@@ -1,4 +1,5 @@
 import { closeSync } from "node:fs";
+import { Reader } from "@caracal/net";
 import { checked, KernelError } from "./kernel-error.ts";
 import { errnoName, lastErrno, libc } from "./libc.ts";
 import { type NamespaceTarget, withNamespace } from "./namespace.ts";
@@ -70,6 +71,14 @@ export class NetlinkFd implements Disposable {
     if (name === "ENOBUFS") return "overrun";
     if (name === "EINTR") return this.receive();
     throw KernelError.of("netlink.receive", errno);
+  }
+
+  /** The socket's netlink address; notices name that of the socket that caused them. */
+  get port(): number {
+    const address = new Uint8Array(12);
+    checked("netlink.port", libc.getsockname(this.fd, address, intBytes(address.length)));
+    // struct sockaddr_nl: | family u16 | 0 u16 | port u32 | groups u32 |
+    return new Reader(address, undefined, 4).u32le();
   }
 
   close(): void {

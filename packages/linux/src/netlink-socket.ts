@@ -50,6 +50,11 @@ export class NetlinkSocket implements Disposable {
     return new NetlinkSocket(NetlinkFd.open(namespace, receiveBufferBytes));
   }
 
+  /** The socket's netlink address: notices of what it does carry this number. */
+  get port(): number {
+    return this.#fd.port;
+  }
+
   /** Sends one request and hands its answers (not the acknowledgement) to `visit`. A refusal is thrown as `KernelError`. */
   request(op: string, request: Request, visit?: (answer: Message) => void): void {
     this.#begin();
