@@ -14,6 +14,9 @@ export class Reader {
   #at: number;
 
   constructor(bytes: Uint8Array, blame: Blame = noBlame, start = 0, end: number = bytes.length) {
+    if (start < 0 || start > end || end > bytes.length) {
+      throw new RangeError(`bytes ${start} to ${end} are outside a buffer of ${bytes.length}`);
+    }
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#blame = blame;

@@ -17,49 +17,49 @@ export class Writer {
   }
 
   u8(value: number): void {
-    this.#view.setUint8(this.#grow(1), value);
+    this.#grow(1).setUint8(this.#length - 1, value);
   }
 
   /** Network order. */
   u16(value: number): void {
-    this.#view.setUint16(this.#grow(2), value);
+    this.#grow(2).setUint16(this.#length - 2, value);
   }
 
   /** Network order. */
   u32(value: number): void {
-    this.#view.setUint32(this.#grow(4), value);
+    this.#grow(4).setUint32(this.#length - 4, value);
   }
 
   /** Network order. */
   u64(value: bigint): void {
-    this.#view.setBigUint64(this.#grow(8), value);
+    this.#grow(8).setBigUint64(this.#length - 8, value);
   }
 
   u16le(value: number): void {
-    this.#view.setUint16(this.#grow(2), value, true);
+    this.#grow(2).setUint16(this.#length - 2, value, true);
   }
 
   u32le(value: number): void {
-    this.#view.setUint32(this.#grow(4), value, true);
+    this.#grow(4).setUint32(this.#length - 4, value, true);
   }
 
   i32le(value: number): void {
-    this.#view.setInt32(this.#grow(4), value, true);
+    this.#grow(4).setInt32(this.#length - 4, value, true);
   }
 
   u64le(value: bigint): void {
-    this.#view.setBigUint64(this.#grow(8), value, true);
+    this.#grow(8).setBigUint64(this.#length - 8, value, true);
   }
 
   bytes(value: Uint8Array): void {
     // Growing first: it may replace the buffer.
-    const at = this.#grow(value.length);
-    this.#bytes.set(value, at);
+    this.#grow(value.length);
+    this.#bytes.set(value, this.#length - value.length);
   }
 
   zeros(count: number): void {
-    const at = this.#grow(count);
-    this.#bytes.fill(0, at, at + count);
+    this.#grow(count);
+    this.#bytes.fill(0, this.#length - count, this.#length);
   }
 
   /** Overwrites what stands at `offset`, which must be written already: for length fields known only later. */
@@ -101,7 +101,8 @@ export class Writer {
     return offset;
   }
 
-  #grow(count: number): number {
+  /** Makes room for `count` more bytes, which end at the new length, and gives the view of the buffer that has it. */
+  #grow(count: number): DataView {
     const at = this.#length;
     const needed = at + count;
     if (needed > this.#bytes.length) {
@@ -112,6 +113,6 @@ export class Writer {
       this.#view = new DataView(larger.buffer);
     }
     this.#length = needed;
-    return at;
+    return this.#view;
   }
 }
