@@ -8,26 +8,41 @@ import {
   toBinary,
 } from "@bufbuild/protobuf";
 
+/** The short form of a message: only the fields that matter. */
+export type Init<Schema extends DescMessage> = MessageInitShape<Schema>;
+
 /**
- * One gRPC method as gRPC libraries want it: its path, and bytes both ways. Either side may give a message in its short
- * form, with only the fields that matter. `Bytes` is the byte type of the library.
+ * One gRPC method as gRPC libraries want it: its path, and bytes both ways. Senders may use the short form of a message.
+ * `Bytes` is the byte type of the library.
  */
-export interface WireMethod<Input extends DescMessage, Output extends DescMessage, Bytes> {
+export interface WireMethod<RequestInit, Request, ResponseInit, Response, Bytes> {
   /** `/package.Service/Method`. */
   readonly path: string;
   readonly requestStream: boolean;
   readonly responseStream: boolean;
-  readonly requestSerialize: (request: MessageInitShape<Input>) => Bytes;
-  readonly requestDeserialize: (bytes: Uint8Array) => MessageShape<Input>;
-  readonly responseSerialize: (response: MessageInitShape<Output>) => Bytes;
-  readonly responseDeserialize: (bytes: Uint8Array) => MessageShape<Output>;
+  readonly requestSerialize: (request: RequestInit) => Bytes;
+  readonly requestDeserialize: (bytes: Uint8Array) => Request;
+  readonly responseSerialize: (response: ResponseInit) => Bytes;
+  readonly responseDeserialize: (bytes: Uint8Array) => Response;
 }
+
+/** The `WireMethod` of a generated method: `Wire<typeof KV.method.put, Buffer>`. */
+export type Wire<
+  Method extends { readonly input: DescMessage; readonly output: DescMessage },
+  Bytes,
+> = WireMethod<
+  Init<Method["input"]>,
+  MessageShape<Method["input"]>,
+  Init<Method["output"]>,
+  MessageShape<Method["output"]>,
+  Bytes
+>;
 
 /** The wire form of a method of a generated service; `wrap` makes the library's byte type of a view, without a copy. */
 export function wireMethod<Input extends DescMessage, Output extends DescMessage, Bytes>(
   method: DescMethod & { readonly input: Input; readonly output: Output },
   wrap: (bytes: Uint8Array<ArrayBuffer>) => Bytes,
-): WireMethod<Input, Output, Bytes> {
+): WireMethod<Init<Input>, MessageShape<Input>, Init<Output>, MessageShape<Output>, Bytes> {
   const { input, output, methodKind } = method;
   return {
     path: `/${method.parent.typeName}/${method.name}`,
