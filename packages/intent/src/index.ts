@@ -1,1 +1,32 @@
-export {};
+/**
+ * What one node should do, computed from the cluster's resources: its BGP sessions and origins, what it exports, which
+ * learned routes it programs and how, its blackholes and pod routes. Pure, deterministic, cheap to recompute.
+ *
+ * Standards: Calico's node-to-node mesh, BGPPeer and BIRD template semantics; RFC 4271, RFC 4456, RFC 5082 settings.
+ * Not here: the BGP protocol, the kernel, policy, tunnels.
+ */
+export {
+  asNumberOf,
+  type ClusterFacts,
+  clusterFacts,
+  type ClusterResources,
+  type NodeAddress,
+  type NodeFacts,
+  type PoolFacts,
+  type Speaker,
+} from "./cluster.ts";
+export { decideExport, type ExportPolicy, type ExportVerdict } from "./export-policy.ts";
+export type { IntentProblem } from "./intent-problem.ts";
+export {
+  type BgpIntent,
+  type IntentInput,
+  type KernelIntent,
+  type NodeIntent,
+  nodeIntent,
+  type OriginIntent,
+} from "./node-intent.ts";
+export type { BlockAffinity } from "./own-blocks.ts";
+export { bgpPort, type PeerIntent, type PeerType, type SecretKey } from "./peer-intent.ts";
+export type { PodRoute } from "./pod-routes.ts";
+export { decideProgramming, type ProgrammingPolicy, type ProgrammingVerdict } from "./programming-policy.ts";
+export type { RouterIdSettings } from "./router-id.ts";

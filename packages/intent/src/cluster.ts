@@ -1,0 +1,202 @@
+import { IpAddress, type IpFamily, Ipv4, Prefix } from "@caracal/net";
+import {
+  type BgpConfiguration,
+  type BgpFilter,
+  type BgpPeer,
+  defaultAsNumber,
+  type EncapsulationMode,
+  type IpPool,
+  type Labels,
+  type Node,
+} from "@caracal/resources";
+import { compareText, type IntentProblem } from "./intent-problem.ts";
+import { type Peering, peeringOf } from "./peering.ts";
+
+/** The cluster's resources. A change makes a new object: facts are derived once per object. */
+export interface ClusterResources {
+  readonly nodes: readonly Node[];
+  readonly pools: readonly IpPool[];
+  readonly bgpConfigurations: readonly BgpConfiguration[];
+  readonly bgpPeers: readonly BgpPeer[];
+  readonly bgpFilters: readonly BgpFilter[];
+}
+
+/** A node as BGP sees it. */
+export interface NodeFacts {
+  readonly name: string;
+  readonly labels: Labels;
+  /** Its own AS, if it has one. */
+  readonly asNumber: number | undefined;
+  /** The session address of each family that it speaks BGP in, with its subnet. */
+  readonly addresses: ReadonlyMap<IpFamily, NodeAddress>;
+  /** Set on a route reflector. */
+  readonly clusterId: Ipv4 | undefined;
+}
+
+export interface NodeAddress {
+  readonly address: IpAddress;
+  /** Canonical text of `address`. */
+  readonly text: string;
+  readonly subnet: Prefix;
+}
+
+/** A node in one of its families. */
+export interface Speaker extends NodeAddress {
+  readonly node: NodeFacts;
+}
+
+/** A pool with its fields parsed. */
+export interface PoolFacts {
+  readonly name: string;
+  readonly prefix: Prefix;
+  readonly ipipMode: EncapsulationMode;
+  readonly vxlanMode: EncapsulationMode;
+  readonly isDisabled: boolean;
+  readonly isExported: boolean;
+}
+
+/** Everything about a cluster that does not depend on whose intent is computed. */
+export interface ClusterFacts {
+  /** Ordered by name. */
+  readonly nodes: readonly NodeFacts[];
+  readonly nodesByName: ReadonlyMap<string, NodeFacts>;
+  /** The node that speaks BGP from an address; the first by name where several claim it. */
+  readonly nodesByAddress: ReadonlyMap<string, NodeFacts>;
+  /** Owners of their address in a family, ordered by it. */
+  readonly speakers: ReadonlyMap<IpFamily, readonly Speaker[]>;
+  /** Ordered by prefix. */
+  readonly pools: readonly PoolFacts[];
+  /** Ordered by name. */
+  readonly peerings: readonly Peering[];
+  readonly filtersByName: ReadonlyMap<string, BgpFilter>;
+  readonly settings: BgpConfiguration["spec"];
+  readonly nodeSettings: ReadonlyMap<string, BgpConfiguration["spec"]>;
+  readonly problems: readonly IntentProblem[];
+}
+
+// Resources are immutable values, so what follows from one is computed once.
+const factsOfCluster = new WeakMap<ClusterResources, ClusterFacts>();
+const factsOfNode = new WeakMap<Node, NodeFacts>();
+
+/** The facts of a cluster, computed once per `ClusterResources` object and parsed once per node. */
+export function clusterFacts(resources: ClusterResources): ClusterFacts {
+  const known = factsOfCluster.get(resources);
+  if (known !== undefined) return known;
+  const facts = deriveFacts(resources);
+  factsOfCluster.set(resources, facts);
+  return facts;
+}
+
+/** The AS a node speaks as: its own, else the cluster's, else 64512. */
+export function asNumberOf(cluster: ClusterFacts, node: NodeFacts): number {
+  return node.asNumber ?? positive(cluster.settings.asNumber) ?? defaultAsNumber;
+}
+
+/** The port a node is configured to listen on, or `undefined` where nothing says (179). */
+export function listenPortOf(cluster: ClusterFacts, nodeName: string): number | undefined {
+  return cluster.nodeSettings.get(nodeName)?.listenPort ?? cluster.settings.listenPort;
+}
+
+function deriveFacts(resources: ClusterResources): ClusterFacts {
+  const problems: IntentProblem[] = [];
+  const nodes = resources.nodes.map(nodeFacts).toSorted((a, b) => compareText(a.name, b.name));
+  const configurations = new Map(
+    resources.bgpConfigurations.map(({ metadata, spec }) => [metadata.name, spec]),
+  );
+  const prefix = "node.";
+  const nodesByAddress = indexAddresses(nodes, problems);
+  return {
+    nodes,
+    nodesByName: new Map(nodes.map((node) => [node.name, node])),
+    nodesByAddress,
+    speakers: new Map(([4, 6] as const).map((family) => [family, speakersOf(nodes, nodesByAddress, family)])),
+    pools: resources.pools.flatMap(poolFacts).toSorted((a, b) => Prefix.compare(a.prefix, b.prefix)),
+    peerings: resources.bgpPeers.map(peeringOf).toSorted((a, b) => compareText(a.name, b.name)),
+    filtersByName: new Map(resources.bgpFilters.map((filter) => [filter.metadata.name, filter])),
+    settings: configurations.get("default") ?? {},
+    nodeSettings: new Map(
+      [...configurations]
+        .filter(([name]) => name.startsWith(prefix))
+        .map(([name, spec]) => [name.slice(prefix.length), spec]),
+    ),
+    problems,
+  };
+}
+
+function nodeFacts(node: Node): NodeFacts {
+  const known = factsOfNode.get(node);
+  if (known !== undefined) return known;
+  const { bgp } = node.spec;
+  const addresses = new Map<IpFamily, NodeAddress>();
+  for (const [family, text] of [
+    [4, bgp?.ipv4Address],
+    [6, bgp?.ipv6Address],
+  ] as const) {
+    const found = text === undefined ? undefined : Prefix.parseInterface(text);
+    if (found === undefined || found.network.family !== family) continue;
+    const { address, network } = found;
+    addresses.set(family, { address, text: IpAddress.format(address), subnet: network });
+  }
+  const clusterId = bgp?.routeReflectorClusterID;
+  const facts: NodeFacts = {
+    name: node.metadata.name,
+    labels: node.metadata.labels ?? {},
+    asNumber: positive(bgp?.asNumber),
+    addresses,
+    clusterId: clusterId === undefined ? undefined : Ipv4.parse(clusterId),
+  };
+  factsOfNode.set(node, facts);
+  return facts;
+}
+
+function indexAddresses(
+  nodes: readonly NodeFacts[],
+  problems: IntentProblem[],
+): ReadonlyMap<string, NodeFacts> {
+  const owners = new Map<string, NodeFacts>();
+  for (const node of nodes) {
+    for (const { text } of node.addresses.values()) {
+      const owner = owners.get(text);
+      if (owner === undefined) owners.set(text, node);
+      else {
+        const message = `has the address ${text} of Node(${owner.name}) and is left out: give one of them another`;
+        problems.push({ about: `Node(${node.name})`, message });
+      }
+    }
+  }
+  return owners;
+}
+
+function speakersOf(
+  nodes: readonly NodeFacts[],
+  nodesByAddress: ReadonlyMap<string, NodeFacts>,
+  family: IpFamily,
+): readonly Speaker[] {
+  return nodes
+    .flatMap((node) => {
+      const address = node.addresses.get(family);
+      return address !== undefined && nodesByAddress.get(address.text) === node ? [{ ...address, node }] : [];
+    })
+    .toSorted((a, b) => IpAddress.compare(a.address, b.address));
+}
+
+function poolFacts(pool: IpPool): readonly PoolFacts[] {
+  const prefix = Prefix.parse(pool.spec.cidr);
+  if (prefix === undefined) return [];
+  const { ipipMode = "Never", vxlanMode = "Never", disabled, disableBGPExport } = pool.spec;
+  return [
+    {
+      name: pool.metadata.name,
+      prefix,
+      ipipMode,
+      vxlanMode,
+      isDisabled: disabled === true,
+      isExported: disableBGPExport !== true,
+    },
+  ];
+}
+
+/** AS 0 is reserved (RFC 7607): Calico's zero means "not set". */
+function positive(asNumber: number | undefined): number | undefined {
+  return asNumber === 0 ? undefined : asNumber;
+}

@@ -1,0 +1,47 @@
+import { Prefix } from "@caracal/net";
+import type { ClusterFacts, PoolFacts } from "./cluster.ts";
+
+/** What a node tells its peers, after each peer's own filters: the first rule that holds decides. */
+export interface ExportPolicy {
+  /** Pools with disableBGPExport: nothing in them is told. */
+  readonly hiddenPools: readonly PoolFacts[];
+  /** Our own blocks are told whole: what is inside them is not told on its own. */
+  readonly ownBlocks: readonly Prefix[];
+  /** Enabled pools: other routes in them are told, such as borrowed addresses and what a reflector passes on. */
+  readonly pools: readonly PoolFacts[];
+}
+
+/** Whether a route is told, and the rule that says so. */
+export interface ExportVerdict {
+  readonly isAccepted: boolean;
+  readonly rule: "pool-hidden" | "own-block" | "inside-own-block" | "pool" | "outside-pools";
+  /** The pool or block of the rule. */
+  readonly by?: string;
+}
+
+/** The export policy of a node. */
+export function exportPolicy(cluster: ClusterFacts, ownBlocks: readonly Prefix[]): ExportPolicy {
+  return {
+    hiddenPools: cluster.pools.filter((pool) => !pool.isExported),
+    ownBlocks,
+    pools: cluster.pools.filter((pool) => !pool.isDisabled),
+  };
+}
+
+/** The verdict on one route; the same for every peer of a family. */
+export function decideExport(policy: ExportPolicy, route: Prefix): ExportVerdict {
+  const hidden = policy.hiddenPools.find((pool) => Prefix.covers(pool.prefix, route));
+  if (hidden !== undefined) return { isAccepted: false, rule: "pool-hidden", by: hidden.name };
+  const block = policy.ownBlocks.find((own) => Prefix.covers(own, route));
+  if (block !== undefined) {
+    const isWhole = Prefix.equals(block, route);
+    return {
+      isAccepted: isWhole,
+      rule: isWhole ? "own-block" : "inside-own-block",
+      by: Prefix.format(block),
+    };
+  }
+  const pool = policy.pools.find(({ prefix }) => Prefix.covers(prefix, route));
+  if (pool !== undefined) return { isAccepted: true, rule: "pool", by: pool.name };
+  return { isAccepted: false, rule: "outside-pools" };
+}

@@ -1,0 +1,155 @@
+import type { IpAddress, IpFamily, Ipv4, Prefix } from "@caracal/net";
+import type { WorkloadEndpoint } from "@caracal/resources";
+import {
+  asNumberOf,
+  type ClusterFacts,
+  clusterFacts,
+  type ClusterResources,
+  listenPortOf,
+  type NodeFacts,
+} from "./cluster.ts";
+import { configuredPeers } from "./configured-peers.ts";
+import { decideExport, type ExportPolicy, exportPolicy } from "./export-policy.ts";
+import { type IntentProblem, sortProblems } from "./intent-problem.ts";
+import { meshPeers } from "./mesh-peers.ts";
+import { type BlockAffinity, isHostBlock, ownBlocks } from "./own-blocks.ts";
+import { bgpPort, type PeerIntent } from "./peer-intent.ts";
+import { type PodRoute, podRoutes } from "./pod-routes.ts";
+import { type ProgrammingPolicy, programmingPolicy } from "./programming-policy.ts";
+import { type RouterIdSettings, routerIdOf } from "./router-id.ts";
+
+/** All that a node's intent depends on. */
+export interface IntentInput {
+  readonly node: string;
+  readonly cluster: ClusterResources;
+  /** Block affinities; those of other nodes are ignored. */
+  readonly affinities: readonly BlockAffinity[];
+  /** Workload endpoints; those of other nodes are ignored. */
+  readonly endpoints: readonly WorkloadEndpoint[];
+  readonly settings: RouterIdSettings;
+}
+
+/** A route that the node announces as its own. */
+export interface OriginIntent {
+  readonly prefix: Prefix;
+  /** A whole block, or a workload's address outside the node's own blocks. */
+  readonly kind: "block" | "pod";
+}
+
+/** The node's BGP speaker. */
+export interface BgpIntent {
+  readonly asNumber: number;
+  readonly routerId: Ipv4;
+  readonly clusterId?: Ipv4;
+  readonly listen: {
+    readonly port: number;
+    /** Absent listens on every address. */
+    readonly addresses?: readonly IpAddress[];
+  };
+  /** Families spoken; a family without a node address has no sessions and no origins. */
+  readonly families: readonly IpFamily[];
+  /** Mesh first, then global, then node-specific, each by family and address. */
+  readonly peers: readonly PeerIntent[];
+  readonly origins: readonly OriginIntent[];
+  readonly exportPolicy: ExportPolicy;
+}
+
+/** What the node's kernel should have because of the resources alone. */
+export interface KernelIntent {
+  /** Own blocks, so that packets to free addresses stop here: `blackhole … proto bird`. */
+  readonly blackholes: readonly Prefix[];
+  readonly podRoutes: readonly PodRoute[];
+  /** Decides on each route learned from peers. */
+  readonly programming: ProgrammingPolicy;
+}
+
+/** What should be on one node. Equal input gives equal output, whatever the order of the resources. */
+export interface NodeIntent {
+  readonly node: string;
+  /** Absent when the node is unknown, has no address or no router ID; `problems` says why. */
+  readonly bgp?: BgpIntent;
+  readonly kernel: KernelIntent;
+  readonly problems: readonly IntentProblem[];
+}
+
+/** Computes one node's intent from the cluster's resources. */
+export function nodeIntent(input: IntentInput): NodeIntent {
+  const cluster = clusterFacts(input.cluster);
+  const problems: IntentProblem[] = [...cluster.problems];
+  const self = cluster.nodesByName.get(input.node) ?? unknownNode(input.node, problems);
+  const blocks = ownBlocks(input.node, input.affinities);
+  const routes = podRoutes(input.node, input.endpoints, problems);
+  const bgp = bgpIntent(cluster, self, blocks, routes, input.settings, problems);
+  return {
+    node: input.node,
+    ...(bgp === undefined ? {} : { bgp }),
+    kernel: {
+      blackholes:
+        bgp === undefined
+          ? []
+          : blocks.filter((block) => !isHostBlock(block) && self.addresses.has(block.family)),
+      podRoutes: routes,
+      programming: programmingPolicy(cluster, self),
+    },
+    problems: sortProblems(problems),
+  };
+}
+
+function unknownNode(name: string, problems: IntentProblem[]): NodeFacts {
+  problems.push({
+    about: `Node(${name})`,
+    message: "does not exist, so this node has no routes to give or take",
+  });
+  return { name, labels: {}, asNumber: undefined, addresses: new Map(), clusterId: undefined };
+}
+
+function bgpIntent(
+  cluster: ClusterFacts,
+  self: NodeFacts,
+  blocks: readonly Prefix[],
+  routes: readonly PodRoute[],
+  settings: RouterIdSettings,
+  problems: IntentProblem[],
+): BgpIntent | undefined {
+  if (self.addresses.size === 0) {
+    if (cluster.nodesByName.has(self.name)) {
+      const message = "has no spec.bgp address, so it speaks to no peer";
+      problems.push({ about: `Node(${self.name})`, message });
+    }
+    return undefined;
+  }
+  const routerId = routerIdOf(self, settings, problems);
+  if (routerId === undefined) return undefined;
+  const mesh = meshPeers(cluster, self);
+  const policy = exportPolicy(cluster, blocks);
+  const addresses = [...self.addresses.values()].map(({ address }) => address);
+  return {
+    asNumber: asNumberOf(cluster, self),
+    routerId,
+    ...(self.clusterId === undefined ? {} : { clusterId: self.clusterId }),
+    listen: {
+      port: listenPortOf(cluster, self.name) ?? bgpPort,
+      ...(cluster.settings.bindMode === "NodeIP" ? { addresses } : {}),
+    },
+    families: [...self.addresses.keys()],
+    peers: [...mesh, ...configuredPeers(cluster, self, mesh, problems)],
+    origins: origins(self, policy, blocks, routes),
+    exportPolicy: policy,
+  };
+}
+
+/** Own blocks, and our workloads' addresses that lie outside them, as far as the export policy lets them out. */
+function origins(
+  self: NodeFacts,
+  policy: ExportPolicy,
+  blocks: readonly Prefix[],
+  routes: readonly PodRoute[],
+): readonly OriginIntent[] {
+  const candidates: readonly OriginIntent[] = [
+    ...blocks.filter((block) => !isHostBlock(block)).map((prefix) => ({ prefix, kind: "block" as const })),
+    ...routes.map(({ prefix }) => ({ prefix, kind: "pod" as const })),
+  ];
+  return candidates.filter(
+    ({ prefix }) => self.addresses.has(prefix.family) && decideExport(policy, prefix).isAccepted,
+  );
+}

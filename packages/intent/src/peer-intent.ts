@@ -1,0 +1,66 @@
+import type { IpAddress, IpFamily, Ipv4 } from "@caracal/net";
+
+/** Where a peering comes from, as `node status` names it: node-to-node mesh, global, node specific. */
+export type PeerType = "mesh" | "global" | "node";
+
+/** A key of a Kubernetes secret, resolved by the daemon. */
+export interface SecretKey {
+  readonly name: string;
+  readonly key: string;
+}
+
+/** One BGP session that a node should have. A session carries routes of its own family only. */
+export interface PeerIntent {
+  /** BIRD's protocol name: `Mesh_172_18_0_3`, `Global_10_0_0_1_port_1790`. */
+  readonly name: string;
+  readonly type: PeerType;
+  readonly family: IpFamily;
+  readonly address: IpAddress;
+  readonly port: number;
+  readonly remoteAsNumber: number;
+  readonly localAsNumber: number;
+  /** The address to connect from; absent leaves it to the kernel. */
+  readonly sourceAddress?: IpAddress;
+  /** Never connects: the other end does. */
+  readonly isPassive: boolean;
+  /** The peer node, where it is one of the cluster's. */
+  readonly node?: string;
+  /** The BGPPeer resource that asks for the session; the mesh has none. */
+  readonly bgpPeer?: string;
+  /** Set where we reflect routes to the peer as its route reflector. */
+  readonly reflectorClusterId?: Ipv4;
+  /** Hops that TTL security (RFC 5082) allows; absent is off, and the session may cross any number. */
+  readonly ttlSecurityHops?: number;
+  readonly nextHop: "auto" | "self" | "keep";
+  readonly allowedLocalAsCount: number;
+  readonly restartSeconds: number;
+  readonly holdSeconds: number;
+  readonly keepaliveSeconds: number;
+  readonly password?: SecretKey;
+  /** The gateway a static route to the peer goes through. */
+  readonly reachableBy?: IpAddress;
+  /** Names of the BGPFilters, in order. */
+  readonly filters: readonly string[];
+}
+
+/** Calico's session timers (BIRD's defaults). */
+export const peerTimers = { restartSeconds: 120, holdSeconds: 240, keepaliveSeconds: 80 } as const;
+
+/** The port BGP listens on where nothing says otherwise (RFC 4271 §8.2.1). */
+export const bgpPort = 179;
+
+const namePrefixes: Readonly<Record<PeerType, string>> = { mesh: "Mesh", global: "Global", node: "Node" };
+
+/** BIRD's protocol name of a peering; a port shows only where a resource set one. */
+export function peerName(type: PeerType, addressText: string, port: number | undefined): string {
+  const address = addressText.replaceAll(/[.:]/g, "_");
+  return `${namePrefixes[type]}_${address}${port === undefined ? "" : `_port_${port}`}`;
+}
+
+/**
+ * Of two nodes, the one whose address is the larger text connects and the other waits. The comparison is of texts, not of
+ * numbers (10.0.0.9 is larger than 10.0.0.10): nodes that run Calico itself compare so.
+ */
+export function waitsForPeer(ourAddress: string, peerAddress: string): boolean {
+  return peerAddress > ourAddress;
+}
