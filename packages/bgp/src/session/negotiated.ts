@@ -1,0 +1,125 @@
+import { type Blame, DecodeError, type IpAddress, type IpFamily, type Ipv4 } from "@caracal/net";
+import { ErrorCode, OpenError } from "../iana.ts";
+import { type Capability, type GracefulRestartCapability, unicast, unicastFamily } from "../wire/capability.ts";
+import { type Open, openAsn } from "../wire/open.ts";
+import { type ConnectionId, type SessionConfig } from "./session-config.ts";
+
+/** What both ends of a session agreed on in their OPENs. */
+export interface Negotiated {
+  readonly connection: ConnectionId;
+  /** Our end's address. */
+  readonly localAddress: IpAddress;
+  readonly remoteId: Ipv4;
+  /** 0: no timer, no keepalives. */
+  readonly holdTimeMs: number;
+  readonly keepaliveMs: number;
+  readonly as4: boolean;
+  readonly external: boolean;
+  readonly families: readonly IpFamily[];
+  /** Families in which the peer sends path identifiers. */
+  readonly addPathReceive: readonly IpFamily[];
+  /** Families in which we do. */
+  readonly addPathSend: readonly IpFamily[];
+  readonly routeRefresh: boolean;
+  /** The peer's, when both ends speak RFC 4724. */
+  readonly gracefulRestart: GracefulRestartCapability | undefined;
+  /** The peer's, all of them. */
+  readonly capabilities: readonly Capability[];
+}
+
+/** The OPEN of a session. `restarted` is RFC 4724's R bit, and says that forwarding went on meanwhile (F). */
+export function buildOpen(config: SessionConfig, restarted: boolean): Open {
+  const families = config.families.map(unicast);
+  const capabilities: Capability[] = [
+    ...families.map((family): Capability => ({ kind: "multiprotocol", ...family })),
+    { kind: "routeRefresh" },
+  ];
+  if (config.restartTimeS !== undefined) {
+    capabilities.push({
+      kind: "gracefulRestart",
+      restarted,
+      notification: false,
+      restartTimeS: config.restartTimeS,
+      families: families.map((family) => ({ ...family, forwardingPreserved: restarted })),
+    });
+  }
+  capabilities.push({ kind: "fourOctetAs", asn: config.localAsn });
+  if (config.addPathReceive || config.addPathSend) {
+    capabilities.push({
+      kind: "addPath",
+      families: families.map((family) => ({
+        ...family,
+        receive: config.addPathReceive,
+        send: config.addPathSend,
+      })),
+    });
+  }
+  return {
+    kind: "open",
+    version: 4,
+    myAs: config.localAsn,
+    holdTimeS: Math.round(config.timers.holdTimeMs / 1000),
+    bgpIdentifier: config.routerId,
+    capabilities,
+  };
+}
+
+/** Checks the peer's OPEN against our own configuration (RFC 4271 §6.2) and finds the common ground. */
+export function negotiate(
+  config: SessionConfig,
+  open: Open,
+  connection: ConnectionId,
+  localAddress: IpAddress,
+): Negotiated {
+  checkOpen(config, open);
+  const { capabilities } = open;
+  const families = commonFamilies(config, capabilities);
+  const ours = config.timers.holdTimeMs;
+  const holdTimeMs = Math.min(ours, open.holdTimeS * 1000);
+  const addPath = capabilities.find((one) => one.kind === "addPath")?.families ?? [];
+  const restart = capabilities.find((one) => one.kind === "gracefulRestart");
+  const within = (list: typeof addPath): IpFamily[] =>
+    families.filter((family) => list.some((one) => unicastFamily(one) === family));
+  return {
+    connection,
+    localAddress,
+    remoteId: open.bgpIdentifier,
+    holdTimeMs,
+    // Scaled with the hold time, so that as many keepalives fit into it as the operator meant.
+    keepaliveMs: holdTimeMs === 0 ? 0 : Math.max(1000, Math.floor((config.timers.keepaliveMs * holdTimeMs) / ours)),
+    as4: capabilities.some((one) => one.kind === "fourOctetAs"),
+    external: config.localAsn !== config.peerAsn,
+    families,
+    addPathReceive: config.addPathReceive ? within(addPath.filter((one) => one.send)) : [],
+    addPathSend: config.addPathSend ? within(addPath.filter((one) => one.receive)) : [],
+    routeRefresh: capabilities.some((one) => one.kind === "routeRefresh"),
+    gracefulRestart: config.restartTimeS === undefined ? undefined : restart,
+    capabilities,
+  };
+}
+
+function checkOpen(config: SessionConfig, open: Open): void {
+  const asn = openAsn(open);
+  if (asn !== config.peerAsn) {
+    throw new DecodeError(`peer AS ${asn}, not ${config.peerAsn}`, blame(OpenError.badPeerAs), 0);
+  }
+  // RFC 6286 §2.2: only inside an AS must the identifier be unique.
+  if (open.bgpIdentifier === config.routerId && config.localAsn === config.peerAsn) {
+    throw new DecodeError("peer has our BGP identifier", blame(OpenError.badBgpIdentifier), 0);
+  }
+}
+
+function commonFamilies(config: SessionConfig, capabilities: readonly Capability[]): readonly IpFamily[] {
+  const offered = capabilities.filter((one) => one.kind === "multiprotocol");
+  // RFC 4760 §8: a speaker without the capability carries IPv4 unicast.
+  const theirs = offered.length === 0 ? [4] : offered.map(unicastFamily);
+  const families = config.families.filter((family) => theirs.includes(family));
+  if (families.length === 0) {
+    throw new DecodeError("no address family in common", blame(OpenError.unsupportedCapability), 0);
+  }
+  return families;
+}
+
+function blame(subcode: number): Blame {
+  return { code: ErrorCode.openMessage, subcode, action: "reset" };
+}

@@ -1,0 +1,57 @@
+import { type IpFamily, type Ipv4 } from "@caracal/net";
+
+/** Milliseconds on the driver's clock; only differences mean anything. */
+export type Millis = number;
+
+/** Names one TCP connection between core and driver. Any text that is unique while the connection lives. */
+export type ConnectionId = string;
+
+/** The states of RFC 4271 §8.2.2. */
+export type SessionState = "Idle" | "Connect" | "Active" | "OpenSent" | "OpenConfirm" | "Established";
+
+export interface SessionTimers {
+  /** From start to the first attempt to connect; 0 connects at once. */
+  readonly connectDelayMs: number;
+  /** The longest time between attempts, and for one attempt (RFC 4271 §8: ConnectRetryTime). */
+  readonly connectRetryMs: number;
+  /** The first retry comes after this; each further one doubles it up to `connectRetryMs`. */
+  readonly connectRetryMinMs: number;
+  /** How long Idle lasts after a protocol error; doubles with each (RFC 4271 §8: IdleHoldTime, DampPeerOscillations). */
+  readonly errorWaitMinMs: number;
+  readonly errorWaitMaxMs: number;
+  /** Proposed in OPEN; 0 means no keepalives, else at least 3000. The lower of both ends' counts. */
+  readonly holdTimeMs: number;
+  /** How often to say KEEPALIVE at the proposed hold time; scaled down with it. */
+  readonly keepaliveMs: number;
+  /** How long a connection may stay without the peer's OPEN (RFC 4271 §8.2.2: "a large value"). */
+  readonly openWaitMs: number;
+}
+
+/** Calico's timers with BIRD's hold time. */
+export const defaultTimers: SessionTimers = {
+  connectDelayMs: 2000,
+  connectRetryMs: 5000,
+  connectRetryMinMs: 250,
+  errorWaitMinMs: 5000,
+  errorWaitMaxMs: 30_000,
+  holdTimeMs: 240_000,
+  keepaliveMs: 80_000,
+  openWaitMs: 240_000,
+};
+
+/** What one session needs to know; what it says in OPEN follows from it. */
+export interface SessionConfig {
+  /** Prefix of the names of outgoing connections. */
+  readonly name: string;
+  readonly routerId: Ipv4;
+  readonly localAsn: number;
+  readonly peerAsn: number;
+  /** Wait for the peer to connect (RFC 4271 §8.1.1: PassiveTcpEstablishment). */
+  readonly passive: boolean;
+  readonly timers: SessionTimers;
+  readonly families: readonly IpFamily[];
+  readonly addPathReceive: boolean;
+  readonly addPathSend: boolean;
+  /** Offered in OPEN; absent: no graceful restart in either role. */
+  readonly restartTimeS: number | undefined;
+}

@@ -1,0 +1,36 @@
+import { type IpAddress } from "@caracal/net";
+import { type RouteRefresh } from "../wire/route-refresh.ts";
+import { type Update } from "../wire/update.ts";
+import { type Negotiated } from "./negotiated.ts";
+import { type ConnectionId, type SessionState } from "./session-config.ts";
+
+/** What happens to a session; names from RFC 4271 §8.1 where it has one. */
+export type SessionEvent =
+  | { readonly kind: "ManualStart" }
+  /** With a cease subcode a NOTIFICATION goes out; without one the connection just ends, so that a helper keeps routes. */
+  | { readonly kind: "ManualStop"; readonly cease: number | undefined }
+  /** Our own attempt succeeded. */
+  | { readonly kind: "Tcp_CR_Acked"; readonly connection: ConnectionId; readonly localAddress: IpAddress }
+  /** The peer connected. */
+  | {
+      readonly kind: "TcpConnectionConfirmed";
+      readonly connection: ConnectionId;
+      readonly localAddress: IpAddress;
+    }
+  /** An attempt failed or a connection ended; `reason` is what an operator reads. */
+  | { readonly kind: "TcpConnectionFails"; readonly connection: ConnectionId; readonly reason: string }
+  | { readonly kind: "Received"; readonly connection: ConnectionId; readonly bytes: Uint8Array }
+  | { readonly kind: "Tick" };
+
+/** What a session wants done, in order. */
+export type SessionEffect =
+  | { readonly kind: "connect"; readonly connection: ConnectionId }
+  | { readonly kind: "send"; readonly connection: ConnectionId; readonly bytes: Uint8Array }
+  /** After what was sent before; no further event of this connection is expected. */
+  | { readonly kind: "close"; readonly connection: ConnectionId }
+  | { readonly kind: "state"; readonly from: SessionState; readonly to: SessionState }
+  | { readonly kind: "established"; readonly negotiated: Negotiated }
+  /** No longer Established. `graceful`: without a NOTIFICATION, so RFC 4724 may keep the routes. */
+  | { readonly kind: "lost"; readonly graceful: boolean; readonly reason: string }
+  | { readonly kind: "update"; readonly update: Update }
+  | { readonly kind: "refresh"; readonly refresh: RouteRefresh };

@@ -1,0 +1,162 @@
+import { type IpFamily, type Reader, type Writer } from "@caracal/net";
+import { Afi, CapabilityCode, Safi } from "../iana.ts";
+
+/** A pair of the IANA address family registries as a capability names it. */
+export interface AfiSafi {
+  readonly afi: number;
+  readonly safi: number;
+}
+
+export type Capability =
+  /** RFC 4760 §8. */
+  | ({ readonly kind: "multiprotocol" } & AfiSafi)
+  /** RFC 2918 §2. */
+  | { readonly kind: "routeRefresh" }
+  /** RFC 7313 §3.1. */
+  | { readonly kind: "enhancedRouteRefresh" }
+  /** RFC 6793 §3. */
+  | { readonly kind: "fourOctetAs"; readonly asn: number }
+  | GracefulRestartCapability
+  | AddPathCapability
+  /** Anything else, and a known code whose value does not have its shape: carried unchanged. */
+  | { readonly kind: "opaque"; readonly code: number; readonly value: Uint8Array };
+
+/** RFC 4724 §3. */
+export interface GracefulRestartCapability {
+  readonly kind: "gracefulRestart";
+  /** R: the speaker has restarted and does not wait for End-of-RIB from its peers. */
+  readonly restarted: boolean;
+  /** RFC 8538 §2: NOTIFICATION keeps the routes as well. */
+  readonly notification: boolean;
+  readonly restartTimeS: number;
+  readonly families: readonly (AfiSafi & { readonly forwardingPreserved: boolean })[];
+}
+
+/** RFC 7911 §4. */
+export interface AddPathCapability {
+  readonly kind: "addPath";
+  readonly families: readonly (AfiSafi & { readonly receive: boolean; readonly send: boolean })[];
+}
+
+/** The unicast pair of an address family. */
+export function unicast(family: IpFamily): AfiSafi {
+  return { afi: family === 4 ? Afi.ipv4 : Afi.ipv6, safi: Safi.unicast };
+}
+
+/** The family of a pair, or `undefined` for one that this speaker has no table for. */
+export function unicastFamily({ afi, safi }: AfiSafi): IpFamily | undefined {
+  if (safi !== Safi.unicast) return undefined;
+  if (afi === Afi.ipv4) return 4;
+  return afi === Afi.ipv6 ? 6 : undefined;
+}
+
+/** RFC 5492 §4: | code u8 | length u8 | value |. The reader's blame is kept for a length past the parameter's end. */
+export function decodeCapability(reader: Reader): Capability {
+  const code = reader.u8();
+  const body = reader.sub(reader.u8());
+  const opaque = (): Capability => ({ kind: "opaque", code, value: body.rest().slice() });
+  switch (code) {
+    case CapabilityCode.multiprotocol:
+      return body.remaining === 4 ? decodeMultiprotocol(body) : opaque();
+    case CapabilityCode.routeRefresh:
+      return body.remaining === 0 ? { kind: "routeRefresh" } : opaque();
+    case CapabilityCode.enhancedRouteRefresh:
+      return body.remaining === 0 ? { kind: "enhancedRouteRefresh" } : opaque();
+    case CapabilityCode.fourOctetAs:
+      return body.remaining === 4 ? { kind: "fourOctetAs", asn: body.u32() } : opaque();
+    case CapabilityCode.gracefulRestart:
+      return body.remaining >= 2 && body.remaining % 4 === 2 ? decodeGracefulRestart(body) : opaque();
+    case CapabilityCode.addPath:
+      return body.remaining % 4 === 0 ? decodeAddPath(body) : opaque();
+    default:
+      return opaque();
+  }
+}
+
+export function encodeCapability(writer: Writer, capability: Capability): void {
+  writer.u8(codeOf(capability));
+  const lengthAt = writer.length;
+  writer.u8(0);
+  encodeValue(writer, capability);
+  writer.patchU8(lengthAt, writer.length - lengthAt - 1);
+}
+
+function decodeMultiprotocol(body: Reader): Capability {
+  const afi = body.u16();
+  body.skip(1); // Reserved: zero when sent, ignored when received.
+  return { kind: "multiprotocol", afi, safi: body.u8() };
+}
+
+/** | R, N, two reserved bits, restart time u12 | then per family | AFI u16 | SAFI u8 | F, seven reserved bits | */
+function decodeGracefulRestart(body: Reader): Capability {
+  const head = body.u16();
+  const families: (AfiSafi & { forwardingPreserved: boolean })[] = [];
+  while (body.remaining > 0) {
+    const afi = body.u16();
+    const safi = body.u8();
+    families.push({ afi, safi, forwardingPreserved: (body.u8() & 0x80) !== 0 });
+  }
+  return {
+    kind: "gracefulRestart",
+    restarted: (head & 0x8000) !== 0,
+    notification: (head & 0x4000) !== 0,
+    restartTimeS: head & 0x0fff,
+    families,
+  };
+}
+
+/** Per family | AFI u16 | SAFI u8 | 1 receive, 2 send, 3 both |; RFC 7911 §4: other values are ignored. */
+function decodeAddPath(body: Reader): Capability {
+  const families: (AfiSafi & { receive: boolean; send: boolean })[] = [];
+  while (body.remaining > 0) {
+    const afi = body.u16();
+    const safi = body.u8();
+    const mode = body.u8();
+    if (mode >= 1 && mode <= 3) {
+      families.push({ afi, safi, receive: (mode & 1) !== 0, send: (mode & 2) !== 0 });
+    }
+  }
+  return { kind: "addPath", families };
+}
+
+function codeOf(capability: Capability): number {
+  return capability.kind === "opaque" ? capability.code : CapabilityCode[capability.kind];
+}
+
+function encodeValue(writer: Writer, capability: Capability): void {
+  switch (capability.kind) {
+    case "multiprotocol":
+      writer.u16(capability.afi);
+      writer.u8(0);
+      writer.u8(capability.safi);
+      return;
+    case "routeRefresh":
+    case "enhancedRouteRefresh":
+      return;
+    case "fourOctetAs":
+      writer.u32(capability.asn);
+      return;
+    case "gracefulRestart":
+      writer.u16(
+        (capability.restarted ? 0x8000 : 0) |
+          (capability.notification ? 0x4000 : 0) |
+          Math.min(capability.restartTimeS, 0x0fff),
+      );
+      for (const family of capability.families) {
+        writer.u16(family.afi);
+        writer.u8(family.safi);
+        writer.u8(family.forwardingPreserved ? 0x80 : 0);
+      }
+      return;
+    case "addPath":
+      for (const family of capability.families) {
+        writer.u16(family.afi);
+        writer.u8(family.safi);
+        writer.u8((family.receive ? 1 : 0) | (family.send ? 2 : 0));
+      }
+      return;
+    case "opaque":
+      writer.bytes(capability.value);
+      return;
+  }
+}

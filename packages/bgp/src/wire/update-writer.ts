@@ -1,0 +1,133 @@
+import { type IpFamily, Writer } from "@caracal/net";
+import { AttributeCode, AttributeFlag, MessageType } from "../iana.ts";
+import {
+  encodeAs4Attributes,
+  encodeAttributes,
+  encodeMpReach,
+  encodeMpUnreach,
+} from "./attribute-encoder.ts";
+import { beginFrame, endFrame, headerBytes, maxMessageBytes } from "./header.ts";
+import { type PathAttributes } from "./path-attributes.ts";
+
+/** Appends prefix number `index` of the run, path identifier first where ADD-PATH is on. */
+export type WriteNlri = (writer: Writer, index: number) => void;
+
+/** What the receivers agreed to read. */
+export interface UpdateEncoding {
+  readonly family: IpFamily;
+  readonly addPath: boolean;
+  readonly as4: boolean;
+}
+
+/** A batch is bounded by its table; this only keeps a fault from taking all memory. */
+const maxBatchBytes = 1 << 30;
+
+/** Flags, code, two-octet length, AFI and SAFI of an MP attribute, and the reserved octet of MP_REACH. */
+const mpHeadBytes = 4 + 3 + 1;
+
+/** Writes UPDATE messages one after the other, each as full of prefixes as it may be. */
+export class UpdateWriter {
+  readonly #out: Writer = new Writer(4096, maxBatchBytes);
+  readonly #attributes: Writer = new Writer(256, 1 << 17);
+  readonly #encoding: UpdateEncoding;
+  readonly #maxNlriBytes: number;
+
+  constructor(encoding: UpdateEncoding) {
+    this.#encoding = encoding;
+    this.#maxNlriBytes = (encoding.addPath ? 4 : 0) + 1 + (encoding.family === 4 ? 4 : 16);
+  }
+
+  get length(): number {
+    return this.#out.length;
+  }
+
+  /** A copy of all messages since the last call. */
+  take(): Uint8Array {
+    const bytes = this.#out.finish();
+    this.#out.truncate(0);
+    return bytes;
+  }
+
+  /** Announces `count` prefixes. False, and nothing is written, when the attributes leave no room for a prefix. */
+  announce(attributes: PathAttributes, count: number, write: WriteNlri): boolean {
+    const { as4, family } = this.#encoding;
+    const encoded = this.#attributes;
+    encoded.truncate(0);
+    encodeAttributes(encoded, attributes, { as4, withoutNextHop: family === 6 });
+    if (!as4) encodeAs4Attributes(encoded, attributes);
+    const fixedBytes = headerBytes + 4 + encoded.length + (family === 6 ? mpHeadBytes + 33 : 0);
+    if (fixedBytes + this.#maxNlriBytes > maxMessageBytes) return false;
+    for (let index = 0; index < count; ) {
+      index = family === 4 ? this.#reach4(index, count, write) : this.#reach6(attributes, index, count, write);
+    }
+    return true;
+  }
+
+  withdraw(count: number, write: WriteNlri): void {
+    const out = this.#out;
+    for (let index = 0; index < count; ) {
+      const start = beginFrame(out, MessageType.update);
+      const room = (): boolean => out.length - start + this.#maxNlriBytes <= maxMessageBytes - 2;
+      if (this.#encoding.family === 4) {
+        out.u16(0);
+        while (index < count && room()) write(out, index++);
+        out.patchU16(start + headerBytes, out.length - start - headerBytes - 2);
+        out.u16(0);
+      } else {
+        out.u32(0);
+        encodeMpUnreach(out, 6, () => {
+          while (index < count && room()) write(out, index++);
+        });
+        out.patchU16(start + headerBytes + 2, out.length - start - headerBytes - 4);
+      }
+      endFrame(out, start);
+    }
+  }
+
+  /** RFC 4724 §2. */
+  endOfRib(): void {
+    const out = this.#out;
+    const start = beginFrame(out, MessageType.update);
+    out.u16(0);
+    if (this.#encoding.family === 4) {
+      out.u16(0);
+    } else {
+      out.u16(6);
+      out.u8(AttributeFlag.optional);
+      out.u8(AttributeCode.mpUnreachNlri);
+      out.u8(3);
+      out.u16(2);
+      out.u8(1);
+    }
+    endFrame(out, start);
+  }
+
+  #reach4(from: number, count: number, write: WriteNlri): number {
+    const out = this.#out;
+    const start = beginFrame(out, MessageType.update);
+    out.u16(0);
+    out.u16(this.#attributes.length);
+    out.bytes(this.#attributes.view());
+    const last = start + maxMessageBytes - this.#maxNlriBytes;
+    let index = from;
+    while (index < count && out.length <= last) write(out, index++);
+    endFrame(out, start);
+    return index;
+  }
+
+  /** RFC 7606 §5.1: MP_REACH_NLRI stands first. */
+  #reach6(attributes: PathAttributes, from: number, count: number, write: WriteNlri): number {
+    const out = this.#out;
+    const start = beginFrame(out, MessageType.update);
+    out.u32(0);
+    const last = start + maxMessageBytes - this.#maxNlriBytes - this.#attributes.length;
+    let index = from;
+    encodeMpReach(out, 6, attributes, () => {
+      while (index < count && out.length <= last) write(out, index++);
+    });
+    out.bytes(this.#attributes.view());
+    out.patchU16(start + headerBytes + 2, out.length - start - headerBytes - 4);
+    endFrame(out, start);
+    return index;
+  }
+}
