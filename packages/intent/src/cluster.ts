@@ -27,7 +27,9 @@ export interface NodeFacts {
   readonly labels: Labels;
   /** Its own AS, if it has one. */
   readonly asNumber: number | undefined;
-  /** The session address of each family that it speaks BGP in, with its subnet. */
+  /** When the node was created (RFC 3339); an unknown time sorts last. */
+  readonly createdAt: string;
+  /** The session address of each family that it speaks BGP in, with its subnet. An older node's address is not here. */
   readonly addresses: ReadonlyMap<IpFamily, NodeAddress>;
   /** Set on a route reflector. */
   readonly clusterId: Ipv4 | undefined;
@@ -60,9 +62,9 @@ export interface ClusterFacts {
   /** Ordered by name. */
   readonly nodes: readonly NodeFacts[];
   readonly nodesByName: ReadonlyMap<string, NodeFacts>;
-  /** The node that speaks BGP from an address; the first by name where several claim it. */
+  /** The node that speaks BGP from an address. */
   readonly nodesByAddress: ReadonlyMap<string, NodeFacts>;
-  /** Owners of their address in a family, ordered by it. */
+  /** The nodes of a family, ordered by address. */
   readonly speakers: ReadonlyMap<IpFamily, readonly Speaker[]>;
   /** Ordered by prefix. */
   readonly pools: readonly PoolFacts[];
@@ -99,17 +101,19 @@ export function listenPortOf(cluster: ClusterFacts, nodeName: string): number | 
 
 function deriveFacts(resources: ClusterResources): ClusterFacts {
   const problems: IntentProblem[] = [];
-  const nodes = resources.nodes.map(nodeFacts).toSorted((a, b) => compareText(a.name, b.name));
+  const named = resources.nodes.map(nodeFacts).toSorted((a, b) => compareText(a.name, b.name));
+  const nodes = settleAddresses(named, problems);
   const configurations = new Map(
     resources.bgpConfigurations.map(({ metadata, spec }) => [metadata.name, spec]),
   );
   const prefix = "node.";
-  const nodesByAddress = indexAddresses(nodes, problems);
   return {
     nodes,
     nodesByName: new Map(nodes.map((node) => [node.name, node])),
-    nodesByAddress,
-    speakers: new Map(([4, 6] as const).map((family) => [family, speakersOf(nodes, nodesByAddress, family)])),
+    nodesByAddress: new Map(
+      nodes.flatMap((node) => [...node.addresses.values()].map(({ text }) => [text, node] as const)),
+    ),
+    speakers: new Map(([4, 6] as const).map((family) => [family, speakersOf(nodes, family)])),
     pools: resources.pools.flatMap(poolFacts).toSorted((a, b) => Prefix.compare(a.prefix, b.prefix)),
     peerings: resources.bgpPeers.map(peeringOf).toSorted((a, b) => compareText(a.name, b.name)),
     filtersByName: new Map(resources.bgpFilters.map((filter) => [filter.metadata.name, filter])),
@@ -141,6 +145,7 @@ function nodeFacts(node: Node): NodeFacts {
   const facts: NodeFacts = {
     name: node.metadata.name,
     labels: node.metadata.labels ?? {},
+    createdAt: node.metadata.creationTimestamp ?? "~",
     asNumber: positive(bgp?.asNumber),
     addresses,
     clusterId: clusterId === undefined ? undefined : Ipv4.parse(clusterId),
@@ -149,33 +154,40 @@ function nodeFacts(node: Node): NodeFacts {
   return facts;
 }
 
-function indexAddresses(
-  nodes: readonly NodeFacts[],
-  problems: IntentProblem[],
-): ReadonlyMap<string, NodeFacts> {
+/**
+ * Leaves each address to one node. The node that was there first keeps it, so that a newcomer with a wrong address does
+ * not take a working node out of the cluster.
+ */
+function settleAddresses(nodes: readonly NodeFacts[], problems: IntentProblem[]): readonly NodeFacts[] {
   const owners = new Map<string, NodeFacts>();
-  for (const node of nodes) {
-    for (const { text } of node.addresses.values()) {
+  const losers = new Map<NodeFacts, Map<IpFamily, NodeAddress>>();
+  for (const node of nodes.toSorted(compareAge)) {
+    for (const [family, { text }] of node.addresses) {
       const owner = owners.get(text);
-      if (owner === undefined) owners.set(text, node);
-      else {
-        const message = `has the address ${text} of Node(${owner.name}) and is left out: give one of them another`;
-        problems.push({ about: `Node(${node.name})`, message });
+      if (owner === undefined) {
+        owners.set(text, node);
+        continue;
       }
+      const left = losers.get(node) ?? new Map(node.addresses);
+      left.delete(family);
+      losers.set(node, left);
+      const message = `has the address ${text} of Node(${owner.name}) and is left out: give one of them another`;
+      problems.push({ about: `Node(${node.name})`, message });
     }
   }
-  return owners;
+  if (losers.size === 0) return nodes;
+  return nodes.map((node) => ({ ...node, addresses: losers.get(node) ?? node.addresses }));
 }
 
-function speakersOf(
-  nodes: readonly NodeFacts[],
-  nodesByAddress: ReadonlyMap<string, NodeFacts>,
-  family: IpFamily,
-): readonly Speaker[] {
+function compareAge(a: NodeFacts, b: NodeFacts): number {
+  return compareText(a.createdAt, b.createdAt) || compareText(a.name, b.name);
+}
+
+function speakersOf(nodes: readonly NodeFacts[], family: IpFamily): readonly Speaker[] {
   return nodes
     .flatMap((node) => {
       const address = node.addresses.get(family);
-      return address !== undefined && nodesByAddress.get(address.text) === node ? [{ ...address, node }] : [];
+      return address === undefined ? [] : [{ ...address, node }];
     })
     .toSorted((a, b) => IpAddress.compare(a.address, b.address));
 }

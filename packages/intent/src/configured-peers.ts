@@ -33,15 +33,14 @@ export function configuredPeers(
   mesh: readonly PeerIntent[],
   problems: IntentProblem[],
 ): readonly PeerIntent[] {
-  const forward = cluster.bgpPeers.flatMap((resource) =>
-    forwardCandidates(cluster, self, resource, problems),
-  );
-  const reverse = cluster.bgpPeers.flatMap((resource) => reverseCandidates(cluster, self, resource));
+  const forward = cluster.peerings.flatMap((peering) => forwardCandidates(cluster, self, peering, problems));
+  const reverse = cluster.peerings.flatMap((peering) => reverseCandidates(cluster, self, peering));
   const ordered = [
     ...forward.filter(({ type }) => type === "global"),
     ...forward.filter(({ type }) => type === "node"),
     ...reverse,
   ];
+  if (ordered.length === 0) return [];
   const meshed = new Map(mesh.map((peer) => [IpAddress.format(peer.address), peer]));
   const chosen = new Map<string, Candidate>();
   for (const candidate of ordered) {
@@ -157,8 +156,8 @@ function nodeCandidates(
   const { localASNumber = 0 } = parts.peering.spec;
   // A node that shows its peers another AS is known to them by that one.
   const asNumber = parts.isReverse && localASNumber !== 0 ? localASNumber : asNumberOf(cluster, node);
-  return [...node.addresses].flatMap(([family, { address, text }]) =>
-    self.addresses.has(family) && !isOwnAddress(self, text) && cluster.nodesByAddress.get(text) === node
+  return [...node.addresses].flatMap(([family, { address }]) =>
+    self.addresses.has(family)
       ? [{ ...parts, address, asNumber, port: listenPortOf(cluster, node.name), node }]
       : [],
   );

@@ -13,7 +13,6 @@ export function meshPeers(cluster: ClusterFacts, self: NodeFacts): readonly Peer
   const shared = meshSettings(cluster);
   for (const [family, speakers] of cluster.speakers) {
     const local = speakers.find(({ node }) => node === self);
-    // Without an address of the family, or with one that is another node's, we are not in its mesh.
     if (local === undefined) continue;
     for (const remote of speakers) {
       if (remote === local || remote.node.clusterId !== undefined) continue;

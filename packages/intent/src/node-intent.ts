@@ -100,7 +100,7 @@ function unknownNode(name: string, problems: IntentProblem[]): NodeFacts {
     about: `Node(${name})`,
     message: "does not exist, so this node has no routes to give or take",
   });
-  return { name, labels: {}, asNumber: undefined, addresses: new Map(), clusterId: undefined };
+  return { name, labels: {}, createdAt: "", asNumber: undefined, addresses: new Map(), clusterId: undefined };
 }
 
 function bgpIntent(
@@ -113,7 +113,7 @@ function bgpIntent(
 ): BgpIntent | undefined {
   if (self.addresses.size === 0) {
     if (cluster.nodesByName.has(self.name)) {
-      const message = "has no spec.bgp address, so it speaks to no peer";
+      const message = "has no spec.bgp address of its own, so it speaks to no peer";
       problems.push({ about: `Node(${self.name})`, message });
     }
     return undefined;

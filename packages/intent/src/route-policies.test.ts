@@ -1,0 +1,94 @@
+// Aim: what is told to peers and what goes into the kernel follow Calico's filters, first decision wins.
+// Method: policies of small clusters, one route at a time.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { IpAddress } from "@caracal/net";
+import { affinity, cluster, configuration, input, node, pool, prefix } from "../test/scenario.ts";
+import {
+  type ClusterResources,
+  decideExport,
+  decideProgramming,
+  nodeIntent,
+  type ProgrammingVerdict,
+} from "./index.ts";
+
+const self = node("a", { ipv4Address: "10.0.0.1/24", ipv6Address: "fd00::1/64" });
+
+function address(text: string): IpAddress {
+  const found = IpAddress.parse(text);
+  assert.ok(found !== undefined);
+  return found;
+}
+
+test("export: hidden pools, own blocks whole, inside them nothing, then enabled pools, then nothing", () => {
+  const resources = cluster({
+    nodes: [self],
+    pools: [
+      pool("open", "10.244.0.0/16"),
+      pool("hidden", "10.245.0.0/16", { disableBGPExport: true }),
+      pool("disabled", "10.246.0.0/16", { disabled: true }),
+    ],
+  });
+  const affinities = [affinity("a", "10.244.1.0/26"), affinity("a", "10.246.1.0/26")];
+  const policy = nodeIntent(input("a", resources, { affinities })).bgp?.exportPolicy;
+  assert.ok(policy);
+  const verdict = (route: string): string => {
+    const { isAccepted, rule, by } = decideExport(policy, prefix(route));
+    return `${isAccepted ? "accept" : "reject"} ${rule} ${by ?? "-"}`;
+  };
+  assert.equal(verdict("10.245.1.0/26"), "reject pool-hidden hidden");
+  assert.equal(verdict("10.244.1.0/26"), "accept own-block 10.244.1.0/26");
+  assert.equal(verdict("10.244.1.7/32"), "reject inside-own-block 10.244.1.0/26");
+  assert.equal(verdict("10.244.2.7/32"), "accept pool open");
+  assert.equal(verdict("10.244.0.0/16"), "accept pool open");
+  assert.equal(verdict("10.246.1.0/26"), "accept own-block 10.246.1.0/26");
+  assert.equal(verdict("10.246.2.0/26"), "reject outside-pools -");
+  assert.equal(verdict("10.0.0.0/24"), "reject outside-pools -");
+  assert.equal(verdict("0.0.0.0/0"), "reject outside-pools -");
+});
+
+function programming(resources: ClusterResources): (route: string, nextHop: string) => ProgrammingVerdict {
+  const policy = nodeIntent(input("a", resources)).kernel.programming;
+  return (route, nextHop) => decideProgramming(policy, prefix(route), address(nextHop));
+}
+
+const pools = [
+  pool("plain", "10.244.0.0/16"),
+  pool("always", "10.245.0.0/16", { ipipMode: "Always" }),
+  pool("cross", "10.246.0.0/16", { ipipMode: "CrossSubnet" }),
+  pool("vxlan", "10.247.0.0/16", { vxlanMode: "CrossSubnet" }),
+  pool("v6", "fd10::/48"),
+];
+
+test("programming: plain pools through the next hop, IPIP pools by mode and subnet, VXLAN pools not at all", () => {
+  const decide = programming(cluster({ nodes: [self], pools }));
+  assert.deepEqual(decide("10.244.1.0/26", "10.0.0.2"), { kind: "direct", pool: "plain" });
+  assert.deepEqual(decide("10.245.1.0/26", "10.0.0.2"), { kind: "tunnel", device: "tunl0", pool: "always" });
+  assert.deepEqual(decide("10.246.1.0/26", "10.0.0.2"), { kind: "direct", pool: "cross" });
+  assert.deepEqual(decide("10.246.1.0/26", "30.0.0.2"), { kind: "tunnel", device: "tunl0", pool: "cross" });
+  assert.deepEqual(decide("10.247.1.0/26", "10.0.0.2"), { kind: "skip", reason: "vxlan-pool", by: "vxlan" });
+  assert.deepEqual(decide("fd10::/122", "fd00::2"), { kind: "direct", pool: "v6" });
+  assert.deepEqual(decide("192.0.2.0/24", "10.0.0.254"), { kind: "direct" });
+});
+
+test("programming: service ranges never become routes", () => {
+  const services = configuration("default", { serviceClusterIPs: [{ cidr: "10.96.0.0/12" }] });
+  const decide = programming(cluster({ nodes: [self], pools, bgpConfigurations: [services] }));
+  const skipped = { kind: "skip", reason: "service-range", by: "10.96.0.0/12" };
+  assert.deepEqual(decide("10.96.0.0/12", "10.0.0.2"), skipped);
+  assert.deepEqual(decide("10.96.0.10/32", "10.0.0.2"), skipped);
+});
+
+test("programming: programClusterRoutes leaves kinds of pool to someone else", () => {
+  const kinds = (
+    mode: "Enabled" | "Disabled" | "EnabledIPIPOnly" | "EnabledNoEncapOnly",
+  ): readonly string[] => {
+    const setting = configuration("default", { programClusterRoutes: mode });
+    const decide = programming(cluster({ nodes: [self], pools, bgpConfigurations: [setting] }));
+    return [decide("10.244.1.0/26", "10.0.0.2").kind, decide("10.245.1.0/26", "10.0.0.2").kind];
+  };
+  assert.deepEqual(kinds("Enabled"), ["direct", "tunnel"]);
+  assert.deepEqual(kinds("Disabled"), ["skip", "skip"]);
+  assert.deepEqual(kinds("EnabledIPIPOnly"), ["skip", "tunnel"]);
+  assert.deepEqual(kinds("EnabledNoEncapOnly"), ["direct", "skip"]);
+});
