@@ -5,6 +5,7 @@
  * Not here: what should be in the kernel. `dataplane` decides, this package carries out.
  */
 export { KernelError } from "./kernel-error.ts";
+export { LinuxKernel } from "./linux-kernel.ts";
 export { Monitor, type MonitorOptions, type MonitorTopic } from "./monitor.ts";
 export {
   createNamespace,
@@ -19,3 +20,4 @@ export { type BatchFailure, NetlinkSocket } from "./netlink-socket.ts";
 export { type PlacedLinkSettings, Rtnetlink, type VethEnd } from "./rtnetlink.ts";
 export { spawnInNamespace } from "./spawn-in-namespace.ts";
 export { readSysctl, writeSysctl } from "./sysctl.ts";
+export { systemClock } from "./system-clock.ts";

@@ -81,8 +81,10 @@ export class Rtnetlink implements Disposable {
 
   /** Makes both ends at once, each in its namespace with its name, MAC and MTU: neither is ever seen half made. */
   addVeth(near: VethEnd, far: VethEnd): void {
+    // The kernel refuses a far end that is born up (ENOTCONN): it is set up right after.
+    const { up: farUp, ...farEnd } = far;
     withPlaced(near, (nearSettings) =>
-      withPlaced(far, (farSettings) =>
+      withPlaced(farEnd, (farSettings) =>
         this.addLink({
           ...nearSettings,
           name: near.name,
@@ -90,6 +92,13 @@ export class Rtnetlink implements Disposable {
         }),
       ),
     );
+    if (farUp !== true) return;
+    if (far.namespace === undefined) {
+      this.setLink(far.name, { up: true });
+      return;
+    }
+    using inside = Rtnetlink.open(far.namespace);
+    inside.setLink(far.name, { up: true });
   }
 
   /** Changes an interface: up or down, name, MAC, MTU, bridge, namespace. */

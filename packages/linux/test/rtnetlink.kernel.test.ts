@@ -74,7 +74,7 @@ test("a veth pair is made across namespaces with names, MACs and MTU in one requ
   using ip = Rtnetlink.open(namespacePath(near));
   ip.addVeth(
     { name: "cali0123456789a", mac: mac("ee:ee:ee:ee:ee:ee"), mtu: 1480, up: true },
-    { name: "eth0", mac: mac("02:00:00:00:00:05"), mtu: 1480, namespace: namespacePath(far) },
+    { name: "eth0", mac: mac("02:00:00:00:00:05"), mtu: 1480, up: true, namespace: namespacePath(far) },
   );
   const [outside] = rows(ipJson(near, "-d link show cali0123456789a"));
   const [inside] = rows(ipJson(far, "-d link show eth0"));
@@ -82,6 +82,7 @@ test("a veth pair is made across namespaces with names, MACs and MTU in one requ
   assert.equal(outside?.["mtu"], 1480);
   assert.equal(inside?.["address"], "02:00:00:00:00:05");
   assert.equal(inside?.["mtu"], 1480);
+  assert.ok(JSON.stringify(inside?.["flags"]).includes('"UP"'));
   const link = ip.link("cali0123456789a");
   assert.ok(link !== undefined);
   assert.equal(link.kind, "veth");

@@ -1,0 +1,88 @@
+import { type Route, RouteType } from "@caracal/netlink";
+import { isAsWanted, type RouteKey } from "./desired-route.ts";
+import type { RouteOperation } from "./kernel.ts";
+
+/** What is wanted and what is, of one key: table, destination and metric. */
+export interface RouteSlot {
+  readonly key: RouteKey;
+  readonly wanted: Route | undefined;
+  /** All of the kernel's routes of this key, in its order. */
+  readonly actual: readonly Route[];
+}
+
+/** What a plan may do with a route that is in the kernel. */
+export type RouteClaim =
+  /** Ours: may be replaced and deleted. */
+  | "ours"
+  /** Ours, but its source has not yet said all it wants: may be replaced, not deleted. */
+  | "held"
+  | "alien";
+
+export interface PlannedOperation {
+  readonly key: RouteKey;
+  readonly operation: RouteOperation;
+}
+
+/** A wanted route whose place an alien holds. */
+export interface RouteConflict {
+  readonly key: RouteKey;
+  readonly wanted: Route;
+  readonly alien: Route;
+}
+
+export interface RoutePlan {
+  /** In the order in which they must be carried out. */
+  readonly operations: readonly PlannedOperation[];
+  readonly conflicts: readonly RouteConflict[];
+  /** Routes left alone only because their source is not complete. */
+  readonly heldCount: number;
+}
+
+/**
+ * What to do so that the kernel has what is wanted, without a moment in which traffic is lost:
+ * a changed route is replaced in one step; what others depend on or hide behind goes in first and out last.
+ */
+export function planRoutes(slots: Iterable<RouteSlot>, claim: (route: Route) => RouteClaim): RoutePlan {
+  const writes: PlannedOperation[] = [];
+  const deletes: PlannedOperation[] = [];
+  const conflicts: RouteConflict[] = [];
+  let heldCount = 0;
+  for (const slot of slots) {
+    const { key, wanted } = slot;
+    const alien = slot.actual.find((route) => claim(route) === "alien");
+    const ours = slot.actual.filter((route) => claim(route) !== "alien");
+    const kept = wanted === undefined ? undefined : ours.find((route) => isAsWanted(wanted, route));
+    let superfluous = ours.filter((route) => route !== kept);
+    if (wanted !== undefined && kept === undefined) {
+      if (alien !== undefined) {
+        // A replace could hit the alien's route, and an add would be refused.
+        conflicts.push({ key, wanted, alien });
+      } else if (ours.length > 0) {
+        writes.push({ key, operation: { kind: "replace", route: wanted } });
+        superfluous = superfluous.slice(1);
+      } else {
+        writes.push({ key, operation: { kind: "add", route: wanted } });
+      }
+    }
+    for (const route of superfluous) {
+      if (claim(route) === "held" && wanted === undefined) heldCount += 1;
+      else deletes.push({ key, operation: { kind: "delete", route } });
+    }
+  }
+  writes.sort((a, b) => compareForWrite(a.operation.route, b.operation.route));
+  deletes.sort((a, b) => compareForWrite(b.operation.route, a.operation.route));
+  return { operations: [...writes, ...deletes], conflicts, heldCount };
+}
+
+/**
+ * Routes on a link first, as gateways are reached by them; blackholes and their like last, as traffic must not fall into
+ * one before the route that saves it is there. Among equals the longer prefix, for the same reason.
+ */
+function compareForWrite(a: Route, b: Route): number {
+  return rank(a) - rank(b) || b.destination.length - a.destination.length;
+}
+
+function rank(route: Route): number {
+  if (route.type !== RouteType.RTN_UNICAST) return 2;
+  return route.nextHops.some((hop) => hop.gateway !== undefined) ? 1 : 0;
+}
