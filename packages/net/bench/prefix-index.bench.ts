@@ -1,6 +1,6 @@
 // What the prefix index costs against the plain way, a Map per prefix length: 500,000 IPv4 prefixes with the lengths
 // of an Internet table are inserted, then matched against random addresses inside and outside of them.
-// Rounds alternate; the best of each is kept. Run: node --expose-gc packages/net/bench/prefix-index.ts
+// Rounds alternate; the best of each is kept. Run: npm run bench -- prefix-index
 import { Ipv4, noSlot, PrefixIndex } from "@caracal/net";
 
 const prefixCount = 500_000;
