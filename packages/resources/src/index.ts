@@ -21,6 +21,7 @@ export {
   IpamHandleCodec,
   type RecordCodec,
 } from "./ipam-records.ts";
+export { jsonSchemaOf } from "./json-schema.ts";
 export { parseJson, writeJson } from "./json-text.ts";
 export type { DocumentSource, ImmutableField, Kind, Metadata, Operation, ResourceBase } from "./kind.ts";
 export {

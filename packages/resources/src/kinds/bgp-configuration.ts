@@ -11,7 +11,7 @@ const cidrList = Type.Array(Type.Object({ cidr: text("cidr") }));
 
 const routePriority = Type.Integer({ minimum: 1, maximum: 2147483646 });
 
-export const bgpConfigurationSchema = resourceSchema(
+const bgpConfigurationSchema = resourceSchema(
   "BGPConfiguration",
   Type.Object(
     {

@@ -35,7 +35,7 @@ function ruleSchema(cidrFormat: "cidrv4" | "cidrv6", maxLength: 32 | 128) {
 const rules4 = Type.Optional(Type.Array(ruleSchema("cidrv4", 32)));
 const rules6 = Type.Optional(Type.Array(ruleSchema("cidrv6", 128)));
 
-export const bgpFilterSchema = resourceSchema(
+const bgpFilterSchema = resourceSchema(
   "BGPFilter",
   Type.Object({ exportV4: rules4, importV4: rules4, exportV6: rules6, importV6: rules6 }, { default: {} }),
 );

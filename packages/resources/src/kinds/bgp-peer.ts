@@ -6,7 +6,7 @@ import { parsePeerAddress } from "../peer-address.ts";
 import { problem, type Problem } from "../problem.ts";
 import { asNumber, choice, resourceSchema, secretRefSchema, text } from "../resource-schema.ts";
 
-export const bgpPeerSchema = resourceSchema(
+const bgpPeerSchema = resourceSchema(
   "BGPPeer",
   Type.Object(
     {

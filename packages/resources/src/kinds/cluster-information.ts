@@ -3,7 +3,7 @@ import type { Immutable } from "../immutable.ts";
 import { defineKind, type Kind } from "../kind.ts";
 import { resourceSchema } from "../resource-schema.ts";
 
-export const clusterInformationSchema = resourceSchema(
+const clusterInformationSchema = resourceSchema(
   "ClusterInformation",
   Type.Object(
     {

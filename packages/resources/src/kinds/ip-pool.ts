@@ -11,7 +11,7 @@ const encapsulationModes = ["Never", "Always", "CrossSubnet"] as const;
 /** When packets to other nodes are wrapped. */
 export type EncapsulationMode = (typeof encapsulationModes)[number];
 
-export const ipPoolSchema = resourceSchema(
+const ipPoolSchema = resourceSchema(
   "IPPool",
   Type.Object(
     {

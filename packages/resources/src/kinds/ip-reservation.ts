@@ -3,7 +3,7 @@ import type { Immutable } from "../immutable.ts";
 import { defineKind, type Kind } from "../kind.ts";
 import { resourceSchema, text } from "../resource-schema.ts";
 
-export const ipReservationSchema = resourceSchema(
+const ipReservationSchema = resourceSchema(
   "IPReservation",
   Type.Object({ reservedCIDRs: Type.Optional(Type.Array(text("ipOrCidr"))) }, { default: {} }),
 );

@@ -3,7 +3,7 @@ import type { Immutable } from "../immutable.ts";
 import { defineKind, type Kind } from "../kind.ts";
 import { choice, resourceSchema } from "../resource-schema.ts";
 
-export const ipamConfigurationSchema = resourceSchema(
+const ipamConfigurationSchema = resourceSchema(
   "IPAMConfiguration",
   Type.Object(
     {

@@ -18,7 +18,7 @@ const bgpSchema = Type.Object({
   ),
 });
 
-export const nodeSchema = resourceWithStatusSchema(
+const nodeSchema = resourceWithStatusSchema(
   "Node",
   Type.Object(
     {

@@ -12,7 +12,7 @@ const protocolSchema = Type.Union([
   Type.Integer({ minimum: 1, maximum: 255 }),
 ]);
 
-export const workloadEndpointSchema = resourceSchema(
+const workloadEndpointSchema = resourceSchema(
   "WorkloadEndpoint",
   Type.Object(
     {

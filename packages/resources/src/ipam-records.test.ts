@@ -1,0 +1,105 @@
+// Aim: IPAM records keep every value of the store, in old and new forms.
+// Method: records as Calico writes them, read and written back.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import {
+  type AllocationBlock,
+  AllocationBlockCodec,
+  BlockAffinityCodec,
+  defaultIpamConfig,
+  IpamConfigCodec,
+  IpamHandleCodec,
+} from "./ipam-records.ts";
+import { describeProblems } from "./problem.ts";
+import type { Reading } from "./schema-reader.ts";
+
+function value<T>(reading: Reading<T>): T {
+  if (reading.kind === "bad") assert.fail(describeProblems(reading.problems));
+  return reading.value;
+}
+
+test("a block reads and writes without losing a digit of its sequence numbers", () => {
+  const text =
+    '{"cidr":"10.244.120.64/30","affinity":"host:minikube","affinity_claim_time":"2026-01-02T03:04:05Z",' +
+    '"allocations":[0,1,null,null],"unallocated":[2,3],"attributes":[{"handle_id":"ipip-tunnel-addr-minikube",' +
+    '"secondary":{"node":"minikube","type":"ipipTunnelAddress"}},{"handle_id":"k8s-pod-network.c1"}],"deleted":false,' +
+    '"sequenceNumber":1716000000000000001,"sequenceNumberForAllocation":{"0":3,"1":1716000000000000000}}';
+  const block = value(AllocationBlockCodec.parse(text));
+  assert.equal(block.sequenceNumber, 1716000000000000001n);
+  assert.equal(AllocationBlockCodec.serialise(block), text);
+});
+
+test("old blocks are understood: hostAffinity, null handles, missing counters, unknown fields", () => {
+  const block = value(
+    AllocationBlockCodec.parse(
+      '{"cidr":"10.0.0.0/30","hostAffinity":"n1","strictAffinity":false,"allocations":[0,null,null,null],' +
+        '"unallocated":[1,2,3],"attributes":[{"handle_id":null,"secondary":null}]}',
+    ),
+  );
+  assert.deepEqual(block, {
+    cidr: "10.0.0.0/30",
+    affinity: "host:n1",
+    allocations: [0, null, null, null],
+    unallocated: [1, 2, 3],
+    attributes: [{}],
+    deleted: false,
+    sequenceNumber: 0n,
+    sequenceNumberForAllocation: {},
+  });
+});
+
+test("random blocks survive the store", () => {
+  const int64 = fc.bigInt({ min: 0n, max: (1n << 63n) - 1n });
+  const texts = fc.dictionary(fc.stringMatching(/^[a-z]{1,8}$/), fc.string());
+  const block: fc.Arbitrary<AllocationBlock> = fc.record({
+    cidr: fc.constant("10.244.0.0/30"),
+    affinity: fc.constant("host:n1"),
+    allocations: fc.array(fc.option(fc.nat({ max: 3 })), { minLength: 4, maxLength: 4 }),
+    unallocated: fc.array(fc.nat({ max: 3 })),
+    attributes: fc.array(fc.record({ handle_id: fc.string({ minLength: 1 }), secondary: texts })),
+    deleted: fc.boolean(),
+    sequenceNumber: int64,
+    sequenceNumberForAllocation: fc.dictionary(fc.nat({ max: 3 }).map(String), int64),
+  });
+  fc.assert(
+    fc.property(block, (one) => {
+      const read = value(AllocationBlockCodec.parse(AllocationBlockCodec.serialise(one)));
+      assert.equal(AllocationBlockCodec.serialise(read), AllocationBlockCodec.serialise(one));
+    }),
+  );
+});
+
+test("affinities: an empty record is confirmed", () => {
+  assert.deepEqual(value(BlockAffinityCodec.parse("")), { state: "confirmed", deleted: false });
+  assert.deepEqual(value(BlockAffinityCodec.parse('{"state":"","deleted":false}')), {
+    state: "confirmed",
+    deleted: false,
+  });
+  assert.equal(
+    BlockAffinityCodec.serialise({ state: "pending", deleted: false }),
+    '{"state":"pending","deleted":false}',
+  );
+  assert.equal(BlockAffinityCodec.parse('{"state":"maybe"}').kind, "bad");
+});
+
+test("handles count addresses by block", () => {
+  const text = '{"block":{"10.244.120.64/26":1},"deleted":false}';
+  assert.equal(IpamHandleCodec.serialise(value(IpamHandleCodec.parse(text))), text);
+});
+
+test("settings omit zero values, and an absent key is false", () => {
+  assert.equal(IpamConfigCodec.serialise(defaultIpamConfig), '{"auto_allocate_blocks":true}');
+  assert.equal(value(IpamConfigCodec.parse("{}")).auto_allocate_blocks, false);
+  const strict = { ...defaultIpamConfig, strict_affinity: true, maxBlocksPerHost: 4 };
+  assert.equal(
+    IpamConfigCodec.serialise(strict),
+    '{"strict_affinity":true,"auto_allocate_blocks":true,"maxBlocksPerHost":4}',
+  );
+  assert.deepEqual(value(IpamConfigCodec.parse(IpamConfigCodec.serialise(strict))), strict);
+});
+
+test("text that is not JSON is a problem, not an exception", () => {
+  for (const text of ["{", "nonsense", "[1,"]) assert.equal(AllocationBlockCodec.parse(text).kind, "bad");
+  for (const text of ["[]", "1", "null", "{}"]) assert.equal(AllocationBlockCodec.parse(text).kind, "bad");
+});
