@@ -1,0 +1,253 @@
+import { IpAddress, type IpFamily, Prefix } from "@caracal/net";
+import { handleOf } from "./attachment.ts";
+import { CniCode, CniError } from "./cni-error.ts";
+import { appendResult, type CniResult, emptyResult } from "./cni-result.ts";
+import { describeEndpoint, type StoredEndpoint } from "./endpoint-records.ts";
+import { type CniServices, type Operation, ownIpam, type Step, takeSteps } from "./operation.ts";
+import type { EndpointNotice, PodInterface } from "./ports.ts";
+
+/** What an ADD has found and done so far. */
+interface Draft {
+  stored: StoredEndpoint | undefined;
+  addresses: readonly IpAddress[];
+  routes: readonly Prefix[];
+  mac: string;
+  mtu: number;
+  /** The pair is there and as it should be: a repeated ADD. */
+  complete: boolean;
+  /** Resolves when new blocks are announced; runs beside the steps in the kernel. */
+  announced: Promise<void>;
+  /** Takes back what this call did, last first. */
+  readonly undo: (() => Promise<unknown>)[];
+}
+
+const defaultRoutes: Readonly<Record<IpFamily, Prefix>> = {
+  4: Prefix.parse("0.0.0.0/0") ?? Prefix.of(mustParse("0.0.0.0"), 0),
+  6: Prefix.parse("::/0") ?? Prefix.of(mustParse("::"), 0),
+};
+
+/**
+ * The order is such that a kill between any two steps leaves only what DEL finds by the call's own names: the address by
+ * its handle, the pair by its host end (routes go with it), the endpoint by its name.
+ */
+export const addSteps: readonly Step<Draft>[] = [
+  { name: "look up what is known", run: lookUp },
+  { name: "replace the pod's former container", run: replaceFormer },
+  { name: "assign addresses", run: assignAddresses },
+  { name: "look at the pair", run: lookAtPair },
+  { name: "create the pair", run: createPair },
+  { name: "configure the pair", run: configurePair },
+  { name: "route to the pod", run: addRoutes },
+  { name: "write the endpoint", run: writeEndpoint },
+  { name: "tell the daemon", run: tellDaemon },
+];
+
+/** ADD of plugin `calico`: the same result however often it is called. A failure takes back what this call did. */
+export async function addPod(services: CniServices, operation: Operation): Promise<CniResult> {
+  if (!services.kernel.hasNamespace(operation.attachment.netns)) {
+    const details = operation.attachment.netns;
+    throw new CniError(CniCode.invalidEnvironment, "CNI_NETNS leads to no network namespace", details);
+  }
+  const draft: Draft = {
+    stored: undefined,
+    addresses: [],
+    routes: [],
+    mac: "",
+    mtu: 0,
+    complete: false,
+    announced: Promise.resolve(),
+    undo: [],
+  };
+  try {
+    await takeSteps(addSteps, services, operation, draft);
+  } catch (error) {
+    await takeBack(draft);
+    throw error;
+  }
+  return appendResult(operation.config.previous ?? emptyResult, resultOf(operation, draft));
+}
+
+async function lookUp(services: CniServices, operation: Operation, draft: Draft): Promise<void> {
+  const { attachment, config } = operation;
+  const [stored, held] = await Promise.all([
+    services.records.find(attachment),
+    config.ipam.type === ownIpam ? services.ipam.addressesOf(attachment.handle) : [],
+  ]);
+  draft.stored = stored;
+  const spec = stored?.endpoint?.spec;
+  const known = spec?.containerID === attachment.containerId ? (spec.ipNetworks ?? []) : [];
+  // The allocation is the authority; a delegated plugin's can only be known from the endpoint.
+  draft.addresses = config.ipam.type === ownIpam ? held : known.flatMap(addressOf);
+}
+
+/** The pod's earlier container is gone, or the runtime would not start another: what it had goes first. */
+async function replaceFormer(services: CniServices, operation: Operation, draft: Draft): Promise<void> {
+  const { attachment, config } = operation;
+  const former = draft.stored?.endpoint?.spec.containerID;
+  if (draft.stored === undefined || former === undefined || former === attachment.containerId) return;
+  await services.kernel.removePair(attachment.hostName);
+  if (config.ipam.type === ownIpam) await services.ipam.release(handleOf(config.name, former));
+  await services.records.remove(draft.stored);
+  draft.stored = undefined;
+}
+
+async function assignAddresses(services: CniServices, operation: Operation, draft: Draft): Promise<void> {
+  const { config } = operation;
+  if (config.ipam.type === ownIpam) await assignOwn(services, operation, draft);
+  else if (draft.addresses.length === 0) await assignDelegated(services, operation, draft);
+  const families = new Set(draft.addresses.map(IpAddress.family));
+  if (draft.routes.length === 0 || config.includeDefaultRoutes) {
+    draft.routes = [...draft.routes, ...[...families].map((family) => defaultRoutes[family])];
+  }
+}
+
+async function assignOwn(services: CniServices, operation: Operation, draft: Draft): Promise<void> {
+  const { attachment, config } = operation;
+  const held = new Set(draft.addresses.map(IpAddress.family));
+  const families = config.ipam.families.filter((family) => !held.has(family));
+  if (families.length === 0) return;
+  const outcome = await services.ipam.assign({
+    handle: attachment.handle,
+    families,
+    pools: config.ipam.pools,
+    attributes: allocationAttributes(services.node, operation),
+  });
+  if (outcome.kind === "refused") throw new CniError(CniCode.noAddress, outcome.reason);
+  // What an earlier call was given may be in use: then only DEL takes it back.
+  if (held.size === 0) draft.undo.push(() => services.ipam.release(attachment.handle));
+  draft.addresses = [...draft.addresses, ...outcome.addresses].toSorted(IpAddress.compare);
+  if (outcome.claimed.length > 0) {
+    draft.announced = services.hooks.blocksClaimed(outcome.claimed);
+    // It is awaited by the last step; until then a failure must not count as unhandled.
+    draft.announced.catch(() => undefined);
+  }
+}
+
+/** Attributes under which `ipam show` finds the owner. */
+export function allocationAttributes(node: string, operation: Operation): Readonly<Record<string, string>> {
+  const { pod } = operation.attachment;
+  return { node, ...(pod !== undefined && { pod: pod.name, namespace: pod.namespace }) };
+}
+
+async function assignDelegated(services: CniServices, operation: Operation, draft: Draft): Promise<void> {
+  const { call, config } = operation;
+  const { type } = config.ipam;
+  let result: CniResult | undefined;
+  try {
+    result = await services.runIpamPlugin(type, call, "ADD");
+  } catch {
+    // An allocation that a killed ADD left makes host-local refuse a second one: give back, then ask again.
+    await services.runIpamPlugin(type, call, "DEL");
+    result = await services.runIpamPlugin(type, call, "ADD");
+  }
+  draft.undo.push(() => services.runIpamPlugin(type, call, "DEL"));
+  if (result === undefined || result.ips.length === 0) {
+    throw new CniError(CniCode.noAddress, `IPAM plugin ${type} gave no address`);
+  }
+  draft.addresses = result.ips.map(({ address }) => address);
+  draft.routes = result.routes.map(({ destination }) => destination);
+}
+
+function lookAtPair(services: CniServices, operation: Operation, draft: Draft): void {
+  const pod = podInterface(services, operation, draft);
+  const state = services.kernel.inspect(pod);
+  draft.complete = state?.differences.length === 0;
+  if (state !== undefined && draft.complete) Object.assign(draft, { mac: state.mac, mtu: state.mtu });
+}
+
+async function createPair(services: CniServices, operation: Operation, draft: Draft): Promise<void> {
+  if (draft.complete) return;
+  const { attachment } = operation;
+  // Left by an ADD that was killed, by a former container, or incomplete: it is made anew.
+  await services.kernel.removePair(attachment.hostName);
+  const created = services.kernel.createPair(podInterface(services, operation, draft));
+  if (!created) {
+    const message = `the container has an interface ${attachment.ifname} already, and it is not this network's`;
+    throw new CniError(CniCode.interfaceExists, message);
+  }
+  draft.undo.push(() => services.kernel.removePair(attachment.hostName));
+}
+
+function configurePair(services: CniServices, operation: Operation, draft: Draft): void {
+  if (draft.complete) return;
+  const { mac, mtu } = services.kernel.configurePair(podInterface(services, operation, draft));
+  Object.assign(draft, { mac, mtu });
+}
+
+function addRoutes(services: CniServices, operation: Operation, draft: Draft): void {
+  if (!draft.complete) services.kernel.addHostRoutes(podInterface(services, operation, draft));
+}
+
+async function writeEndpoint(services: CniServices, operation: Operation, draft: Draft): Promise<void> {
+  const { attachment, config } = operation;
+  const facts = attachment.pod === undefined ? undefined : await services.podFacts(attachment.pod);
+  const { addresses, mac } = draft;
+  const { spec, labels } = describeEndpoint(attachment, config, services.node, { addresses, mac, facts });
+  if (draft.stored === undefined) {
+    draft.undo.push(async () => {
+      const written = await services.records.find(attachment);
+      if (written?.endpoint?.spec.containerID === attachment.containerId)
+        await services.records.remove(written);
+    });
+  }
+  await services.records.put(attachment, spec, labels, draft.stored);
+}
+
+async function tellDaemon(services: CniServices, operation: Operation, draft: Draft): Promise<void> {
+  await Promise.all([draft.announced, services.hooks.endpointAdded(noticeOf(operation, draft.addresses))]);
+}
+
+export function noticeOf(operation: Operation, addresses: readonly IpAddress[]): EndpointNotice {
+  const { hostName, endpointName, endpointNamespace } = operation.attachment;
+  return { hostName, endpointName, namespace: endpointNamespace, addresses };
+}
+
+/** What cannot be taken back now, DEL takes back: the runtime calls it after a failed ADD. */
+async function takeBack(draft: Draft): Promise<void> {
+  for (const undo of draft.undo.toReversed()) await undo().catch(() => undefined);
+}
+
+export function podInterface(
+  services: CniServices,
+  operation: Operation,
+  wanted: { readonly addresses: readonly IpAddress[]; readonly routes: readonly Prefix[] },
+): PodInterface {
+  const { attachment, config } = operation;
+  const mtu = config.mtu ?? services.defaultMtu();
+  if (mtu === undefined && config.requireMtuFile) {
+    throw new CniError(CniCode.tryAgainLater, "the node has not written its MTU file yet");
+  }
+  const { hostName, netns, ifname } = attachment;
+  const { addresses, routes } = wanted;
+  return { hostName, netns, ifname, addresses, routes, mtu, forwarding: config.allowsIpForwarding };
+}
+
+/** The routes that a pod of these addresses has unless its IPAM plugin said otherwise. */
+export function defaultRoutesOf(addresses: readonly IpAddress[]): readonly Prefix[] {
+  return [...new Set(addresses.map(IpAddress.family))].map((family) => defaultRoutes[family]);
+}
+
+function resultOf(operation: Operation, draft: Draft): CniResult {
+  const { hostName, ifname, netns } = operation.attachment;
+  return {
+    interfaces: [{ name: hostName }, { name: ifname, mac: draft.mac, mtu: draft.mtu, sandbox: netns }],
+    ips: draft.addresses.map((address) => ({
+      address,
+      prefixLength: IpAddress.isIpv4(address) ? 32 : 128,
+      interface: 1,
+    })),
+    routes: [],
+    dns: undefined,
+  };
+}
+
+function addressOf(network: string): readonly IpAddress[] {
+  const found = Prefix.parseInterface(network);
+  return found === undefined ? [] : [found.address];
+}
+
+function mustParse(text: string): IpAddress {
+  const address = IpAddress.parse(text);
+  if (address === undefined) throw new Error(`${text} is no address`);
+  return address;
+}

@@ -1,0 +1,72 @@
+import { createHash } from "node:crypto";
+import { hostInterfaceHashInput, hostInterfaceName, workloadEndpointName } from "@caracal/resources";
+import { type CniCall, checkAttachmentVariables, parseArguments, podOf, type PodName } from "./cni-call.ts";
+import { CniCode, CniError } from "./cni-error.ts";
+import type { NetworkConfig } from "./network-config.ts";
+
+/**
+ * One interface of one container, and every name that follows from it. All are functions of the call alone, so whatever
+ * an ADD left behind, its DEL finds.
+ */
+export interface Attachment {
+  readonly containerId: string;
+  readonly netns: string;
+  readonly ifname: string;
+  readonly pod: PodName | undefined;
+  readonly orchestrator: "k8s" | "cni";
+  /** Of the IPAM allocation. */
+  readonly handle: string;
+  /** Host end of the pair. */
+  readonly hostName: string;
+  /** Name and namespace of the WorkloadEndpoint. */
+  readonly endpointName: string;
+  readonly endpointNamespace: string;
+}
+
+/** Calico keeps what is no Kubernetes pod in this namespace. */
+const defaultNamespace = "default";
+const interfaceHashDigits = 11;
+
+/** Names an attachment; a variable that is missing or malformed throws code 4. */
+export function nameAttachment(call: CniCall, config: NetworkConfig, node: string): Attachment {
+  checkAttachmentVariables(call);
+  const pod = podOf(parseArguments(call.args));
+  const { containerId, netns, ifname } = call;
+  const orchestrator = pod === undefined ? "cni" : "k8s";
+  const endpointName = workloadEndpointName({
+    node,
+    orchestrator,
+    endpoint: ifname,
+    ...(pod === undefined ? { containerID: containerId } : { pod: pod.name }),
+  });
+  if (endpointName === undefined) {
+    const details = `node ${node}, ${pod?.name ?? containerId}, ${ifname}`;
+    throw new CniError(
+      CniCode.invalidEnvironment,
+      "a name with a dash at its start or end names no endpoint",
+      details,
+    );
+  }
+  return {
+    containerId,
+    netns,
+    ifname,
+    pod,
+    orchestrator,
+    handle: handleOf(config.name, containerId),
+    hostName: hostNameOf(pod, containerId),
+    endpointName,
+    endpointNamespace: pod?.namespace ?? defaultNamespace,
+  };
+}
+
+export function handleOf(network: string, containerId: string): string {
+  return `${network}.${containerId}`;
+}
+
+/** Host end of a pod, or of a container that is none. */
+export function hostNameOf(pod: PodName | undefined, containerId: string): string {
+  if (pod === undefined) return `cali${containerId.slice(0, interfaceHashDigits)}`;
+  const input = hostInterfaceHashInput(pod.namespace, pod.name);
+  return hostInterfaceName(createHash("sha1").update(input).digest("hex"));
+}

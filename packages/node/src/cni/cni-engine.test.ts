@@ -1,0 +1,264 @@
+/**
+ * Aim: the engine's decisions over any kernel, and what needs no kernel at all: bad input, a datastore that is away, GC.
+ * Method: the shared suite on the fake kernel, then calls to an engine over fakes.
+ */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { Ipv4 } from "@caracal/net";
+import { FakeKernel } from "../../test/cni-fakes.ts";
+import { CniNode, cniSuite, netconf, podCall, result, type CniRig } from "../../test/cni-suite.ts";
+import type { CniCall } from "./cni-call.ts";
+
+function fakeRig(): CniRig & { readonly kernel: FakeKernel } {
+  const kernel = new FakeKernel();
+  let count = 0;
+  return {
+    kernel,
+    newNamespace: () => {
+      const netns = `/run/netns/fake-${(count += 1)}`;
+      kernel.namespaces.add(netns);
+      return netns;
+    },
+    removeNamespace: (netns) => kernel.removeNamespace(netns),
+    snapshot: () => [...kernel.pairs],
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}
+
+cniSuite("the engine on a fake kernel", () => Promise.resolve(fakeRig()));
+
+function newNode(): { readonly node: CniNode; readonly netns: string } {
+  const node = new CniNode(fakeRig());
+  return { node, netns: node.rig.newNamespace() };
+}
+
+async function refusal(change: Partial<CniCall>, config: object = {}): Promise<Record<string, unknown>> {
+  const { node, netns } = newNode();
+  const answer = await node.engine().answer(podCall(netns, change, config));
+  assert.equal(answer.exitCode, 1, answer.stdout);
+  const { details: _, ...told } = JSON.parse(answer.stdout);
+  assert.deepEqual(await node.state(), { kernel: [], allocations: [], endpoints: [] });
+  return told;
+}
+
+describe("bad input", () => {
+  const cases: readonly (readonly [string, Partial<CniCall>, object, number, string])[] = [
+    ["malformed stdin", { stdin: "{" }, {}, 6, "the network configuration on stdin is no JSON"],
+    ["stdin that is a list", { stdin: "[]" }, {}, 6, "the network configuration on stdin is no JSON object"],
+    ["an unknown version", {}, { cniVersion: "2.0.0" }, 1, "unsupported CNI version 2.0.0"],
+    ["no network name", {}, { name: undefined }, 7, "name is missing"],
+    ["a network name with a slash", {}, { name: "a/b" }, 7, "name must be letters, digits, '_', '.' and '-'"],
+    ["no IPAM", {}, { ipam: {} }, 7, "ipam.type is missing"],
+    ["an IPAM path", {}, { ipam: { type: "../x" } }, 7, "ipam.type must be a plugin's name"],
+    ["a text for a number", {}, { mtu: "big" }, 7, "mtu must be a whole number from 0 to 65535"],
+    ["a tiny MTU", {}, { mtu: 10 }, 7, "mtu must be 0 or 68 to 65535"],
+    ["no container", { containerId: "" }, {}, 4, "CNI_CONTAINERID is not set"],
+    [
+      "a container with a slash",
+      { containerId: "a/b" },
+      {},
+      4,
+      "CNI_CONTAINERID must be letters, digits, '_', '.' and '-', at most 256",
+    ],
+    ["no interface", { ifname: "" }, {}, 4, "CNI_IFNAME is not set"],
+    [
+      "a long interface",
+      { ifname: "x".repeat(16) },
+      {},
+      4,
+      "CNI_IFNAME must be an interface name of 1 to 15 characters",
+    ],
+    ["no namespace", { netns: "" }, {}, 4, "CNI_NETNS is not set"],
+    [
+      "a namespace that is none",
+      { netns: "/run/netns/none" },
+      {},
+      4,
+      "CNI_NETNS leads to no network namespace",
+    ],
+    ["arguments without =", { args: "a" }, {}, 4, "CNI_ARGS must be pairs KEY=value separated by ';'"],
+    [
+      "a pod with a slash",
+      { args: "K8S_POD_NAME=a/b;K8S_POD_NAMESPACE=c" },
+      {},
+      4,
+      "CNI_ARGS K8S_POD_NAME must be a Kubernetes name",
+    ],
+    ["an unknown command", { command: "EXPLODE" }, {}, 4, "CNI_COMMAND is none that this plugin knows"],
+    [
+      "STATUS before 1.1.0",
+      { command: "STATUS" },
+      {},
+      1,
+      "STATUS is of CNI 1.1.0 and later, and the configuration is of 1.0.0",
+    ],
+  ];
+  for (const [name, change, config, code, msg] of cases) {
+    it(`${name} is code ${code}`, async () => {
+      const told = await refusal(change, config);
+      assert.deepEqual({ code: told["code"], msg: told["msg"] }, { code, msg });
+    });
+  }
+
+  it("params that are no call are an error, not an exception", async () => {
+    const answer = await newNode().node.engine().handle({ command: "ADD" });
+    assert.equal(JSON.parse(answer.stdout).code, 4);
+  });
+});
+
+describe("a datastore that is away", () => {
+  it("fails ADD with code 11 and leaves nothing; DEL still cuts the container off", async () => {
+    const { node, netns } = newNode();
+    result(await node.engine().answer(podCall(netns)));
+    node.store.disconnect();
+    const add = await node.engine().answer(podCall(node.rig.newNamespace(), { containerId: "other" }));
+    assert.equal(JSON.parse(add.stdout).code, 11);
+    const del = await node.engine().answer(podCall(netns, { command: "DEL" }));
+    assert.equal(JSON.parse(del.stdout).code, 11);
+    assert.deepEqual(node.rig.snapshot(), []);
+    node.store.reconnect();
+    assert.equal((await node.engine().answer(podCall(netns, { command: "DEL" }))).exitCode, 0);
+    assert.deepEqual(await node.state(), { kernel: [], allocations: [], endpoints: [] });
+  });
+
+  it("that never answers ends the call at its deadline, and the pod's next call waits for the first", async () => {
+    const { node, netns } = newNode();
+    const { promise: stuck, resolve: unstick } = Promise.withResolvers<void>();
+    const beforeStep = (step: string): Promise<void> | void =>
+      step === "write the endpoint" ? stuck : undefined;
+    const engine = node.engine({ deadlineMs: 20, beforeStep });
+    const late = await engine.answer(podCall(netns));
+    assert.equal(JSON.parse(late.stdout).code, 11);
+    const del = engine.answer(podCall(netns, { command: "DEL" }));
+    unstick();
+    // The ADD's remaining step is not taken: what it did is taken back before DEL begins.
+    assert.equal((await del).exitCode, 0);
+    assert.deepEqual(await node.state(), { kernel: [], allocations: [], endpoints: [] });
+  });
+
+  it("that is locked refuses every command with code 11, STATUS with 50", async () => {
+    const { node, netns } = newNode();
+    const engine = node.engine({ isReady: () => false });
+    for (const [command, code] of [
+      ["ADD", 11],
+      ["DEL", 11],
+      ["CHECK", 11],
+      ["STATUS", 50],
+    ] as const) {
+      const answer = await engine.answer(podCall(netns, { command }, { cniVersion: "1.1.0" }));
+      assert.equal(JSON.parse(answer.stdout).code, code, command);
+    }
+  });
+});
+
+describe("the engine besides", () => {
+  it("names the pools when there is no address", async () => {
+    const { node, netns } = newNode();
+    node.ipam.capacity = 0;
+    const told = JSON.parse((await node.engine().answer(podCall(netns))).stdout);
+    assert.deepEqual([told.code, told.msg], [101, "no address left in pools 10.244.0.0/16"]);
+  });
+
+  it("drops a call whose plugin was killed while it waited", async () => {
+    const { node, netns } = newNode();
+    const answer = await node.engine().answer(podCall(netns), AbortSignal.abort());
+    assert.equal(JSON.parse(answer.stdout).code, 11);
+    assert.deepEqual(await node.state(), { kernel: [], allocations: [], endpoints: [] });
+  });
+
+  it("an interface of that name that is not ours is left alone", async () => {
+    const { node, netns } = newNode();
+    result(await node.engine().answer(podCall(netns, { args: "" })));
+    const answer = await node.engine().answer(podCall(netns, { containerId: "other" }));
+    assert.equal(JSON.parse(answer.stdout).code, 102);
+    assert.deepEqual([...node.ipam.allocations.keys()], ["k8s-pod-network.c0ffee0123456789"]);
+  });
+
+  it("200 pods at once all get an address of their own, and all go", async () => {
+    const { node } = newNode();
+    const engine = node.engine();
+    const calls = Array.from({ length: 200 }, (_, index) =>
+      podCall(node.rig.newNamespace(), {
+        containerId: `c${index}`,
+        args: `K8S_POD_NAMESPACE=default;K8S_POD_NAME=pod-${index}`,
+      }),
+    );
+    const made = await Promise.all(calls.map((call) => engine.answer(call)));
+    assert.equal(new Set(made.map((answer) => result(answer).ips[0]?.address)).size, 200);
+    await Promise.all(calls.map((call) => engine.answer({ ...call, command: "DEL" })));
+    assert.deepEqual(await node.state(), { kernel: [], allocations: [], endpoints: [] });
+  });
+
+  it("GC removes what the runtime does not know, of this network only", async () => {
+    const { node, netns } = newNode();
+    const engine = node.engine();
+    const other = { containerId: "other", args: "K8S_POD_NAMESPACE=default;K8S_POD_NAME=other" };
+    const foreign = { containerId: "foreign", args: "" };
+    result(await engine.answer(podCall(netns)));
+    result(await engine.answer(podCall(node.rig.newNamespace(), other)));
+    result(await engine.answer(podCall(node.rig.newNamespace(), foreign, { name: "another" })));
+    const valid = [{ containerID: "c0ffee0123456789", ifname: "eth0" }];
+    const config = { cniVersion: "1.1.0", "cni.dev/valid-attachments": valid };
+    assert.deepEqual(await engine.answer(podCall("", { command: "GC" }, config)), {
+      exitCode: 0,
+      stdout: "",
+    });
+    assert.deepEqual(
+      [...node.ipam.allocations.keys()],
+      ["k8s-pod-network.c0ffee0123456789", "another.foreign"],
+    );
+    assert.equal(node.events.filter((event) => event.startsWith("removed")).length, 1);
+  });
+
+  it("calico-ipam alone gives the same addresses until DEL", async () => {
+    const { node } = newNode();
+    const engine = node.engine();
+    const call = podCall("", { plugin: "calico-ipam" }, { type: "bridge", cniVersion: "0.4.0" });
+    const made = result(await engine.answer(call));
+    assert.deepEqual(made, {
+      cniVersion: "0.4.0",
+      ips: [{ version: "4", address: "10.244.0.1/32" }],
+      routes: [{ dst: "10.244.0.1/32" }],
+      dns: {},
+    });
+    assert.deepEqual(result(await engine.answer(call)), made);
+    const check = { ...call, command: "CHECK", stdin: JSON.stringify({ ...netconf, prevResult: made }) };
+    assert.equal((await engine.answer(check)).exitCode, 0);
+    assert.equal((await engine.answer({ ...call, command: "DEL" })).exitCode, 0);
+    assert.equal((await engine.answer({ ...call, command: "DEL" })).exitCode, 0);
+    assert.equal(JSON.parse((await engine.answer(check)).stdout).code, 103);
+  });
+
+  it("calico-ipam gives the address that CNI_ARGS asks for", async () => {
+    const { node } = newNode();
+    const call = podCall("", { plugin: "calico-ipam", args: "IP=10.244.7.7" });
+    assert.equal(result(await node.engine().answer(call)).ips[0]?.address, "10.244.7.7/32");
+  });
+
+  it("another IPAM plugin is asked, given back after a failure, and asked once more after a kill", async () => {
+    const { node, netns } = newNode();
+    const asked: string[] = [];
+    let isHeld = true;
+    const engine = node.engine({
+      runIpamPlugin: async (type, _call, command) => {
+        asked.push(`${type} ${command}`);
+        if (command === "DEL") isHeld = false;
+        if (command !== "ADD") return undefined;
+        if (isHeld) throw new Error("duplicate allocation is not allowed");
+        isHeld = true;
+        return {
+          interfaces: [],
+          ips: [{ address: Ipv4.of(0x0a000005), prefixLength: 24 }],
+          routes: [],
+          dns: undefined,
+        };
+      },
+    });
+    const call = podCall(netns, {}, { ipam: { type: "host-local" } });
+    const made = result(await engine.answer(call));
+    assert.equal(made.ips[0]?.address, "10.0.0.5/32");
+    assert.deepEqual(asked, ["host-local ADD", "host-local DEL", "host-local ADD"]);
+    assert.deepEqual(result(await engine.answer(call)), made, "the endpoint remembers");
+    assert.equal(asked.length, 3);
+  });
+});

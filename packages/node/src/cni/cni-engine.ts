@@ -1,0 +1,258 @@
+import { type Store, StoreError } from "@caracal/datastore";
+import { KernelError } from "@caracal/linux";
+import { addPod } from "./add-pod.ts";
+import { type Attachment, handleOf, nameAttachment } from "./attachment.ts";
+import { checkPod } from "./check-pod.ts";
+import { type CniAnswer, type CniCall, type PodName, readCall } from "./cni-call.ts";
+import { CniCode, CniError } from "./cni-error.ts";
+import { formatResult } from "./cni-result.ts";
+import { atLeast, supportedVersions } from "./cni-version.ts";
+import { runIpamPlugin } from "./delegated-ipam.ts";
+import { deletePod } from "./delete-pod.ts";
+import { collectGarbage } from "./collect-garbage.ts";
+import { EndpointRecords, type RecordSources } from "./endpoint-records.ts";
+import { assignForPlugin, checkForPlugin, releaseForPlugin } from "./ipam-plugin.ts";
+import { KeyedQueue, QueueFullError } from "./keyed-queue.ts";
+import { answerVersion, type NetworkConfig, parseNetworkConfig } from "./network-config.ts";
+import type { CniServices, Operation } from "./operation.ts";
+import type { CniHooks, PodFacts, PodIpam, PodKernel } from "./ports.ts";
+
+/** What the daemon gives the engine. */
+export interface CniEngineOptions {
+  readonly node: string;
+  readonly store: Store;
+  readonly ipam: PodIpam;
+  readonly kernel: PodKernel;
+  readonly hooks: CniHooks;
+  /** False while the cluster's datastore is locked (ClusterInformation `datastoreReady: false`). */
+  readonly isReady: () => boolean;
+  readonly sources: RecordSources;
+  /** Content of the mtu file, if it is there. */
+  readonly defaultMtu?: () => number | undefined;
+  readonly podFacts?: (pod: PodName) => Promise<PodFacts | undefined>;
+  readonly runIpamPlugin?: CniServices["runIpamPlugin"];
+  readonly beforeStep?: CniServices["beforeStep"];
+  /** How long a call may take; shorter than the plugin waits, which waits shorter than the runtime. */
+  readonly deadlineMs?: number;
+}
+
+const defaultDeadlineMs = 60_000;
+/** Calls under way at once: the datastore answers many together, the kernel one at a time. */
+const runningMax = 64;
+/** A node has some hundred pods; more than this many waiting is a storm that the runtimes shall repeat. */
+const waitingMax = 4096;
+const ok: CniAnswer = { exitCode: 0, stdout: "" };
+
+/**
+ * The CNI plugins' work, inside the daemon. Calls about one pod run one after another, calls about different pods beside
+ * each other. Nothing is remembered between calls: datastore and kernel say all, so a restart loses nothing.
+ */
+export class CniEngine {
+  readonly #services: CniServices;
+  readonly #store: Store;
+  readonly #isReady: () => boolean;
+  readonly #deadlineMs: number;
+  readonly #queue = new KeyedQueue({ runningMax, waitingMax });
+
+  constructor(options: CniEngineOptions) {
+    this.#store = options.store;
+    this.#isReady = options.isReady;
+    this.#deadlineMs = options.deadlineMs ?? defaultDeadlineMs;
+    this.#services = {
+      node: options.node,
+      records: new EndpointRecords(options.store, options.sources),
+      ipam: options.ipam,
+      kernel: options.kernel,
+      hooks: options.hooks,
+      defaultMtu: options.defaultMtu ?? (() => undefined),
+      podFacts: options.podFacts ?? (() => Promise.resolve(undefined)),
+      runIpamPlugin: options.runIpamPlugin ?? runIpamPlugin,
+      beforeStep: options.beforeStep ?? (() => undefined),
+    };
+  }
+
+  /** The control socket's method `cni`. `signal` aborts when the plugin has gone: then a call that waits is dropped. */
+  async handle(params: unknown, signal?: AbortSignal): Promise<CniAnswer> {
+    const call = readCall(params);
+    if (call !== undefined) return this.answer(call, signal);
+    const error = new CniError(CniCode.invalidEnvironment, "the plugin's request cannot be read");
+    return failed(error, "");
+  }
+
+  /** Never throws: a failure is an answer with a CNI error. */
+  async answer(call: CniCall, signal?: AbortSignal): Promise<CniAnswer> {
+    try {
+      return await this.#dispatch(call, signal);
+    } catch (error) {
+      return failed(error, call.stdin);
+    }
+  }
+
+  #dispatch(call: CniCall, signal: AbortSignal | undefined): Promise<CniAnswer> | CniAnswer {
+    if (call.command === "VERSION") {
+      return printed(`${JSON.stringify({ cniVersion: answerVersion(call.stdin), supportedVersions })}\n`);
+    }
+    const config = parseNetworkConfig(call.stdin);
+    switch (call.command) {
+      case "ADD":
+      case "DEL":
+      case "CHECK":
+        if (call.command === "CHECK") requireVersion(config, "0.4.0", call.command);
+        this.#requireReady(CniCode.tryAgainLater);
+        return call.plugin === "calico"
+          ? this.#attachment(call, config, signal)
+          : this.#addresses(call, config, signal);
+      case "STATUS":
+        requireVersion(config, "1.1.0", call.command);
+        return this.#status();
+      case "GC":
+        requireVersion(config, "1.1.0", call.command);
+        return this.#collect(call, config);
+      default: {
+        const details = `it is ${JSON.stringify(call.command.slice(0, 40))}`;
+        throw new CniError(CniCode.invalidEnvironment, "CNI_COMMAND is none that this plugin knows", details);
+      }
+    }
+  }
+
+  #attachment(call: CniCall, config: NetworkConfig, signal: AbortSignal | undefined): Promise<CniAnswer> {
+    const attachment = nameAttachment(call, config, this.#services.node);
+    return this.#run(attachment.hostName, signal, async (checkDeadline) => {
+      const operation: Operation = { call, config, attachment, checkDeadline };
+      switch (call.command) {
+        case "ADD":
+          return printed(formatResult(await addPod(this.#services, operation), config.cniVersion));
+        case "CHECK":
+          await checkPod(this.#services, operation);
+          return ok;
+        default:
+          await deletePod(this.#services, operation);
+          return ok;
+      }
+    });
+  }
+
+  #addresses(call: CniCall, config: NetworkConfig, signal: AbortSignal | undefined): Promise<CniAnswer> {
+    return this.#run(`ipam ${handleOf(config.name, call.containerId)}`, signal, async () => {
+      switch (call.command) {
+        case "ADD":
+          return printed(
+            formatResult(await assignForPlugin(this.#services, call, config), config.cniVersion),
+          );
+        case "CHECK":
+          await checkForPlugin(this.#services, call, config);
+          return ok;
+        default:
+          await releaseForPlugin(this.#services, call, config);
+          return ok;
+      }
+    });
+  }
+
+  /** STATUS: can an ADD be served now? The datastore is asked, because it is what an ADD fails for. */
+  async #status(): Promise<CniAnswer> {
+    this.#requireReady(CniCode.notAvailable);
+    try {
+      await this.#withDeadline(
+        this.#store.get("/calico/resources/v3/projectcalico.org/clusterinformations/default"),
+      );
+    } catch (cause) {
+      const details = cause instanceof Error ? cause.message : "";
+      throw new CniError(CniCode.notAvailable, "the datastore does not answer", details, { cause });
+    }
+    return ok;
+  }
+
+  async #collect(call: CniCall, config: NetworkConfig): Promise<CniAnswer> {
+    this.#requireReady(CniCode.tryAgainLater);
+    // An orphan is deleted in its pod's turn, like a DEL.
+    const inTurn = (
+      orphan: Attachment,
+      remove: (operation: Operation) => Promise<void>,
+    ): Promise<CniAnswer> =>
+      this.#run(orphan.hostName, undefined, async (checkDeadline) => {
+        await remove({ call, config, attachment: orphan, checkDeadline });
+        return ok;
+      });
+    await collectGarbage(this.#services, config, inTurn);
+    return ok;
+  }
+
+  #run(
+    key: string,
+    signal: AbortSignal | undefined,
+    work: (checkDeadline: () => void) => Promise<CniAnswer>,
+  ): Promise<CniAnswer> {
+    let late = false;
+    const checkDeadline = (): void => {
+      if (late) throw new CniError(CniCode.tryAgainLater, "the call was given up: it took too long");
+    };
+    const queued = this.#queue.run(key, async () => {
+      // Nobody waits any more: a plugin that was killed while its call stood in line, or the deadline has passed.
+      if (signal?.aborted === true) throw new CniError(CniCode.tryAgainLater, "the plugin has gone");
+      checkDeadline();
+      return work(checkDeadline);
+    });
+    return this.#withDeadline(queued, () => {
+      late = true;
+    });
+  }
+
+  /** Work goes on after the deadline until its next step, in its pod's turn: what comes after waits for that. */
+  async #withDeadline<Result>(work: Promise<Result>, onLate: () => void = () => undefined): Promise<Result> {
+    const late = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      onLate();
+      const seconds = Math.round(this.#deadlineMs / 1000);
+      late.reject(
+        new CniError(CniCode.tryAgainLater, `the datastore or the kernel did not answer within ${seconds} s`),
+      );
+    }, this.#deadlineMs);
+    // A daemon that is otherwise done need not wait for a call that is stuck.
+    timer.unref();
+    try {
+      return await Promise.race([work, late.promise]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #requireReady(code: number): void {
+    if (!this.#isReady()) throw new CniError(code, "Calico is currently not ready to process requests");
+  }
+}
+
+function requireVersion(config: NetworkConfig, floor: "0.4.0" | "1.1.0", command: string): void {
+  if (atLeast(config.cniVersion, floor)) return;
+  const message = `${command} is of CNI ${floor} and later, and the configuration is of ${config.cniVersion}`;
+  throw new CniError(CniCode.incompatibleVersion, message);
+}
+
+function printed(stdout: string): CniAnswer {
+  return { exitCode: 0, stdout };
+}
+
+function failed(error: unknown, stdin: string): CniAnswer {
+  const told = cniErrorOf(error);
+  const stderr =
+    told.code === CniCode.internal && error instanceof Error ? `${error.stack ?? error.message}\n` : "";
+  return { exitCode: 1, stdout: told.toJson(answerVersion(stdin)), ...(stderr !== "" && { stderr }) };
+}
+
+/** Every failure as a runtime can use it: what passes by itself is "try again later". */
+function cniErrorOf(error: unknown): CniError {
+  if (error instanceof CniError) return error;
+  const details = error instanceof Error ? error.message : String(error);
+  if (error instanceof StoreError && error.code === "unavailable") {
+    return new CniError(CniCode.tryAgainLater, "the datastore does not answer", details, { cause: error });
+  }
+  if (error instanceof QueueFullError) {
+    return new CniError(CniCode.tryAgainLater, "too many calls are waiting", details, { cause: error });
+  }
+  if (error instanceof KernelError) {
+    return new CniError(CniCode.ioFailure, `the kernel refused ${error.op}: ${error.errno}`, error.detail, {
+      cause: error,
+    });
+  }
+  return new CniError(CniCode.internal, "the call failed", details, { cause: error });
+}

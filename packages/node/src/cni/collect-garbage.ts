@@ -1,0 +1,71 @@
+import { parseWorkloadEndpointName } from "@caracal/resources";
+import { type Attachment, handleOf, hostNameOf } from "./attachment.ts";
+import type { PodName } from "./cni-call.ts";
+import { CniCode, CniError } from "./cni-error.ts";
+import { deletePod } from "./delete-pod.ts";
+import type { NetworkConfig } from "./network-config.ts";
+import { type CniServices, type Operation, ownIpam } from "./operation.ts";
+
+/** Runs a removal when the orphan's pod has its turn. */
+export type InTurn = (
+  orphan: Attachment,
+  remove: (operation: Operation) => Promise<void>,
+) => Promise<unknown>;
+
+/**
+ * GC: removes what the node holds for attachments of this network that the runtime does not know. An allocation's handle
+ * starts with its network's name, and that is the proof of which network an endpoint belongs to: what has none stays.
+ */
+export async function collectGarbage(
+  services: CniServices,
+  config: NetworkConfig,
+  inTurn: InTurn,
+): Promise<void> {
+  const valid = config.validAttachments;
+  if (valid === undefined) throw new CniError(CniCode.invalidConfig, "GC needs cni.dev/valid-attachments");
+  // Another IPAM plugin collects its own, which it is told by the runtime's GC of it.
+  if (config.ipam.type !== ownIpam) return;
+  const known = new Set(valid.map(({ containerId }) => containerId));
+  const prefix = handleOf(config.name, "");
+  const stored = await services.records.list(services.node);
+  const handles = await services.ipam.handlesOf(prefix);
+  const byContainer = new Map(stored.map((one) => [one.endpoint?.spec.containerID, one.endpoint]));
+  const failures: unknown[] = [];
+  for (const handle of handles) {
+    const containerId = handle.slice(prefix.length);
+    if (known.has(containerId)) continue;
+    const endpoint = byContainer.get(containerId);
+    const orphan = orphanOf(handle, containerId, endpoint?.metadata);
+    try {
+      await inTurn(orphan, (operation) => deletePod(services, operation));
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
+}
+
+interface EndpointMetadata {
+  readonly name?: string | undefined;
+  readonly namespace?: string | undefined;
+}
+
+/** The attachment as its ADD named it, from what that ADD left. */
+function orphanOf(handle: string, containerId: string, metadata: EndpointMetadata | undefined): Attachment {
+  const endpointName = metadata?.name ?? "";
+  const endpointNamespace = metadata?.namespace ?? "default";
+  const parts = parseWorkloadEndpointName(endpointName);
+  const pod: PodName | undefined =
+    parts?.orchestrator === "k8s" ? { namespace: endpointNamespace, name: parts.workload } : undefined;
+  return {
+    containerId,
+    netns: "",
+    ifname: parts?.endpoint ?? "",
+    pod,
+    orchestrator: pod === undefined ? "cni" : "k8s",
+    handle,
+    hostName: hostNameOf(pod, containerId),
+    endpointName,
+    endpointNamespace,
+  };
+}

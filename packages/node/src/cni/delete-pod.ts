@@ -1,0 +1,60 @@
+import { noticeOf } from "./add-pod.ts";
+import type { StoredEndpoint } from "./endpoint-records.ts";
+import { type CniServices, type Operation, ownIpam, type Step, takeSteps } from "./operation.ts";
+
+interface Draft {
+  stored: StoredEndpoint | undefined;
+}
+
+/** Every step finds its object by the call's own names and does nothing when it is gone, so any of them can be last. */
+export const deleteSteps: readonly Step<Draft>[] = [
+  { name: "remove the container's pair", run: removeOwnPair },
+  { name: "look up the endpoint", run: lookUp },
+  { name: "remove a pair left behind", run: removeLeftPair },
+  { name: "remove the endpoint", run: removeEndpoint },
+  { name: "release addresses", run: releaseAddresses },
+  { name: "tell the daemon", run: tellDaemon },
+];
+
+/** DEL of plugin `calico`: whatever is missing is no error. Another container's pair and endpoint stay. */
+export async function deletePod(services: CniServices, operation: Operation): Promise<void> {
+  await takeSteps(deleteSteps, services, operation, { stored: undefined });
+}
+
+/** First, because it needs no datastore: a container that ends is cut off even while the datastore is away. */
+async function removeOwnPair(services: CniServices, operation: Operation): Promise<void> {
+  const { hostName, netns, ifname } = operation.attachment;
+  if (netns !== "" && services.kernel.isPair(hostName, netns, ifname))
+    await services.kernel.removePair(hostName);
+}
+
+async function lookUp(services: CniServices, operation: Operation, draft: Draft): Promise<void> {
+  draft.stored = await services.records.find(operation.attachment);
+}
+
+/**
+ * The host end is named after the pod: when the endpoint is a later container's, so is the pair. Otherwise it is left by
+ * a namespace that lost its name but not its last user, or by an ADD that was killed.
+ */
+async function removeLeftPair(services: CniServices, operation: Operation, draft: Draft): Promise<void> {
+  if (isOurs(operation, draft)) await services.kernel.removePair(operation.attachment.hostName);
+}
+
+async function removeEndpoint(services: CniServices, operation: Operation, draft: Draft): Promise<void> {
+  if (draft.stored !== undefined && isOurs(operation, draft)) await services.records.remove(draft.stored);
+}
+
+async function releaseAddresses(services: CniServices, operation: Operation): Promise<void> {
+  const { attachment, call, config } = operation;
+  if (config.ipam.type === ownIpam) await services.ipam.release(attachment.handle);
+  else await services.runIpamPlugin(config.ipam.type, call, "DEL");
+}
+
+async function tellDaemon(services: CniServices, operation: Operation, draft: Draft): Promise<void> {
+  if (isOurs(operation, draft)) await services.hooks.endpointRemoved(noticeOf(operation, []));
+}
+
+function isOurs(operation: Operation, draft: Draft): boolean {
+  if (draft.stored === undefined) return true;
+  return draft.stored.endpoint?.spec.containerID === operation.attachment.containerId;
+}

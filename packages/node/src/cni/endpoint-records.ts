@@ -1,0 +1,182 @@
+import { IpAddress } from "@caracal/net";
+import { type Entry, keys, type Store } from "@caracal/datastore";
+import {
+  apiVersion,
+  namespaceProfile,
+  serviceAccountProfile,
+  type WorkloadEndpoint,
+  workloadEndpointKind,
+  workloadEndpointNamePrefix,
+} from "@caracal/resources";
+import type { Attachment } from "./attachment.ts";
+import type { NetworkConfig } from "./network-config.ts";
+import type { PodFacts } from "./ports.ts";
+
+/** A stored endpoint, with what is needed to replace exactly this version of it. */
+export interface StoredEndpoint {
+  readonly entry: Entry;
+  /** Absent when the record cannot be read: ADD overwrites it, DEL leaves it to a person. */
+  readonly endpoint: WorkloadEndpoint | undefined;
+}
+
+/** What time it is and what is unique: injected, so that records can be foretold in tests. */
+export interface RecordSources {
+  readonly now: () => Date;
+  readonly uuid: () => string;
+}
+
+/** A write that always finds another version gives up after so many. */
+const writeAttemptsMax = 5;
+const plural = workloadEndpointKind.plural;
+
+/** The WorkloadEndpoints of one node, as CNI writes them. */
+export class EndpointRecords {
+  readonly #store: Store;
+  readonly #sources: RecordSources;
+
+  constructor(store: Store, sources: RecordSources) {
+    this.#store = store;
+    this.#sources = sources;
+  }
+
+  async find(attachment: Attachment): Promise<StoredEndpoint | undefined> {
+    const entry = await this.#store.get(keyOf(attachment));
+    return entry === undefined ? undefined : read(entry);
+  }
+
+  /** All endpoints of the node. */
+  async list(node: string): Promise<readonly StoredEndpoint[]> {
+    // A prefix over every namespace: names of other nodes may begin alike, so the record decides.
+    const { entries } = await this.#store.list(keys.resources(plural));
+    const prefix = workloadEndpointNamePrefix({ node });
+    return entries
+      .filter(({ key }) => key.slice(key.lastIndexOf("/") + 1).startsWith(prefix))
+      .map(read)
+      .filter((stored) => stored.endpoint?.spec.node === node);
+  }
+
+  /** Creates or replaces; one that says all this already is left as it is. */
+  async put(
+    attachment: Attachment,
+    spec: WorkloadEndpoint["spec"],
+    labels: Labels,
+    known: StoredEndpoint | undefined,
+  ): Promise<void> {
+    const key = keyOf(attachment);
+    let current = known;
+    for (let attempt = 0; attempt < writeAttemptsMax; attempt += 1) {
+      if (current?.endpoint !== undefined && saysTheSame(current.endpoint, spec, labels)) return;
+      const value = JSON.stringify(this.#record(attachment, spec, labels, current));
+      const outcome =
+        current === undefined
+          ? await this.#store.create(key, value)
+          : await this.#store.update(key, value, current.entry.revision);
+      if (outcome.kind === "ok") return;
+      current = outcome.kind === "missing" ? undefined : read(outcome.current);
+    }
+    throw new Error(`${key} was changed by others during each of ${writeAttemptsMax} attempts to write it`);
+  }
+
+  /** Removes the endpoint if it is still this container's; false when there was none to remove. */
+  async remove(stored: StoredEndpoint): Promise<boolean> {
+    let current = stored;
+    for (let attempt = 0; attempt < writeAttemptsMax; attempt += 1) {
+      const outcome = await this.#store.delete(current.entry.key, current.entry.revision);
+      if (outcome.kind === "ok") return true;
+      if (outcome.kind !== "conflict") return false;
+      current = read(outcome.current);
+      if (current.endpoint?.spec.containerID !== stored.endpoint?.spec.containerID) return false;
+    }
+    throw new Error(`${stored.entry.key} was changed by others during each attempt to delete it`);
+  }
+
+  #record(
+    attachment: Attachment,
+    spec: WorkloadEndpoint["spec"],
+    labels: Labels,
+    current: StoredEndpoint | undefined,
+  ): object {
+    const old = current?.endpoint?.metadata;
+    return {
+      kind: "WorkloadEndpoint",
+      apiVersion,
+      metadata: {
+        name: attachment.endpointName,
+        namespace: attachment.endpointNamespace,
+        uid: old?.uid ?? this.#sources.uuid(),
+        creationTimestamp: old?.creationTimestamp ?? `${this.#sources.now().toISOString().slice(0, 19)}Z`,
+        labels,
+        ...(old?.annotations !== undefined && { annotations: old.annotations }),
+      },
+      spec,
+    };
+  }
+}
+
+type Labels = Readonly<Record<string, string>>;
+
+/** Spec and labels of a pod's endpoint (Calico's rules for each orchestrator). */
+export function describeEndpoint(
+  attachment: Attachment,
+  config: NetworkConfig,
+  node: string,
+  found: {
+    readonly addresses: readonly IpAddress[];
+    readonly mac: string;
+    readonly facts: PodFacts | undefined;
+  },
+): { readonly spec: WorkloadEndpoint["spec"]; readonly labels: Labels } {
+  const { pod, orchestrator, containerId, ifname, hostName, endpointNamespace } = attachment;
+  const account = found.facts?.serviceAccount ?? "default";
+  const common = {
+    orchestrator,
+    node,
+    containerID: containerId,
+    endpoint: ifname,
+    ipNetworks: found.addresses.map((ip) => `${IpAddress.format(ip)}/${IpAddress.isIpv4(ip) ? 32 : 128}`),
+    interfaceName: hostName,
+    mac: found.mac,
+  };
+  const labels = {
+    ...found.facts?.labels,
+    "projectcalico.org/namespace": endpointNamespace,
+    "projectcalico.org/orchestrator": orchestrator,
+  };
+  if (pod === undefined) return { spec: { ...common, profiles: [config.name] }, labels };
+  // Calico's rule: without the Kubernetes policy the network itself is the profile.
+  const profiles = config.usesKubernetesPolicy
+    ? [namespaceProfile(pod.namespace), serviceAccountProfile(pod.namespace, account)]
+    : [config.name];
+  return {
+    spec: { ...common, pod: pod.name, serviceAccountName: account, profiles },
+    labels: { ...labels, "projectcalico.org/serviceaccount": account },
+  };
+}
+
+function keyOf(attachment: Attachment): string {
+  return keys.resource(plural, attachment.endpointName, attachment.endpointNamespace);
+}
+
+function read(entry: Entry): StoredEndpoint {
+  const reading = workloadEndpointKind.parse(parseText(entry.value), "store");
+  return { entry, endpoint: reading.kind === "ok" ? reading.value : undefined };
+}
+
+function parseText(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function saysTheSame(endpoint: WorkloadEndpoint, spec: WorkloadEndpoint["spec"], labels: Labels): boolean {
+  return isSubset(spec, endpoint.spec) && isSubset(labels, endpoint.metadata.labels ?? {});
+}
+
+function isSubset(wanted: object, found: object): boolean {
+  const there = new Map(Object.entries(found));
+  return Object.entries(wanted).every(
+    ([key, value]) => JSON.stringify(value) === JSON.stringify(there.get(key)),
+  );
+}

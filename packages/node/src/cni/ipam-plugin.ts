@@ -1,0 +1,91 @@
+import { IpAddress, Prefix } from "@caracal/net";
+import { handleOf } from "./attachment.ts";
+import { type CniCall, checkAttachmentVariables, parseArguments, podOf } from "./cni-call.ts";
+import { CniCode, CniError } from "./cni-error.ts";
+import type { CniResult } from "./cni-result.ts";
+import type { NetworkConfig } from "./network-config.ts";
+import type { CniServices } from "./operation.ts";
+
+/** ADD of plugin `calico-ipam` for another interface plugin: the addresses alone, the same ones however often it is called. */
+export async function assignForPlugin(
+  services: CniServices,
+  call: CniCall,
+  config: NetworkConfig,
+): Promise<CniResult> {
+  checkAttachmentVariables(call);
+  const args = parseArguments(call.args);
+  const pod = podOf(args);
+  const handle = handleOf(config.name, call.containerId);
+  const wanted = requestedAddress(args);
+  const held = await services.ipam.addressesOf(handle);
+  const families = (wanted === undefined ? config.ipam.families : [IpAddress.family(wanted)]).filter(
+    (family) => !held.some((address) => IpAddress.family(address) === family),
+  );
+  if (families.length === 0) return resultOf(held);
+  const outcome = await services.ipam.assign({
+    handle,
+    families,
+    pools: config.ipam.pools,
+    ...(wanted !== undefined && { address: wanted }),
+    attributes: {
+      node: services.node,
+      ...(pod !== undefined && { pod: pod.name, namespace: pod.namespace }),
+    },
+  });
+  if (outcome.kind === "refused") throw new CniError(CniCode.noAddress, outcome.reason);
+  if (outcome.claimed.length > 0) await services.hooks.blocksClaimed(outcome.claimed);
+  return resultOf([...held, ...outcome.addresses]);
+}
+
+export async function releaseForPlugin(
+  services: CniServices,
+  call: CniCall,
+  config: NetworkConfig,
+): Promise<void> {
+  checkAttachmentVariables(call);
+  await services.ipam.release(handleOf(config.name, call.containerId));
+}
+
+/** CHECK: every address that ADD gave is still the container's. */
+export async function checkForPlugin(
+  services: CniServices,
+  call: CniCall,
+  config: NetworkConfig,
+): Promise<void> {
+  checkAttachmentVariables(call);
+  const held = await services.ipam.addressesOf(handleOf(config.name, call.containerId));
+  const missing = (config.previous?.ips ?? []).find(({ address }) => !held.includes(address));
+  if (missing !== undefined) {
+    throw new CniError(
+      CniCode.checkFailed,
+      `${IpAddress.format(missing.address)} is not allocated to the container`,
+    );
+  }
+  if (held.length === 0) throw new CniError(CniCode.checkFailed, "no address is allocated to the container");
+}
+
+/** CNI_ARGS `IP=…`: this address and no other. */
+function requestedAddress(args: ReadonlyMap<string, string>): IpAddress | undefined {
+  const text = args.get("IP") ?? "";
+  if (text === "") return undefined;
+  const address = IpAddress.parse(text);
+  if (address === undefined) {
+    throw new CniError(
+      CniCode.invalidEnvironment,
+      "CNI_ARGS IP must be an address",
+      `it is ${JSON.stringify(text)}`,
+    );
+  }
+  return address;
+}
+
+/** Calico's form: each address alone in its network, and a route to it. */
+function resultOf(addresses: readonly IpAddress[]): CniResult {
+  const lengthOf = (address: IpAddress): number => (IpAddress.isIpv4(address) ? 32 : 128);
+  return {
+    interfaces: [],
+    ips: addresses.map((address) => ({ address, prefixLength: lengthOf(address) })),
+    routes: addresses.map((address) => ({ destination: Prefix.of(address, lengthOf(address)) })),
+    dns: undefined,
+  };
+}

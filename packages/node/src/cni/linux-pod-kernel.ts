@@ -1,0 +1,286 @@
+import { IpAddress, Ipv4, Ipv6, Prefix } from "@caracal/net";
+import {
+  KernelError,
+  Namespace,
+  type NamespaceTarget,
+  Rtnetlink,
+  withNamespace,
+  writeSysctl,
+} from "@caracal/linux";
+import {
+  Af,
+  IfaFlag,
+  Iff,
+  type Link,
+  Mac,
+  NeighbourState,
+  type NextHop,
+  type Route,
+  RouteProtocol,
+  RouteScope,
+  RouteTable,
+  RouteType,
+} from "@caracal/netlink";
+import type { PodInterface, PodInterfaceState, PodKernel } from "./ports.ts";
+
+/** Every host end has it, so the address that pods resolve their gateway to is known in advance. */
+const hostMac = Mac.parse("ee:ee:ee:ee:ee:ee") ?? never();
+/** The gateway of every pod: an address nobody has, answered for by proxy ARP on the host end. */
+const gateway4 = Ipv4.parse("169.254.1.1") ?? never();
+/** The host end's link-local address as it follows from its MAC (RFC 4291 appendix A). */
+const gateway6 = Ipv6.parse("fe80::ecee:eeff:feee:eeee") ?? never();
+
+/** The kernel for pods: rtnetlink in the node's and the pod's namespace. Every call is a short synchronous section. */
+export class LinuxPodKernel implements PodKernel, Disposable {
+  readonly #host: Rtnetlink;
+  readonly #node: Namespace;
+  readonly #remove: (hostName: string) => Promise<void>;
+
+  /**
+   * Works on the namespace of the calling thread, or on `namespace`. `remove` deletes an interface of that namespace
+   * without holding up the caller's thread: the kernel takes tens of milliseconds for it.
+   */
+  constructor(remove: (hostName: string) => Promise<void>, namespace?: NamespaceTarget) {
+    this.#node =
+      typeof namespace === "string" ? Namespace.open(namespace) : (namespace ?? Namespace.current());
+    this.#host = Rtnetlink.open(this.#node);
+    this.#remove = remove;
+  }
+
+  hasNamespace(netns: string): boolean {
+    try {
+      // Opening a socket inside is the proof: any file can be opened, only a namespace can be entered.
+      Rtnetlink.open(netns).close();
+      return true;
+    } catch (error) {
+      if (error instanceof KernelError && ["ENOENT", "ENOTDIR", "EINVAL"].includes(error.errno)) return false;
+      throw error;
+    }
+  }
+
+  createPair(pod: PodInterface): boolean {
+    const mtu = pod.mtu === undefined ? {} : { mtu: pod.mtu };
+    try {
+      this.#host.addVeth(
+        { name: pod.hostName, mac: hostMac, ...mtu },
+        { name: pod.ifname, namespace: pod.netns, ...mtu },
+      );
+      return true;
+    } catch (error) {
+      // The host's name was free when this was called, so it is the pod's that is taken.
+      if (error instanceof KernelError && error.errno === "EEXIST") return false;
+      throw error;
+    }
+  }
+
+  configurePair(pod: PodInterface): { readonly mac: string; readonly mtu: number } {
+    const families = new Set(pod.addresses.map(IpAddress.family));
+    withNamespace(this.#node, () => setHostSettings(pod.hostName, families));
+    this.#host.setLink(pod.hostName, { up: true });
+    using inside = Namespace.open(pod.netns);
+    withNamespace(inside, () => setPodSettings(pod, families));
+    using podSide = Rtnetlink.open(inside);
+    podSide.setLink(pod.ifname, { up: true });
+    const link = podSide.link(pod.ifname);
+    if (link?.mac === undefined) throw new KernelError("link.get", "ENODEV", `${pod.ifname} is gone`);
+    for (const address of pod.addresses) {
+      const prefixLength = IpAddress.isIpv4(address) ? 32 : 128;
+      const flags = IpAddress.isIpv6(address) ? IfaFlag.IFA_F_NODAD : 0;
+      podSide.addAddress({ interfaceIndex: link.index, address, prefixLength, flags }, "replace");
+    }
+    for (const route of podRoutes(pod, link.index)) podSide.addRoute(route, "replace");
+    return { mac: Mac.format(link.mac), mtu: link.mtu };
+  }
+
+  addHostRoutes(pod: PodInterface): void {
+    const host = this.#host.link(pod.hostName);
+    const podLink = this.#podLink(pod);
+    if (host === undefined || podLink?.mac === undefined) {
+      throw new KernelError("route.add", "ENODEV", `${pod.hostName} or its other end is gone`);
+    }
+    for (const address of pod.addresses) {
+      this.#addHostRoute(hostRoute(address, host.index), host.index);
+      this.#host.setNeighbour({
+        family: IpAddress.isIpv4(address) ? Af.AF_INET : Af.AF_INET6,
+        interfaceIndex: host.index,
+        state: NeighbourState.NUD_PERMANENT,
+        flags: 0,
+        address,
+        mac: podLink.mac,
+      });
+    }
+  }
+
+  isPair(hostName: string, netns: string, ifname: string): boolean {
+    const host = this.#host.link(hostName);
+    if (host === undefined) return false;
+    const pod = this.#podLink({ netns, ifname });
+    return pod?.kind === "veth" && pod.linkedIndex === host.index && host.linkedIndex === pod.index;
+  }
+
+  inspect(pod: PodInterface): PodInterfaceState | undefined {
+    if (!this.isPair(pod.hostName, pod.netns, pod.ifname)) return undefined;
+    const host = this.#host.link(pod.hostName);
+    using podSide = Rtnetlink.open(pod.netns);
+    const link = podSide.link(pod.ifname);
+    if (host === undefined || link?.mac === undefined) return undefined;
+    const differences = [
+      ...linkDifferences(host, pod.hostName),
+      ...linkDifferences(link, pod.ifname),
+      ...addressDifferences(podSide, pod, link.index),
+      ...podRouteDifferences(podSide, podRoutes(pod, link.index)),
+      ...this.#hostRouteDifferences(pod, host.index),
+    ];
+    if (pod.mtu !== undefined && link.mtu !== pod.mtu) {
+      differences.push(`${pod.ifname} has MTU ${link.mtu}, not ${pod.mtu}`);
+    }
+    return { mac: Mac.format(link.mac), mtu: link.mtu, differences };
+  }
+
+  async removePair(hostName: string): Promise<void> {
+    if (this.#host.link(hostName) !== undefined) await this.#remove(hostName);
+  }
+
+  close(): void {
+    this.#host.close();
+    this.#node.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** Takes the place of a route learned from elsewhere, but not of another pod's. */
+  #addHostRoute(route: Route, hostIndex: number): void {
+    try {
+      this.#host.addRoute(route, "add");
+    } catch (error) {
+      if (!(error instanceof KernelError) || error.errno !== "EEXIST") throw error;
+      const holder = this.#host.routeTo(route.destination.address)?.nextHops[0]?.interfaceIndex;
+      const name = holder === undefined || holder === hostIndex ? undefined : this.#host.link(holder)?.name;
+      if (name?.startsWith("cali") === true) {
+        const detail = `${Prefix.format(route.destination)} leads to ${name} already`;
+        throw new KernelError("route.add", "EEXIST", detail, { cause: error });
+      }
+      this.#host.addRoute(route, "replace");
+    }
+  }
+
+  /** By look-up: the host may hold a million routes, and the pods' are few. */
+  #hostRouteDifferences(pod: PodInterface, hostIndex: number): readonly string[] {
+    return pod.addresses
+      .filter((address) => {
+        const found = this.#host.routeTo(address);
+        const isHostRoute = found?.destination.length === (IpAddress.isIpv4(address) ? 32 : 128);
+        return !isHostRoute || found?.nextHops[0]?.interfaceIndex !== hostIndex;
+      })
+      .map((address) => `the host has no route to ${IpAddress.format(address)} through ${pod.hostName}`);
+  }
+
+  #podLink(pod: { readonly netns: string; readonly ifname: string }): Link | undefined {
+    try {
+      using podSide = Rtnetlink.open(pod.netns);
+      return podSide.link(pod.ifname);
+    } catch (error) {
+      if (error instanceof KernelError && ["ENOENT", "ENOTDIR", "EINVAL"].includes(error.errno))
+        return undefined;
+      throw error;
+    }
+  }
+}
+
+/** Proxy ARP and NDP without delay, forwarding, no router advertisements; addresses usable without waiting for DAD. */
+function setHostSettings(name: string, families: ReadonlySet<4 | 6>): void {
+  if (families.has(4)) {
+    writeSysctl(`net/ipv4/conf/${name}/route_localnet`, 1);
+    writeSysctl(`net/ipv4/neigh/${name}/proxy_delay`, 0);
+    writeSysctl(`net/ipv4/conf/${name}/proxy_arp`, 1);
+    writeSysctl(`net/ipv4/conf/${name}/forwarding`, 1);
+  }
+  if (families.has(6)) {
+    writeSysctl(`net/ipv6/conf/${name}/accept_dad`, 0);
+    writeSysctl(`net/ipv6/conf/${name}/disable_ipv6`, 0);
+    writeSysctl(`net/ipv6/conf/${name}/proxy_ndp`, 1);
+    writeSysctl(`net/ipv6/conf/${name}/forwarding`, 1);
+  }
+  // A kernel without IPv6 has nothing to refuse.
+  bestEffort(() => writeSysctl(`net/ipv6/conf/${name}/accept_ra`, 0));
+}
+
+function setPodSettings(pod: PodInterface, families: ReadonlySet<4 | 6>): void {
+  const forwarding = pod.forwarding ? 1 : 0;
+  if (families.has(4)) writeSysctl("net/ipv4/ip_forward", forwarding);
+  if (!families.has(6)) return;
+  for (const name of ["all", "default", "lo"]) writeSysctl(`net/ipv6/conf/${name}/disable_ipv6`, 0);
+  writeSysctl(`net/ipv6/conf/${pod.ifname}/accept_dad`, 0);
+  writeSysctl("net/ipv6/conf/all/forwarding", forwarding);
+}
+
+/** `169.254.1.1 dev eth0 scope link` and each route through it; for IPv6 through the host end's link-local address. */
+function podRoutes(pod: PodInterface, interfaceIndex: number): readonly Route[] {
+  const has4 = pod.addresses.some(IpAddress.isIpv4);
+  const has6 = pod.addresses.some(IpAddress.isIpv6);
+  const toGateway = unicast(Prefix.of(gateway4, 32), RouteScope.RT_SCOPE_LINK, { interfaceIndex });
+  const through = pod.routes
+    .filter(({ family }) => (family === 4 ? has4 : has6))
+    .map((destination) =>
+      unicast(destination, RouteScope.RT_SCOPE_UNIVERSE, {
+        interfaceIndex,
+        gateway: destination.family === 4 ? gateway4 : gateway6,
+      }),
+    );
+  return has4 ? [toGateway, ...through] : through;
+}
+
+/** `10.244.0.5 dev cali… scope link`. */
+function hostRoute(address: IpAddress, interfaceIndex: number): Route {
+  return IpAddress.isIpv4(address)
+    ? unicast(Prefix.of(address, 32), RouteScope.RT_SCOPE_LINK, { interfaceIndex })
+    : unicast(Prefix.of(address, 128), RouteScope.RT_SCOPE_UNIVERSE, { interfaceIndex });
+}
+
+function unicast(destination: Prefix, scope: number, hop: NextHop): Route {
+  return {
+    destination,
+    type: RouteType.RTN_UNICAST,
+    protocol: RouteProtocol.RTPROT_BOOT,
+    scope,
+    table: RouteTable.RT_TABLE_MAIN,
+    // The kernel's own number for an IPv6 route without one, so that what is dumped equals what was asked.
+    metric: destination.family === 4 ? 0 : 1024,
+    nextHops: [hop],
+  };
+}
+
+function linkDifferences(link: Link, name: string): readonly string[] {
+  return (link.flags & Iff.IFF_UP) === 0 ? [`${name} is down`] : [];
+}
+
+function addressDifferences(podSide: Rtnetlink, pod: PodInterface, index: number): readonly string[] {
+  const found = new Set(podSide.addresses(index).map(({ address }) => IpAddress.format(address)));
+  return pod.addresses
+    .map(IpAddress.format)
+    .filter((address) => !found.has(address))
+    .map((address) => `${pod.ifname} has no address ${address}`);
+}
+
+function podRouteDifferences(podSide: Rtnetlink, wanted: readonly Route[]): readonly string[] {
+  const key = ({ destination, nextHops: [hop] }: Route): string =>
+    `${Prefix.key(destination)} ${hop?.interfaceIndex} ${hop?.gateway}`;
+  const found = new Set(podSide.routes({ table: RouteTable.RT_TABLE_MAIN }).map(key));
+  return wanted
+    .filter((route) => !found.has(key(route)))
+    .map(({ destination }) => `the pod has no route to ${Prefix.format(destination)}`);
+}
+
+function bestEffort(work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    if (!(error instanceof KernelError)) throw error;
+  }
+}
+
+function never(): never {
+  throw new Error("a constant of this file cannot be parsed");
+}

@@ -1,0 +1,55 @@
+import type { Attachment } from "./attachment.ts";
+import type { CniCall } from "./cni-call.ts";
+import type { CniResult } from "./cni-result.ts";
+import type { EndpointRecords } from "./endpoint-records.ts";
+import type { NetworkConfig } from "./network-config.ts";
+import type { CniHooks, PodFacts, PodIpam, PodKernel } from "./ports.ts";
+import type { PodName } from "./cni-call.ts";
+
+/** What the operations work with. */
+export interface CniServices {
+  /** Name of this node. */
+  readonly node: string;
+  readonly records: EndpointRecords;
+  readonly ipam: PodIpam;
+  readonly kernel: PodKernel;
+  readonly hooks: CniHooks;
+  /** MTU for pods whose configuration names none: the content of the mtu file. */
+  readonly defaultMtu: () => number | undefined;
+  readonly podFacts: (pod: PodName) => Promise<PodFacts | undefined>;
+  /** Runs an IPAM plugin other than `calico-ipam`. */
+  readonly runIpamPlugin: (type: string, call: CniCall, command: string) => Promise<CniResult | undefined>;
+  /** Told of each step before it is taken; what it throws fails the step. Tests kill and fail here. */
+  readonly beforeStep: (step: string) => Promise<void> | void;
+}
+
+/** One call about one attachment. */
+export interface Operation {
+  readonly call: CniCall;
+  readonly config: NetworkConfig;
+  readonly attachment: Attachment;
+  /** Throws when nobody waits for the outcome any more. Steps are taken only while it does not. */
+  readonly checkDeadline: () => void;
+}
+
+/** A step of an operation. `Draft` is what the steps so far have found out and done. */
+export interface Step<Draft> {
+  readonly name: string;
+  readonly run: (services: CniServices, operation: Operation, draft: Draft) => Promise<void> | void;
+}
+
+export async function takeSteps<Draft>(
+  steps: readonly Step<Draft>[],
+  services: CniServices,
+  operation: Operation,
+  draft: Draft,
+): Promise<void> {
+  for (const step of steps) {
+    operation.checkDeadline();
+    await services.beforeStep(step.name);
+    await step.run(services, operation, draft);
+  }
+}
+
+/** The IPAM plugin that the daemon itself is. */
+export const ownIpam = "calico-ipam";

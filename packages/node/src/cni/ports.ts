@@ -1,0 +1,102 @@
+import type { IpAddress, IpFamily, Prefix } from "@caracal/net";
+
+/** What the engine asks of IPAM. All that is given to one handle can be found and released by it. */
+export interface PodIpam {
+  /** Addresses that the handle holds already, from this call's predecessors or from another node's view of it. */
+  addressesOf(handle: string): Promise<readonly IpAddress[]>;
+  /** One address for each family asked for, or none at all and the reason. */
+  assign(request: AddressRequest): Promise<AddressOutcome>;
+  /** Gives back everything; a handle that is unknown is no error. */
+  release(handle: string): Promise<void>;
+  /** The handles that begin with `prefix` and hold an address on this node. */
+  handlesOf(prefix: string): Promise<readonly string[]>;
+}
+
+export interface AddressRequest {
+  readonly handle: string;
+  readonly families: readonly IpFamily[];
+  /** Pools by name or CIDR; empty leaves the choice to selectors. */
+  readonly pools: Readonly<Record<IpFamily, readonly string[]>>;
+  /** This address and no other. */
+  readonly address?: IpAddress;
+  /** Kept with the allocation: whose it is. */
+  readonly attributes: Readonly<Record<string, string>>;
+}
+
+export type AddressOutcome =
+  | {
+      readonly kind: "assigned";
+      readonly addresses: readonly IpAddress[];
+      /** Blocks that the node did not have before: to be announced. */
+      readonly claimed: readonly Prefix[];
+    }
+  /** No address to be had now; `reason` names the pools tried and why each refused. */
+  | { readonly kind: "refused"; readonly reason: string };
+
+/** A pod's interface as it shall be, both ends. */
+export interface PodInterface {
+  /** Host end, such as `cali0123456789a`. */
+  readonly hostName: string;
+  /** Path of the pod's network namespace. */
+  readonly netns: string;
+  /** Pod end, such as `eth0`. */
+  readonly ifname: string;
+  readonly addresses: readonly IpAddress[];
+  /** Networks that the pod reaches through the host. */
+  readonly routes: readonly Prefix[];
+  readonly mtu: number | undefined;
+  /** The pod may route packets between its interfaces. */
+  readonly forwarding: boolean;
+}
+
+/** What is in the kernel for a pod, as CHECK and a repeated ADD see it. */
+export interface PodInterfaceState {
+  readonly mac: string;
+  readonly mtu: number;
+  /** Every way in which it differs from what ADD makes, each one sentence; none is in order. */
+  readonly differences: readonly string[];
+}
+
+/**
+ * What the engine asks of the kernel, in steps that each can be repeated. Calls throw the kernel's own errors (they carry
+ * `errno`); a namespace or an interface that is not there is a value.
+ */
+export interface PodKernel {
+  /** Whether the path leads to a network namespace. */
+  hasNamespace(netns: string): boolean;
+  /** Makes the pair; false when the pod has an interface of that name already. */
+  createPair(pod: PodInterface): boolean;
+  /** Settings and link state of the host end, addresses and routes of the pod's. Gives the pod's MAC and MTU. */
+  configurePair(pod: PodInterface): { readonly mac: string; readonly mtu: number };
+  /** The host's routes and neighbour entries for the pod's addresses. */
+  addHostRoutes(pod: PodInterface): void;
+  /** What is there, or `undefined` when the pair is not. */
+  inspect(pod: PodInterface): PodInterfaceState | undefined;
+  /** Whether the pod's `ifname` is the other end of `hostName`. */
+  isPair(hostName: string, netns: string, ifname: string): boolean;
+  /** Removes the pair by its host end, with its routes. Waits without holding up the daemon. */
+  removePair(hostName: string): Promise<void>;
+}
+
+/** Who must know of a pod or a block before the runtime is told that the network works. */
+export interface CniHooks {
+  /** The node's first use of these blocks: resolves when they are announced to the peers there are. */
+  blocksClaimed(blocks: readonly Prefix[]): Promise<void>;
+  /** The endpoint is in the kernel and in the store: resolves when the daemon has taken notice. */
+  endpointAdded(endpoint: EndpointNotice): Promise<void>;
+  endpointRemoved(endpoint: Omit<EndpointNotice, "addresses">): Promise<void>;
+}
+
+export interface EndpointNotice {
+  readonly hostName: string;
+  readonly endpointName: string;
+  readonly namespace: string;
+  readonly addresses: readonly IpAddress[];
+}
+
+/** What only the orchestrator knows of a pod. */
+export interface PodFacts {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly serviceAccount: string;
+  readonly generateName?: string;
+}

@@ -1,0 +1,129 @@
+/** In-memory stand-ins for what the CNI engine asks of IPAM and of the kernel. State outlives any one engine. */
+import { IpAddress, Ipv4, Ipv6, Prefix } from "@caracal/net";
+import type {
+  AddressOutcome,
+  AddressRequest,
+  PodInterface,
+  PodInterfaceState,
+  PodIpam,
+  PodKernel,
+} from "../src/cni/ports.ts";
+
+/** One block of each family; an address is never given twice. */
+export class FakeIpam implements PodIpam {
+  readonly allocations = new Map<string, readonly IpAddress[]>();
+  /** Addresses of each family that there are to give. */
+  capacity = 250;
+  #claimed = false;
+
+  addressesOf(handle: string): Promise<readonly IpAddress[]> {
+    return Promise.resolve(this.allocations.get(handle) ?? []);
+  }
+
+  assign(request: AddressRequest): Promise<AddressOutcome> {
+    const taken = new Set([...this.allocations.values()].flat());
+    const given: IpAddress[] = [];
+    for (const family of request.families) {
+      const address = request.address ?? this.#free(family, taken);
+      if (address === undefined || taken.has(address)) {
+        return Promise.resolve({ kind: "refused", reason: "no address left in pools 10.244.0.0/16" });
+      }
+      given.push(address);
+    }
+    this.allocations.set(request.handle, [...(this.allocations.get(request.handle) ?? []), ...given]);
+    const claimed = this.#claimed ? [] : [Prefix.of(Ipv4.of(0x0af40000), 26)];
+    this.#claimed = true;
+    return Promise.resolve({ kind: "assigned", addresses: given, claimed });
+  }
+
+  release(handle: string): Promise<void> {
+    this.allocations.delete(handle);
+    return Promise.resolve();
+  }
+
+  handlesOf(prefix: string): Promise<readonly string[]> {
+    return Promise.resolve([...this.allocations.keys()].filter((handle) => handle.startsWith(prefix)));
+  }
+
+  #free(family: 4 | 6, taken: ReadonlySet<IpAddress>): IpAddress | undefined {
+    for (let index = 1; index <= this.capacity; index += 1) {
+      const address = family === 4 ? Ipv4.of(0x0af40000 + index) : Ipv6.of((0xfd00n << 112n) + BigInt(index));
+      if (!taken.has(address)) return address;
+    }
+    return undefined;
+  }
+}
+
+interface Pair {
+  readonly pod: PodInterface;
+  readonly mac: string;
+  configured: boolean;
+  routed: boolean;
+}
+
+/** Namespaces are paths that were added; pairs are records in a map by host end. */
+export class FakeKernel implements PodKernel {
+  readonly namespaces = new Set<string>();
+  readonly pairs = new Map<string, Pair>();
+  #made = 0;
+
+  hasNamespace(netns: string): boolean {
+    return this.namespaces.has(netns);
+  }
+
+  createPair(pod: PodInterface): boolean {
+    const isTaken = [...this.pairs.values()].some(
+      (pair) => pair.pod.netns === pod.netns && pair.pod.ifname === pod.ifname,
+    );
+    if (isTaken) return false;
+    this.#made += 1;
+    const mac = `02:00:00:00:00:${this.#made.toString(16).padStart(2, "0")}`;
+    this.pairs.set(pod.hostName, { pod, mac, configured: false, routed: false });
+    return true;
+  }
+
+  configurePair(pod: PodInterface): { readonly mac: string; readonly mtu: number } {
+    const pair = this.#pair(pod.hostName);
+    pair.configured = true;
+    return { mac: pair.mac, mtu: pod.mtu ?? 1500 };
+  }
+
+  addHostRoutes(pod: PodInterface): void {
+    this.#pair(pod.hostName).routed = true;
+  }
+
+  inspect(pod: PodInterface): PodInterfaceState | undefined {
+    const pair = this.pairs.get(pod.hostName);
+    if (pair === undefined || !this.isPair(pod.hostName, pod.netns, pod.ifname)) return undefined;
+    const differences = [
+      ...(pair.configured ? [] : [`${pod.ifname} is down`]),
+      ...(pair.routed ? [] : ["the host has no route"]),
+      ...pod.addresses
+        .filter((address) => !pair.pod.addresses.includes(address))
+        .map((address) => `${pod.ifname} has no address ${IpAddress.format(address)}`),
+    ];
+    return { mac: pair.mac, mtu: pod.mtu ?? 1500, differences };
+  }
+
+  isPair(hostName: string, netns: string, ifname: string): boolean {
+    const pod = this.pairs.get(hostName)?.pod;
+    return this.namespaces.has(netns) && pod?.netns === netns && pod.ifname === ifname;
+  }
+
+  removePair(hostName: string): Promise<void> {
+    this.pairs.delete(hostName);
+    return Promise.resolve();
+  }
+
+  /** What the kernel does with the interfaces of a namespace that goes. */
+  removeNamespace(netns: string): void {
+    this.namespaces.delete(netns);
+    for (const [name, { pod }] of this.pairs) if (pod.netns === netns) this.pairs.delete(name);
+  }
+
+  #pair(hostName: string): Pair {
+    const pair = this.pairs.get(hostName);
+    if (pair === undefined) throw new Error(`no interface ${hostName}`);
+    return pair;
+  }
+}
