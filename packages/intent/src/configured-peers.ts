@@ -184,10 +184,10 @@ function toPeer(
   const secret = password?.secretKeyRef;
   const gateway = isReverse || spec.reachableBy === undefined ? undefined : IpAddress.parse(spec.reachableBy);
   for (const name of spec.filters ?? []) {
-    if (cluster.filtersByName.has(name)) continue;
+    const reason = cluster.filtersByName.has(name) ? "is not applied yet" : "does not exist";
     problems.push({
       about: `BGPPeer(${peering.name})`,
-      message: `names the BGPFilter ${name}, which does not exist`,
+      message: `names the BGPFilter ${name}, which ${reason}`,
     });
   }
   return {

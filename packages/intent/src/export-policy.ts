@@ -1,5 +1,6 @@
 import { Prefix } from "@caracal/net";
 import type { ClusterFacts, PoolFacts } from "./cluster.ts";
+import type { ServiceRanges } from "./service-ranges.ts";
 
 /** What a node tells its peers, after each peer's own filters: the first rule that holds decides. */
 export interface ExportPolicy {
@@ -7,6 +8,10 @@ export interface ExportPolicy {
   readonly hiddenPools: readonly PoolFacts[];
   /** Our own blocks are told whole: what is inside them is not told on its own. */
   readonly ownBlocks: readonly Prefix[];
+  /** Service ranges that we announce. */
+  readonly services: readonly Prefix[];
+  /** Ranges of single service addresses that a route reflector passes on. */
+  readonly reflectedServices: readonly Prefix[];
   /** Enabled pools: other routes in them are told, such as borrowed addresses and what a reflector passes on. */
   readonly pools: readonly PoolFacts[];
 }
@@ -14,16 +19,22 @@ export interface ExportPolicy {
 /** Whether a route is told, and the rule that says so. */
 export interface ExportVerdict {
   readonly isAccepted: boolean;
-  readonly rule: "pool-hidden" | "own-block" | "inside-own-block" | "pool" | "outside-pools";
+  readonly rule: "pool-hidden" | "own-block" | "inside-own-block" | "service" | "pool" | "outside-pools";
   /** The pool or block of the rule. */
   readonly by?: string;
 }
 
 /** The export policy of a node. */
-export function exportPolicy(cluster: ClusterFacts, ownBlocks: readonly Prefix[]): ExportPolicy {
+export function exportPolicy(
+  cluster: ClusterFacts,
+  ownBlocks: readonly Prefix[],
+  services: ServiceRanges,
+): ExportPolicy {
   return {
     hiddenPools: cluster.pools.filter((pool) => !pool.isExported),
     ownBlocks,
+    services: services.announced,
+    reflectedServices: services.reflected,
     pools: cluster.pools.filter((pool) => !pool.isDisabled),
   };
 }
@@ -41,6 +52,10 @@ export function decideExport(policy: ExportPolicy, route: Prefix): ExportVerdict
       by: Prefix.format(block),
     };
   }
+  const service =
+    policy.services.find((range) => Prefix.equals(range, route)) ??
+    policy.reflectedServices.find((range) => Prefix.covers(range, route));
+  if (service !== undefined) return { isAccepted: true, rule: "service", by: Prefix.format(service) };
   const pool = policy.pools.find(({ prefix }) => Prefix.covers(prefix, route));
   if (pool !== undefined) return { isAccepted: true, rule: "pool", by: pool.name };
   return { isAccepted: false, rule: "outside-pools" };

@@ -16,6 +16,7 @@ import { type BlockAffinity, isHostBlock, ownBlocks } from "./own-blocks.ts";
 import { bgpPort, type PeerIntent } from "./peer-intent.ts";
 import { type PodRoute, podRoutes } from "./pod-routes.ts";
 import { type ProgrammingPolicy, programmingPolicy } from "./programming-policy.ts";
+import { type ServiceRanges, serviceRanges } from "./service-ranges.ts";
 import { type RouterIdSettings, routerIdOf } from "./router-id.ts";
 
 /** All that a node's intent depends on. */
@@ -32,8 +33,8 @@ export interface IntentInput {
 /** A route that the node announces as its own. */
 export interface OriginIntent {
   readonly prefix: Prefix;
-  /** A whole block, or a workload's address outside the node's own blocks. */
-  readonly kind: "block" | "pod";
+  /** A whole block, a workload's address outside the node's own blocks, or a range of service addresses. */
+  readonly kind: "block" | "pod" | "service";
 }
 
 /** The node's BGP speaker. */
@@ -79,7 +80,8 @@ export function nodeIntent(input: IntentInput): NodeIntent {
   const self = cluster.nodesByName.get(input.node) ?? unknownNode(input.node, problems);
   const blocks = ownBlocks(input.node, input.affinities);
   const routes = podRoutes(input.node, input.endpoints, problems);
-  const bgp = bgpIntent(cluster, self, blocks, routes, input.settings, problems);
+  const services = serviceRanges(cluster, self);
+  const bgp = bgpIntent(cluster, self, { blocks, routes, services }, input.settings, problems);
   return {
     node: input.node,
     ...(bgp === undefined ? {} : { bgp }),
@@ -89,7 +91,7 @@ export function nodeIntent(input: IntentInput): NodeIntent {
           ? []
           : blocks.filter((block) => !isHostBlock(block) && self.addresses.has(block.family)),
       podRoutes: routes,
-      programming: programmingPolicy(cluster, self),
+      programming: programmingPolicy(cluster, self, services),
     },
     problems: sortProblems(problems),
   };
@@ -106,8 +108,7 @@ function unknownNode(name: string, problems: IntentProblem[]): NodeFacts {
 function bgpIntent(
   cluster: ClusterFacts,
   self: NodeFacts,
-  blocks: readonly Prefix[],
-  routes: readonly PodRoute[],
+  local: LocalRoutes,
   settings: RouterIdSettings,
   problems: IntentProblem[],
 ): BgpIntent | undefined {
@@ -121,7 +122,7 @@ function bgpIntent(
   const routerId = routerIdOf(self, settings, problems);
   if (routerId === undefined) return undefined;
   const mesh = meshPeers(cluster, self);
-  const policy = exportPolicy(cluster, blocks);
+  const policy = exportPolicy(cluster, local.blocks, local.services);
   const addresses = [...self.addresses.values()].map(({ address }) => address);
   return {
     asNumber: asNumberOf(cluster, self),
@@ -133,21 +134,26 @@ function bgpIntent(
     },
     families: [...self.addresses.keys()],
     peers: [...mesh, ...configuredPeers(cluster, self, mesh, problems)],
-    origins: origins(self, policy, blocks, routes),
+    origins: origins(self, policy, local),
     exportPolicy: policy,
   };
 }
 
-/** Own blocks, and our workloads' addresses that lie outside them, as far as the export policy lets them out. */
-function origins(
-  self: NodeFacts,
-  policy: ExportPolicy,
-  blocks: readonly Prefix[],
-  routes: readonly PodRoute[],
-): readonly OriginIntent[] {
+/** Routes that begin at the node. */
+interface LocalRoutes {
+  readonly blocks: readonly Prefix[];
+  readonly routes: readonly PodRoute[];
+  readonly services: ServiceRanges;
+}
+
+/** Own blocks, workload addresses outside them and service ranges, as far as the export policy lets them out. */
+function origins(self: NodeFacts, policy: ExportPolicy, local: LocalRoutes): readonly OriginIntent[] {
   const candidates: readonly OriginIntent[] = [
-    ...blocks.filter((block) => !isHostBlock(block)).map((prefix) => ({ prefix, kind: "block" as const })),
-    ...routes.map(({ prefix }) => ({ prefix, kind: "pod" as const })),
+    ...local.blocks
+      .filter((block) => !isHostBlock(block))
+      .map((prefix) => ({ prefix, kind: "block" as const })),
+    ...local.routes.map(({ prefix }) => ({ prefix, kind: "pod" as const })),
+    ...local.services.announced.map((prefix) => ({ prefix, kind: "service" as const })),
   ];
   return candidates.filter(
     ({ prefix }) => self.addresses.has(prefix.family) && decideExport(policy, prefix).isAccepted,

@@ -1,5 +1,6 @@
 import { type IpAddress, type IpFamily, Prefix } from "@caracal/net";
 import type { ClusterFacts, NodeFacts, PoolFacts } from "./cluster.ts";
+import type { ServiceRanges } from "./service-ranges.ts";
 
 /** Which learned BGP routes go into the kernel, and how. */
 export interface ProgrammingPolicy {
@@ -30,13 +31,14 @@ export type ProgrammingVerdict =
     };
 
 /** The programming policy of a node. Unset, `programClusterRoutes` means both kinds of pool. */
-export function programmingPolicy(cluster: ClusterFacts, node: NodeFacts): ProgrammingPolicy {
+export function programmingPolicy(
+  cluster: ClusterFacts,
+  node: NodeFacts,
+  services: ServiceRanges,
+): ProgrammingPolicy {
   const { programClusterRoutes: mode = "Enabled" } = cluster.settings;
-  const { serviceClusterIPs = [], serviceExternalIPs = [], serviceLoadBalancerIPs = [] } = cluster.settings;
   return {
-    serviceRanges: [...serviceClusterIPs, ...serviceExternalIPs, ...serviceLoadBalancerIPs]
-      .flatMap(({ cidr }) => Prefix.parse(cidr) ?? [])
-      .toSorted(Prefix.compare),
+    serviceRanges: services.configured,
     pools: cluster.pools,
     subnets: new Map([...node.addresses].map(([family, { subnet }]) => [family, subnet])),
     programsIpip: mode === "Enabled" || mode === "EnabledIPIPOnly",

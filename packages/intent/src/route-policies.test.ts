@@ -2,7 +2,7 @@
 // Method: policies of small clusters, one route at a time.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { IpAddress } from "@caracal/net";
+import { IpAddress, Prefix } from "@caracal/net";
 import { affinity, cluster, configuration, input, node, pool, prefix } from "../test/scenario.ts";
 import {
   type ClusterResources,
@@ -91,4 +91,37 @@ test("programming: programClusterRoutes leaves kinds of pool to someone else", (
   assert.deepEqual(kinds("Disabled"), ["skip", "skip"]);
   assert.deepEqual(kinds("EnabledIPIPOnly"), ["skip", "tunnel"]);
   assert.deepEqual(kinds("EnabledNoEncapOnly"), ["direct", "skip"]);
+});
+
+test("service ranges are announced whole, single addresses and excluded nodes aside", () => {
+  const services = configuration("default", {
+    serviceClusterIPs: [{ cidr: "10.96.0.0/12" }],
+    serviceExternalIPs: [{ cidr: "192.0.2.0/24" }, { cidr: "198.51.100.7/32" }],
+    serviceLoadBalancerIPs: [{ cidr: "203.0.113.0/24" }],
+  });
+  const origins = (labels: Record<string, string>, config = services): readonly string[] => {
+    const nodes = [node("a", { ipv4Address: "10.0.0.1/24" }, labels)];
+    const intent = nodeIntent(input("a", cluster({ nodes, bgpConfigurations: [config] })));
+    assert.deepEqual(intent.kernel.blackholes, []);
+    return (intent.bgp?.origins ?? []).map(({ prefix: range, kind }) => `${kind} ${Prefix.format(range)}`);
+  };
+  assert.deepEqual(origins({}), ["service 10.96.0.0/12", "service 192.0.2.0/24", "service 203.0.113.0/24"]);
+  assert.deepEqual(origins({ "node.kubernetes.io/exclude-from-external-load-balancers": "true" }), []);
+  const apart = configuration("default", { ...services.spec, serviceLoadBalancerAggregation: "Disabled" });
+  assert.deepEqual(origins({}, apart), ["service 10.96.0.0/12", "service 192.0.2.0/24"]);
+});
+
+test("a route reflector passes single service addresses on, other nodes do not", () => {
+  const services = configuration("default", { serviceExternalIPs: [{ cidr: "192.0.2.0/24" }] });
+  const accepts = (bgp: object): boolean => {
+    const resources = cluster({
+      nodes: [node("a", { ipv4Address: "10.0.0.1/24", ...bgp })],
+      bgpConfigurations: [services],
+    });
+    const policy = nodeIntent(input("a", resources)).bgp?.exportPolicy;
+    assert.ok(policy);
+    return decideExport(policy, prefix("192.0.2.7/32")).isAccepted;
+  };
+  assert.equal(accepts({ routeReflectorClusterID: "1.0.0.1" }), true);
+  assert.equal(accepts({}), false);
 });

@@ -68,12 +68,19 @@ export function choice<Words extends string[]>(
   return Type.Enum(words, options);
 }
 
+/** Selectors in a custom resource are limited to this by Kubernetes. */
+const maxSelectorLength = 1024;
+
 /** Text in one of the forms of `formats`. */
 export function text(
   format: string,
   options: { readonly description?: string; readonly default?: string } = {},
 ) {
-  return Type.String({ format, ...options });
+  return Type.String({
+    format,
+    ...(format === "selector" ? { maxLength: maxSelectorLength } : {}),
+    ...options,
+  });
 }
 
 /** An AS number: a number, or text such as `64512` and `1.10`. */
