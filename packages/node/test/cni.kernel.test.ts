@@ -1,0 +1,225 @@
+/**
+ * Aim: the CNI engine makes in the real kernel what Calico makes, and packets pass.
+ * Method: the shared suite, and what only a kernel can show, on a node and pods that are namespaces of the test.
+ */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { createNamespace, deleteNamespace, namespacePath, readSysctl, Rtnetlink } from "@caracal/linux";
+import { IpAddress, Prefix } from "@caracal/net";
+import { NeighbourState, RouteProtocol } from "@caracal/netlink";
+import { type Namespace, requireRoot, run, Testbed } from "@caracal/testbed";
+import { LinkRemover } from "../src/cni/link-remover.ts";
+import { LinuxPodKernel } from "../src/cni/linux-pod-kernel.ts";
+import { CniNode, type CniRig, cniSuite, hostEnd, netconf, podCall, result } from "./cni-suite.ts";
+
+const skip = requireRoot();
+
+/** A node with an uplink and a default route, without which the kernel answers no ARP for 169.254.1.1. */
+interface KernelRig extends CniRig {
+  readonly bed: Testbed;
+  readonly node: Namespace;
+  readonly rtnetlink: Rtnetlink;
+}
+
+async function kernelRig(): Promise<KernelRig> {
+  const bed = Testbed.create();
+  const node = await bed.namespace("node");
+  await node.run([
+    "sh",
+    "-ec",
+    `ip link add eth0 type veth peer name wire
+     ip link set wire up
+     ip address add 172.18.0.2/24 dev eth0
+     ip address add fd12::2/64 dev eth0 nodad
+     ip link set eth0 up
+     ip route add default via 172.18.0.1
+     ip -6 route add default via fd12::1
+     sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1`,
+  ]);
+  const rtnetlink = Rtnetlink.open(node.path);
+  const kernel = new LinuxPodKernel(async (name) => void rtnetlink.deleteLink(name), node.path);
+  const names = new Map<string, string>();
+  const removeNamespace = (netns: string): void => {
+    deleteNamespace(names.get(netns) ?? "");
+    names.delete(netns);
+  };
+  return {
+    bed,
+    node,
+    rtnetlink,
+    kernel,
+    newNamespace: () => {
+      const name = `${bed.prefix}-pod${names.size}`;
+      createNamespace(name);
+      names.set(namespacePath(name), name);
+      return namespacePath(name);
+    },
+    removeNamespace,
+    snapshot: () => podTraces(rtnetlink),
+    [Symbol.asyncDispose]: async () => {
+      for (const netns of names.keys()) removeNamespace(netns);
+      kernel.close();
+      rtnetlink.close();
+      await bed.close();
+    },
+  };
+}
+
+/** All that pods leave on a node. */
+function podTraces(rtnetlink: Rtnetlink): unknown {
+  const links = rtnetlink.links().filter(({ name }) => name.startsWith("cali"));
+  const indexes = new Set(links.map(({ index }) => index));
+  return {
+    links: links.map(({ name }) => name),
+    routes: rtnetlink
+      .routes({ protocol: RouteProtocol.RTPROT_BOOT })
+      .filter(({ destination }) => destination.length > 0)
+      .map(({ destination, nextHops }) => [Prefix.format(destination), nextHops[0]?.interfaceIndex]),
+    neighbours: rtnetlink
+      .neighbours()
+      .filter((entry) => entry.state === NeighbourState.NUD_PERMANENT && indexes.has(entry.interfaceIndex))
+      .map(({ address }) => address && IpAddress.format(address)),
+  };
+}
+
+cniSuite("the engine on real namespaces", kernelRig, skip);
+
+/** Runs a program in a pod and gives what it printed. */
+async function inPod(netns: string, ...argv: readonly string[]): Promise<string> {
+  return (await run(["nsenter", `--net=${netns}`, "--", ...argv])).stdout;
+}
+
+function lines(text: string): readonly string[] {
+  return text
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "");
+}
+
+describe("a pod in the kernel", { skip }, () => {
+  it("looks inside and outside as Calico's pods do", async () => {
+    await using rig = await kernelRig();
+    const netns = rig.newNamespace();
+    const made = result(await new CniNode(rig).engine().answer(podCall(netns, {}, { mtu: 1450 })));
+    const host = hostEnd(made);
+    const mac = made.interfaces[1]?.mac ?? "";
+    const shown = await rig.node.ip("-o", "link", "show", host);
+    assert.match(shown, / mtu 1450 .*state UP.*link\/ether ee:ee:ee:ee:ee:ee /);
+    assert.deepEqual(lines(await rig.node.ip("-4", "route", "show", "dev", host)), ["10.244.0.1 scope link"]);
+    const neighbours = await rig.node.ip("neigh", "show", "dev", host, "nud", "permanent");
+    assert.deepEqual(lines(neighbours), [`10.244.0.1 lladdr ${mac} PERMANENT`]);
+    assert.deepEqual(lines(await inPod(netns, "ip", "-4", "route")), [
+      "default via 169.254.1.1 dev eth0",
+      "169.254.1.1 dev eth0 scope link",
+    ]);
+    assert.match(await inPod(netns, "ip", "-4", "-o", "address", "show", "eth0"), /inet 10\.244\.0\.1\/32 /);
+    const settings = ["route_localnet", "proxy_arp", "forwarding"].map((name) =>
+      readSysctl(`net/ipv4/conf/${host}/${name}`, rig.node.path),
+    );
+    assert.deepEqual(settings, ["1", "1", "1"]);
+    assert.equal(readSysctl(`net/ipv4/neigh/${host}/proxy_delay`, rig.node.path), "0");
+    assert.equal(readSysctl("net/ipv4/ip_forward", netns), "0");
+  });
+
+  it("may forward when its configuration says so", async () => {
+    await using rig = await kernelRig();
+    const netns = rig.newNamespace();
+    const config = { container_settings: { allow_ip_forwarding: true } };
+    result(await new CniNode(rig).engine().answer(podCall(netns, {}, config)));
+    assert.equal(readSysctl("net/ipv4/ip_forward", netns), "1");
+  });
+
+  it("reaches another pod at once, in both families, its gateway answering as ee:ee:ee:ee:ee:ee", async () => {
+    await using rig = await kernelRig();
+    const engine = new CniNode(rig).engine();
+    const config = { ipam: { type: "calico-ipam", assign_ipv6: "true" } };
+    const pods = ["a", "b"].map((name) => {
+      const args = `K8S_POD_NAMESPACE=default;K8S_POD_NAME=${name}`;
+      return podCall(rig.newNamespace(), { containerId: name, args }, config);
+    });
+    for (const call of pods) result(await engine.answer(call));
+    const from = pods[0]?.netns ?? "";
+    // One packet and one second each: a lost first packet would show.
+    await inPod(from, "ping", "-c1", "-W1", "10.244.0.2");
+    await inPod(from, "ping", "-6", "-c1", "-W1", "fd00::2");
+    const gateway = await inPod(from, "ip", "-4", "neigh", "show", "169.254.1.1");
+    assert.match(gateway, /lladdr ee:ee:ee:ee:ee:ee/);
+    // As a repeated ADD and CHECK do: nothing above may have changed what they look at.
+    for (const call of pods) {
+      const prevResult = result(await engine.answer(call));
+      const stdin = JSON.stringify({ ...netconf, ...config, prevResult });
+      assert.equal((await engine.answer({ ...call, command: "CHECK", stdin })).exitCode, 0);
+    }
+  });
+
+  it("CHECK names each thing that somebody took away", async () => {
+    await using rig = await kernelRig();
+    const netns = rig.newNamespace();
+    const engine = new CniNode(rig).engine();
+    const prevResult = result(await engine.answer(podCall(netns)));
+    const host = hostEnd(prevResult);
+    const complaint = async (): Promise<string> => {
+      const answer = await engine.answer(podCall(netns, { command: "CHECK" }, { prevResult }));
+      return answer.stdout === "" ? "" : JSON.parse(answer.stdout).msg;
+    };
+    assert.equal(await complaint(), "");
+    await rig.node.ip("route", "del", "10.244.0.1", "dev", host);
+    assert.equal(await complaint(), `the host has no route to 10.244.0.1 through ${host}`);
+    await rig.node.ip("route", "add", "10.244.0.1", "dev", host);
+    await inPod(netns, "ip", "route", "del", "default");
+    assert.equal(await complaint(), "the pod has no route to 0.0.0.0/0");
+    await inPod(netns, "ip", "address", "flush", "dev", "eth0");
+    assert.equal(await complaint(), "eth0 has no address 10.244.0.1");
+    await rig.node.ip("link", "set", host, "down");
+    assert.equal(await complaint(), `${host} is down`);
+    // A repeated ADD is what repairs it.
+    result(await engine.answer(podCall(netns)));
+    assert.notEqual(await complaint(), `${host} is down`);
+  });
+
+  it("an interface of the same name that somebody else made stays, and ADD leaves nothing", async () => {
+    await using rig = await kernelRig();
+    const netns = rig.newNamespace();
+    const cni = new CniNode(rig);
+    const before = await cni.state();
+    await inPod(netns, "ip", "link", "add", "eth0", "type", "bridge");
+    assert.equal(JSON.parse((await cni.engine().answer(podCall(netns))).stdout).code, 102);
+    assert.deepEqual(await cni.state(), before);
+    assert.equal((await cni.engine().answer(podCall(netns, { command: "DEL" }))).exitCode, 0);
+    assert.match(await inPod(netns, "ip", "-o", "link", "show", "eth0"), /eth0/);
+  });
+
+  it("a learned route to its address gives way, another pod's does not", async () => {
+    await using rig = await kernelRig();
+    const cni = new CniNode(rig);
+    await rig.node.ip("route", "add", "10.244.0.1", "via", "172.18.0.9", "proto", "bird");
+    const made = result(await cni.engine().answer(podCall(rig.newNamespace())));
+    const host = hostEnd(made);
+    assert.deepEqual(lines(await rig.node.ip("route", "show", "10.244.0.1")), [
+      `10.244.0.1 dev ${host} scope link`,
+    ]);
+    cni.ipam.allocations.clear();
+    const args = "K8S_POD_NAMESPACE=default;K8S_POD_NAME=second";
+    const second = await cni.engine().answer(podCall(rig.newNamespace(), { containerId: "second", args }));
+    assert.match(JSON.parse(second.stdout).details, new RegExp(`10.244.0.1/32 leads to ${host} already`));
+  });
+});
+
+describe("LinkRemover", { skip }, () => {
+  it("removes interfaces beside other work, and takes one that is gone as removed", async (t) => {
+    const bed = Testbed.create(t);
+    const node = await bed.namespace("node");
+    const names = Array.from({ length: 5 }, (_, index) => `veth${index}`);
+    for (const name of names) await node.ip("link", "add", name, "type", "veth", "peer", "name", `${name}p`);
+    await using remover = new LinkRemover(node.path);
+    await Promise.all([...names, "veth0", "never-was"].map((name) => remover.remove(name)));
+    assert.doesNotMatch(await node.ip("-o", "link"), /veth/);
+  });
+
+  it("after close it refuses instead of waiting", async (t) => {
+    const bed = Testbed.create(t);
+    const remover = new LinkRemover((await bed.namespace("node")).path);
+    await remover.close();
+    await assert.rejects(remover.remove("eth0"), /has ended/);
+  });
+});
