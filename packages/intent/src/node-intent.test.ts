@@ -1,5 +1,7 @@
-// Aim: one node's intent is what Calico's templates give for the scenarios' clusters.
-// Method: the scenarios' resources in, names, roles and prefixes out; then random clusters, where both ends must agree.
+/**
+ * Aim: one node's intent is what Calico's templates give for the scenarios' clusters.
+ * Method: the scenarios' resources in, names, roles and prefixes out; then random clusters, where both ends must agree.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { IpAddress, Ipv4, Prefix } from "@caracal/net";

@@ -1,5 +1,7 @@
-// Aim: what is told to peers and what goes into the kernel follow Calico's filters, first decision wins.
-// Method: policies of small clusters, one route at a time.
+/**
+ * Aim: what is told to peers and what goes into the kernel follow Calico's filters, first decision wins.
+ * Method: policies of small clusters, one route at a time.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { IpAddress, Prefix } from "@caracal/net";

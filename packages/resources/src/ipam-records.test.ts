@@ -1,5 +1,7 @@
-// Aim: IPAM records keep every value of the store, in old and new forms.
-// Method: records as Calico writes them, read and written back.
+/**
+ * Aim: IPAM records keep every value of the store, in old and new forms.
+ * Method: records as Calico writes them, read and written back.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";

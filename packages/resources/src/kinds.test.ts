@@ -1,5 +1,7 @@
-// Aim: kinds are found by Calico's names, stored values are read tolerantly, and changes keep what may not change.
-// Method: documents as the store and users give them, with the value or the verdict expected.
+/**
+ * Aim: kinds are found by Calico's names, stored values are read tolerantly, and changes keep what may not change.
+ * Method: documents as the store and users give them, with the value or the verdict expected.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { applyDefaults, findKind, isKindName, kinds, parseResource, validate } from "./kinds.ts";

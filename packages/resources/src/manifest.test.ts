@@ -1,5 +1,7 @@
-// Aim: files of resources read as Calico's command reads them, and each wrong one gives one clear message with its line.
-// Method: random valid resources written and read back; a corpus of broken files with the exact answer to each.
+/**
+ * Aim: files of resources read as Calico's command reads them, and each wrong one gives one clear message with its line.
+ * Method: random valid resources written and read back; a corpus of broken files with the exact answer to each.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";

@@ -1,5 +1,7 @@
-// Aim: endpoint names and host interface names are those of Calico, and names read back to their parts.
-// Method: known names, then random parts both ways.
+/**
+ * Aim: endpoint names and host interface names are those of Calico, and names read back to their parts.
+ * Method: known names, then random parts both ways.
+ */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";

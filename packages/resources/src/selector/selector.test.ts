@@ -1,5 +1,7 @@
-// Aim: selectors parse, print and match as Calico's do, and a wrong one says where and why.
-// Method: the grammar's cases one by one, then random selectors printed and read back, and random text that must not throw.
+/**
+ * Aim: selectors parse, print and match as Calico's do, and a wrong one says where and why.
+ * Method: the grammar's cases one by one, then random selectors printed and read back, and random text that must not throw.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
