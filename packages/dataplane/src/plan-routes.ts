@@ -49,8 +49,15 @@ export function planRoutes(slots: Iterable<RouteSlot>, claim: (route: Route) => 
   let heldCount = 0;
   for (const slot of slots) {
     const { key, wanted } = slot;
-    const alien = slot.actual.find((route) => claim(route) === "alien");
-    const ours = slot.actual.filter((route) => claim(route) !== "alien");
+    let alien: Route | undefined;
+    const held = new Set<Route>();
+    const ours: Route[] = [];
+    for (const route of slot.actual) {
+      const whose = claim(route);
+      if (whose === "alien") alien ??= route;
+      else ours.push(route);
+      if (whose === "held") held.add(route);
+    }
     const kept = wanted === undefined ? undefined : ours.find((route) => isAsWanted(wanted, route));
     let superfluous = ours.filter((route) => route !== kept);
     if (wanted !== undefined && kept === undefined) {
@@ -65,7 +72,7 @@ export function planRoutes(slots: Iterable<RouteSlot>, claim: (route: Route) => 
       }
     }
     for (const route of superfluous) {
-      if (claim(route) === "held" && wanted === undefined) heldCount += 1;
+      if (held.has(route) && wanted === undefined) heldCount += 1;
       else deletes.push({ key, operation: { kind: "delete", route } });
     }
   }

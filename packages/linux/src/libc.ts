@@ -42,6 +42,11 @@ export const libc: {
   strerror: library.func("const char *strerror(int errno)"),
 };
 
+/** Where the bytes are in memory, valid while `bytes` is referenced: for structures that hold pointers. */
+export function addressOf(bytes: Bytes): bigint {
+  return koffi.address(bytes);
+}
+
 /** The error number of the last failed call on this thread. */
 export function lastErrno(): number {
   return koffi.errno();

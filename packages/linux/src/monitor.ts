@@ -50,6 +50,7 @@ export class Monitor implements Disposable {
   static open(options: MonitorOptions): Monitor {
     const fd = NetlinkFd.open(options.namespace, options.receiveBufferBytes ?? defaultReceiveBufferBytes);
     try {
+      if (options.ignorePort !== undefined) fd.ignore(options.ignorePort);
       for (const topic of new Set(options.topics)) for (const group of groups[topic]) fd.join(group);
       return new Monitor(fd, options);
     } catch (error) {
@@ -88,7 +89,6 @@ export class Monitor implements Disposable {
   #read(datagram: Uint8Array, changes: Change[]): boolean {
     try {
       for (const message of readMessages(datagram)) {
-        if (message.portId !== 0 && message.portId === this.#options.ignorePort) continue;
         const change = decodeChange(message);
         if (change !== undefined) changes.push(change);
       }

@@ -20,7 +20,7 @@ export interface Acknowledgement {
  */
 export function decodeAcknowledgement(message: Message): Acknowledgement {
   const { payload } = message;
-  const errno = -payload.i32le();
+  const errno = 0 - payload.i32le();
   const requestBytes = payload.u32le();
   payload.skip(4);
   const sequence = payload.u32le();
@@ -34,7 +34,7 @@ export function decodeAcknowledgement(message: Message): Acknowledgement {
 /** NLMSG_DONE: | −errno i32 | attributes if NLM_F_ACK_TLVS |. Old kernels may send nothing at all. */
 export function decodeDone(message: Message): Acknowledgement {
   const { payload, sequence } = message;
-  const errno = payload.remaining >= 4 ? -payload.i32le() : 0;
+  const errno = payload.remaining >= 4 ? 0 - payload.i32le() : 0;
   return { errno, sequence, ...((message.flags & Nlm.NLM_F_ACK_TLVS) === 0 ? {} : readVerdict(payload)) };
 }
 
