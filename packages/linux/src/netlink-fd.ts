@@ -36,8 +36,16 @@ const filterBytes = 48;
 /** What a receive gave: a datagram (a view valid until the next receive), nothing yet, or word that some were lost. */
 export type Received = Uint8Array | "empty" | "overrun";
 
+/** What requests go through: a socket, or in tests a script of answers. */
+export interface NetlinkTransport {
+  readonly port: number;
+  send(op: string, datagram: Uint8Array): void;
+  receive(): Received;
+  close(): void;
+}
+
 /** An open, bound NETLINK_ROUTE socket that never waits. It belongs to the namespace in which it was opened. */
-export class NetlinkFd implements Disposable {
+export class NetlinkFd implements NetlinkTransport, Disposable {
   readonly fd: number;
   readonly #buffer = new Uint8Array(datagramBytes);
   #open = true;

@@ -12,7 +12,7 @@ import {
 } from "@caracal/netlink";
 import { KernelError } from "./kernel-error.ts";
 import type { NamespaceTarget } from "./namespace.ts";
-import { NetlinkFd } from "./netlink-fd.ts";
+import { NetlinkFd, type NetlinkTransport } from "./netlink-fd.ts";
 
 /** Most requests of one datagram: beyond it the system call's price per request no longer falls. */
 const batchRequestsMax = 64;
@@ -37,12 +37,12 @@ export interface BatchFailure {
  * out and queued the answer before `send` returns, so there is nothing to wait for.
  */
 export class NetlinkSocket implements Disposable {
-  readonly #fd: NetlinkFd;
+  readonly #transport: NetlinkTransport;
   readonly #writer = new Writer(batchBytesMax, 1 << 20);
   #sequence = 0;
 
-  private constructor(fd: NetlinkFd) {
-    this.#fd = fd;
+  constructor(transport: NetlinkTransport) {
+    this.#transport = transport;
   }
 
   /** A socket of the thread's own namespace, or of the one given, wherever its user runs later. */
@@ -52,7 +52,7 @@ export class NetlinkSocket implements Disposable {
 
   /** The socket's netlink address: notices of what it does carry this number. */
   get port(): number {
-    return this.#fd.port;
+    return this.#transport.port;
   }
 
   /** Sends one request and hands its answers (not the acknowledgement) to `visit`. A refusal is thrown as `KernelError`. */
@@ -91,7 +91,7 @@ export class NetlinkSocket implements Disposable {
   }
 
   close(): void {
-    this.#fd.close();
+    this.#transport.close();
   }
 
   [Symbol.dispose](): void {
@@ -156,7 +156,7 @@ export class NetlinkSocket implements Disposable {
   /** Receives until `visit` says that an answer was the last. Answers to requests before `firstSequence` are leftovers. */
   #collect(op: string, firstSequence: number, visit: (answer: Message) => boolean): void {
     for (;;) {
-      const received = this.#fd.receive();
+      const received = this.#transport.receive();
       if (received === "empty") throw new KernelError(op, "EPROTO", "the kernel's answer ended early");
       if (received === "overrun") throw new KernelError(op, "ENOBUFS", "answers of the kernel were lost");
       let done = false;
@@ -179,7 +179,7 @@ export class NetlinkSocket implements Disposable {
   }
 
   #flush(op: string): void {
-    this.#fd.send(op, this.#writer.view());
+    this.#transport.send(op, this.#writer.view());
   }
 }
 
