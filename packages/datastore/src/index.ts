@@ -20,3 +20,12 @@ export {
 } from "./store.ts";
 export { storeSuite } from "./suite/store-suite.ts";
 export { type StoreCase, type StoreSubject } from "./suite/subject.ts";
+export {
+  ResourceClient,
+  type ResourceClientSources,
+  type ResourceListing,
+  type ResourceOutcome,
+  readResource,
+} from "./resource-client.ts";
+export { formatIdentity, type ResourceIdentity, resourceMessage } from "./resource-error.ts";
+export { type SyncChange, Syncer, type SyncerOptions, type SyncStatus } from "./syncer.ts";

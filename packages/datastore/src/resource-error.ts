@@ -1,0 +1,27 @@
+import type { KindName } from "@caracal/resources";
+
+/** Which resource a message is about. */
+export interface ResourceIdentity {
+  readonly kind: KindName;
+  readonly name: string;
+  readonly namespace?: string | undefined;
+}
+
+/** `IPPool(name)` or `WorkloadEndpoint(namespace/name)`: how Calico's messages name a resource. */
+export function formatIdentity({ kind, name, namespace }: ResourceIdentity): string {
+  return namespace === undefined ? `${kind}(${name})` : `${kind}(${namespace}/${name})`;
+}
+
+/** Calico's error texts (facts: etcd datastore §4). */
+export const resourceMessage: {
+  readonly exists: (identity: ResourceIdentity) => string;
+  readonly missing: (identity: ResourceIdentity) => string;
+  readonly conflict: (identity: ResourceIdentity) => string;
+  readonly unsupported: (operation: string, identity: ResourceIdentity, reason?: string) => string;
+} = {
+  exists: (identity) => `resource already exists: ${formatIdentity(identity)} with error: <nil>`,
+  missing: (identity) => `resource does not exist: ${formatIdentity(identity)} with error: <nil>`,
+  conflict: (identity) => `update conflict: ${formatIdentity(identity)}`,
+  unsupported: (operation, identity, reason) =>
+    `operation ${operation} is not supported on ${formatIdentity(identity)}${reason === undefined ? "" : `: ${reason}`}`,
+};
