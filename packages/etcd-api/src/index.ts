@@ -60,4 +60,4 @@ export {
   type WatchResponse,
   WatchResponseSchema,
 } from "./generated/rpc_pb.ts";
-export { type Init, type Wire, type WireMethod, wireMethod } from "./wire-method.ts";
+export { type Fields, type Init, type Wire, type WireMethod, wireMethod } from "./wire-method.ts";

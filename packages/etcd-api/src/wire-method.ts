@@ -8,8 +8,11 @@ import {
   toBinary,
 } from "@bufbuild/protobuf";
 
-/** The short form of a message: only the fields that matter. */
+/** A message, or its short form: only the fields that matter. */
 export type Init<Schema extends DescMessage> = MessageInitShape<Schema>;
+
+/** The short form alone. */
+export type Fields<Schema extends DescMessage> = Exclude<Init<Schema>, { readonly $typeName: string }>;
 
 /**
  * One gRPC method as gRPC libraries want it: its path, and bytes both ways. Senders may use the short form of a message.

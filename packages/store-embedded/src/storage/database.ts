@@ -1,0 +1,137 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { EmbeddedServerError } from "../embedded-server-error.ts";
+
+/** Written into the file, so that no other program's database is mistaken for ours ("CRCL"). */
+const applicationId = 0x4352434c;
+const schemaVersion = 1;
+const cacheKibibytes = 65_536;
+
+/**
+ * Every change that made a revision is a row of `change`, in the order of their ids; version 0 is a delete. `live` holds
+ * what is there now, with the id of its last change.
+ */
+const schema = `
+  CREATE TABLE change (
+    id INTEGER PRIMARY KEY,
+    mod INTEGER NOT NULL,
+    key BLOB NOT NULL,
+    created INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    lease INTEGER NOT NULL,
+    value BLOB NOT NULL
+  ) STRICT;
+  CREATE INDEX change_mod ON change (mod);
+  CREATE INDEX change_key ON change (key, mod);
+  CREATE TABLE live (
+    key BLOB PRIMARY KEY,
+    id INTEGER NOT NULL,
+    mod INTEGER NOT NULL,
+    created INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    lease INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX live_lease ON live (lease) WHERE lease <> 0;
+  CREATE TABLE lease (id INTEGER PRIMARY KEY, ttl INTEGER NOT NULL) STRICT;
+  CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+`;
+
+/** The SQLite file of one data directory, held for this process alone. */
+export class Database {
+  readonly #sqlite: DatabaseSync;
+  readonly #begin: StatementSync;
+  readonly #commit: StatementSync;
+
+  /** Opens or makes `store.db`. A directory that another server holds is an `EmbeddedServerError`. */
+  constructor(directory: string) {
+    try {
+      mkdirSync(directory, { recursive: true, mode: 0o700 });
+      this.#sqlite = new DatabaseSync(join(directory, "store.db"), { timeout: 0 });
+    } catch (cause) {
+      throw new EmbeddedServerError("unreadable", `cannot open the data directory ${directory}`, { cause });
+    }
+    try {
+      this.#open(directory);
+      this.#begin = this.#sqlite.prepare("BEGIN IMMEDIATE");
+      this.#commit = this.#sqlite.prepare("COMMIT");
+    } catch (error) {
+      this.#sqlite.close();
+      throw explain(error, directory);
+    }
+  }
+
+  /** A statement that returns rows as arrays and integers as `bigint`. */
+  prepare(sql: string): StatementSync {
+    const statement = this.#sqlite.prepare(sql);
+    statement.setReadBigInts(true);
+    statement.setReturnArrays(true);
+    return statement;
+  }
+
+  begin(): void {
+    this.#begin.run();
+  }
+
+  /** When this returns, what was written since `begin` is on the disk. */
+  commit(): void {
+    this.#commit.run();
+  }
+
+  rollback(): void {
+    if (this.#sqlite.isTransaction) this.#sqlite.exec("ROLLBACK");
+  }
+
+  /** Bytes of the file, and how many of them are not free. */
+  size(): { readonly total: bigint; readonly used: bigint } {
+    const pragma = (name: string): bigint => BigInt(Number(this.#pragma(name)));
+    const page = pragma("page_size");
+    const pages = pragma("page_count");
+    return { total: page * pages, used: page * (pages - pragma("freelist_count")) };
+  }
+
+  /** Gives free space back to the file system. */
+  defragment(): void {
+    this.#sqlite.exec("VACUUM");
+    this.#sqlite.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+  }
+
+  close(): void {
+    this.#sqlite.close();
+  }
+
+  #open(directory: string): void {
+    // The exclusive mode is the lock of the data directory: the kernel frees it however the process ends.
+    this.#sqlite.exec("PRAGMA locking_mode = EXCLUSIVE");
+    this.#sqlite.exec("PRAGMA journal_mode = WAL");
+    // FULL flushes the log at every commit: an acknowledged write survives the machine's end too.
+    this.#sqlite.exec("PRAGMA synchronous = FULL");
+    this.#sqlite.exec(`PRAGMA cache_size = -${cacheKibibytes}`);
+    this.#sqlite.exec("BEGIN EXCLUSIVE");
+    const owner = Number(this.#pragma("application_id"));
+    const version = Number(this.#pragma("user_version"));
+    if (owner === 0 && version === 0 && Number(this.#pragma("page_count")) <= 1) {
+      this.#sqlite.exec(schema);
+      this.#sqlite.exec(`PRAGMA application_id = ${applicationId}`);
+      this.#sqlite.exec(`PRAGMA user_version = ${schemaVersion}`);
+    } else if (owner !== applicationId || version !== schemaVersion) {
+      throw new EmbeddedServerError("unreadable", `${directory} holds no store of this version`);
+    }
+    this.#sqlite.exec("COMMIT");
+  }
+
+  #pragma(name: string): unknown {
+    return this.#sqlite.prepare(`PRAGMA ${name}`).get()?.[name];
+  }
+}
+
+const sqliteBusy = 5;
+
+function explain(error: unknown, directory: string): EmbeddedServerError {
+  if (error instanceof EmbeddedServerError) return error;
+  if (error instanceof Error && "errcode" in error && error.errcode === sqliteBusy) {
+    const message = `the data directory ${directory} is in use by another server`;
+    return new EmbeddedServerError("directoryInUse", message, { cause: error });
+  }
+  return new EmbeddedServerError("unreadable", `cannot read the store in ${directory}`, { cause: error });
+}
