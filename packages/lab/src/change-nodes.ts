@@ -1,0 +1,125 @@
+import { existsSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { Ipv4, Prefix } from "@caracal/net";
+import { waitUntilRouted } from "./bring-up.ts";
+import type { LabContext } from "./lab-context.ts";
+import type { LabDirectory } from "./lab-directory.ts";
+import { LabError } from "./lab-error.ts";
+import { hashedPortName, makeNode, portName, removeNamespace } from "./lab-network.ts";
+import { deletePod } from "./lab-pods.ts";
+import type { LabRecord, NodeRecord } from "./lab-record.ts";
+import { storeEnvironment } from "./lab-store.ts";
+import { startNodeDaemon, waitForNodeDaemon } from "./node-daemon.ts";
+import { shortNames } from "./node-names.ts";
+import { findProcesses, killAll, LAB_VARIABLE } from "./process-identity.ts";
+import { Progress } from "./progress.ts";
+import type { NetworkSpec } from "./topology.ts";
+
+/** Adds a node to the lab's first network, with the next free address unless one is given, and waits until it is routed. */
+export async function addNode(
+  lab: LabDirectory,
+  record: LabRecord,
+  name: string,
+  wanted: string | undefined,
+  ctx: LabContext,
+): Promise<NodeRecord> {
+  const [network] = record.networks;
+  if (network === undefined) throw new LabError(`lab ${lab.name} has no network`);
+  const nodes = lab.nodes();
+  const address = chooseAddress(network, nodes, wanted);
+  const port = choosePort(nodes, name);
+  const node: NodeRecord = { name, network: network.name, address, port, environment: {} };
+  const isTaken = lab.namespaceParts().includes(name) || existsSync(lab.namespacePath(name));
+  if (isTaken || !lab.addNode(node)) throw new LabError(`the name ${name} is taken in lab ${lab.name}`);
+  const progress = new Progress(ctx.stderr);
+  try {
+    makeNode(lab, node, network);
+    await startNodeDaemon(lab, record, node, ctx);
+    await waitForNodeDaemon(lab, node, ctx);
+  } catch (error) {
+    await forgetNode(lab, node);
+    throw error;
+  }
+  progress.say(`${name} (${address}) answers`);
+  await waitUntilRouted(lab, record, ctx);
+  progress.say("routed");
+  return node;
+}
+
+/** Takes a node away: its pods, its daemon, its Node resource, its namespace. */
+export async function deleteNode(lab: LabDirectory, node: NodeRecord, ctx: LabContext): Promise<void> {
+  const progress = new Progress(ctx.stderr);
+  for (const pod of lab.pods().filter((candidate) => candidate.node === node.name)) {
+    await deletePod(lab, pod, ctx);
+    progress.say(`pod ${pod.name} removed`);
+  }
+  await killProcessesOf(lab, node);
+  // The others hold their sessions open until the Node resource is gone, or the hold timer runs out.
+  await runOnStore(lab, ["delete", "node", node.name], ctx);
+  await forgetNode(lab, node);
+  progress.say(`node ${node.name} removed`);
+}
+
+/** The short name among all, as for the topology's own nodes, unless another node's cable is called so. */
+function choosePort(nodes: readonly NodeRecord[], name: string): string {
+  const port = portName(shortNames([...nodes.map((node) => node.name), name]).get(name) ?? name, name);
+  return nodes.some((node) => node.port === port) ? hashedPortName(name) : port;
+}
+
+async function forgetNode(lab: LabDirectory, node: NodeRecord): Promise<void> {
+  await killProcessesOf(lab, node);
+  removeNamespace(lab, node.name);
+  lab.removeNode(node.name);
+}
+
+/** The node's daemon and whatever else runs in its namespace. */
+async function killProcessesOf(lab: LabDirectory, node: NodeRecord): Promise<void> {
+  const left = await killAll(() => findProcesses([lab.namespacePath(node.name)]));
+  if (left.length > 0) throw new LabError(`processes of ${node.name} do not end: ${left.join(", ")}`);
+}
+
+/** Runs Caracal's command line against the lab's store. */
+function runOnStore(lab: LabDirectory, words: readonly string[], ctx: LabContext): Promise<void> {
+  const [program = "", ...args] = ctx.program;
+  const child = spawn(program, [...args, ...words], {
+    env: { ...ctx.env, ...storeEnvironment(lab), [LAB_VARIABLE]: lab.path },
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  let said = "";
+  child.stderr.setEncoding("utf8").on("data", (chunk: string) => (said += chunk));
+  return new Promise((resolve, reject) => {
+    child.once("error", (cause) =>
+      reject(new LabError(`cannot run ${program}: ${cause.message}`, { cause })),
+    );
+    child.once("close", (code) => {
+      if (code === 0) resolve();
+      else reject(new LabError(`${words.join(" ")}: ${said.trim()}`));
+    });
+  });
+}
+
+/** The address that was asked for, if it is free, or the first free one after the highest in use. */
+function chooseAddress(
+  network: NetworkSpec,
+  nodes: readonly NodeRecord[],
+  wanted: string | undefined,
+): string {
+  const subnet = Prefix.parse(network.subnet);
+  const taken = new Set([network.gateway, ...nodes.map((node) => node.address)]);
+  if (subnet?.family !== 4) throw new LabError(`the network ${network.name} has no IPv4 subnet`);
+  if (wanted !== undefined) {
+    const address = Ipv4.parse(wanted);
+    const isInside = address !== undefined && Prefix.contains(subnet, address);
+    if (!isInside || taken.has(wanted))
+      throw new LabError(`${wanted} is no free address of ${network.subnet}`);
+    return wanted;
+  }
+  const used = nodes.flatMap((node) => Ipv4.parse(node.address) ?? []).toSorted((a, b) => a - b);
+  for (let next = Ipv4.add(used.at(-1) ?? subnet.address, 1); next !== undefined; next = Ipv4.add(next, 1)) {
+    if (next >= Prefix.last(subnet)) break;
+    if (!taken.has(Ipv4.format(next))) return Ipv4.format(next);
+  }
+  throw new LabError(
+    `no address is free after ${Ipv4.format(used.at(-1) ?? subnet.address)} in ${network.subnet}: give --address`,
+  );
+}

@@ -1,0 +1,9 @@
+/** What a lab command could not do, in words for the person who asked: the thing and the next step. */
+export class LabError extends Error {
+  override readonly name = "LabError";
+}
+
+/** The text of anything thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,62 @@
+import { findByShortName } from "./node-names.ts";
+import type { LabContext } from "./lab-context.ts";
+import { DEFAULT_ROOT, LabDirectory, labNames } from "./lab-directory.ts";
+import { LabError } from "./lab-error.ts";
+import type { LabRecord, NodeRecord, PodRecord } from "./lab-record.ts";
+import { LAB_NAME, LAB_NAME_RULE } from "./topology.ts";
+
+/** A lab that is there, with what it is made of. */
+export interface OpenLab {
+  readonly lab: LabDirectory;
+  readonly record: LabRecord;
+}
+
+/** The lab of that name; without a name, the one that `lab exec` is in, or the only one there is. */
+export function openLab(name: string | undefined, ctx: LabContext): OpenLab {
+  const lab = findLab(name, ctx);
+  const { record } = lab;
+  if (record === undefined) {
+    throw new LabError(`lab ${lab.name} is broken: remove it with: caracal lab down --name ${lab.name}`);
+  }
+  return { lab, record };
+}
+
+/** The same, whole or broken. */
+export function findLab(name: string | undefined, ctx: LabContext): LabDirectory {
+  const root = ctx.root ?? DEFAULT_ROOT;
+  const names = labNames(root);
+  const [only, another] = names;
+  if (name === undefined && another !== undefined) {
+    throw new LabError(`there are several labs, so --name is needed: ${names.join(", ")}`);
+  }
+  const chosen = name ?? only;
+  if (chosen === undefined) throw new LabError("there is no lab: make one with: caracal lab up full-mesh");
+  if (!LAB_NAME.test(chosen)) throw new LabError(`"${chosen}" is not ${LAB_NAME_RULE}`);
+  if (!names.includes(chosen)) {
+    const others = names.length === 0 ? "there is none" : `there are ${names.join(", ")}`;
+    throw new LabError(`there is no lab ${chosen}: ${others}`);
+  }
+  return new LabDirectory(root, chosen);
+}
+
+/** A node by its whole or short name. */
+export function findNode(lab: LabDirectory, word: string): NodeRecord {
+  const nodes = lab.nodes();
+  const name = findByShortName(
+    word,
+    nodes.map((node) => node.name),
+  );
+  const node = nodes.find((candidate) => candidate.name === name);
+  if (node !== undefined) return node;
+  throw new LabError(
+    `lab ${lab.name} has no node ${word}: it has ${nodes.map((one) => one.name).join(", ")}`,
+  );
+}
+
+export function findPod(lab: LabDirectory, name: string): PodRecord {
+  const pods = lab.pods();
+  const pod = pods.find((candidate) => candidate.name === name);
+  if (pod !== undefined) return pod;
+  const names = pods.map((one) => one.name).join(", ") || "none";
+  throw new LabError(`lab ${lab.name} has no pod ${name}: it has ${names}`);
+}

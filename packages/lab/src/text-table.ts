@@ -1,0 +1,16 @@
+const GAP = "   ";
+
+/** Rows in columns as wide as their widest cell, headings first. */
+export function textTable(headings: readonly string[], rows: readonly (readonly string[])[]): string {
+  const all = [headings, ...rows];
+  const widths = headings.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
+  return all
+    .map(
+      (row) =>
+        `${row
+          .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+          .join(GAP)
+          .trimEnd()}\n`,
+    )
+    .join("");
+}
