@@ -1,0 +1,27 @@
+import type { Command } from "./command.ts";
+
+/** A command's name and how to load it: only the one that runs is read from disk. */
+export const commandTable: Readonly<Record<string, () => Promise<Command>>> = {
+  get: async () => (await import("./commands/get.ts")).get,
+  apply: async () => (await import("./commands/apply.ts")).apply,
+  create: async () => (await import("./commands/create.ts")).create,
+  replace: async () => (await import("./commands/replace.ts")).replace,
+  delete: async () => (await import("./commands/delete.ts")).deleteCommand,
+  patch: async () => (await import("./commands/patch.ts")).patch,
+  label: async () => (await import("./commands/label.ts")).label,
+  "node status": async () => (await import("./commands/node-status.ts")).nodeStatus,
+  "node run": async () => (await import("./commands/node-run.ts")).nodeRun,
+  "ipam show": async () => (await import("./commands/ipam-show.ts")).ipamShow,
+  birdcl: async () => (await import("./commands/birdcl.ts")).birdcl,
+  lab: async () => (await import("./commands/lab.ts")).lab,
+  "datastore serve": async () => (await import("./commands/datastore-serve.ts")).datastoreServe,
+  version: async () => (await import("./commands/version.ts")).version,
+  completion: async () => (await import("./commands/completion.ts")).completion,
+};
+
+/** What the first word of commands of two words is about. */
+export const commandGroups: Readonly<Record<string, string>> = {
+  node: "The node daemon and its BGP status.",
+  ipam: "IP address management.",
+  datastore: "The embedded datastore.",
+};

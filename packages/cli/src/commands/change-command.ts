@@ -1,0 +1,76 @@
+import { type ResourceClient, type ResourceOutcome, resourceMessage } from "@caracal/datastore";
+import { kinds, type Operation, type Resource } from "@caracal/resources";
+import { CliError } from "../cli-error.ts";
+import type { Arguments, Command, Option } from "../command.ts";
+import { withConnection } from "../connection/with-connection.ts";
+import { configOption, fileOptions, namespaceOption } from "../global-options.ts";
+import { reportChanges, singleKindOf, type Verb } from "../resources/change-report.ts";
+import { withNamespace } from "../resources/namespaces.ts";
+import { readManifests } from "../resources/read-manifests.ts";
+
+/** What makes one of create, apply and replace. */
+export interface ChangeParts {
+  readonly verb: Verb;
+  readonly summary: string;
+  readonly options?: readonly Option[];
+  /** Whether the resources after one that failed are still tried. */
+  readonly goesOn: boolean;
+  /** What a kind must allow for it. */
+  readonly operation: Operation;
+  readonly change: (
+    resources: ResourceClient,
+    resource: Resource,
+    args: Arguments,
+  ) => Promise<ResourceOutcome>;
+}
+
+/** The command that changes each resource of its files in their order. */
+export function changeCommand(parts: ChangeParts): Command {
+  const { verb, summary, options = [], goesOn, operation, change } = parts;
+  return {
+    name: verb.base,
+    summary,
+    operands: "-f FILE",
+    options: [...fileOptions, ...options, namespaceOption, configOption],
+    run: async (ctx, args) => {
+      const path = args.text("filename");
+      if (path === undefined) throw new CliError(`${verb.base} needs --filename`);
+      if (args.positional.length > 0) {
+        throw new CliError(`${verb.base} takes no operands: give files with --filename`);
+      }
+      const wanted = (await readManifests(ctx, args, path)).map((resource) =>
+        withNamespace(resource, args.text("namespace")),
+      );
+      const singleKind = singleKindOf(wanted);
+      if (wanted.length === 0) {
+        reportChanges(ctx, verb, { total: 0, doneCount: 0, errors: [], singleKind });
+        return 0;
+      }
+      return withConnection(ctx, args, async ({ resources }) => {
+        const errors: string[] = [];
+        let doneCount = 0;
+        for (const resource of wanted) {
+          const error =
+            unsupported(operation, resource) ?? (await errorOf(change(resources, resource, args)));
+          if (error === undefined) doneCount += 1;
+          else errors.push(error);
+          if (errors.length > 0 && !goesOn) break;
+        }
+        reportChanges(ctx, verb, { total: wanted.length, doneCount, errors, singleKind });
+        return 0;
+      });
+    },
+  };
+}
+
+/** Calico's words where people may not change resources of this kind. */
+function unsupported(operation: Operation, { kind, metadata }: Resource): string | undefined {
+  if (kinds[kind].operations.includes(operation)) return undefined;
+  const { name, namespace } = metadata;
+  return resourceMessage.unsupported(operation === "create" ? "Create" : "Update", { kind, name, namespace });
+}
+
+async function errorOf(change: Promise<ResourceOutcome>): Promise<string | undefined> {
+  const outcome = await change;
+  return outcome.kind === "ok" ? undefined : outcome.message;
+}

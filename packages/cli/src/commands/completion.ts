@@ -1,0 +1,129 @@
+import { kinds } from "@caracal/resources";
+import { CliError } from "../cli-error.ts";
+import type { Command, Option } from "../command.ts";
+import { commandGroups, commandTable } from "../command-table.ts";
+import { globalOptions } from "../global-options.ts";
+import { programName } from "../help.ts";
+
+const shells = ["bash", "zsh", "fish"] as const;
+
+export const completion: Command = {
+  name: "completion",
+  summary: "Print a script that teaches a shell to complete commands, kinds and options.",
+  operands: shells.join("|"),
+  description: [
+    "bash: source <(caracal completion bash)",
+    "zsh:  source <(caracal completion zsh)",
+    "fish: caracal completion fish | source",
+  ].join("\n"),
+  options: [],
+  run: async (ctx, { positional }) => {
+    const shell = shells.find((name) => name === positional[0]);
+    if (shell === undefined || positional.length > 1) {
+      throw new CliError(`completion needs the name of a shell: ${shells.join(", ")}`);
+    }
+    const commands = await Promise.all(Object.values(commandTable).map((load) => load()));
+    const programs = [...new Set([programName(ctx.guise), "caracal", "calicoctl"])].filter(
+      (name) => !name.includes(" "),
+    );
+    ctx.stdout.write(writers[shell](commands, programs));
+    return 0;
+  },
+};
+
+const writers: Readonly<
+  Record<(typeof shells)[number], (commands: readonly Command[], programs: readonly string[]) => string>
+> = { bash: bashScript, zsh: zshScript, fish: fishScript };
+
+/** Commands whose first operand is a kind. */
+const kindCommands: ReadonlySet<string> = new Set(["get", "delete", "patch", "label"]);
+
+function kindWords(): readonly string[] {
+  return Object.values(kinds).map(({ name }) => name.toLowerCase());
+}
+
+function topWords(commands: readonly Command[]): readonly string[] {
+  return [...new Set([...commands.map(({ name }) => name.replace(/ .*/, "")), "help"])];
+}
+
+function shownOptions(command: Command): readonly Option[] {
+  return [...command.options, ...globalOptions].filter((option) => option.isHidden !== true);
+}
+
+function optionWords(command: Command): readonly string[] {
+  return shownOptions(command).flatMap(({ name, short }) =>
+    short === undefined ? [`--${name}`] : [`--${name}`, `-${short}`],
+  );
+}
+
+/** One `case` arm for each place where something can be completed. */
+function bashScript(commands: readonly Command[], programs: readonly string[]): string {
+  const arms: string[] = [];
+  const choices = new Map<string, readonly string[]>();
+  for (const command of commands) {
+    const words = [...optionWords(command), ...(kindCommands.has(command.name) ? kindWords() : [])];
+    arms.push(`    "${command.name}"*) words="${words.join(" ")}" ;;`);
+    for (const option of shownOptions(command)) {
+      if (option.choices !== undefined) choices.set(option.name, option.choices);
+    }
+  }
+  for (const group of Object.keys(commandGroups)) {
+    const names = commands.flatMap(({ name }) =>
+      name.startsWith(`${group} `) ? [name.slice(group.length + 1)] : [],
+    );
+    arms.push(`    "${group}"*) words="${names.join(" ")}" ;;`);
+  }
+  const values = [...choices].map(([name, list]) => `    --${name}) words="${list.join(" ")}" ;;`);
+  return `_caracal() {
+  local words="" line="\${COMP_WORDS[*]:1:COMP_CWORD-1}" current="\${COMP_WORDS[COMP_CWORD]}"
+  case "$line" in
+    "") words="${topWords(commands).join(" ")}" ;;
+${arms.join("\n")}
+  esac
+  case "\${COMP_WORDS[COMP_CWORD-1]}" in
+    -f|--filename|-c|--config) COMPREPLY=($(compgen -f -- "$current")); return ;;
+    -o) words="${(choices.get("output") ?? []).join(" ")}" ;;
+${values.join("\n")}
+  esac
+  COMPREPLY=($(compgen -W "$words" -- "$current"))
+}
+complete -F _caracal ${programs.join(" ")}
+`;
+}
+
+/** zsh runs bash's completions. */
+function zshScript(commands: readonly Command[], programs: readonly string[]): string {
+  return `autoload -U +X bashcompinit && bashcompinit\n${bashScript(commands, programs)}`;
+}
+
+function fishScript(commands: readonly Command[], programs: readonly string[]): string {
+  const lines: string[] = [];
+  for (const program of programs) {
+    const complete = `complete -c ${program}`;
+    for (const word of topWords(commands)) lines.push(`${complete} -n __fish_use_subcommand -f -a ${word}`);
+    for (const command of commands) {
+      const [first = "", second] = command.name.split(" ");
+      const seen = `"__fish_seen_subcommand_from ${first}"`;
+      if (second !== undefined) {
+        lines.push(`${complete} -n ${seen} -f -a ${second} -d ${quote(command.summary)}`);
+      }
+      if (kindCommands.has(command.name)) {
+        lines.push(`${complete} -n ${seen} -f -a ${quote(kindWords().join(" "))}`);
+      }
+      const where = second === undefined ? seen : `"__fish_seen_subcommand_from ${second}"`;
+      for (const option of shownOptions(command)) lines.push(`${complete} -n ${where} ${fishOption(option)}`);
+    }
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+function fishOption({ name, short, value, choices, summary }: Option): string {
+  const letter = short === undefined ? "" : ` -s ${short}`;
+  const argument = value === undefined ? "" : " -r";
+  const offered = choices === undefined ? "" : ` -a ${quote(choices.join(" "))}`;
+  return `-l ${name}${letter}${argument}${offered} -d ${quote(summary)}`;
+}
+
+function quote(text: string): string {
+  return `'${text.replaceAll("'", String.raw`\'`)}'`;
+}

@@ -1,0 +1,79 @@
+import { type ResourceClient, type ResourceOutcome, resourceMessage } from "@caracal/datastore";
+import { type KindName, kinds } from "@caracal/resources";
+import { CliError } from "../cli-error.ts";
+import type { Arguments, Command } from "../command.ts";
+import { withConnection } from "../connection/with-connection.ts";
+import type { CliContext } from "../context.ts";
+import { configOption, fileOptions, namespaceOption } from "../global-options.ts";
+import { singleKindOf } from "../resources/change-report.ts";
+import { kindNamed } from "../resources/find-kind.ts";
+import { namespaceFor, withNamespace } from "../resources/namespaces.ts";
+import { readManifests } from "../resources/read-manifests.ts";
+
+interface Doomed {
+  readonly kind: KindName;
+  readonly name: string;
+  readonly namespace: string | undefined;
+}
+
+export const deleteCommand: Command = {
+  name: "delete",
+  summary: "Delete resources.",
+  operands: "(KIND NAME… | -f FILE)",
+  options: [
+    ...fileOptions,
+    { name: "skip-not-exists", short: "s", summary: "Do not fail for resources that do not exist." },
+    namespaceOption,
+    configOption,
+  ],
+  run: async (ctx, args) => {
+    const doomed = await readDoomed(ctx, args);
+    if (doomed.length === 0) {
+      ctx.stdout.write("No resources specified\n");
+      return 0;
+    }
+    return withConnection(ctx, args, async ({ resources }) => {
+      const errors: string[] = [];
+      let doneCount = 0;
+      for (const each of doomed) {
+        const outcome = await remove(resources, each);
+        const isSkipped =
+          outcome.kind === "failed" && outcome.reason === "missing" && args.flag("skip-not-exists");
+        if (outcome.kind === "ok" || isSkipped) doneCount += 1;
+        else errors.push(`Failed to delete '${each.kind}' resource: ${outcome.message}`);
+      }
+      if (doneCount > 0) {
+        const single = singleKindOf(doomed);
+        const kind = single === undefined ? "" : ` '${single}'`;
+        ctx.stdout.write(`Successfully deleted ${doneCount}${kind} resource(s)\n`);
+      }
+      if (errors.length > 0) throw new CliError(errors.join("\n"));
+      return 0;
+    });
+  },
+};
+
+async function remove(resources: ResourceClient, doomed: Doomed): Promise<ResourceOutcome> {
+  if (!kinds[doomed.kind].operations.includes("delete")) {
+    return { kind: "failed", reason: "refused", message: resourceMessage.unsupported("Delete", doomed) };
+  }
+  return resources.delete(doomed.kind, doomed.name, doomed.namespace);
+}
+
+async function readDoomed(ctx: CliContext, args: Arguments): Promise<readonly Doomed[]> {
+  const path = args.text("filename");
+  const [word, ...names] = args.positional;
+  if (path !== undefined) {
+    if (word !== undefined) throw new CliError("give a kind and names or --filename, not both");
+    return (await readManifests(ctx, args, path)).map((resource) => {
+      const { kind, metadata } = withNamespace(resource, args.text("namespace"));
+      return { kind, name: metadata.name, namespace: metadata.namespace };
+    });
+  }
+  if (word === undefined) throw new CliError("delete needs a kind and a name, or --filename");
+  const kind = kindNamed(word);
+  // Without a name nothing is meant, rather than everything.
+  if (names.length === 0) throw new CliError("resource name may not be empty");
+  const namespace = namespaceFor(kind, args.text("namespace"));
+  return names.map((name) => ({ kind, name, namespace }));
+}

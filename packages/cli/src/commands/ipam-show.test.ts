@@ -1,0 +1,139 @@
+/** Aim: `ipam show` prints the seeds' tables and texts. Method: blocks in a store in memory with the seeds' allocations. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { keys, type Store } from "@caracal/datastore";
+import { Prefix } from "@caracal/net";
+import { pool, storeOf } from "../../test/resources-fixture.ts";
+import { run } from "../../test/test-context.ts";
+
+interface BlockParts {
+  readonly cidr: string;
+  readonly node: string;
+  /** Attributes of the addresses in use, from the first of the block on. */
+  readonly used: readonly (Readonly<Record<string, string>> | undefined)[];
+}
+
+async function addBlock(store: Store, { cidr, node, used }: BlockParts): Promise<void> {
+  const prefix = Prefix.parse(cidr) ?? assert.fail(cidr);
+  const size = Number(Prefix.size(prefix));
+  const ordinals = Array.from({ length: size }, (_, ordinal) => ordinal);
+  const block = {
+    cidr,
+    affinity: `host:${node}`,
+    allocations: ordinals.map((ordinal) => (ordinal < used.length ? ordinal : null)),
+    unallocated: ordinals.slice(used.length),
+    attributes: used.map((secondary, index) => ({ handle_id: `h${index}`, secondary: secondary ?? null })),
+    deleted: false,
+  };
+  await store.create(keys.block(prefix), JSON.stringify(block));
+}
+
+const plain = { node: "minikube" };
+const five = [plain, plain, plain, plain, plain];
+
+async function seedStore(): Promise<Store> {
+  const store = await storeOf({ "ippools/default-ipv4-ippool": pool });
+  await addBlock(store, { cidr: "10.244.205.192/26", node: "minikube-m02", used: five });
+  await addBlock(store, {
+    cidr: "10.244.120.64/26",
+    node: "minikube",
+    used: [
+      { node: "minikube", type: "vxlanTunnelAddress" },
+      {
+        pod: "nginx-1",
+        namespace: "default",
+        node: "master1",
+        timestamp: "2024-01-08 03:12:11.123 +0000 UTC",
+      },
+      undefined,
+      plain,
+      plain,
+    ],
+  });
+  return store;
+}
+
+test("pools, and pools with their blocks", async () => {
+  const store = await seedStore();
+  assert.equal(
+    (await run("ipam show", { store })).stdout,
+    [
+      "+----------+---------------+-----------+------------+--------------+",
+      "| GROUPING |     CIDR      | IPS TOTAL | IPS IN USE |   IPS FREE   |",
+      "+----------+---------------+-----------+------------+--------------+",
+      "| IP Pool  | 10.244.0.0/16 |     65536 | 10 (0%)    | 65526 (100%) |",
+      "+----------+---------------+-----------+------------+--------------+",
+      "",
+    ].join("\n"),
+  );
+  assert.equal(
+    (await run("ipam show --show-blocks", { store })).stdout,
+    [
+      "+----------+-------------------+-----------+------------+--------------+",
+      "| GROUPING |       CIDR        | IPS TOTAL | IPS IN USE |   IPS FREE   |",
+      "+----------+-------------------+-----------+------------+--------------+",
+      "| IP Pool  | 10.244.0.0/16     |     65536 | 10 (0%)    | 65526 (100%) |",
+      "| Block    | 10.244.120.64/26  |        64 | 5 (8%)     | 59 (92%)     |",
+      "| Block    | 10.244.205.192/26 |        64 | 5 (8%)     | 59 (92%)     |",
+      "+----------+-------------------+-----------+------------+--------------+",
+      "",
+    ].join("\n"),
+  );
+});
+
+test("blocks outside every pool stand under none", async () => {
+  const store = await storeOf({});
+  await addBlock(store, { cidr: "10.9.0.0/26", node: "n", used: [] });
+  assert.match(
+    (await run("ipam show --show-blocks", { store })).stdout,
+    /\+\n\| Block {4}\| 10\.9\.0\.0\/26 \| {8}64 \| 0 \(0%\) {5}\| 64 \(100%\) \|\n\+/,
+  );
+});
+
+test("who holds an address", async () => {
+  const store = await seedStore();
+  for (const [ip, stdout] of [
+    [
+      "10.244.120.65",
+      "IP 10.244.120.65 is in use\nAttributes:\n  namespace: default\n  node: master1\n  pod: nginx-1\n  timestamp: 2024-01-08 03:12:11.123 +0000 UTC\n",
+    ],
+    [
+      "10.244.120.64",
+      "IP 10.244.120.64 is in use\nAttributes:\n  node: minikube\n  type: vxlanTunnelAddress\n",
+    ],
+    ["10.244.120.66", "IP 10.244.120.66 is in use\nNo attributes defined\n"],
+    ["10.244.120.99", "10.244.120.99 is not assigned\n"],
+    ["10.244.7.1", "10.244.7.1 is not assigned\n"],
+    ["192.0.2.1", "192.0.2.1 is not assigned\n"],
+  ] as const) {
+    assert.deepEqual(await run(`ipam show --ip=${ip}`, { store }), { exitCode: 0, stdout, stderr: "" });
+  }
+  assert.equal((await run("ipam show --ip 10.244", { store })).stderr, "invalid IP address: 10.244\n");
+});
+
+test("an address whose pool is gone is still found", async () => {
+  const store = await storeOf({});
+  await addBlock(store, { cidr: "10.9.0.0/26", node: "n", used: [plain] });
+  assert.match((await run("ipam show --ip 10.9.0.0", { store })).stdout, /is in use/);
+});
+
+test("borrowed addresses and settings", async () => {
+  const store = await seedStore();
+  assert.equal(
+    (await run("ipam show --show-borrowed", { store })).stdout.split("\n")[3],
+    "| 10.244.120.65  | master1        | 10.244.120.64/26  | minikube     | pod  | default/nginx-1 |",
+  );
+  assert.equal(
+    (await run("ipam show --show-configuration", { store })).stdout,
+    [
+      "+--------------------+-------+",
+      "|      PROPERTY      | VALUE |",
+      "+--------------------+-------+",
+      "| StrictAffinity     | false |",
+      "| AutoAllocateBlocks | true  |",
+      "| MaxBlocksPerHost   |     0 |",
+      "+--------------------+-------+",
+      "",
+    ].join("\n"),
+  );
+});

@@ -1,0 +1,77 @@
+import { describeProblems, kinds, type Resource } from "@caracal/resources";
+import { CliError, describeError } from "../cli-error.ts";
+import type { Command } from "../command.ts";
+import { withConnection } from "../connection/with-connection.ts";
+import { configOption, namespaceOption } from "../global-options.ts";
+import { jsonPatch } from "../patching/json-patch.ts";
+import { mergePatch } from "../patching/merge-patch.ts";
+import { editResource } from "../resources/edit-resource.ts";
+import { kindNamed } from "../resources/find-kind.ts";
+import { namespaceFor } from "../resources/namespaces.ts";
+
+const patchTypes = ["strategic", "json", "merge"] as const;
+
+export const patch: Command = {
+  name: "patch",
+  summary: "Change some fields of a resource.",
+  operands: "KIND NAME -p PATCH",
+  description: "A strategic patch is a merge patch here: lists are replaced whole.",
+  options: [
+    { name: "patch", short: "p", value: "PATCH", summary: "The patch, as JSON or YAML." },
+    {
+      name: "type",
+      short: "t",
+      value: "TYPE",
+      choices: patchTypes,
+      summary: "Kind of patch. (default strategic)",
+    },
+    namespaceOption,
+    configOption,
+  ],
+  run: async (ctx, args) => {
+    const [word, name, ...stray] = args.positional;
+    if (word === undefined || name === undefined || stray.length > 0) {
+      throw new CliError("patch needs a kind and one name");
+    }
+    const kind = kindNamed(word);
+    const namespace = namespaceFor(kind, args.text("namespace"));
+    const type = args.text("type") ?? "strategic";
+    if (!patchTypes.some((known) => known === type)) {
+      throw new CliError(`unknown patch type '${type}'; it is one of ${patchTypes.join(", ")}`);
+    }
+    const change = await parsePatch(args.text("patch"));
+    return withConnection(ctx, args, async ({ resources }) => {
+      const fail = (why: string): never => {
+        throw new CliError(`failed to patch '${kind}' resource: [${why}]`);
+      };
+      const outcome = await editResource(resources, { kind, name, namespace }, (resource) => {
+        const patched = type === "json" ? jsonPatch(resource, change) : mergePatch(resource, change);
+        return readPatched(resource, patched, fail);
+      });
+      if (outcome.kind === "failed") return fail(outcome.message);
+      ctx.stdout.write(`Successfully patched 1 '${kind}' resource\n`);
+      return 0;
+    });
+  },
+};
+
+async function parsePatch(text: string | undefined): Promise<unknown> {
+  if (text === undefined) throw new CliError("patch needs --patch");
+  const { parse } = await import("yaml");
+  try {
+    return parse(text);
+  } catch (error) {
+    throw new CliError(`the patch is neither JSON nor YAML: ${describeError(error).split("\n", 1)[0]}`);
+  }
+}
+
+/** Checks the result as a user's own document: the same resource, well formed, no stray fields. */
+function readPatched(before: Resource, patched: unknown, fail: (why: string) => never): Resource {
+  const reading = kinds[before.kind].parse(patched, "user");
+  if (reading.kind === "bad") return fail(describeProblems(reading.problems));
+  const { metadata } = reading.value;
+  if (metadata.name !== before.metadata.name || metadata.namespace !== before.metadata.namespace) {
+    return fail("a patch cannot change the name or the namespace");
+  }
+  return reading.value;
+}

@@ -1,0 +1,16 @@
+import { readFileSync } from "node:fs";
+import type { Store } from "@caracal/datastore";
+import { configFromEnvironment, EtcdStore } from "@caracal/store-etcd";
+import { CliError } from "../cli-error.ts";
+import type { ApiConfig } from "./api-config.ts";
+
+/** Connects to the etcd, or the embedded store, that a configuration names. */
+export async function openStore(config: ApiConfig): Promise<Store> {
+  const etcd = configFromEnvironment(config.environment, (path) => readFileSync(path, "utf8"));
+  if (config.datastoreType === "kubernetes" || etcd === undefined) {
+    throw new CliError(
+      "no datastore is configured: set ETCD_ENDPOINTS (http://HOST:2379 or unix:///PATH), or etcdEndpoints in /etc/calico/calicoctl.cfg",
+    );
+  }
+  return new EtcdStore(etcd);
+}

@@ -1,0 +1,55 @@
+import { randomUUID } from "node:crypto";
+import { ResourceClient, type Store } from "@caracal/datastore";
+import { CliError } from "../cli-error.ts";
+import { clientVersion } from "../client-version.ts";
+import type { Arguments } from "../command.ts";
+import type { CliContext } from "../context.ts";
+import { loadApiConfig } from "./api-config.ts";
+
+/** A datastore that a command may use while it runs. */
+export interface Connection {
+  readonly store: Store;
+  readonly resources: ResourceClient;
+}
+
+/** Connects as the configuration says, compares versions, and closes the connection whatever `action` does. */
+export async function withConnection<T>(
+  ctx: CliContext,
+  args: Arguments,
+  action: (connection: Connection) => Promise<T>,
+): Promise<T> {
+  const config = await loadApiConfig(args.text("config"), ctx.env);
+  const store = await ctx.openStore(config);
+  try {
+    const resources = new ResourceClient(store, {
+      now: () => ctx.now().toISOString().replace(/\.\d+/, ""),
+      uuid: randomUUID,
+    });
+    const connection = { store, resources };
+    if (!args.flag("allow-version-mismatch")) await checkVersion(connection.resources);
+    return await action(connection);
+  } finally {
+    await store.close();
+  }
+}
+
+/** Calico refuses to mix versions; a cluster that does not tell its version is not compared. */
+async function checkVersion(resources: ResourceClient): Promise<void> {
+  const found = await resources.get("ClusterInformation", "default");
+  if (found.kind !== "ok") return;
+  const { calicoVersion = "" } = found.resource.spec;
+  if (calicoVersion === "" || plainVersion(calicoVersion) === plainVersion(clientVersion)) return;
+  throw new CliError(
+    [
+      "version mismatch.",
+      `Client Version:   ${clientVersion}`,
+      `Cluster Version:  ${plainVersion(calicoVersion)}`,
+      "Use --allow-version-mismatch to override",
+    ].join("\n"),
+  );
+}
+
+/** Without the leading `v` and anything from the first dash. */
+function plainVersion(version: string): string {
+  return version.replace(/^v/, "").replace(/-.*$/s, "");
+}

@@ -1,0 +1,58 @@
+import type { Command, Option } from "./command.ts";
+import { commandGroups, commandTable } from "./command-table.ts";
+import { globalOptions } from "./global-options.ts";
+import type { Guise } from "./context.ts";
+
+/** How a person types the program's name. */
+export function programName(guise: Guise): string {
+  return guise === "kubectl-calico" ? "kubectl calico" : guise;
+}
+
+/** The help of one command. */
+export function commandHelp(guise: Guise, command: Command): string {
+  const operands = command.operands === undefined ? "" : ` ${command.operands}`;
+  const own = command.options.filter((option) => option.isHidden !== true);
+  const lines = [
+    command.summary,
+    "",
+    "Usage:",
+    `  ${programName(guise)} ${command.name}${operands}${own.length > 0 ? " [OPTION]…" : ""}`,
+  ];
+  if (command.description !== undefined) lines.push("", command.description);
+  if (own.length > 0) lines.push("", "Options:", ...own.map(optionLine));
+  lines.push("", "Options of every command:", ...globalOptions.map(optionLine));
+  return `${lines.join("\n")}\n`;
+}
+
+/** The list of commands, or of those that begin with `group`. */
+export async function overview(guise: Guise, group?: string): Promise<string> {
+  const loaders = Object.entries(commandTable).filter(
+    ([name]) => group === undefined || name.startsWith(`${group} `),
+  );
+  const commands = await Promise.all(loaders.map(([, load]) => load()));
+  const rows = commands.map((command) => `  ${command.name.padEnd(17)}${command.summary}`);
+  const about =
+    group === undefined
+      ? "Caracal: pod networking with BGP, in Calico's own terms."
+      : (commandGroups[group] ?? group);
+  const name = programName(guise);
+  return [
+    about,
+    "",
+    "Usage:",
+    `  ${name} ${group === undefined ? "" : `${group} `}COMMAND [OPTION]…`,
+    "",
+    "Commands:",
+    ...rows,
+    "",
+    `"${name} COMMAND --help" tells more about one.`,
+    "",
+  ].join("\n");
+}
+
+function optionLine(option: Option): string {
+  const short = option.short === undefined ? "    " : `-${option.short}, `;
+  const value = option.value === undefined ? "" : ` ${option.value}`;
+  const choices = option.choices === undefined ? "" : ` (${option.choices.join(", ")})`;
+  return `  ${`${short}--${option.name}${value}`.padEnd(30)} ${option.summary}${choices}`;
+}

@@ -1,0 +1,84 @@
+import { kinds, type Resource, toJson, toList, toYaml } from "@caracal/resources";
+import { CliError } from "../cli-error.ts";
+import { type CellContext, type Column, columnsOf, namespaceColumn } from "./columns.ts";
+import { tabTable } from "./tab-table.ts";
+
+/** How `get` prints. */
+export type OutputFormat =
+  | { readonly kind: "table"; readonly which: "narrow" | "wide" }
+  | { readonly kind: "columns"; readonly headings: readonly string[] }
+  | { readonly kind: "yaml" | "json" };
+
+/** What `get` found. */
+export interface Found {
+  readonly resources: readonly Resource[];
+  /** Set for a query of one kind: its list, and the revision the list was read at. */
+  readonly list?: { readonly kind: Resource["kind"]; readonly resourceVersion?: string };
+}
+
+/** Reads the value of `-o`. */
+export function parseOutputFormat(text: string): OutputFormat {
+  if (text === "yaml" || text === "json") return { kind: text };
+  if (text === "" || text === "ps") return { kind: "table", which: "narrow" };
+  if (text === "wide") return { kind: "table", which: "wide" };
+  const [name, rest] = text.split(/=(.*)/s);
+  if (name === "custom-columns") {
+    const headings = (rest ?? "").split(",").filter((heading) => heading !== "");
+    if (headings.length === 0) throw new CliError("need to specify at least one column");
+    return { kind: "columns", headings };
+  }
+  if (name === "go-template" || name === "go-template-file") {
+    throw new CliError(`output format '${name}' needs Go; use json, yaml or custom-columns`);
+  }
+  throw new CliError(`unrecognized output format '${text}'`);
+}
+
+/** The text that `get` prints. */
+export function formatResources(
+  found: Found,
+  format: OutputFormat,
+  options: { readonly cells: CellContext; readonly showsNamespaces: boolean },
+): string {
+  switch (format.kind) {
+    case "yaml":
+      return toYaml(document(found));
+    case "json":
+      return `${toJson(document(found))}\n`;
+    case "table":
+    case "columns":
+      return formatTables(found, format, options);
+  }
+}
+
+/** One resource is itself, a query of a kind its list, a query of several kinds an array. */
+function document({ resources, list }: Found): unknown {
+  const [only] = resources;
+  if (list !== undefined) return toList(kinds[list.kind].listName, resources, list.resourceVersion);
+  return resources.length === 1 ? only : resources;
+}
+
+/** A table for each kind, and a blank line after each. */
+function formatTables(
+  { resources, list }: Found,
+  format: Extract<OutputFormat, { kind: "table" | "columns" }>,
+  options: { readonly cells: CellContext; readonly showsNamespaces: boolean },
+): string {
+  const names = new Set([...(list === undefined ? [] : [list.kind]), ...resources.map(({ kind }) => kind)]);
+  const which = format.kind === "table" ? format.which : { named: format.headings };
+  let text = "";
+  for (const name of names) {
+    const found = columnsOf(name, which);
+    if (found.kind === "unknown") {
+      throw new CliError(
+        `Unknown column name '${found.heading}' for ${name}; it has ${found.known.join(", ")}`,
+      );
+    }
+    const hasNamespace = options.showsNamespaces && kinds[name].isNamespaced && format.kind === "table";
+    const columns: readonly Column[] = hasNamespace ? [namespaceColumn, ...found.columns] : found.columns;
+    const rows = resources
+      .filter(({ kind }) => kind === name)
+      .map((resource) => columns.map((column) => column.cell(resource, options.cells)));
+    text += `${tabTable([columns.map(({ heading }) => heading), ...rows])}\n`;
+  }
+  return text;
+}

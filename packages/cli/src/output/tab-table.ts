@@ -1,0 +1,27 @@
+const minWidth = 5;
+const padding = 3;
+
+/**
+ * Text in columns as calicoctl prints it: every cell padded to its column's width, the last one too, so that lines end
+ * in blanks.
+ */
+export function tabTable(rows: readonly (readonly string[])[]): string {
+  const widths: number[] = [];
+  for (const row of rows) {
+    for (const [column, cell] of row.entries()) {
+      widths[column] = Math.max(widths[column] ?? minWidth, width(cell) + padding);
+    }
+  }
+  return rows
+    .map((row) => `${row.map((cell, column) => pad(cell, widths[column] ?? 0)).join("")}\n`)
+    .join("");
+}
+
+function pad(cell: string, columnWidth: number): string {
+  return cell + " ".repeat(Math.max(0, columnWidth - width(cell)));
+}
+
+/** Characters, not UTF-16 units. */
+function width(cell: string): number {
+  return Array.from(cell).length;
+}

@@ -1,0 +1,87 @@
+import { readdir, readFile, stat } from "node:fs/promises";
+import { extname, join } from "node:path";
+import { type ManifestError, parseManifest, type Resource } from "@caracal/resources";
+import { CliError, describeError } from "../cli-error.ts";
+import type { Arguments } from "../command.ts";
+import type { CliContext } from "../context.ts";
+
+/** Longest file read: a manifest is never this long. */
+const maxFileBytes = 64 << 20;
+
+/**
+ * All resources of `-f`: one file, a directory's `.json`, `.yaml` and `.yml` files, or standard input. One document that is
+ * wrong fails them all, before anything was changed.
+ */
+export async function readManifests(
+  ctx: CliContext,
+  args: Arguments,
+  path: string,
+): Promise<readonly Resource[]> {
+  const resources: Resource[] = [];
+  for (const { name, text } of await readSources(ctx, path, args.flag("recursive"))) {
+    const manifest = parseManifest(text);
+    const [error] = manifest.errors;
+    if (error !== undefined) throw new CliError(describeManifestError(error, name));
+    resources.push(...manifest.resources.map(({ resource }) => resource));
+  }
+  if (resources.length === 0 && !args.flag("skip-empty")) {
+    throw new CliError(`no resources specified in file ${path}`);
+  }
+  return resources;
+}
+
+/** Calico's words, then where it is. */
+function describeManifestError(error: ManifestError, name: string): string {
+  const paths = error.problems.map((problem) => problem.path).filter((path) => path !== "");
+  const place = [...paths.slice(0, 1), `line ${error.line} of ${name}`].join(", ");
+  // Several fields make several lines, and the place is one more.
+  return `${error.message}${error.message.includes("\n") ? "\n" : " "}[${place}]`;
+}
+
+interface Source {
+  readonly name: string;
+  readonly text: string;
+}
+
+async function readSources(ctx: CliContext, path: string, isRecursive: boolean): Promise<readonly Source[]> {
+  if (path === "-") return [{ name: "standard input", text: await readAll(ctx.stdin) }];
+  try {
+    const info = await stat(path);
+    if (info.isDirectory()) {
+      const files = await listManifests(path, isRecursive);
+      return await Promise.all(files.map(readSource));
+    }
+    if (info.size > maxFileBytes) throw new Error("file is too large");
+    return [await readSource(path)];
+  } catch (error) {
+    throw new CliError(describeFileError(error, path), { cause: error });
+  }
+}
+
+async function readSource(name: string): Promise<Source> {
+  return { name, text: await readFile(name, "utf8") };
+}
+
+async function listManifests(directory: string, isRecursive: boolean): Promise<readonly string[]> {
+  const entries = await readdir(directory, { withFileTypes: true, recursive: isRecursive });
+  return entries
+    .filter((entry) => !entry.isDirectory() && [".json", ".yaml", ".yml"].includes(extname(entry.name)))
+    .map((entry) => join(entry.parentPath, entry.name))
+    .toSorted();
+}
+
+async function readAll(source: AsyncIterable<string>): Promise<string> {
+  let text = "";
+  for await (const chunk of source) {
+    text += chunk;
+    if (text.length > maxFileBytes) throw new CliError("standard input is too large");
+  }
+  return text;
+}
+
+function describeFileError(error: unknown, path: string): string {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  if (code === "ENOENT") return `open ${path}: no such file or directory`;
+  if (code === "EACCES") return `open ${path}: permission denied`;
+  return `open ${path}: ${describeError(error)}`;
+}

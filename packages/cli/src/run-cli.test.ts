@@ -1,0 +1,64 @@
+/** Aim: a person who does not know the grammar is told it. Method: help, unknown words and completion, as printed. */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { test } from "node:test";
+import { run } from "../test/test-context.ts";
+import { commandTable } from "./command-table.ts";
+
+test("help lists the commands, or tells about one", async () => {
+  const overview = await run("--help");
+  assert.equal(overview.exitCode, 0);
+  for (const name of Object.keys(commandTable)) assert.match(overview.stdout, new RegExp(`^  ${name} `, "m"));
+  assert.equal((await run([])).stdout, overview.stdout);
+  assert.equal((await run("help")).stdout, overview.stdout);
+  const get = (await run("get --help")).stdout;
+  assert.match(get, /^Show resources\.\n\nUsage:\n {2}calicoctl get \(KIND \[NAME\]… \| -f FILE\)/);
+  assert.match(get, /^ {2}-o, --output FORMAT +Output format\. \(ps, wide, yaml, json, /m);
+  assert.equal((await run("help get")).stdout, get);
+  assert.equal((await run("get nodes -h")).stdout, get);
+  assert.match((await run("node")).stdout, /^The node daemon.*\n\nUsage:\n {2}calicoctl node COMMAND/);
+  assert.match(
+    (await run("ipam show -h", { guise: "kubectl-calico" })).stdout,
+    /^ {2}kubectl calico ipam show/m,
+  );
+});
+
+test("an unknown word is one line, with what was probably meant", async () => {
+  for (const [line, stderr] of [
+    ["gte nodes", 'unknown command "gte" for "calicoctl"; did you mean get?'],
+    ["frobnicate", 'unknown command "frobnicate" for "calicoctl"'],
+    ["node stauts", 'unknown command "stauts" for "calicoctl node"; did you mean status?'],
+    ["help aply", 'unknown command "aply" for "calicoctl"; did you mean apply?'],
+    ["constructor", 'unknown command "constructor" for "calicoctl"'],
+    ["completion tcsh", "completion needs the name of a shell: bash, zsh, fish"],
+  ] as const) {
+    assert.deepEqual(await run(line), { exitCode: 1, stdout: "", stderr: `${stderr}\n` }, line);
+  }
+});
+
+test("global options may stand before the command", async () => {
+  assert.match((await run("-l debug --context=x version --client")).stdout, /^Client Version/);
+});
+
+test("bash completes commands, kinds and options", async () => {
+  const script = (await run("completion bash")).stdout;
+  const complete = (line: string): string[] => {
+    const words = line.split(" ");
+    const program = `${script}
+COMP_WORDS=(${words.map((word) => `'${word}'`).join(" ")}); COMP_CWORD=${words.length - 1}; _caracal; echo "\${COMPREPLY[@]}"`;
+    return execFileSync("bash", ["-c", program], { encoding: "utf8" }).trim().split(" ");
+  };
+  assert.deepEqual(complete("calicoctl ge"), ["get"]);
+  assert.deepEqual(complete("calicoctl node st"), ["status"]);
+  assert.deepEqual(complete("calicoctl get ippo"), ["ippool"]);
+  assert.deepEqual(complete("calicoctl get nodes --all-n"), ["--all-namespaces"]);
+  assert.deepEqual(complete("calicoctl get nodes -o wi"), ["wide"]);
+});
+
+test("zsh and fish get scripts of their own", async () => {
+  assert.match((await run("completion zsh")).stdout, /^autoload -U \+X bashcompinit/);
+  assert.match(
+    (await run("completion fish")).stdout,
+    /^complete -c calicoctl -n "__fish_seen_subcommand_from get" -l output -s o -r -a /m,
+  );
+});
