@@ -1,12 +1,13 @@
-import { rmSync } from "node:fs";
-import { Server } from "@grpc/grpc-js";
+import type { Socket } from "node:net";
+import { Server, ServerCredentials } from "@grpc/grpc-js";
 import { EmbeddedServerError } from "./embedded-server-error.ts";
 import { EmbeddedStore } from "./embedded-store.ts";
-import { listen, type ListenAddress } from "./listener.ts";
+import { listen, type ListenAddress, type Listener } from "./listener.ts";
 import { kvRoutes } from "./services/kv-routes.ts";
 import { leaseRoutes } from "./services/lease-routes.ts";
 import { maintenanceRoutes } from "./services/maintenance-routes.ts";
 import { watchRoutes } from "./services/watch-routes.ts";
+import { admit } from "./wire/admit.ts";
 
 /** etcd's: idle watches that ask for it are told this often how far the store is. */
 const defaultProgressIntervalMs = 600_000;
@@ -26,8 +27,8 @@ export interface EmbeddedServerOptions {
 export class EmbeddedServer {
   readonly #store: EmbeddedStore;
   readonly #server: Server;
-  readonly #endpoints: string[] = [];
-  readonly #sockets: string[] = [];
+  readonly #listeners: Listener[] = [];
+  readonly #sockets = new Set<Socket>();
   #stopping: Promise<void> | undefined;
 
   private constructor(store: EmbeddedStore, server: Server) {
@@ -52,10 +53,16 @@ export class EmbeddedServer {
       ...maintenanceRoutes(store, () => embedded.endpoints),
     ];
     for (const addTo of routes) addTo(server);
+    // Connections are ours before they are gRPC's: some need a repair.
+    const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
     try {
       for (const address of options.listen) {
-        embedded.#endpoints.push(await listen(server, address));
-        if ("unix" in address) embedded.#sockets.push(address.unix);
+        const accept = (socket: Socket): void => {
+          embedded.#sockets.add(socket);
+          socket.once("close", () => embedded.#sockets.delete(socket));
+          admit(socket, (connection) => injector.injectConnection(connection));
+        };
+        embedded.#listeners.push(await listen(address, accept));
       }
     } catch (error) {
       await embedded.stop();
@@ -66,7 +73,7 @@ export class EmbeddedServer {
 
   /** Where clients find it, as etcd endpoints: `unix:///PATH` or `http://HOST:PORT`. */
   get endpoints(): readonly string[] {
-    return this.#endpoints;
+    return this.#listeners.map(({ endpoint }) => endpoint);
   }
 
   /** Answers what was asked, ends the watches and closes the directory. */
@@ -76,11 +83,13 @@ export class EmbeddedServer {
   }
 
   async #stop(): Promise<void> {
+    for (const listener of this.#listeners) listener.close();
     const finished = new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()));
     await this.#store.close();
     const grace = setTimeout(() => this.#server.forceShutdown(), stopGraceMs);
     await finished;
     clearTimeout(grace);
-    for (const path of this.#sockets) rmSync(path, { force: true });
+    // What is left never asked for anything, and gRPC does not know it.
+    for (const socket of this.#sockets) socket.destroy();
   }
 }

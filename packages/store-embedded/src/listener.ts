@@ -1,7 +1,13 @@
 import { chmodSync, lstatSync, mkdirSync, rmSync } from "node:fs";
-import { connect, isIP } from "node:net";
+import {
+  connect,
+  createServer,
+  isIP,
+  type ListenOptions,
+  type Server as SocketServer,
+  type Socket,
+} from "node:net";
 import { dirname } from "node:path";
-import { type Server, ServerCredentials } from "@grpc/grpc-js";
 import { EmbeddedServerError } from "./embedded-server-error.ts";
 
 /** Where to listen: a socket file, or a TCP port (0: any free one). */
@@ -14,28 +20,39 @@ export type ListenAddress =
       readonly allowRemote?: boolean;
     };
 
-/** Makes the server listen; returns the etcd endpoint it then has. Throws `EmbeddedServerError`. */
-export async function listen(server: Server, address: ListenAddress): Promise<string> {
-  if ("unix" in address) return listenUnix(server, address.unix);
+/** An open listener. */
+export interface Listener {
+  /** The etcd endpoint it is. */
+  readonly endpoint: string;
+  /** Takes no more connections and removes the socket file. */
+  readonly close: () => void;
+}
+
+/** Listens; every connection goes to `accept`. Throws `EmbeddedServerError`. */
+export async function listen(address: ListenAddress, accept: (socket: Socket) => void): Promise<Listener> {
+  if ("unix" in address) return listenUnix(address.unix, accept);
   const { host, port, allowRemote = false } = address;
   if (!allowRemote && !isLoopback(host)) {
     const reason = "anyone who reaches it may change everything: allow that, or listen on 127.0.0.1";
     throw new EmbeddedServerError("invalid", `${host} is not a loopback address, and ${reason}`);
   }
   const name = isIP(host) === 6 ? `[${host}]` : host;
-  const bound = await bind(server, `${name}:${port}`, `${name}:${port}`);
-  return `http://${name}:${bound}`;
+  const server = await open({ host, port }, `${name}:${port}`, accept);
+  const bound = server.address();
+  const boundPort = typeof bound === "object" && bound !== null ? bound.port : port;
+  return { endpoint: `http://${name}:${boundPort}`, close: () => void server.close() };
 }
 
-async function listenUnix(server: Server, path: string): Promise<string> {
+async function listenUnix(path: string, accept: (socket: Socket) => void): Promise<Listener> {
   if (!path.startsWith("/")) {
     throw new EmbeddedServerError("invalid", `the socket path must be absolute: ${path}`);
   }
   mkdirSync(dirname(path), { recursive: true });
   await removeStale(path);
-  await bind(server, `unix:${path}`, path);
+  const server = await open({ path }, path, accept);
   chmodSync(path, 0o600);
-  return `unix://${path}`;
+  // Node removes the file of a listener that it closes.
+  return { endpoint: `unix://${path}`, close: () => void server.close() };
 }
 
 /** A socket file whose server is dead is removed; one that answers, or any other file, is not touched. */
@@ -61,14 +78,19 @@ async function answers(path: string): Promise<boolean> {
   });
 }
 
-async function bind(server: Server, target: string, shown: string): Promise<number> {
+async function open(
+  options: ListenOptions,
+  shown: string,
+  accept: (socket: Socket) => void,
+): Promise<SocketServer> {
+  const server = createServer({ noDelay: true }, accept);
   return new Promise((resolve, reject) => {
-    server.bindAsync(target, ServerCredentials.createInsecure(), (cause, port) => {
-      if (cause === null) return resolve(port);
-      const isTaken = cause.message.includes("EADDRINUSE");
-      const message = `cannot listen on ${shown}: ${cause.message}`;
-      reject(isTaken ? inUse(shown, cause) : new EmbeddedServerError("invalid", message, { cause }));
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      const message = `cannot listen on ${shown}: ${error.message}`;
+      const isTaken = error.code === "EADDRINUSE";
+      reject(isTaken ? inUse(shown, error) : new EmbeddedServerError("invalid", message, { cause: error }));
     });
+    server.listen(options, () => resolve(server));
   });
 }
 

@@ -1,8 +1,4 @@
-import {
-  type RangeRequest,
-  SortOrder,
-  SortTarget,
-} from "@caracal/etcd-api";
+import { type RangeRequest, SortOrder, SortTarget } from "@caracal/etcd-api";
 import { KeyRange } from "./key-range.ts";
 import type { History, StoredValue } from "./storage/history.ts";
 
