@@ -12,14 +12,7 @@ import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ControlServer } from "@caracal/control";
 import { MemoryStore } from "@caracal/datastore";
-import {
-  type CommandResult,
-  type Namespace,
-  requireRoot,
-  requireTool,
-  runAnyway,
-  Testbed,
-} from "@caracal/testbed";
+import { type CommandResult, type Namespace, requireRoot, runAnyway, Testbed } from "@caracal/testbed";
 import { FakeIpam } from "../../node/test/cni-fakes.ts";
 import { CniEngine } from "../../node/src/cni/cni-engine.ts";
 import { LinkRemover } from "../../node/src/cni/link-remover.ts";

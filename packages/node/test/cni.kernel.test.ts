@@ -211,9 +211,12 @@ describe("LinkRemover", { skip }, () => {
     const node = await bed.namespace("node");
     const names = Array.from({ length: 5 }, (_, index) => `veth${index}`);
     for (const name of names) await node.ip("link", "add", name, "type", "veth", "peer", "name", `${name}p`);
+    await node.ip("link", "add", "bystander", "type", "bridge");
     await using remover = new LinkRemover(node.path);
     await Promise.all([...names, "veth0", "never-was"].map((name) => remover.remove(name)));
-    assert.doesNotMatch(await node.ip("-o", "link"), /veth/);
+    const left = await node.ip("-o", "link");
+    assert.doesNotMatch(left, /veth/);
+    assert.match(left, /bystander/);
   });
 
   it("after close it refuses instead of waiting", async (t) => {
