@@ -1,0 +1,192 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { keys, readResource, type Store, type SyncChange, Syncer, type SyncStatus } from "@caracal/datastore";
+import type { BlockAffinity, ClusterResources } from "@caracal/intent";
+import type { Cancellation } from "@caracal/net";
+import {
+  BlockAffinityCodec,
+  type KindName,
+  kinds,
+  type Resources,
+  type WorkloadEndpoint,
+} from "@caracal/resources";
+
+/** The kinds that a node's intent depends on. */
+const watchedKinds = [
+  "Node",
+  "IPPool",
+  "BGPConfiguration",
+  "BGPPeer",
+  "BGPFilter",
+  "ClusterInformation",
+  "WorkloadEndpoint",
+] as const satisfies readonly KindName[];
+
+type WatchedKind = (typeof watchedKinds)[number];
+
+export interface ClusterViewOptions {
+  readonly node: string;
+  readonly store: Store;
+  /** Something changed; what, is read from the view. */
+  readonly onChange: () => void;
+  /** A part fell out of step with the datastore, or is back. */
+  readonly onStatus: (status: SyncStatus, part: string) => void;
+}
+
+/**
+ * The cluster as the datastore last told it, kept current by watches. While the datastore is away the last known state
+ * stays: nothing is forgotten because it cannot be asked.
+ */
+export class ClusterView {
+  readonly #options: ClusterViewOptions;
+  readonly #tables: { readonly [K in WatchedKind]: ResourceTable<K> };
+  readonly #affinities = new Map<string, BlockAffinity>();
+  readonly #syncers: readonly Syncer[];
+  #resources: ClusterResources | undefined;
+
+  constructor(options: ClusterViewOptions) {
+    this.#options = options;
+    this.#tables = {
+      Node: new ResourceTable("Node"),
+      IPPool: new ResourceTable("IPPool"),
+      BGPConfiguration: new ResourceTable("BGPConfiguration"),
+      BGPPeer: new ResourceTable("BGPPeer"),
+      BGPFilter: new ResourceTable("BGPFilter"),
+      ClusterInformation: new ResourceTable("ClusterInformation"),
+      WorkloadEndpoint: new ResourceTable("WorkloadEndpoint"),
+    };
+    this.#syncers = [
+      ...watchedKinds.map((kind) =>
+        this.#syncer(kind, keys.resources(kinds[kind].plural), (changes) => {
+          this.#tables[kind].apply(changes);
+          if (kind !== "WorkloadEndpoint") this.#resources = undefined;
+        }),
+      ),
+      this.#syncer("BlockAffinity", keys.affinities({ kind: "host", name: options.node }), (changes) =>
+        this.#applyAffinities(changes),
+      ),
+    ];
+  }
+
+  /** Follows the datastore until the signal aborts. */
+  async run(signal: Cancellation): Promise<void> {
+    await Promise.all(this.#syncers.map((syncer) => syncer.run(signal)));
+  }
+
+  /** Every part has been listed at least once, so that the view is a state the cluster really had. */
+  get isComplete(): boolean {
+    return this.#syncers.every((syncer) => syncer.status.kind !== "starting");
+  }
+
+  /** Every part is being watched now. */
+  get isCurrent(): boolean {
+    return this.#syncers.every((syncer) => syncer.status.kind === "inSync");
+  }
+
+  /** Why the view is not current, or undefined. */
+  get staleBecause(): string | undefined {
+    for (const { status } of this.#syncers) {
+      if (status.kind !== "inSync")
+        return "reason" in status ? status.reason : "the datastore is being listed";
+    }
+    return undefined;
+  }
+
+  /** The same object until something in it changes. */
+  get resources(): ClusterResources {
+    this.#resources ??= {
+      nodes: this.#tables.Node.values(),
+      pools: this.#tables.IPPool.values(),
+      bgpConfigurations: this.#tables.BGPConfiguration.values(),
+      bgpPeers: this.#tables.BGPPeer.values(),
+      bgpFilters: this.#tables.BGPFilter.values(),
+    };
+    return this.#resources;
+  }
+
+  get affinities(): readonly BlockAffinity[] {
+    return [...this.#affinities.values()];
+  }
+
+  /** This node's own endpoints. */
+  get endpoints(): readonly WorkloadEndpoint[] {
+    return this.#tables.WorkloadEndpoint.values().filter(({ spec }) => spec.node === this.#options.node);
+  }
+
+  /** `ClusterInformation.datastoreReady`: false while the datastore is locked, otherwise true. */
+  get isDatastoreReady(): boolean {
+    const found = this.#tables.ClusterInformation.values().find(
+      ({ metadata }) => metadata.name === "default",
+    );
+    return found?.spec.datastoreReady !== false;
+  }
+
+  #syncer(part: string, prefix: string, apply: (changes: readonly SyncChange[]) => void): Syncer {
+    return new Syncer({
+      store: this.#options.store,
+      prefix,
+      sleep: pause,
+      onChanges: (changes) => {
+        apply(changes);
+        this.#options.onChange();
+      },
+      onStatus: (status) => {
+        this.#options.onStatus(status, part);
+        this.#options.onChange();
+      },
+    });
+  }
+
+  #applyAffinities(changes: readonly SyncChange[]): void {
+    for (const change of changes) {
+      const key = change.kind === "put" ? change.entry.key : change.key;
+      const affinity = change.kind === "put" ? readAffinity(key, change.entry.value) : undefined;
+      if (affinity === undefined) this.#affinities.delete(key);
+      else this.#affinities.set(key, affinity);
+    }
+  }
+}
+
+/** Resources of one kind by key; what cannot be read is left out. */
+class ResourceTable<K extends KindName> {
+  readonly #kind: K;
+  readonly #byKey = new Map<string, Resources[K]>();
+
+  constructor(kind: K) {
+    this.#kind = kind;
+  }
+
+  values(): readonly Resources[K][] {
+    return [...this.#byKey.values()];
+  }
+
+  apply(changes: readonly SyncChange[]): void {
+    for (const change of changes) {
+      const resource = change.kind === "put" ? readResource(this.#kind, change.entry) : undefined;
+      const key = change.kind === "put" ? change.entry.key : change.key;
+      if (resource === undefined) this.#byKey.delete(key);
+      else this.#byKey.set(key, resource);
+    }
+  }
+}
+
+function readAffinity(key: string, value: string): BlockAffinity | undefined {
+  const parsed = keys.parse(key);
+  if (parsed?.kind !== "affinity" || parsed.owner.kind !== "host") return undefined;
+  const record = BlockAffinityCodec.parse(value);
+  if (record.kind === "bad") return undefined;
+  return { node: parsed.owner.name, block: parsed.cidr, state: record.value.state };
+}
+
+async function pause(ms: number, signal: Cancellation): Promise<void> {
+  if (signal.aborted) return;
+  const stop = new AbortController();
+  const abort = (): void => stop.abort();
+  signal.addEventListener("abort", abort);
+  try {
+    await delay(ms, undefined, { signal: stop.signal, ref: false });
+  } catch (error) {
+    if (!stop.signal.aborted) throw error;
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}

@@ -1,0 +1,41 @@
+import type { PeerInput } from "@caracal/bgp";
+import { defaultTimers } from "@caracal/bgp";
+import type { BgpIntent, PeerIntent } from "@caracal/intent";
+import type { IpAddress, IpFamily } from "@caracal/net";
+
+/** The name under which every peer's export policy is registered. */
+export const exportPolicyName = "calico_export_to_bgp_peers";
+
+/** The speaker's neighbours, from what the node's intent says of them. */
+export function peerConfigs(
+  intent: BgpIntent,
+  addresses: ReadonlyMap<IpFamily, IpAddress>,
+): readonly PeerInput[] {
+  return intent.peers.map((peer) => peerConfigOf(peer, addresses));
+}
+
+function peerConfigOf(peer: PeerIntent, addresses: ReadonlyMap<IpFamily, IpAddress>): PeerInput {
+  const other = addresses.get(peer.family === 4 ? 6 : 4);
+  return {
+    name: peer.name,
+    address: peer.address,
+    port: peer.port,
+    asn: peer.remoteAsNumber,
+    localAsn: peer.localAsNumber,
+    passive: peer.isPassive,
+    families: [peer.family],
+    timers: {
+      ...defaultTimers,
+      holdTimeMs: peer.holdSeconds * 1000,
+      keepaliveMs: peer.keepaliveSeconds * 1000,
+    },
+    restartTimeS: peer.restartSeconds,
+    nextHop: peer.nextHop === "auto" ? "default" : peer.nextHop,
+    reflectorClient: peer.reflectorClusterId !== undefined,
+    allowLocalAs: peer.allowedLocalAsCount,
+    exportPolicy: exportPolicyName,
+    ...(peer.sourceAddress === undefined ? {} : { sourceAddress: peer.sourceAddress }),
+    ...(peer.reflectorClusterId === undefined ? {} : { clusterId: peer.reflectorClusterId }),
+    ...(other === undefined ? {} : { otherFamilyAddress: other }),
+  };
+}
