@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { ResourceClient, type Store } from "@caracal/datastore";
+import { ResourceClient, type Store, StoreError } from "@caracal/datastore";
 import { CliError } from "../cli-error.ts";
 import { clientVersion } from "../client-version.ts";
 import type { Arguments } from "../command.ts";
@@ -28,6 +28,8 @@ export async function withConnection<T>(
     const connection = { store, resources };
     if (!args.flag("allow-version-mismatch")) await checkVersion(connection.resources);
     return await action(connection);
+  } catch (error) {
+    throw error instanceof StoreError ? new CliError(describeStoreError(error), { cause: error }) : error;
   } finally {
     await store.close();
   }
@@ -52,4 +54,23 @@ async function checkVersion(resources: ResourceClient): Promise<void> {
 /** Without the leading `v` and anything from the first dash. */
 function plainVersion(version: string): string {
   return version.replace(/^v/, "").replace(/-.*$/s, "");
+}
+
+/** Calico's words where it has some; otherwise what failed and what to look at. */
+function describeStoreError({ code, message }: StoreError): string {
+  switch (code) {
+    case "unauthorized":
+      return `connection is unauthorized: ${message}`;
+    case "unavailable": {
+      // The transport wraps the reason in words about itself.
+      const reason = message.replace(
+        /No connection established\. Last error: (?:Error: )?(.*?)\. Resolution note:.*$/s,
+        "$1",
+      );
+      return `cannot reach the datastore: ${reason.replaceAll(/\s*\n\s*/g, " ")}; check ETCD_ENDPOINTS or calicoctl.cfg`;
+    }
+    case "compacted":
+    case "invalid":
+      return message;
+  }
 }
