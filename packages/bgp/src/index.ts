@@ -1,1 +1,45 @@
-export {};
+/**
+ * A BGP-4 speaker as a pure machine: events and time go in, effects and one deadline come out. Sockets and the clock are
+ * `@caracal/bgp-tcp`'s.
+ *
+ * Standards: RFC 4271 (messages, finite state machine, collision, decision), 4760 (IPv4 and IPv6 unicast), 2545, 5492,
+ * 9072 (reading), 6793 (four-octet AS and AS_TRANS), 6286, 6608, 7607, 7606 (revised error handling), 2918 (route
+ * refresh), 4724 (graceful restart, both roles), 7911 (add-path), 4456 (reflection), 1997, 4360, 8092 (communities),
+ * 4486 and 9003 (cease).
+ *
+ * Not here: confederations (RFC 5065: refused), other address families, route policy as data, MRT and BMP.
+ */
+export { Origin, WellKnownCommunity } from "./iana.ts";
+export { type Capability } from "./wire/capability.ts";
+export { AsPath, type AsSegment } from "./wire/as-path.ts";
+export { type LargeCommunity, type PathAttributes } from "./wire/path-attributes.ts";
+export { type Policies, type Policy, type PolicyRoute, type RouteSource } from "./export/policy.ts";
+export { type ExportCounts } from "./export/group-member.ts";
+export { type NextHopResolver, type Resolution, everythingReachable } from "./rib/next-hops.ts";
+export {
+  type ConnectionId,
+  type Millis,
+  type SessionState,
+  type SessionTimers,
+  defaultTimers,
+} from "./session/session-config.ts";
+export { type PeerConfig, type PeerInput, peerConfig } from "./speaker/peer-config.ts";
+export { type ImportCounts } from "./speaker/peer.ts";
+export {
+  type PeerSnapshot,
+  type RouteSnapshot,
+  type SessionSnapshot,
+  type TimerSnapshot,
+} from "./speaker/snapshot.ts";
+export {
+  type BestNextHop,
+  type BestRouteChange,
+  type LocalRoute,
+  type SpeakerConfig,
+  type SpeakerEffect,
+  type SpeakerEvent,
+  type SpeakerFact,
+  defaultSpeakerTimes,
+} from "./speaker/speaker-events.ts";
+export { formatEvent, parseEvent } from "./speaker/event-lines.ts";
+export { Speaker, type SpeakerPorts } from "./speaker/speaker.ts";

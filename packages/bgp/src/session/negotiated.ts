@@ -1,6 +1,11 @@
 import { type Blame, DecodeError, type IpAddress, type IpFamily, type Ipv4 } from "@caracal/net";
 import { ErrorCode, OpenError } from "../iana.ts";
-import { type Capability, type GracefulRestartCapability, unicast, unicastFamily } from "../wire/capability.ts";
+import {
+  type Capability,
+  type GracefulRestartCapability,
+  unicast,
+  unicastFamily,
+} from "../wire/capability.ts";
 import { type Open, openAsn } from "../wire/open.ts";
 import { type ConnectionId, type SessionConfig } from "./session-config.ts";
 
@@ -27,8 +32,14 @@ export interface Negotiated {
   readonly capabilities: readonly Capability[];
 }
 
-/** The OPEN of a session. `restarted` is RFC 4724's R bit, and says that forwarding went on meanwhile (F). */
-export function buildOpen(config: SessionConfig, restarted: boolean): Open {
+/** RFC 4724 §3: R, the speaker has restarted; F, packets were forwarded meanwhile. */
+export interface RestartBits {
+  readonly restarted: boolean;
+  readonly forwardingPreserved: boolean;
+}
+
+/** The OPEN of a session. */
+export function buildOpen(config: SessionConfig, bits: RestartBits): Open {
   const families = config.families.map(unicast);
   const capabilities: Capability[] = [
     ...families.map((family): Capability => ({ kind: "multiprotocol", ...family })),
@@ -37,10 +48,10 @@ export function buildOpen(config: SessionConfig, restarted: boolean): Open {
   if (config.restartTimeS !== undefined) {
     capabilities.push({
       kind: "gracefulRestart",
-      restarted,
+      restarted: bits.restarted,
       notification: false,
       restartTimeS: config.restartTimeS,
-      families: families.map((family) => ({ ...family, forwardingPreserved: restarted })),
+      families: families.map((family) => ({ ...family, forwardingPreserved: bits.forwardingPreserved })),
     });
   }
   capabilities.push({ kind: "fourOctetAs", asn: config.localAsn });
@@ -86,7 +97,8 @@ export function negotiate(
     remoteId: open.bgpIdentifier,
     holdTimeMs,
     // Scaled with the hold time, so that as many keepalives fit into it as the operator meant.
-    keepaliveMs: holdTimeMs === 0 ? 0 : Math.max(1000, Math.floor((config.timers.keepaliveMs * holdTimeMs) / ours)),
+    keepaliveMs:
+      holdTimeMs === 0 ? 0 : Math.max(1000, Math.floor((config.timers.keepaliveMs * holdTimeMs) / ours)),
     as4: capabilities.some((one) => one.kind === "fourOctetAs"),
     external: config.localAsn !== config.peerAsn,
     families,

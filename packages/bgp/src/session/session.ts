@@ -53,6 +53,7 @@ export class Session {
   #lastErrorAt: Millis = Number.NEGATIVE_INFINITY;
   #attempt = 0;
   #lastError = "";
+  #wasEstablished = false;
   /** RFC 4724 §4.1: say in OPEN that we restarted, until the initial exchange is complete. */
   restarted = false;
 
@@ -91,8 +92,10 @@ export class Session {
   }
 
   /** Takes new timers and the passive flag without touching what is open. */
-  retime(timers: SessionTimers, passive: boolean): void {
+  retime(timers: SessionTimers, passive: boolean, now: Millis): void {
     this.#config = { ...this.#config, timers, passive };
+    const isWaiting = this.#phase === "Active" && this.#connections.size === 0;
+    if (isWaiting) this.#retryAt = passive ? undefined : now;
   }
 
   /** Advances the machine (RFC 4271 §8.2.2). Bytes of an event are read during the call only. */
@@ -142,7 +145,8 @@ export class Session {
 
   #stop(cease: number | undefined): void {
     for (const one of this.#connections.values()) {
-      if (cease === undefined || one.state === "Connect") this.#drop(one, "Administrative stop", cease === undefined);
+      if (cease === undefined || one.state === "Connect")
+        this.#drop(one, "Administrative stop", cease === undefined);
       else this.#dropWith(one, { kind: "notification", code: ErrorCode.cease, subcode: cease, data: none });
     }
     this.#enabled = false;
@@ -193,7 +197,9 @@ export class Session {
     connection.holdAt = now + this.#config.timers.openWaitMs;
     const isTrying = [...this.#connections.values()].some((one) => one.state === "Connect");
     if (!isTrying) this.#retryAt = undefined;
-    const bytes = encodeOpen(buildOpen(this.#config, this.restarted));
+    // A speaker that had this session before and still runs has forwarded all along (RFC 4724 §3: F).
+    const forwardingPreserved = this.restarted || this.#wasEstablished;
+    const bytes = encodeOpen(buildOpen(this.#config, { restarted: this.restarted, forwardingPreserved }));
     this.#effects.push({ kind: "send", connection: connection.id, bytes });
   }
 
@@ -263,7 +269,11 @@ export class Session {
     }
     if (connection.state !== "Established" || message.kind === "open") {
       const subcode = unexpectedIn[connection.state];
-      this.#fail(connection, { kind: "notification", code: ErrorCode.finiteStateMachine, subcode, data: none }, now);
+      this.#fail(
+        connection,
+        { kind: "notification", code: ErrorCode.finiteStateMachine, subcode, data: none },
+        now,
+      );
       return;
     }
     this.#restartHold(connection, now);
@@ -340,6 +350,7 @@ export class Session {
     this.#phase = "Active";
     this.#retryAt = undefined;
     this.#retryCount = 0;
+    this.#wasEstablished = true;
     this.#restartHold(connection, now);
     this.#effects.push({ kind: "established", negotiated });
   }
@@ -384,7 +395,11 @@ export class Session {
     if (this.#retryAt !== undefined && now >= this.#retryAt) this.#connect(now);
     for (const one of this.#connections.values()) {
       if (one.holdAt !== undefined && now >= one.holdAt) {
-        this.#fail(one, { kind: "notification", code: ErrorCode.holdTimerExpired, subcode: 0, data: none }, now);
+        this.#fail(
+          one,
+          { kind: "notification", code: ErrorCode.holdTimerExpired, subcode: 0, data: none },
+          now,
+        );
       } else if (one.keepaliveAt !== undefined && now >= one.keepaliveAt) {
         this.#effects.push({ kind: "send", connection: one.id, bytes: keepaliveBytes });
         this.#restartKeepalive(one, now);

@@ -1,4 +1,12 @@
-import { type Blame, DecodeError, type IpAddress, type IpFamily, Ipv4, Ipv6, type Reader } from "@caracal/net";
+import {
+  type Blame,
+  DecodeError,
+  type IpAddress,
+  type IpFamily,
+  Ipv4,
+  Ipv6,
+  type Reader,
+} from "@caracal/net";
 import { AttributeCode, AttributeFlag, ErrorCode, Origin, UpdateError, asTrans } from "../iana.ts";
 import { type AsPath, decodeAsPath, mergeAs4Path } from "./as-path.ts";
 import { unicastFamily } from "./capability.ts";
@@ -136,7 +144,11 @@ function decodeOne(state: State, head: Head): void {
   const class_ = head.flags & (AttributeFlag.optional | AttributeFlag.transitive);
   if (class_ !== known.flags) {
     // RFC 7606 §3 c: wrong Optional or Transitive bits make the route unusable, not the session.
-    state.faults.push({ action: known.onFault ?? "withdraw", what: `attribute ${code} has wrong flags`, code });
+    state.faults.push({
+      action: known.onFault ?? "withdraw",
+      what: `attribute ${code} has wrong flags`,
+      code,
+    });
     if (code !== AttributeCode.mpReachNlri && code !== AttributeCode.mpUnreachNlri) return;
   }
   try {
@@ -261,11 +273,11 @@ const decoders: Readonly<Record<number, AttributeDecoder>> = {
     flags: transitive,
     onFault: "withdraw",
     decode: (state, body) => {
-      state.draft.largeCommunities = list(
-        body,
-        12,
-        (): LargeCommunity => [body.u32(), body.u32(), body.u32()],
-      );
+      state.draft.largeCommunities = list(body, 12, (): LargeCommunity => [
+        body.u32(),
+        body.u32(),
+        body.u32(),
+      ]);
     },
   },
 };

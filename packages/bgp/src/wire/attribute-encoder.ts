@@ -1,4 +1,4 @@
-import { IpAddress, type IpFamily, Writer } from "@caracal/net";
+import { IpAddress, type IpFamily, type Writer } from "@caracal/net";
 import { Afi, AttributeCode, AttributeFlag, Safi } from "../iana.ts";
 import { encodeAsPath, needsAs4Path, toTwoOctets } from "./as-path.ts";
 import { type PathAttributes } from "./path-attributes.ts";

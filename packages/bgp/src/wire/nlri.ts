@@ -72,7 +72,7 @@ export class NlriCursor {
 export function decodeNlri(reader: Reader, family: IpFamily, addPath: boolean): NlriBlock {
   const bytes = reader.rest();
   const most = family === 4 ? 32 : 128;
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     if (addPath) at += 4;
     const length = bytes[at];
     if (length === undefined) reader.fail("a path identifier without a prefix");

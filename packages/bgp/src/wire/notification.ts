@@ -35,7 +35,8 @@ const maxDataBytes = 1024;
 export function notificationText({ code, subcode, data }: Notification): string {
   const known = texts[code]?.[subcode] ?? texts[code]?.[0];
   if (known === undefined) return `Unknown error ${code}.${subcode}`;
-  const named = texts[code]?.[subcode] === undefined && subcode !== 0 ? `${known} (subcode ${subcode})` : known;
+  const named =
+    texts[code]?.[subcode] === undefined && subcode !== 0 ? `${known} (subcode ${subcode})` : known;
   const said = shutdownMessage(code, subcode, data);
   return said === undefined ? named : `${named}: ${said}`;
 }

@@ -38,7 +38,14 @@ export function decodeOpen(bytes: Uint8Array): Open {
   const bgpIdentifier = Ipv4.of(reader.u32());
   // RFC 6286 §2.2: zero is not an identifier.
   if (bgpIdentifier === 0) reader.fail("BGP identifier 0.0.0.0", blame(OpenError.badBgpIdentifier));
-  return { kind: "open", version, myAs, holdTimeS, bgpIdentifier, capabilities: decodeParameters(bytes, reader) };
+  return {
+    kind: "open",
+    version,
+    myAs,
+    holdTimeS,
+    bgpIdentifier,
+    capabilities: decodeParameters(bytes, reader),
+  };
 }
 
 export function encodeOpen(open: Open): Uint8Array {

@@ -57,15 +57,16 @@ export class UpdateWriter {
     if (!as4) encodeAs4Attributes(encoded, attributes);
     const fixedBytes = headerBytes + 4 + encoded.length + (family === 6 ? mpHeadBytes + 33 : 0);
     if (fixedBytes + this.#maxNlriBytes > maxMessageBytes) return false;
-    for (let index = 0; index < count; ) {
-      index = family === 4 ? this.#reach4(index, count, write) : this.#reach6(attributes, index, count, write);
+    for (let index = 0; index < count;) {
+      index =
+        family === 4 ? this.#reach4(index, count, write) : this.#reach6(attributes, index, count, write);
     }
     return true;
   }
 
   withdraw(count: number, write: WriteNlri): void {
     const out = this.#out;
-    for (let index = 0; index < count; ) {
+    for (let index = 0; index < count;) {
       const start = beginFrame(out, MessageType.update);
       const room = (): boolean => out.length - start + this.#maxNlriBytes <= maxMessageBytes - 2;
       if (this.#encoding.family === 4) {

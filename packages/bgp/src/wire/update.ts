@@ -67,7 +67,13 @@ function assemble(withdrawn4: NlriBlock, decoded: DecodedAttributes, announced4:
     if (attributes === undefined) withdrawn.push(nlri);
     else announced.push({ nlri, attributes });
   }
-  return { kind: "update", withdrawn, announced, endOfRib: endOfRib(withdrawn4, decoded, announced4), faults };
+  return {
+    kind: "update",
+    withdrawn,
+    announced,
+    endOfRib: endOfRib(withdrawn4, decoded, announced4),
+    faults,
+  };
 }
 
 /** RFC 7606 §3 d: a missing mandatory attribute withdraws. RFC 4760 §3: NEXT_HOP is needed for plain prefixes only. */

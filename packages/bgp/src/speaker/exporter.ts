@@ -1,0 +1,208 @@
+import { type IpAddress, IpAddress as Ip, type IpFamily } from "@caracal/net";
+import { type ExportSource, type GroupTraits } from "../export/export-rules.ts";
+import { type ExportCounts, type GroupMember, noExports } from "../export/group-member.ts";
+import { type Policies } from "../export/policy.ts";
+import { type SendTo, UpdateGroup } from "../export/update-group.ts";
+import { type AttributeId, type AttributeTable } from "../rib/attribute-table.ts";
+import { type Decision } from "../rib/decision.ts";
+import { type PrefixSlot } from "../rib/prefix-slots.ts";
+import { type Rib } from "../rib/rib.ts";
+import { type PeerIndex } from "../rib/route-rows.ts";
+import { type Negotiated } from "../session/negotiated.ts";
+import { type Peer } from "./peer.ts";
+
+/** Keeps the update groups: which peers share one, and what each still has to hear. */
+export class Exporter {
+  readonly #attributes: AttributeTable;
+  readonly #decision: Decision;
+  readonly #rib: (family: IpFamily) => Rib;
+  readonly #source: (index: PeerIndex) => ExportSource | undefined;
+  readonly #groups = new Map<string, UpdateGroup>();
+  policies: Policies = new Map();
+
+  constructor(
+    attributes: AttributeTable,
+    decision: Decision,
+    rib: (family: IpFamily) => Rib,
+    source: (index: PeerIndex) => ExportSource | undefined,
+  ) {
+    this.#attributes = attributes;
+    this.#decision = decision;
+    this.#rib = rib;
+    this.#source = source;
+  }
+
+  /** Tells a peer whose session just came up everything. */
+  join(peer: Peer, negotiated: Negotiated): void {
+    for (const family of negotiated.families) this.#group(traits(peer, negotiated, family)).join(peer.index);
+  }
+
+  leave(peer: Peer): void {
+    for (const [key, group] of this.#groups) {
+      if (!group.members.has(peer.index)) continue;
+      group.leave(peer.index);
+      this.#closeIfEmpty(key, group);
+    }
+  }
+
+  /** The peer's configuration changed without its session: it may belong to other groups now. */
+  move(peer: Peer): void {
+    const { negotiated } = peer;
+    if (negotiated === undefined) return;
+    for (const family of negotiated.families) {
+      const next = this.#group(traits(peer, negotiated, family));
+      if (next.members.has(peer.index)) continue;
+      const member = next.join(peer.index);
+      for (const [key, group] of this.#groups) {
+        const old =
+          group === next || group.traits.family !== family ? undefined : group.members.get(peer.index);
+        if (old === undefined) continue;
+        member.inherit(old);
+        this.#noteHeld(group, member, family);
+        group.leave(peer.index);
+        this.#closeIfEmpty(key, group);
+      }
+    }
+  }
+
+  /** The peer wants everything again (RFC 2918 §4). */
+  refresh(peer: Peer, family: IpFamily): void {
+    for (const group of this.#groups.values()) {
+      if (group.traits.family === family) group.members.get(peer.index)?.restart();
+    }
+  }
+
+  setCongested(peer: Peer, full: boolean): void {
+    for (const group of this.#groups.values()) {
+      const member = group.members.get(peer.index);
+      if (member !== undefined) member.congested = full;
+    }
+  }
+
+  /** A policy of this name changed: says which families need all their prefixes considered. */
+  policyChanged(name: string): Set<IpFamily> {
+    const families = new Set<IpFamily>();
+    for (const group of this.#groups.values()) {
+      if (group.traits.exportPolicy !== name) continue;
+      group.policyChanged();
+      families.add(group.traits.family);
+    }
+    return families;
+  }
+
+  consider(family: IpFamily, slot: PrefixSlot): void {
+    for (const group of this.#groups.values()) if (group.traits.family === family) group.consider(slot);
+  }
+
+  /** Has every prefix compared anew, for groups whose policy changed. */
+  considerAll(rib: Rib, name: string): void {
+    for (const group of this.#groups.values()) {
+      if (group.traits.family !== rib.family || group.traits.exportPolicy !== name) continue;
+      for (let slot = 1; slot < rib.slots.bound; slot += 1) if (rib.slots.has(slot)) group.consider(slot);
+    }
+  }
+
+  /** Sends what is due. `mayEndRib`: our own first selection is done (RFC 4724 §4.1). */
+  flush(mayEndRib: boolean, send: SendTo): void {
+    for (const group of this.#groups.values()) {
+      group.flush(send);
+      for (const member of group.members.values()) group.catchUp(member, mayEndRib, send);
+    }
+  }
+
+  /** Whether a peer that could be told more has not been told all. */
+  get hasBacklog(): boolean {
+    for (const group of this.#groups.values()) {
+      for (const member of group.members.values()) if (member.hasBacklog && !member.congested) return true;
+    }
+    return false;
+  }
+
+  forget(id: AttributeId): void {
+    for (const group of this.#groups.values()) group.forget(id);
+  }
+
+  /** What a group worked out from a peer's identifier or role may be wrong from now on. */
+  forgetExports(): void {
+    for (const group of this.#groups.values()) group.policyChanged();
+  }
+
+  /** Routes told to a peer, and its counts over all families. */
+  summary(peer: Peer): { exported: number; counts: ExportCounts } {
+    const counts = noExports();
+    let exported = 0;
+    for (const group of this.#groups.values()) {
+      const member = group.members.get(peer.index);
+      if (member === undefined) continue;
+      exported += group.exportedTo(peer.index);
+      addCounts(counts, group.countsOf(member));
+    }
+    return { exported, counts };
+  }
+
+  /** What the peer holds from its old group is withdrawn or told anew, prefix by prefix. */
+  #noteHeld(old: UpdateGroup, member: GroupMember, family: IpFamily): void {
+    const { slots } = this.#rib(family);
+    for (let slot = 1; slot < slots.bound; slot += 1) {
+      const held = slots.has(slot) ? old.heldPaths(slot) : [];
+      if (held.length > 0) member.missed(slot, held, true);
+    }
+  }
+
+  #group(wanted: GroupTraits): UpdateGroup {
+    const key = JSON.stringify(wanted, (_key, value: unknown) =>
+      typeof value === "bigint" ? `${value}n` : value,
+    );
+    const found = this.#groups.get(key);
+    if (found !== undefined) return found;
+    const group = new UpdateGroup(wanted, {
+      rib: this.#rib(wanted.family),
+      attributes: this.#attributes,
+      decision: this.#decision,
+      source: this.#source,
+      policy: () => this.policies.get(wanted.exportPolicy),
+    });
+    this.#groups.set(key, group);
+    return group;
+  }
+
+  #closeIfEmpty(key: string, group: UpdateGroup): void {
+    if (group.members.size > 0) return;
+    group.close();
+    this.#groups.delete(key);
+  }
+}
+
+function traits(peer: Peer, negotiated: Negotiated, family: IpFamily): GroupTraits {
+  const { config } = peer;
+  return {
+    family,
+    external: negotiated.external,
+    as4: negotiated.as4,
+    addPath: negotiated.addPathSend.includes(family),
+    localAsn: peer.localAsn,
+    selfNextHop: selfNextHop(negotiated.localAddress, config.otherFamilyAddress, family),
+    nextHop: config.nextHop,
+    reflectorClient: config.reflectorClient,
+    clusterId: peer.clusterId,
+    exportPolicy: config.exportPolicy,
+  };
+}
+
+function selfNextHop(
+  local: IpAddress,
+  other: IpAddress | undefined,
+  family: IpFamily,
+): IpAddress | undefined {
+  if (Ip.family(local) === family) return local;
+  return other !== undefined && Ip.family(other) === family ? other : undefined;
+}
+
+function addCounts(sum: ExportCounts, one: ExportCounts): void {
+  sum.updatesReceived += one.updatesReceived;
+  sum.updatesRejected += one.updatesRejected;
+  sum.updatesFiltered += one.updatesFiltered;
+  sum.updatesAccepted += one.updatesAccepted;
+  sum.withdrawsReceived += one.withdrawsReceived;
+  sum.withdrawsAccepted += one.withdrawsAccepted;
+}

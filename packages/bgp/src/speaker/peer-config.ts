@@ -1,0 +1,84 @@
+import { type IpAddress, type IpFamily, type Ipv4 } from "@caracal/net";
+import { type SessionTimers, defaultTimers } from "../session/session-config.ts";
+
+/** One neighbour, as plain data. Policies are named, so that a configuration can be stored and compared. */
+export interface PeerConfig {
+  /** Unique; peers are compared by it when the list changes. */
+  readonly name: string;
+  readonly address: IpAddress;
+  readonly port: number;
+  readonly asn: number;
+  /** Our AS number towards this peer; absent: the speaker's. */
+  readonly localAsn?: number;
+  /** What our end of an outgoing connection is bound to; absent: the system chooses. */
+  readonly sourceAddress?: IpAddress;
+  /** The next hop "self" in the family that the session itself does not run over. */
+  readonly otherFamilyAddress?: IpAddress;
+  readonly passive: boolean;
+  readonly timers: SessionTimers;
+  readonly families: readonly IpFamily[];
+  readonly addPathReceive: boolean;
+  readonly addPathSend: boolean;
+  /** Seconds that the peer may keep our routes while we are away (RFC 4724); absent: no graceful restart. */
+  readonly restartTimeS?: number;
+  /** "default": external peers get our address, internal ones what we got. */
+  readonly nextHop: "default" | "self" | "keep";
+  /** RFC 4456: what other internal peers say is told to this one, and the reverse. */
+  readonly reflectorClient: boolean;
+  /** Absent: the router identifier. */
+  readonly clusterId?: Ipv4;
+  /** How often our AS may stand in a path from this peer. */
+  readonly allowLocalAs: number;
+  readonly importPolicy: string;
+  readonly exportPolicy: string;
+}
+
+/** What a peer is by itself, and what Calico's defaults make of the rest. */
+export type PeerInput = Partial<PeerConfig> & Pick<PeerConfig, "name" | "address" | "asn">;
+
+/** Fills in Calico's defaults: both families' timers, add-path and graceful restart on, no policy. */
+export function peerConfig(input: PeerInput): PeerConfig {
+  return {
+    port: 179,
+    passive: false,
+    timers: defaultTimers,
+    families: [typeof input.address === "number" ? 4 : 6],
+    addPathReceive: true,
+    addPathSend: true,
+    restartTimeS: 120,
+    nextHop: "default",
+    reflectorClient: false,
+    allowLocalAs: 0,
+    importPolicy: "",
+    exportPolicy: "",
+    ...input,
+  };
+}
+
+/** What a change of a peer's configuration costs. */
+export type PeerChange = "none" | "soft" | "reset";
+
+/** Only what stands in OPEN, or decides who talks to whom, costs the session. */
+export function comparePeers(before: PeerConfig, after: PeerConfig): PeerChange {
+  const hard = (peer: PeerConfig): string =>
+    JSON.stringify([
+      String(peer.address),
+      peer.port,
+      peer.asn,
+      peer.localAsn,
+      String(peer.sourceAddress),
+      peer.families,
+      peer.addPathReceive,
+      peer.addPathSend,
+      peer.restartTimeS,
+      peer.timers.holdTimeMs,
+      peer.timers.keepaliveMs,
+    ]);
+  if (hard(before) !== hard(after)) return "reset";
+  return fingerprint(before) === fingerprint(after) ? "none" : "soft";
+}
+
+function fingerprint(peer: PeerConfig): string {
+  const entries = Object.entries(peer).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return JSON.stringify(entries, (_key, value: unknown) => (typeof value === "bigint" ? `${value}n` : value));
+}

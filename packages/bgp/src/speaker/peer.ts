@@ -1,0 +1,110 @@
+import { type IpFamily, Ipv4 } from "@caracal/net";
+import { type ExportSource } from "../export/export-rules.ts";
+import { type PeerIndex } from "../rib/route-rows.ts";
+import { type Negotiated } from "../session/negotiated.ts";
+import { type Millis, type SessionConfig } from "../session/session-config.ts";
+import { Session } from "../session/session.ts";
+import { type PeerConfig } from "./peer-config.ts";
+import { type SpeakerConfig } from "./speaker-events.ts";
+
+/** Counts of routes heard, in BIRD's words. */
+export interface ImportCounts {
+  updatesReceived: number;
+  /** A route that has us in it already. */
+  updatesRejected: number;
+  updatesFiltered: number;
+  /** The same as before. */
+  updatesIgnored: number;
+  updatesAccepted: number;
+  withdrawsReceived: number;
+  /** Of a route that was not there. */
+  withdrawsIgnored: number;
+  withdrawsAccepted: number;
+}
+
+/** One neighbour with its session and what the speaker remembers of it. */
+export class Peer {
+  readonly index: PeerIndex;
+  readonly session: Session;
+  config: PeerConfig;
+  readonly localAsn: number;
+  readonly #routerId: Ipv4;
+  /** Of the current session. */
+  negotiated: Negotiated | undefined;
+  /** When the state shown was entered. */
+  since: Millis;
+  readonly imports: ImportCounts = {
+    updatesReceived: 0,
+    updatesRejected: 0,
+    updatesFiltered: 0,
+    updatesIgnored: 0,
+    updatesAccepted: 0,
+    withdrawsReceived: 0,
+    withdrawsIgnored: 0,
+    withdrawsAccepted: 0,
+  };
+  /** Families whose routes outlive the last session for now (RFC 4724 §4.2). */
+  readonly staleFamilies: Set<IpFamily> = new Set();
+  staleUntil: Millis | undefined;
+  /** Families whose first exchange the peer has completed in this session. */
+  readonly endOfRib: Set<IpFamily> = new Set();
+  #remoteId: Ipv4 = Ipv4.of(0);
+
+  constructor(
+    index: PeerIndex,
+    config: PeerConfig,
+    speaker: SpeakerConfig,
+    random: () => number,
+    now: Millis,
+  ) {
+    this.index = index;
+    this.config = config;
+    this.localAsn = config.localAsn ?? speaker.asn;
+    this.#routerId = speaker.routerId;
+    this.since = now;
+    this.session = new Session(sessionConfig(config, speaker), random);
+  }
+
+  get clusterId(): Ipv4 {
+    return this.config.clusterId ?? this.#routerId;
+  }
+
+  get external(): boolean {
+    return this.localAsn !== this.config.asn;
+  }
+
+  begin(negotiated: Negotiated): void {
+    this.negotiated = negotiated;
+    this.#remoteId = negotiated.remoteId;
+    this.endOfRib.clear();
+  }
+
+  /** What decision and export need to know; of the last session while there is none. */
+  get facts(): ExportSource {
+    const { name, address, reflectorClient } = this.config;
+    return { name, address, external: this.external, routerId: this.#remoteId, reflectorClient };
+  }
+
+  /** Whether the peer has said all that it had when the session began; one that never says so counts as done. */
+  get isSynced(): boolean {
+    const { negotiated } = this;
+    if (negotiated === undefined) return false;
+    if (negotiated.gracefulRestart === undefined) return true;
+    return negotiated.families.every((family) => this.endOfRib.has(family));
+  }
+}
+
+function sessionConfig(config: PeerConfig, speaker: SpeakerConfig): SessionConfig {
+  return {
+    name: config.name,
+    routerId: speaker.routerId,
+    localAsn: config.localAsn ?? speaker.asn,
+    peerAsn: config.asn,
+    passive: config.passive,
+    timers: config.timers,
+    families: config.families,
+    addPathReceive: config.addPathReceive,
+    addPathSend: config.addPathSend,
+    restartTimeS: config.restartTimeS,
+  };
+}

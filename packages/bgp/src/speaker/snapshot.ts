@@ -1,0 +1,216 @@
+import { type IpAddress, type IpFamily, type Ipv4, type Prefix } from "@caracal/net";
+import { type ExportCounts } from "../export/group-member.ts";
+import { type RouteSource } from "../export/policy.ts";
+import { routeSource } from "../export/update-group.ts";
+import { type AttributeTable } from "../rib/attribute-table.ts";
+import { type NextHops } from "../rib/next-hops.ts";
+import { type PrefixSlot } from "../rib/prefix-slots.ts";
+import { type Rib } from "../rib/rib.ts";
+import { type PeerIndex, RouteFlag, type RouteRow } from "../rib/route-rows.ts";
+import { type Millis, type SessionState } from "../session/session-config.ts";
+import { CapabilityCode } from "../iana.ts";
+import { type Capability } from "../wire/capability.ts";
+import { type PathAttributes } from "../wire/path-attributes.ts";
+import { type ImportCounts, type Peer } from "./peer.ts";
+
+/** A timer as BIRD shows it: what is left of what. */
+export interface TimerSnapshot {
+  readonly leftMs: Millis;
+  readonly ofMs: Millis;
+}
+
+/** What a show command tells of one peer. */
+export interface PeerSnapshot {
+  readonly name: string;
+  readonly address: IpAddress;
+  readonly port: number;
+  readonly asn: number;
+  readonly localAsn: number;
+  readonly external: boolean;
+  readonly passive: boolean;
+  readonly reflectorClient: boolean;
+  /** BIRD's protocol state: "up" with an Established session, else "start". */
+  readonly protocolState: "up" | "start";
+  readonly state: SessionState;
+  readonly since: Millis;
+  /** `Socket: Connection refused`; empty while Established. */
+  readonly lastError: string;
+  /** Only while Established. */
+  readonly session: SessionSnapshot | undefined;
+  readonly importedCount: number;
+  readonly exportedCount: number;
+  readonly preferredCount: number;
+  readonly staleCount: number;
+  readonly imports: ImportCounts;
+  readonly exports: ExportCounts;
+}
+
+export interface SessionSnapshot {
+  readonly neighborId: Ipv4;
+  readonly sourceAddress: IpAddress;
+  /** The peer's, in BIRD's words: `refresh restart-able AS4 add-path-rx add-path-tx`. */
+  readonly neighborCapabilities: readonly string[];
+  readonly families: readonly IpFamily[];
+  readonly as4: boolean;
+  readonly addPathReceive: boolean;
+  readonly addPathSend: boolean;
+  /** Absent: the ends agreed on none. */
+  readonly hold: TimerSnapshot | undefined;
+  readonly keepalive: TimerSnapshot | undefined;
+}
+
+/** One path to a prefix. */
+export interface RouteSnapshot {
+  readonly prefix: Prefix;
+  readonly source: RouteSource;
+  /** The peer's address; absent for a local route. */
+  readonly from: IpAddress | undefined;
+  readonly pathId: number;
+  /** After import policy; before it for a route that was not accepted. */
+  readonly attributes: PathAttributes;
+  readonly best: boolean;
+  /** Why the route takes no part, if so. */
+  readonly state: "valid" | "unreachable" | "filtered" | "looped";
+  readonly stale: boolean;
+  /** Interior cost of the next hop; absent when it cannot be reached or is the speaker itself. */
+  readonly igpMetric: number | undefined;
+  /** Seconds on the driver's clock. */
+  readonly sinceS: number;
+}
+
+export interface RouteCounts {
+  imported: number;
+  preferred: number;
+  stale: number;
+}
+
+/** Counts all peers' routes in one walk. */
+export function countRoutes(ribs: readonly Rib[]): Map<PeerIndex, RouteCounts> {
+  const counts = new Map<PeerIndex, RouteCounts>();
+  for (const rib of ribs) {
+    const { rows } = rib;
+    for (let row = 1; row < rows.bound; row += 1) {
+      const slot = rows.slot(row);
+      if (slot === 0) continue;
+      let one = counts.get(rows.peer(row));
+      if (one === undefined) {
+        one = { imported: 0, preferred: 0, stale: 0 };
+        counts.set(rows.peer(row), one);
+      }
+      if (rows.accepted(row) !== 0) one.imported += 1;
+      if (rib.best(slot) === row) one.preferred += 1;
+      if (rows.has(row, RouteFlag.stale)) one.stale += 1;
+    }
+  }
+  return counts;
+}
+
+export function snapshotPeer(
+  peer: Peer,
+  routes: RouteCounts | undefined,
+  exported: { readonly exported: number; readonly counts: ExportCounts },
+  now: Millis,
+): PeerSnapshot {
+  const { config, session } = peer;
+  const isUp = session.state === "Established";
+  return {
+    name: config.name,
+    address: config.address,
+    port: config.port,
+    asn: config.asn,
+    localAsn: peer.localAsn,
+    external: peer.external,
+    passive: config.passive,
+    reflectorClient: config.reflectorClient,
+    protocolState: isUp ? "up" : "start",
+    state: session.state,
+    since: peer.since,
+    lastError: isUp ? "" : session.lastError,
+    session: snapshotSession(peer, now),
+    importedCount: routes?.imported ?? 0,
+    preferredCount: routes?.preferred ?? 0,
+    staleCount: routes?.stale ?? 0,
+    exportedCount: exported.exported,
+    imports: { ...peer.imports },
+    exports: exported.counts,
+  };
+}
+
+/** All paths to a prefix, the best first. */
+export function snapshotRoutes(
+  rib: Rib,
+  slot: PrefixSlot,
+  attributes: AttributeTable,
+  nextHops: NextHops,
+  peer: (index: PeerIndex) => Peer | undefined,
+): RouteSnapshot[] {
+  const { rows } = rib;
+  const list: RouteSnapshot[] = [];
+  for (let row = rib.first(slot); row !== 0; row = rows.next(row)) {
+    const id = rows.accepted(row) === 0 ? rows.received(row) : rows.accepted(row);
+    const value = attributes.get(id);
+    const from = peer(rows.peer(row));
+    const metric = value.nextHop === undefined ? undefined : nextHops.metric(value.nextHop);
+    const isReachable = from === undefined || metric === undefined || metric !== Infinity;
+    const route: RouteSnapshot = {
+      prefix: rib.slots.prefix(slot),
+      source: routeSource(from?.facts),
+      from: from?.config.address,
+      pathId: rows.pathId(row),
+      attributes: value,
+      best: rib.best(slot) === row,
+      state: routeState(rib, row, isReachable),
+      stale: rows.has(row, RouteFlag.stale),
+      igpMetric: metric === Infinity ? undefined : metric,
+      sinceS: rows.sinceS(row),
+    };
+    if (route.best) list.unshift(route);
+    else list.push(route);
+  }
+  return list;
+}
+
+function routeState(rib: Rib, row: RouteRow, isReachable: boolean): RouteSnapshot["state"] {
+  if (rib.rows.has(row, RouteFlag.looped)) return "looped";
+  if (rib.rows.has(row, RouteFlag.filtered)) return "filtered";
+  return isReachable ? "valid" : "unreachable";
+}
+
+function snapshotSession(peer: Peer, now: Millis): SessionSnapshot | undefined {
+  const { negotiated } = peer;
+  const connection = peer.session.established;
+  if (negotiated === undefined || connection === undefined) return undefined;
+  const timer = (at: Millis | undefined, ofMs: Millis): TimerSnapshot | undefined =>
+    at === undefined ? undefined : { leftMs: Math.max(0, at - now), ofMs };
+  return {
+    neighborId: negotiated.remoteId,
+    sourceAddress: negotiated.localAddress,
+    neighborCapabilities: capabilityWords(negotiated.capabilities),
+    families: negotiated.families,
+    as4: negotiated.as4,
+    addPathReceive: negotiated.addPathReceive.length > 0,
+    addPathSend: negotiated.addPathSend.length > 0,
+    hold: timer(connection.holdAt, negotiated.holdTimeMs),
+    keepalive: timer(connection.keepaliveAt, negotiated.keepaliveMs),
+  };
+}
+
+function capabilityWords(capabilities: readonly Capability[]): string[] {
+  const has = (kind: Capability["kind"]): boolean => capabilities.some((one) => one.kind === kind);
+  const addPath = capabilities.find((one) => one.kind === "addPath")?.families ?? [];
+  const restart = capabilities.find((one) => one.kind === "gracefulRestart");
+  const isLlgrAware = capabilities.some(
+    (one) => one.kind === "opaque" && one.code === CapabilityCode.longLivedGracefulRestart,
+  );
+  const words: readonly (readonly [string, boolean])[] = [
+    ["refresh", has("routeRefresh")],
+    ["enhanced-refresh", has("enhancedRouteRefresh")],
+    ["restart-able", restart !== undefined && restart.families.length > 0],
+    ["restart-aware", restart !== undefined && restart.families.length === 0],
+    ["llgr-aware", isLlgrAware],
+    ["AS4", has("fourOctetAs")],
+    ["add-path-rx", addPath.some((one) => one.receive)],
+    ["add-path-tx", addPath.some((one) => one.send)],
+  ];
+  return words.filter(([, isOn]) => isOn).map(([word]) => word);
+}

@@ -1,0 +1,117 @@
+import { type IpAddress, type Ipv4, type Prefix } from "@caracal/net";
+import { type RouteSource } from "../export/policy.ts";
+import { type Resolution } from "../rib/next-hops.ts";
+import { type ConnectionId, type Millis, type SessionState } from "../session/session-config.ts";
+import { type LargeCommunity, type PathAttributes } from "../wire/path-attributes.ts";
+import { type PeerConfig } from "./peer-config.ts";
+
+/** The speaker as a whole. */
+export interface SpeakerConfig {
+  readonly routerId: Ipv4;
+  readonly asn: number;
+  /** This process takes the place of one that may have been killed, and the kernel kept its routes (RFC 4724 §4.1). */
+  readonly restarting: boolean;
+  /** The longest wait for the peers' End-of-RIB (RFC 4724 §4.1: Selection_Deferral_Timer). */
+  readonly selectionDeferralMs: Millis;
+  /** How long a returned peer's old routes are kept without its End-of-RIB (RFC 4724 §4.2). */
+  readonly staleRoutesMs: Millis;
+}
+
+export const defaultSpeakerTimes: Pick<SpeakerConfig, "selectionDeferralMs" | "staleRoutesMs"> = {
+  selectionDeferralMs: 30_000,
+  staleRoutesMs: 120_000,
+};
+
+/** A prefix that this speaker is the source of. */
+export interface LocalRoute {
+  readonly prefix: Prefix;
+  /** Absent: the speaker itself, by each session's own address. */
+  readonly nextHop?: IpAddress;
+  readonly med?: number;
+  readonly localPref?: number;
+  readonly communities?: readonly number[];
+  readonly largeCommunities?: readonly LargeCommunity[];
+}
+
+/** Everything that happens to a speaker: plain data, which `formatEvent` writes as a line and `parseEvent` reads. */
+export type SpeakerEvent =
+  /** The peers are now these; only what differs is touched. */
+  | { readonly kind: "peers"; readonly peers: readonly PeerConfig[] }
+  /** The local routes are now these. */
+  | { readonly kind: "localRoutes"; readonly routes: readonly LocalRoute[] }
+  /** An outgoing connection stands. */
+  | { readonly kind: "connected"; readonly connection: ConnectionId; readonly localAddress: IpAddress }
+  /** Somebody connected. The peer is found by its address; an unknown one is refused. */
+  | {
+      readonly kind: "accepted";
+      readonly connection: ConnectionId;
+      readonly localAddress: IpAddress;
+      readonly remoteAddress: IpAddress;
+    }
+  | { readonly kind: "failed"; readonly connection: ConnectionId; readonly reason: string }
+  /** Bytes are read during the call only. */
+  | { readonly kind: "received"; readonly connection: ConnectionId; readonly bytes: Uint8Array }
+  /** The queue of a connection is full, or has room again. */
+  | { readonly kind: "congested"; readonly connection: ConnectionId; readonly full: boolean }
+  /** Next hops may resolve differently from now on. */
+  | { readonly kind: "resolution" }
+  | { readonly kind: "reset"; readonly peer: string }
+  /** Gracefully: without a NOTIFICATION, so that peers keep our routes until we are back. */
+  | { readonly kind: "stop"; readonly graceful: boolean }
+  | { readonly kind: "tick" };
+
+/** What a speaker wants done, in order. */
+export type SpeakerEffect =
+  | {
+      readonly kind: "connect";
+      readonly connection: ConnectionId;
+      readonly address: IpAddress;
+      readonly port: number;
+      readonly sourceAddress: IpAddress | undefined;
+    }
+  /** The same array may go to several connections. */
+  | { readonly kind: "send"; readonly connection: ConnectionId; readonly bytes: Uint8Array }
+  /** After all that was sent; no further events of this connection are wanted. */
+  | { readonly kind: "close"; readonly connection: ConnectionId }
+  | { readonly kind: "bestRoutes"; readonly changes: readonly BestRouteChange[] }
+  /** All peers have said what they have, or the wait is over: what was not named is gone. Once in a speaker's life. */
+  | { readonly kind: "initialSync" }
+  | { readonly kind: "log"; readonly fact: SpeakerFact };
+
+export interface BestNextHop {
+  readonly address: IpAddress;
+  readonly resolution: Resolution;
+}
+
+/** What to do with packets for a prefix. Repeats are possible: the receiver compares. */
+export type BestRouteChange =
+  | {
+      readonly kind: "reach";
+      readonly prefix: Prefix;
+      readonly source: RouteSource;
+      readonly attributes: PathAttributes;
+      /** Of the best route first, then of those that are as good; empty for a local route to the speaker itself. */
+      readonly nextHops: readonly BestNextHop[];
+    }
+  | { readonly kind: "unreach"; readonly prefix: Prefix };
+
+/** What a log or a metric may want to know. */
+export type SpeakerFact =
+  | {
+      readonly kind: "sessionState";
+      readonly peer: string;
+      readonly from: SessionState;
+      readonly to: SessionState;
+      readonly reason: string;
+    }
+  | { readonly kind: "refused"; readonly remoteAddress: IpAddress }
+  /** An UPDATE with a fault that RFC 7606 deals with. */
+  | {
+      readonly kind: "attributeFault";
+      readonly peer: string;
+      readonly attribute: number;
+      readonly action: "withdraw" | "discard";
+      readonly what: string;
+    }
+  | { readonly kind: "staleRoutesKept"; readonly peer: string; readonly untilMs: Millis }
+  | { readonly kind: "staleRoutesRemoved"; readonly peer: string; readonly count: number };

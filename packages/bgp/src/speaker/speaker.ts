@@ -1,0 +1,484 @@
+import { type IpAddress, type IpFamily, type Prefix } from "@caracal/net";
+import { type ExportSource } from "../export/export-rules.ts";
+import { type Policies } from "../export/policy.ts";
+import { CeaseCode, RefreshKind } from "../iana.ts";
+import { AttributeTable } from "../rib/attribute-table.ts";
+import { Decision } from "../rib/decision.ts";
+import { type NextHopResolver, NextHops } from "../rib/next-hops.ts";
+import { Rib } from "../rib/rib.ts";
+import { type PeerIndex } from "../rib/route-rows.ts";
+import { type Negotiated } from "../session/negotiated.ts";
+import { type ConnectionId, type Millis } from "../session/session-config.ts";
+import { type SessionEffect, type SessionEvent } from "../session/session-events.ts";
+import { unicastFamily } from "../wire/capability.ts";
+import { prefixWords } from "../wire/nlri.ts";
+import { encodeRouteRefresh, type RouteRefresh } from "../wire/route-refresh.ts";
+import { type Update } from "../wire/update.ts";
+import { Exporter } from "./exporter.ts";
+import { Importer } from "./importer.ts";
+import { InitialSync } from "./initial-sync.ts";
+import { LocalRoutes } from "./local-routes.ts";
+import { type PeerConfig, comparePeers } from "./peer-config.ts";
+import { Peer } from "./peer.ts";
+import { Selector } from "./selector.ts";
+import {
+  type PeerSnapshot,
+  type RouteSnapshot,
+  countRoutes,
+  snapshotPeer,
+  snapshotRoutes,
+} from "./snapshot.ts";
+import {
+  type BestRouteChange,
+  type SpeakerConfig,
+  type SpeakerEffect,
+  type SpeakerEvent,
+  type SpeakerFact,
+} from "./speaker-events.ts";
+import { familiesPreserved, familiesToKeep, keepRoutes, removeRoutes } from "./stale-routes.ts";
+
+/** What the speaker takes from outside. */
+export interface SpeakerPorts {
+  readonly resolver: NextHopResolver;
+  /** Numbers from 0 up to 1, for jitter. */
+  readonly random: () => number;
+  readonly policies: Policies;
+}
+
+/** A BGP speaker without sockets or clock: sessions, tables, decision and announcements of one router. */
+export class Speaker {
+  readonly #config: SpeakerConfig;
+  readonly #ports: SpeakerPorts;
+  readonly #attributes = new AttributeTable();
+  readonly #ribs: Readonly<Record<IpFamily, Rib>>;
+  readonly #nextHops: NextHops;
+  readonly #decision: Decision;
+  readonly #importer: Importer;
+  readonly #exporter: Exporter;
+  readonly #selector: Selector;
+  readonly #localRoutes: LocalRoutes;
+  readonly #sync: InitialSync;
+  /** By index; 0 is the speaker itself. */
+  readonly #peers: (Peer | undefined)[] = [undefined];
+  readonly #byName = new Map<string, Peer>();
+  readonly #byConnection = new Map<ConnectionId, Peer>();
+  #policies: Policies;
+  #effects: SpeakerEffect[] = [];
+  #refusedCount = 0;
+  #isStopped = false;
+
+  constructor(config: SpeakerConfig, ports: SpeakerPorts) {
+    this.#config = config;
+    this.#ports = ports;
+    this.#policies = ports.policies;
+    this.#ribs = { 4: new Rib(4, this.#attributes), 6: new Rib(6, this.#attributes) };
+    const rib = (family: IpFamily): Rib => this.#ribs[family];
+    const source = (index: PeerIndex): ExportSource | undefined => this.#peers[index]?.facts;
+    this.#nextHops = new NextHops(ports.resolver);
+    this.#decision = new Decision(this.#attributes, this.#nextHops, source);
+    this.#decision.localOnly = config.restarting;
+    this.#importer = new Importer(this.#attributes, config.routerId, rib);
+    this.#exporter = new Exporter(this.#attributes, this.#decision, rib, source);
+    this.#selector = new Selector(this.#attributes, this.#decision, this.#nextHops, source);
+    this.#localRoutes = new LocalRoutes(this.#attributes);
+    this.#sync = new InitialSync(config);
+    this.#importer.policies = ports.policies;
+    this.#exporter.policies = ports.policies;
+  }
+
+  /** Connections from addresses that are no peer's, since the start. */
+  get refusedCount(): number {
+    return this.#refusedCount;
+  }
+
+  /** Interned attribute sets, and routes of each family: for metrics. */
+  get sizes(): { readonly attributeSets: number; readonly routes4: number; readonly routes6: number } {
+    return {
+      attributeSets: this.#attributes.size,
+      routes4: this.#ribs[4].rows.size,
+      routes6: this.#ribs[6].rows.size,
+    };
+  }
+
+  /** When a "tick" is next due; in the past when there is more to tell right now. */
+  get deadline(): Millis | undefined {
+    if (this.#exporter.hasBacklog) return Number.NEGATIVE_INFINITY;
+    let least = this.#sync.deadline ?? Infinity;
+    for (const peer of this.#byName.values()) {
+      least = Math.min(least, peer.session.deadline ?? Infinity, peer.staleUntil ?? Infinity);
+    }
+    return least === Infinity ? undefined : least;
+  }
+
+  /** Advances the speaker. Effects are in the order in which they are to be carried out. */
+  handle(event: SpeakerEvent, now: Millis): readonly SpeakerEffect[] {
+    this.#effects = [];
+    this.#dispatch(event, now);
+    this.#settle(now);
+    return this.#effects;
+  }
+
+  /** Replaces policies; routes of peers that use a changed one are decided about again, without a session's reset. */
+  setPolicies(policies: Policies, now: Millis): readonly SpeakerEffect[] {
+    this.#effects = [];
+    const names = new Set([...policies.keys(), ...this.#policies.keys()]);
+    const changed = [...names].filter((name) => policies.get(name) !== this.#policies.get(name));
+    this.#policies = policies;
+    this.#importer.policies = policies;
+    this.#exporter.policies = policies;
+    for (const name of changed) {
+      for (const peer of this.#byName.values()) {
+        if (peer.config.importPolicy === name) this.#reconsider(peer);
+      }
+      for (const family of this.#exporter.policyChanged(name)) {
+        this.#exporter.considerAll(this.#ribs[family], name);
+      }
+    }
+    this.#settle(now);
+    return this.#effects;
+  }
+
+  /** In the order configured. */
+  peers(now: Millis): PeerSnapshot[] {
+    const counts = countRoutes([this.#ribs[4], this.#ribs[6]]);
+    return [...this.#byName.values()].map((peer) =>
+      snapshotPeer(peer, counts.get(peer.index), this.#exporter.summary(peer), now),
+    );
+  }
+
+  /** All paths, grouped by prefix, the best of each first; of one prefix only if one is named. */
+  routes(prefix?: Prefix): RouteSnapshot[] {
+    if (prefix !== undefined) {
+      const rib = this.#ribs[prefix.family];
+      return this.#routesOf(rib, rib.slots.find(prefixWords(prefix)));
+    }
+    return [this.#ribs[4], this.#ribs[6]].flatMap((rib) =>
+      Array.from({ length: rib.slots.bound }, (_, slot) => this.#routesOf(rib, slot)).flat(),
+    );
+  }
+
+  #routesOf(rib: Rib, slot: number): RouteSnapshot[] {
+    if (!rib.slots.has(slot)) return [];
+    return snapshotRoutes(rib, slot, this.#attributes, this.#nextHops, (index) => this.#peers[index]);
+  }
+
+  #dispatch(event: SpeakerEvent, now: Millis): void {
+    switch (event.kind) {
+      case "peers":
+        this.#setPeers(event.peers, now);
+        return;
+      case "localRoutes":
+        this.#localRoutes.replace(event.routes, (prefix) => this.#ribs[prefix.family], now);
+        return;
+      case "connected": {
+        const { connection, localAddress } = event;
+        this.#toConnection(connection, { kind: "Tcp_CR_Acked", connection, localAddress }, now);
+        return;
+      }
+      case "accepted":
+        this.#accept(event.connection, event.localAddress, event.remoteAddress, now);
+        return;
+      case "failed": {
+        const { connection, reason } = event;
+        this.#toConnection(connection, { kind: "TcpConnectionFails", connection, reason }, now);
+        this.#byConnection.delete(connection);
+        return;
+      }
+      case "received": {
+        const { connection, bytes } = event;
+        this.#toConnection(connection, { kind: "Received", connection, bytes }, now);
+        return;
+      }
+      case "congested":
+        this.#setCongested(event.connection, event.full);
+        return;
+      case "resolution":
+        this.#resolutionChanged();
+        return;
+      case "reset":
+        this.#reset(event.peer, now);
+        return;
+      case "stop":
+        this.#stop(event.graceful, now);
+        return;
+      case "tick":
+        this.#tick(now);
+        return;
+    }
+  }
+
+  #setPeers(configs: readonly PeerConfig[], now: Millis): void {
+    const wanted = new Map(configs.map((config) => [config.name, config]));
+    for (const peer of this.#byName.values()) {
+      if (!wanted.has(peer.config.name)) this.#removePeer(peer, CeaseCode.peerDeconfigured, now);
+    }
+    for (const config of wanted.values()) {
+      const peer = this.#byName.get(config.name);
+      if (peer === undefined) {
+        this.#addPeer(config, now);
+        continue;
+      }
+      const change = comparePeers(peer.config, config);
+      if (change === "soft") this.#changePeer(peer, config, now);
+      if (change !== "reset") continue;
+      this.#removePeer(peer, CeaseCode.otherConfigurationChange, now);
+      this.#addPeer(config, now);
+    }
+    this.#orderPeers(configs);
+    this.#sync.begin(now);
+  }
+
+  /** Show commands list the peers as they were configured. */
+  #orderPeers(configs: readonly PeerConfig[]): void {
+    for (const { name } of configs) {
+      const peer = this.#byName.get(name);
+      if (peer === undefined) continue;
+      this.#byName.delete(name);
+      this.#byName.set(name, peer);
+    }
+  }
+
+  #addPeer(config: PeerConfig, now: Millis): void {
+    const free = this.#peers.indexOf(undefined, 1);
+    const index = free < 0 ? this.#peers.length : free;
+    const peer = new Peer(index, config, this.#config, this.#ports.random, now);
+    peer.session.restarted = this.#config.restarting && !this.#sync.done;
+    this.#peers[index] = peer;
+    this.#byName.set(config.name, peer);
+    if (!this.#isStopped) this.#toSession(peer, { kind: "ManualStart" }, now);
+  }
+
+  #removePeer(peer: Peer, cease: number, now: Millis): void {
+    this.#toSession(peer, { kind: "ManualStop", cease }, now);
+    for (const rib of [this.#ribs[4], this.#ribs[6]]) removeRoutes(rib, peer.index, "all");
+    // Its routes' withdrawal names it as their source, so it must still be known while that is told.
+    this.#select();
+    this.#exporter.forgetExports();
+    this.#peers[peer.index] = undefined;
+    this.#byName.delete(peer.config.name);
+  }
+
+  #changePeer(peer: Peer, config: PeerConfig, now: Millis): void {
+    const before = peer.config;
+    peer.config = config;
+    peer.session.retime(config.timers, config.passive, now);
+    if (before.importPolicy !== config.importPolicy || before.allowLocalAs !== config.allowLocalAs) {
+      this.#reconsider(peer);
+    }
+    // A client's routes go where those of other internal peers do not.
+    if (before.reflectorClient !== config.reflectorClient)
+      for (const rib of [this.#ribs[4], this.#ribs[6]]) rib.markAllDirty();
+    this.#exporter.move(peer);
+  }
+
+  #reconsider(peer: Peer): void {
+    for (const rib of [this.#ribs[4], this.#ribs[6]]) this.#importer.reconsider(peer, rib);
+  }
+
+  #accept(connection: ConnectionId, localAddress: IpAddress, remoteAddress: IpAddress, now: Millis): void {
+    for (const peer of this.#byName.values()) {
+      if (peer.config.address !== remoteAddress) continue;
+      this.#byConnection.set(connection, peer);
+      this.#toSession(peer, { kind: "TcpConnectionConfirmed", connection, localAddress }, now);
+      return;
+    }
+    this.#refusedCount += 1;
+    this.#effects.push({ kind: "close", connection });
+    this.#log({ kind: "refused", remoteAddress });
+  }
+
+  #setCongested(connection: ConnectionId, full: boolean): void {
+    const peer = this.#byConnection.get(connection);
+    if (peer?.negotiated?.connection === connection) this.#exporter.setCongested(peer, full);
+  }
+
+  #resolutionChanged(): void {
+    const changes: BestRouteChange[] = [];
+    this.#selector.resolutionChanged([this.#ribs[4], this.#ribs[6]], changes, (rib, slot) =>
+      this.#exporter.consider(rib.family, slot),
+    );
+    this.#tellBest(changes);
+  }
+
+  #reset(name: string, now: Millis): void {
+    const peer = this.#byName.get(name);
+    if (peer === undefined) return;
+    this.#toSession(peer, { kind: "ManualStop", cease: CeaseCode.administrativeReset }, now);
+    this.#toSession(peer, { kind: "ManualStart" }, now);
+  }
+
+  #stop(graceful: boolean, now: Millis): void {
+    this.#isStopped = true;
+    const cease = graceful ? undefined : CeaseCode.administrativeShutdown;
+    for (const peer of this.#byName.values()) this.#toSession(peer, { kind: "ManualStop", cease }, now);
+  }
+
+  #tick(now: Millis): void {
+    for (const peer of this.#byName.values()) {
+      if ((peer.session.deadline ?? Infinity) <= now) this.#toSession(peer, { kind: "Tick" }, now);
+      if ((peer.staleUntil ?? Infinity) <= now) this.#dropStale(peer, [4, 6]);
+    }
+  }
+
+  #toConnection(connection: ConnectionId, event: SessionEvent, now: Millis): void {
+    const peer = this.#byConnection.get(connection);
+    if (peer === undefined) {
+      // A connection that was given up while the driver was still making it.
+      if (event.kind === "Tcp_CR_Acked") this.#effects.push({ kind: "close", connection });
+      return;
+    }
+    this.#toSession(peer, event, now);
+  }
+
+  #toSession(peer: Peer, event: SessionEvent, now: Millis): void {
+    for (const effect of peer.session.handle(event, now)) this.#apply(peer, effect, now);
+  }
+
+  #apply(peer: Peer, effect: SessionEffect, now: Millis): void {
+    switch (effect.kind) {
+      case "connect": {
+        const { address, port, sourceAddress } = peer.config;
+        this.#byConnection.set(effect.connection, peer);
+        this.#effects.push({ kind: "connect", connection: effect.connection, address, port, sourceAddress });
+        return;
+      }
+      case "close":
+        this.#byConnection.delete(effect.connection);
+        this.#effects.push(effect);
+        return;
+      case "send":
+        this.#effects.push(effect);
+        return;
+      case "state": {
+        peer.since = now;
+        const { from, to } = effect;
+        const reason = peer.session.lastError;
+        this.#log({ kind: "sessionState", peer: peer.config.name, from, to, reason });
+        return;
+      }
+      case "established":
+        this.#established(peer, effect.negotiated, now);
+        return;
+      case "lost":
+        this.#lost(peer, effect.graceful, now);
+        return;
+      case "update":
+        this.#updated(peer, effect.update, now);
+        return;
+      case "refresh":
+        this.#refreshed(peer, effect.refresh);
+        return;
+    }
+  }
+
+  #established(peer: Peer, negotiated: Negotiated, now: Millis): void {
+    peer.begin(negotiated);
+    if (peer.staleFamilies.size > 0) {
+      // RFC 4724 §4.2: what the peer does not forward any more goes at once; the rest waits for End-of-RIB.
+      const preserved = familiesPreserved(negotiated);
+      this.#dropStale(
+        peer,
+        [...peer.staleFamilies].filter((family) => !preserved.includes(family)),
+      );
+      if (peer.staleFamilies.size > 0) peer.staleUntil = now + this.#config.staleRoutesMs;
+    }
+    // So that its Adj-RIB-Out starts from what is chosen now.
+    this.#exporter.forgetExports();
+    this.#select();
+    this.#exporter.join(peer, negotiated);
+  }
+
+  #lost(peer: Peer, graceful: boolean, now: Millis): void {
+    const { negotiated } = peer;
+    this.#exporter.leave(peer);
+    peer.negotiated = undefined;
+    const kept = graceful && negotiated !== undefined && !this.#isStopped ? familiesToKeep(negotiated) : [];
+    for (const rib of [this.#ribs[4], this.#ribs[6]]) {
+      if (kept.includes(rib.family)) keepRoutes(rib, peer.index);
+      else removeRoutes(rib, peer.index, "all");
+    }
+    peer.staleFamilies.clear();
+    for (const family of kept) peer.staleFamilies.add(family);
+    const restartTimeS = negotiated?.gracefulRestart?.restartTimeS ?? 0;
+    peer.staleUntil = kept.length === 0 ? undefined : now + restartTimeS * 1000;
+    if (peer.staleUntil === undefined) return;
+    this.#log({ kind: "staleRoutesKept", peer: peer.config.name, untilMs: peer.staleUntil });
+  }
+
+  #updated(peer: Peer, update: Update, now: Millis): void {
+    for (const { action, what, code } of update.faults) {
+      this.#log({ kind: "attributeFault", peer: peer.config.name, attribute: code, action, what });
+    }
+    if (update.endOfRib !== undefined) {
+      peer.endOfRib.add(update.endOfRib);
+      this.#dropStale(peer, [update.endOfRib]);
+      return;
+    }
+    this.#importer.update(peer, update, now);
+  }
+
+  #refreshed(peer: Peer, refresh: RouteRefresh): void {
+    const family = unicastFamily(refresh);
+    // RFC 2918 §4: a family that was not agreed on is ignored. RFC 7313 §5: so is an unknown subtype.
+    if (family === undefined || refresh.subtype !== RefreshKind.request) return;
+    this.#exporter.refresh(peer, family);
+  }
+
+  /** Removes what a peer's return or time did not confirm. */
+  #dropStale(peer: Peer, families: readonly IpFamily[]): void {
+    let count = 0;
+    for (const family of families) {
+      if (peer.staleFamilies.delete(family)) count += removeRoutes(this.#ribs[family], peer.index, "stale");
+    }
+    if (peer.staleFamilies.size === 0) peer.staleUntil = undefined;
+    if (count > 0) this.#log({ kind: "staleRoutesRemoved", peer: peer.config.name, count });
+  }
+
+  /** Brings decisions, announcements and waits up to date with what happened. */
+  #settle(now: Millis): void {
+    const isSyncChanged = this.#sync.check(this.#byName.values(), now);
+    if (this.#decision.localOnly && !this.#sync.deferring) {
+      this.#decision.localOnly = false;
+      for (const rib of [this.#ribs[4], this.#ribs[6]]) rib.markAllDirty();
+    }
+    this.#select();
+    this.#exporter.flush(!this.#sync.deferring, (index, bytes) => {
+      const connection = this.#peers[index]?.negotiated?.connection;
+      if (connection !== undefined) this.#effects.push({ kind: "send", connection, bytes });
+    });
+    if (isSyncChanged && this.#sync.done) {
+      for (const peer of this.#byName.values()) peer.session.restarted = false;
+      this.#effects.push({ kind: "initialSync" });
+    }
+    this.#attributes.collect((id) => this.#exporter.forget(id));
+  }
+
+  #select(): void {
+    const changes: BestRouteChange[] = [];
+    for (const rib of [this.#ribs[4], this.#ribs[6]]) {
+      this.#selector.run(rib, changes, (slot) => this.#exporter.consider(rib.family, slot));
+    }
+    this.#tellBest(changes);
+  }
+
+  #tellBest(changes: readonly BestRouteChange[]): void {
+    if (changes.length > 0) this.#effects.push({ kind: "bestRoutes", changes });
+  }
+
+  #log(fact: SpeakerFact): void {
+    this.#effects.push({ kind: "log", fact });
+  }
+
+  /** Asks a peer for everything again, in a family; for peers that cannot, false. */
+  requestRefresh(name: string, family: IpFamily): readonly SpeakerEffect[] | undefined {
+    const negotiated = this.#byName.get(name)?.negotiated;
+    if (negotiated === undefined || !negotiated.routeRefresh) return undefined;
+    const bytes = encodeRouteRefresh({
+      kind: "routeRefresh",
+      afi: family === 4 ? 1 : 2,
+      safi: 1,
+      subtype: RefreshKind.request,
+    });
+    return [{ kind: "send", connection: negotiated.connection, bytes }];
+  }
+}
