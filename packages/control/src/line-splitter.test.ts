@@ -1,5 +1,7 @@
-// Aim: lines come out whole however the bytes arrive, and the bound holds.
-// Method: fast-check cuts a text at arbitrary places.
+/**
+ * Aim: lines come out whole however the bytes arrive, and the bound holds.
+ * Method: fast-check cuts a text at arbitrary places.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";

@@ -1,5 +1,7 @@
-// Aim: client and server agree, bad input harms nobody else, and a socket's path has one owner.
-// Method: real Unix sockets in a temporary directory; raw connections for what a client would never send.
+/**
+ * Aim: client and server agree, bad input harms nobody else, and a socket's path has one owner.
+ * Method: real Unix sockets in a temporary directory; raw connections for what a client would never send.
+ */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { existsSync, readdirSync, statSync, writeFileSync } from "node:fs";

@@ -56,7 +56,8 @@ export async function startStore(lab: LabDirectory, choice: StoreChoice, ctx: La
 function storeCommand(lab: LabDirectory, choice: StoreChoice): readonly string[] {
   if (choice.kind === "etcd") return ["lab", "relay", lab.storeSocket, ...choice.endpoints];
   const listen = choice.listen === undefined ? [] : ["--listen", choice.listen];
-  return ["datastore", "serve", "--data", lab.storeData, "--listen", `unix://${lab.storeSocket}`, ...listen];
+  // Addresses are opened in this order: once the socket answers, the port is ours too.
+  return ["datastore", "serve", "--data", lab.storeData, ...listen, "--listen", `unix://${lab.storeSocket}`];
 }
 
 /** Whether somebody listens on a Unix socket. */

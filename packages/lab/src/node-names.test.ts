@@ -1,5 +1,7 @@
-// Aim: nodes can be called by short names, and never the wrong one.
-// Method: the scenarios' names and the awkward ones.
+/**
+ * Aim: nodes can be called by short names, and never the wrong one.
+ * Method: the scenarios' names and the awkward ones.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { findByShortName, shortNames } from "./node-names.ts";

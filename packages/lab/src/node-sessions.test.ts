@@ -1,5 +1,7 @@
-// Aim: sessions are read from BIRD's rows as birdc and the daemon print them.
-// Method: a reply as BIRD 2 sends it.
+/**
+ * Aim: sessions are read from BIRD's rows as birdc and the daemon print them.
+ * Method: a reply as BIRD 2 sends it.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseSessions } from "./node-sessions.ts";

@@ -1,5 +1,7 @@
-// Aim: a topology file becomes data, and whatever is wrong with one is said in a line with its place.
-// Method: the built-in files, and small files with one mistake each.
+/**
+ * Aim: a topology file becomes data, and whatever is wrong with one is said in a line with its place.
+ * Method: the built-in files, and small files with one mistake each.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { builtInTopologies, findTopology } from "./find-topology.ts";

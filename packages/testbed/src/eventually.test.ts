@@ -1,5 +1,7 @@
-// Aim: `eventually` ends with the first success, or with an error that says what was missing.
-// Method: checks that count their calls.
+/**
+ * Aim: `eventually` ends with the first success, or with an error that says what was missing.
+ * Method: checks that count their calls.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { eventually } from "./eventually.ts";

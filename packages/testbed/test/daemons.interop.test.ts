@@ -1,5 +1,7 @@
-// Aim: each daemon starts, answers and stops; two of them speak BGP over a bed's wire.
-// Method: Debian's own programs.
+/**
+ * Aim: each daemon starts, answers and stops; two of them speak BGP over a bed's wire.
+ * Method: Debian's own programs.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {

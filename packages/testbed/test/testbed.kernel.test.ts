@@ -1,5 +1,7 @@
-// Aim: a bed wires what it promises and leaves nothing behind, however its process ends.
-// Method: real namespaces; for the ends, a process of its own that makes a bed and is then signalled.
+/**
+ * Aim: a bed wires what it promises and leaves nothing behind, however its process ends.
+ * Method: real namespaces; for the ends, a process of its own that makes a bed and is then signalled.
+ */
 import assert from "node:assert/strict";
 import { existsSync, readdirSync } from "node:fs";
 import { test } from "node:test";
