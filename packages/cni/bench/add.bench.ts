@@ -98,7 +98,7 @@ function measureStart(): void {
     ["ptp", join(referencePlugins, "ptp")],
   ] as const;
   console.log("start-up: VERSION, process start and end included");
-  const took = contenders.map(() => [] as number[]);
+  const took = contenders.map((): number[] => []);
   for (let round = 0; round < startRounds; round += 1) {
     for (const [index, [name, program]] of contenders.entries()) {
       took[index]?.push(timed({ name, program, stdin: `{"cniVersion":"1.0.0"}` }, "VERSION", 0));
@@ -108,7 +108,7 @@ function measureStart(): void {
 }
 
 function measureAlone(contenders: readonly [Contender, Contender]): void {
-  const took = contenders.map(() => ({ add: [] as number[], del: [] as number[] }));
+  const took = contenders.map((): { add: number[]; del: number[] } => ({ add: [], del: [] }));
   for (let round = 0; round < aloneRounds; round += 1) {
     for (const [index, contender] of contenders.entries()) {
       took[index]?.add.push(timed(contender, "ADD", 0));
