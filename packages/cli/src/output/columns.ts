@@ -1,13 +1,10 @@
-import { defaultAsNumber, type KindName, type Resource, type Resources } from "@caracal/resources";
+import type { KindName, Resource, Resources } from "@caracal/resources";
 
 /** What a cell may need besides its resource. */
 export interface CellContext {
   /** The AS of nodes that have none of their own. */
   readonly clusterAsNumber: number;
 }
-
-/** Of a cluster without BGPConfiguration. */
-export const defaultCellContext: CellContext = { clusterAsNumber: defaultAsNumber };
 
 type Cell<R> = (resource: R, ctx: CellContext) => string;
 
