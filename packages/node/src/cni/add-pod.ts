@@ -149,7 +149,8 @@ async function assignDelegated(services: CniServices, operation: Operation, draf
 }
 
 function lookAtPair(services: CniServices, operation: Operation, draft: Draft): void {
-  const pod = podInterface(services, operation, draft);
+  // The node's own MTU may have changed since: then new pods get it, and this one keeps what it has.
+  const pod = { ...podInterface(services, operation, draft), mtu: operation.config.mtu };
   const state = services.kernel.inspect(pod);
   draft.complete = state?.differences.length === 0;
   if (state !== undefined && draft.complete) Object.assign(draft, { mac: state.mac, mtu: state.mtu });

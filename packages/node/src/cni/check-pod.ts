@@ -29,7 +29,8 @@ export async function checkPod(services: CniServices, operation: Operation): Pro
   }
   // Routes of a delegated IPAM plugin are not recorded; the host's default stands for them.
   const routes = config.ipam.type === ownIpam ? defaultRoutesOf(addresses) : [];
-  const state = services.kernel.inspect(podInterface(services, operation, { addresses, routes }));
+  const pod = { ...podInterface(services, operation, { addresses, routes }), mtu: config.mtu };
+  const state = services.kernel.inspect(pod);
   if (state === undefined)
     differences.push(`${attachment.ifname} and ${attachment.hostName} are not there as a pair`);
   else differences.push(...state.differences);

@@ -1,4 +1,4 @@
-import { type Store, StoreError } from "@caracal/datastore";
+import { keys, type Store, StoreError } from "@caracal/datastore";
 import { KernelError } from "@caracal/linux";
 import { addPod } from "./add-pod.ts";
 import { type Attachment, handleOf, nameAttachment } from "./attachment.ts";
@@ -153,9 +153,7 @@ export class CniEngine {
   async #status(): Promise<CniAnswer> {
     this.#requireReady(CniCode.notAvailable);
     try {
-      await this.#withDeadline(
-        this.#store.get("/calico/resources/v3/projectcalico.org/clusterinformations/default"),
-      );
+      await this.#withDeadline(this.#store.get(keys.resource("clusterinformations", "default")));
     } catch (cause) {
       const details = cause instanceof Error ? cause.message : "";
       throw new CniError(CniCode.notAvailable, "the datastore does not answer", details, { cause });
