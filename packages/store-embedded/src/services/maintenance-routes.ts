@@ -34,7 +34,8 @@ export function maintenanceRoutes(
       return {};
     }),
     unary(wireMethod(Cluster.method.memberList, toBuffer), () => ({
-      header: store.header(),
+      // Members have no revision.
+      header: store.header(0n),
       members: [{ ID: store.memberId, name: memberName, clientURLs: [...clientUrls()] }],
     })),
     unary(wireMethod(Auth.method.authStatus, toBuffer), () => ({ header: store.header() })),

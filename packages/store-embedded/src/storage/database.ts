@@ -53,8 +53,9 @@ export class Database {
     }
     try {
       this.#open(directory);
-      this.#begin = this.#sqlite.prepare("BEGIN IMMEDIATE");
-      this.#commit = this.#sqlite.prepare("COMMIT");
+      // Even these report the last row id, which may be a lease's and needs a bigint.
+      this.#begin = this.prepare("BEGIN IMMEDIATE");
+      this.#commit = this.prepare("COMMIT");
     } catch (error) {
       this.#sqlite.close();
       throw explain(error, directory);

@@ -6,7 +6,6 @@ import {
   type WatchRequest,
   type WatchResponseSchema,
 } from "@caracal/etcd-api";
-import { Refusal } from "../etcd-error.ts";
 import { KeyRange } from "../key-range.ts";
 import type { EmbeddedStore } from "../embedded-store.ts";
 import type { Change } from "../storage/write.ts";
@@ -170,9 +169,8 @@ export class WatchStream implements Subscriber {
     const { history, revisions } = this.#store;
     if (watcher.next < revisions.compacted) {
       this.#forget(watcher);
-      const { details } = Refusal.compacted;
-      const { compacted } = revisions;
-      this.#send({ watchId: watcher.id, canceled: true, compactRevision: compacted, cancelReason: details });
+      // etcd gives no revision here either.
+      this.#send({ watchId: watcher.id, canceled: true, compactRevision: revisions.compacted }, 0n);
       return;
     }
     const { events, next } = pastEvents(history, revisions, watcher);
