@@ -11,8 +11,8 @@ export interface OpenLab {
   readonly record: LabRecord;
 }
 
-/** The lab of that name; without a name, the one that `lab exec` is in, or the only one there is. */
-export function openLab(name: string | undefined, ctx: LabContext): OpenLab {
+/** The lab of that name; without a name, the only one there is. */
+export function openLab(name: string | undefined, ctx: Pick<LabContext, "root">): OpenLab {
   const lab = findLab(name, ctx);
   const { record } = lab;
   if (record === undefined) {
@@ -22,7 +22,7 @@ export function openLab(name: string | undefined, ctx: LabContext): OpenLab {
 }
 
 /** The same, whole or broken. */
-export function findLab(name: string | undefined, ctx: LabContext): LabDirectory {
+export function findLab(name: string | undefined, ctx: Pick<LabContext, "root">): LabDirectory {
   const root = ctx.root ?? DEFAULT_ROOT;
   const names = labNames(root);
   const [only, another] = names;
