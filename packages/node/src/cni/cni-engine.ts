@@ -1,4 +1,5 @@
 import { keys, type Store, StoreError } from "@caracal/datastore";
+import { IpamError } from "@caracal/ipam";
 import { KernelError } from "@caracal/linux";
 import { addPod } from "./add-pod.ts";
 import { type Attachment, handleOf, nameAttachment } from "./attachment.ts";
@@ -243,6 +244,9 @@ function cniErrorOf(error: unknown): CniError {
   const details = error instanceof Error ? error.message : String(error);
   if (error instanceof StoreError && error.code === "unavailable") {
     return new CniError(CniCode.tryAgainLater, "the datastore does not answer", details, { cause: error });
+  }
+  if (error instanceof IpamError && error.code !== "corrupt") {
+    return new CniError(CniCode.tryAgainLater, "IPAM has too much to do", details, { cause: error });
   }
   if (error instanceof QueueFullError) {
     return new CniError(CniCode.tryAgainLater, "too many calls are waiting", details, { cause: error });
