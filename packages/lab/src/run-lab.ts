@@ -11,6 +11,7 @@ import { addPod, deletePod } from "./lab-pods.ts";
 import { labStatus } from "./lab-status.ts";
 import { readStoreChoice } from "./lab-store.ts";
 import { findLab, findNode, findPod, openLab } from "./open-lab.ts";
+import { restartDaemon } from "./restart-daemon.ts";
 import { isRunning } from "./process-identity.ts";
 import { relayStore } from "./store-relay.ts";
 import { refuseWhileMade, tearDown } from "./tear-down.ts";
@@ -80,6 +81,13 @@ const commands: Readonly<Record<string, LabCommand>> = {
     operandCount: 1,
     values: ["--name"],
     run: nodeDelete,
+  },
+  restart: {
+    usage: "restart NODE|store [--name N]",
+    summary: "start a node's daemon or the store anew, also one that was killed; pods stay",
+    operandCount: 1,
+    values: ["--name"],
+    run: restart,
   },
   check: {
     usage: "check [--json] [--name N]",
@@ -230,6 +238,14 @@ async function nodeDelete({ operands, values }: LabArguments, ctx: LabContext): 
   const node = findNode(lab, operands[0] ?? "");
   await deleteNode(lab, node, ctx);
   ctx.stdout.write(`node ${node.name} is removed\n`);
+  return 0;
+}
+
+async function restart({ operands, values }: LabArguments, ctx: LabContext): Promise<number> {
+  const { lab, record } = openLab(values["--name"], ctx);
+  const [word = ""] = operands;
+  await restartDaemon(lab, record, word, ctx);
+  ctx.stdout.write(`${word} runs again\n`);
   return 0;
 }
 

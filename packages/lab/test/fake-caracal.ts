@@ -29,8 +29,11 @@ async function serveStore(args: readonly string[]): Promise<void> {
       process.stderr.write(`Error: cannot listen on ${address}: ${error.message}\n`);
       process.exit(1);
     });
-    if (address.startsWith("unix://")) server.listen(address.slice("unix://".length));
-    else server.listen(Number(address.split(":").at(-1)), "127.0.0.1");
+    const path = /^unix:\/\/(.*)/.exec(address)?.[1];
+    if (path !== undefined) {
+      rmSync(path, { force: true });
+      server.listen(path);
+    } else server.listen(Number(address.split(":").at(-1)), "127.0.0.1");
     await once(server, "listening");
   }
 }

@@ -351,6 +351,22 @@ test("a lab with a killed store and daemon says so and goes like any other", { s
   assert.deepEqual(traces(lab), []);
 });
 
+test("restart starts what was killed and what runs, and pods stay", { skip }, async (t) => {
+  const [scope, bed] = [await labScope(t), Testbed.create(t)];
+  const name = await upSmall(scope, bed);
+  const lab = scope.directory(name);
+  const killed = lab.daemon({ node: "small-a" });
+  process.kill(killed?.pid ?? 0, "SIGKILL");
+  const running = lab.daemon({ node: "small-b" });
+  for (const word of ["a", "small-b", "store"]) {
+    const { exitCode, stdout, stderr } = await scope.lab(["restart", word, "--name", name]);
+    assert.equal(exitCode, 0, stderr);
+    assert.equal(stdout, `${word} runs again\n`);
+  }
+  assert.deepEqual([isRunning(killed), isRunning(running)], [false, false]);
+  assert.equal((await scope.lab(["check", "--name", name])).exitCode, 0);
+});
+
 test("down ends what runs in the lab, but not the shell that asks for it", { skip }, async (t) => {
   const [scope, bed] = [await labScope(t), Testbed.create(t)];
   const name = await upSmall(scope, bed);
