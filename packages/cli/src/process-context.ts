@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { CliContext, Guise, TextSink } from "./context.ts";
 import { runCli } from "./run-cli.ts";
 
@@ -18,6 +19,7 @@ export async function start(): Promise<void> {
     env: process.env,
     userId: process.getuid?.() ?? 0,
     now: () => new Date(),
+    sleep,
     get signal() {
       return stopSignal();
     },

@@ -29,6 +29,7 @@ export async function run(
     env: { ETCD_ENDPOINTS: "http://127.0.0.1:2379" },
     userId: 0,
     now: () => new Date("2024-01-08T03:12:11Z"),
+    sleep: async () => undefined,
     signal: new AbortController().signal,
     openStore: async () => {
       if (store === undefined) throw new Error("the test gave no store");

@@ -1,11 +1,13 @@
-import { type ResourceClient, type ResourceOutcome, resourceMessage } from "@caracal/datastore";
+import { type ResourceOutcome, resourceMessage } from "@caracal/datastore";
 import { type KindName, kinds } from "@caracal/resources";
 import { CliError } from "../cli-error.ts";
 import type { Arguments, Command } from "../command.ts";
-import { withConnection } from "../connection/with-connection.ts";
+import { type Connection, withConnection } from "../connection/with-connection.ts";
 import type { CliContext } from "../context.ts";
 import { configOption, fileOptions, namespaceOption } from "../global-options.ts";
 import { singleKindOf } from "../resources/change-report.ts";
+import { deleteNode } from "../resources/delete-node.ts";
+import { deletePool } from "../resources/delete-pool.ts";
 import { kindNamed } from "../resources/find-kind.ts";
 import { namespaceFor, withNamespace } from "../resources/namespaces.ts";
 import { readManifests } from "../resources/read-manifests.ts";
@@ -32,11 +34,11 @@ export const deleteCommand: Command = {
       ctx.stdout.write("No resources specified\n");
       return 0;
     }
-    return withConnection(ctx, args, async ({ resources }) => {
+    return withConnection(ctx, args, async (connection) => {
       const errors: string[] = [];
       let doneCount = 0;
       for (const each of doomed) {
-        const outcome = await remove(resources, each);
+        const outcome = await remove(ctx, connection, each);
         const isSkipped =
           outcome.kind === "failed" && outcome.reason === "missing" && args.flag("skip-not-exists");
         if (outcome.kind === "ok" || isSkipped) doneCount += 1;
@@ -53,11 +55,19 @@ export const deleteCommand: Command = {
   },
 };
 
-async function remove(resources: ResourceClient, doomed: Doomed): Promise<ResourceOutcome> {
-  if (!kinds[doomed.kind].operations.includes("delete")) {
+async function remove(ctx: CliContext, connection: Connection, doomed: Doomed): Promise<ResourceOutcome> {
+  const { kind, name, namespace } = doomed;
+  if (!kinds[kind].operations.includes("delete")) {
     return { kind: "failed", reason: "refused", message: resourceMessage.unsupported("Delete", doomed) };
   }
-  return resources.delete(doomed.kind, doomed.name, doomed.namespace);
+  switch (kind) {
+    case "IPPool":
+      return deletePool(ctx, connection, name);
+    case "Node":
+      return deleteNode(ctx, connection, name);
+    default:
+      return connection.resources.delete(kind, name, namespace);
+  }
 }
 
 async function readDoomed(ctx: CliContext, args: Arguments): Promise<readonly Doomed[]> {

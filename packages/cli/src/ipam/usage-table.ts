@@ -1,24 +1,27 @@
+import type { Usage, UsageReport } from "@caracal/ipam";
 import { Prefix } from "@caracal/net";
 import { boxTable } from "../output/box-table.ts";
 import { formatRounded, formatShort } from "../output/go-number.ts";
-import type { PoolUsage, RangeUsage } from "./usage.ts";
 
-/** `ipam show`, with `--show-blocks` every block below its pool. */
-export function usageTable(usages: readonly PoolUsage[], showsBlocks: boolean): string {
-  const rows = usages.flatMap(({ pool, blocks }) => [
-    ...(pool === undefined ? [] : [row("IP Pool", pool)]),
-    ...(showsBlocks ? blocks.map((block) => row("Block", block)) : []),
+/** `ipam show`, with `--show-blocks` every block below its pool; blocks whose pool is gone stand last, under none. */
+export function usageTable({ pools, orphans }: UsageReport, showsBlocks: boolean): string {
+  const rows = pools.flatMap((pool) => [
+    row("IP Pool", pool),
+    ...(showsBlocks ? pool.blocks.map((block) => row("Block", block)) : []),
   ]);
-  return boxTable(["GROUPING", "CIDR", "IPS TOTAL", "IPS IN USE", "IPS FREE"], rows);
+  const rest = showsBlocks ? orphans.map((block) => row("Block", block)) : [];
+  return boxTable(["GROUPING", "CIDR", "IPS TOTAL", "IPS IN USE", "IPS FREE"], [...rows, ...rest]);
 }
 
-function row(grouping: string, { cidr, capacity, inUse }: RangeUsage): readonly string[] {
+function row(grouping: string, usage: Usage): readonly string[] {
+  const total = Number(usage.total);
+  const inUse = Number(usage.inUse);
   return [
     grouping,
-    Prefix.format(cidr),
-    formatShort(capacity),
-    share(inUse, capacity),
-    share(capacity - inUse, capacity),
+    Prefix.format(usage.cidr),
+    formatShort(total),
+    share(inUse, total),
+    share(total - inUse, total),
   ];
 }
 
