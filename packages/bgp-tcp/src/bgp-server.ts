@@ -1,0 +1,268 @@
+import { type Socket } from "node:net";
+import {
+  type BestRouteChange,
+  type ConnectionId,
+  type LocalRoute,
+  type NextHopResolver,
+  type PeerInput,
+  type PeerSnapshot,
+  type Policies,
+  type RouteSnapshot,
+  Speaker,
+  type SpeakerConfig,
+  type SpeakerEffect,
+  type SpeakerEvent,
+  type SpeakerFact,
+  defaultSpeakerTimes,
+  everythingReachable,
+  peerConfig,
+} from "@caracal/bgp";
+import { type IpFamily, type Prefix } from "@caracal/net";
+import { BgpListener, type ListenAddress } from "./bgp-listener.ts";
+import { type Clock, systemClock } from "./clock.ts";
+import { PeerSocket, type PeerSocketEvents, socketAddress } from "./peer-socket.ts";
+
+export interface BgpServerOptions
+  extends Pick<SpeakerConfig, "routerId" | "asn">, Partial<Omit<SpeakerConfig, "routerId" | "asn">> {
+  /** Empty: only outgoing connections. */
+  readonly listen: readonly ListenAddress[];
+  readonly resolver?: NextHopResolver;
+  readonly policies?: Policies;
+  readonly clock?: Clock;
+  readonly random?: () => number;
+  /** Hears what a log or a metric may want to know. */
+  readonly onFact?: (fact: SpeakerFact) => void;
+  /** Hears every event before the speaker does: for recordings. */
+  readonly onEvent?: (event: SpeakerEvent, now: number) => void;
+}
+
+/** A running BGP speaker: `Speaker` with sockets and a clock around it. */
+export class BgpServer {
+  readonly #options: BgpServerOptions;
+  readonly #speaker: Speaker;
+  readonly #clock: Clock;
+  readonly #listener: BgpListener;
+  readonly #sockets = new Map<ConnectionId, PeerSocket>();
+  readonly #touched = new Set<PeerSocket>();
+  readonly #closing = new Set<Promise<void>>();
+  readonly #bestRouteListeners = new Set<(changes: readonly BestRouteChange[]) => void>();
+  readonly #syncListeners = new Set<() => void>();
+  /** Events that came up while one was being carried out, such as a listener's answer. */
+  readonly #waiting: (() => readonly SpeakerEffect[])[] = [];
+  #isBusy = false;
+  #cancelTimer: (() => void) | undefined;
+  #acceptedCount = 0;
+  #isSynced = false;
+  #isStopped = false;
+
+  constructor(options: BgpServerOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#listener = new BgpListener((socket) => this.#accept(socket));
+    this.#speaker = new Speaker(
+      {
+        routerId: options.routerId,
+        asn: options.asn,
+        restarting: options.restarting ?? false,
+        selectionDeferralMs: options.selectionDeferralMs ?? defaultSpeakerTimes.selectionDeferralMs,
+        staleRoutesMs: options.staleRoutesMs ?? defaultSpeakerTimes.staleRoutesMs,
+      },
+      {
+        resolver: options.resolver ?? everythingReachable,
+        random: options.random ?? Math.random,
+        policies: options.policies ?? new Map(),
+      },
+    );
+  }
+
+  /** Opens the listening sockets; throws `BgpListenError` and leaves nothing open if one is taken. */
+  async start(): Promise<void> {
+    await this.#listener.open(this.#options.listen);
+  }
+
+  /** The ports listened on, in the order of the options. */
+  get ports(): number[] {
+    return this.#listener.ports;
+  }
+
+  /** Connections from unknown addresses since the start. */
+  get refusedCount(): number {
+    return this.#speaker.refusedCount;
+  }
+
+  /** Whether `onInitialSync` has been called. */
+  get isSynced(): boolean {
+    return this.#isSynced;
+  }
+
+  /** The peers are now these; sessions that did not change are not touched. */
+  setPeers(peers: readonly PeerInput[]): void {
+    this.#dispatch({ kind: "peers", peers: peers.map(peerConfig) });
+  }
+
+  /** The routes that this speaker is the source of are now these; only the difference is told. */
+  setOrigins(routes: readonly LocalRoute[]): void {
+    this.#dispatch({ kind: "localRoutes", routes });
+  }
+
+  /** Replaces policies; routes that a changed one can affect are decided about again, without a session's reset. */
+  setPolicies(policies: Policies): void {
+    this.#run(() => this.#speaker.setPolicies(policies, this.#clock.now()));
+  }
+
+  /** Links or kernel routes changed: next hops are resolved again. */
+  networkChanged(): void {
+    this.#dispatch({ kind: "resolution" });
+  }
+
+  /** Closes a session and starts it again. */
+  resetPeer(name: string): void {
+    this.#dispatch({ kind: "reset", peer: name });
+  }
+
+  /** Asks a peer for all its routes again; false if it cannot. */
+  refreshPeer(name: string, family: IpFamily): boolean {
+    const effects = this.#speaker.requestRefresh(name, family);
+    if (effects !== undefined) this.#run(() => effects);
+    return effects !== undefined;
+  }
+
+  /** Hears batches of changes of the best routes, in order. Returns what stops it. */
+  onBestRoutes(listener: (changes: readonly BestRouteChange[]) => void): () => void {
+    this.#bestRouteListeners.add(listener);
+    return () => this.#bestRouteListeners.delete(listener);
+  }
+
+  /** Called once, when every peer has told all it has or the wait for that is over; at once if that has been. */
+  onInitialSync(listener: () => void): void {
+    if (this.#isSynced) listener();
+    else this.#syncListeners.add(listener);
+  }
+
+  peers(): PeerSnapshot[] {
+    return this.#speaker.peers(this.#clock.now());
+  }
+
+  routes(prefix?: Prefix): RouteSnapshot[] {
+    return this.#speaker.routes(prefix);
+  }
+
+  /** Interned attribute sets and routes: for metrics. */
+  get sizes(): Speaker["sizes"] {
+    return this.#speaker.sizes;
+  }
+
+  /** Closes everything. Gracefully: without a NOTIFICATION, so that peers keep our routes until we are back. */
+  async stop(options: { readonly graceful: boolean }): Promise<void> {
+    this.#dispatch({ kind: "stop", graceful: options.graceful });
+    this.#isStopped = true;
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    for (const socket of this.#sockets.values()) this.#close(socket);
+    this.#sockets.clear();
+    await this.#listener.close();
+    await Promise.all(this.#closing);
+  }
+
+  #dispatch(event: SpeakerEvent): void {
+    this.#run(() => {
+      const now = this.#clock.now();
+      this.#options.onEvent?.(event, now);
+      return this.#speaker.handle(event, now);
+    });
+  }
+
+  /** One event after the other: what comes up meanwhile waits its turn. */
+  #run(step: () => readonly SpeakerEffect[]): void {
+    this.#waiting.push(step);
+    if (this.#isBusy) return;
+    this.#isBusy = true;
+    try {
+      for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
+        for (const effect of next()) this.#perform(effect);
+        for (const socket of this.#touched) socket.flush();
+        this.#touched.clear();
+      }
+    } finally {
+      this.#isBusy = false;
+    }
+    this.#schedule();
+  }
+
+  #perform(effect: SpeakerEffect): void {
+    switch (effect.kind) {
+      case "connect": {
+        const { connection } = effect;
+        this.#sockets.set(connection, PeerSocket.connect(effect, this.#events(connection)));
+        return;
+      }
+      case "send": {
+        const socket = this.#sockets.get(effect.connection);
+        if (socket === undefined) return;
+        socket.send(effect.bytes);
+        this.#touched.add(socket);
+        return;
+      }
+      case "close": {
+        const socket = this.#sockets.get(effect.connection);
+        if (socket === undefined) return;
+        this.#sockets.delete(effect.connection);
+        this.#touched.delete(socket);
+        this.#close(socket);
+        return;
+      }
+      case "bestRoutes":
+        for (const listener of this.#bestRouteListeners) listener(effect.changes);
+        return;
+      case "initialSync":
+        this.#isSynced = true;
+        for (const listener of this.#syncListeners) listener();
+        this.#syncListeners.clear();
+        return;
+      case "log":
+        this.#options.onFact?.(effect.fact);
+        return;
+    }
+  }
+
+  #events(connection: ConnectionId): PeerSocketEvents {
+    return {
+      onConnected: (localAddress) => this.#dispatch({ kind: "connected", connection, localAddress }),
+      onBytes: (bytes) => this.#dispatch({ kind: "received", connection, bytes }),
+      onCongested: (full) => this.#dispatch({ kind: "congested", connection, full }),
+      onClosed: (reason) => {
+        this.#sockets.delete(connection);
+        this.#dispatch({ kind: "failed", connection, reason });
+      },
+    };
+  }
+
+  #accept(socket: Socket): void {
+    const localAddress = socketAddress(socket.localAddress);
+    const remoteAddress = socketAddress(socket.remoteAddress);
+    if (localAddress === undefined || remoteAddress === undefined) {
+      // It is gone already.
+      socket.destroy();
+      return;
+    }
+    this.#acceptedCount += 1;
+    const connection = `<${this.#acceptedCount}`;
+    this.#sockets.set(connection, PeerSocket.accepted(socket, this.#events(connection)));
+    this.#dispatch({ kind: "accepted", connection, localAddress, remoteAddress });
+  }
+
+  #close(socket: PeerSocket): void {
+    const closed = socket.close();
+    this.#closing.add(closed);
+    void closed.then(() => this.#closing.delete(closed));
+  }
+
+  #schedule(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    const { deadline } = this.#speaker;
+    if (deadline === undefined || this.#isStopped) return;
+    const delay = deadline - this.#clock.now();
+    this.#cancelTimer = this.#clock.after(delay, () => this.#dispatch({ kind: "tick" }));
+  }
+}

@@ -1,0 +1,130 @@
+import { type Socket, connect } from "node:net";
+import { IpAddress, Ipv4 } from "@caracal/net";
+import { socketErrorText } from "./socket-error-text.ts";
+
+/** A peer's queue counts as full from here on, and as free once it is empty. */
+export const congestedBytes: number = 4 << 20;
+
+/** A connection with more than this queued is given up: its peer does not read, and memory is not endless. */
+export const maxQueuedBytes: number = 256 << 20;
+
+/** How long a closed connection may take to hand over its last bytes. */
+const lingerMs = 1000;
+
+/** What a connection tells its owner. Nothing comes after `onClosed` or after `close` was called. */
+export interface PeerSocketEvents {
+  onConnected(localAddress: IpAddress): void;
+  onBytes(bytes: Uint8Array): void;
+  onCongested(full: boolean): void;
+  onClosed(reason: string): void;
+}
+
+/** One TCP connection to a peer, with a bounded queue. */
+export class PeerSocket {
+  readonly #socket: Socket;
+  #events: PeerSocketEvents | undefined;
+  #isCongested = false;
+  #isCorked = false;
+  #error: string | undefined;
+
+  private constructor(socket: Socket, events: PeerSocketEvents) {
+    this.#socket = socket;
+    this.#events = events;
+    socket.setNoDelay(true);
+    socket.on("data", (bytes) => {
+      if (typeof bytes !== "string") this.#events?.onBytes(bytes);
+    });
+    socket.on("drain", () => this.#drained());
+    socket.on("error", (error) => {
+      this.#error = socketErrorText(error);
+    });
+    socket.on("close", () => this.#closed());
+  }
+
+  static connect(
+    to: { address: IpAddress; port: number; sourceAddress: IpAddress | undefined },
+    events: PeerSocketEvents,
+  ): PeerSocket {
+    const source = to.sourceAddress === undefined ? {} : { localAddress: IpAddress.format(to.sourceAddress) };
+    const socket = connect({ host: IpAddress.format(to.address), port: to.port, ...source });
+    const peer = new PeerSocket(socket, events);
+    socket.once("connect", () => {
+      const local = socketAddress(socket.localAddress);
+      if (local !== undefined) peer.#events?.onConnected(local);
+    });
+    return peer;
+  }
+
+  /** Takes over a connection that a listener accepted. */
+  static accepted(socket: Socket, events: PeerSocketEvents): PeerSocket {
+    return new PeerSocket(socket, events);
+  }
+
+  /** Bytes waiting for the peer. */
+  get queuedBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  /** Queues bytes until `flush`; the array must not change any more. */
+  send(bytes: Uint8Array): void {
+    if (!this.#isCorked) {
+      // Many small messages leave in one system call.
+      this.#socket.cork();
+      this.#isCorked = true;
+    }
+    this.#socket.write(bytes);
+  }
+
+  /** Hands the queue to the system. */
+  flush(): void {
+    if (!this.#isCorked) return;
+    this.#isCorked = false;
+    this.#socket.uncork();
+    const queued = this.#socket.writableLength;
+    if (queued > maxQueuedBytes) {
+      this.#error = "Send queue overflow";
+      this.#socket.destroy();
+    } else if (queued > congestedBytes && !this.#isCongested) {
+      this.#isCongested = true;
+      this.#events?.onCongested(true);
+    }
+  }
+
+  /** Ends the connection after what is queued; nobody is told. */
+  close(): Promise<void> {
+    this.flush();
+    this.#events = undefined;
+    const socket = this.#socket;
+    if (socket.destroyed) return Promise.resolve();
+    return new Promise((resolve) => {
+      socket.once("close", () => resolve());
+      if (socket.connecting) {
+        socket.destroy();
+        return;
+      }
+      // A NOTIFICATION just sent must not be lost to a reset: what the peer still says is read and dropped.
+      socket.end();
+      socket.resume();
+      setTimeout(() => socket.destroy(), lingerMs).unref();
+    });
+  }
+
+  #drained(): void {
+    if (!this.#isCongested) return;
+    this.#isCongested = false;
+    this.#events?.onCongested(false);
+  }
+
+  #closed(): void {
+    const events = this.#events;
+    this.#events = undefined;
+    events?.onClosed(this.#error ?? "Connection closed");
+  }
+}
+
+/** Node's text for an address, without zone, and IPv4 in IPv6's clothes undressed. */
+export function socketAddress(text: string | undefined): IpAddress | undefined {
+  const address = text === undefined ? undefined : IpAddress.parse(text.replace(/%.*$/, ""));
+  if (address === undefined || IpAddress.isIpv4(address)) return address;
+  return address >> 32n === 0xffffn ? Ipv4.of(Number(address & 0xffffffffn)) : address;
+}
