@@ -1,15 +1,10 @@
 /**
- * The embedded server keeps the store port's promises, over a socket file and over TCP, and over its own restart. Method:
- * the compliance suite through the etcd client on a server in this process; then restarts, slow clients, stale sockets.
+ * The embedded server keeps the store port's promises, over a socket file and over TCP. Method: the
+ * compliance suite through the etcd client on a server in this process.
  */
-import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { existsSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { setTimeout as delay } from "node:timers/promises";
-import { Revision, storeSuite, type StoreEvent } from "@caracal/datastore";
+import { storeSuite } from "@caracal/datastore";
 import { EtcdStore } from "@caracal/store-etcd";
 import { Testbed } from "@caracal/testbed";
 import { EmbeddedServer, type ListenAddress } from "../src/index.ts";
