@@ -3,7 +3,14 @@ import { handleOf } from "./attachment.ts";
 import { CniCode, CniError } from "./cni-error.ts";
 import { appendResult, type CniResult, emptyResult } from "./cni-result.ts";
 import { describeEndpoint, type StoredEndpoint } from "./endpoint-records.ts";
-import { type CniServices, type Operation, ownIpam, type Step, takeSteps } from "./operation.ts";
+import {
+  allocationAttributes,
+  type CniServices,
+  type Operation,
+  ownIpam,
+  type Step,
+  takeSteps,
+} from "./operation.ts";
 import type { EndpointNotice, PodInterface } from "./ports.ts";
 
 /** What an ADD has found and done so far. */
@@ -110,7 +117,7 @@ async function assignOwn(services: CniServices, operation: Operation, draft: Dra
     handle: attachment.handle,
     families,
     pools: config.ipam.pools,
-    attributes: allocationAttributes(services.node, operation),
+    attributes: allocationAttributes(services, attachment.pod),
   });
   if (outcome.kind === "refused") throw new CniError(CniCode.noAddress, outcome.reason);
   // What an earlier call was given may be in use: then only DEL takes it back.
@@ -121,12 +128,6 @@ async function assignOwn(services: CniServices, operation: Operation, draft: Dra
     // It is awaited by the last step; until then a failure must not count as unhandled.
     draft.announced.catch(() => undefined);
   }
-}
-
-/** Attributes under which `ipam show` finds the owner. */
-export function allocationAttributes(node: string, operation: Operation): Readonly<Record<string, string>> {
-  const { pod } = operation.attachment;
-  return { node, ...(pod !== undefined && { pod: pod.name, namespace: pod.namespace }) };
 }
 
 async function assignDelegated(services: CniServices, operation: Operation, draft: Draft): Promise<void> {

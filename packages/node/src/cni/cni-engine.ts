@@ -65,6 +65,7 @@ export class CniEngine {
       ipam: options.ipam,
       kernel: options.kernel,
       hooks: options.hooks,
+      now: options.sources.now,
       defaultMtu: options.defaultMtu ?? (() => undefined),
       podFacts: options.podFacts ?? (() => Promise.resolve(undefined)),
       runIpamPlugin: options.runIpamPlugin ?? runIpamPlugin,

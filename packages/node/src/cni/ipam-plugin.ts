@@ -4,7 +4,7 @@ import { type CniCall, checkAttachmentVariables, parseArguments, podOf } from ".
 import { CniCode, CniError } from "./cni-error.ts";
 import type { CniResult } from "./cni-result.ts";
 import type { NetworkConfig } from "./network-config.ts";
-import type { CniServices } from "./operation.ts";
+import { allocationAttributes, type CniServices } from "./operation.ts";
 
 /** ADD of plugin `calico-ipam` for another interface plugin: the addresses alone, the same ones however often it is called. */
 export async function assignForPlugin(
@@ -27,10 +27,7 @@ export async function assignForPlugin(
     families,
     pools: config.ipam.pools,
     ...(wanted !== undefined && { address: wanted }),
-    attributes: {
-      node: services.node,
-      ...(pod !== undefined && { pod: pod.name, namespace: pod.namespace }),
-    },
+    attributes: allocationAttributes(services, pod),
   });
   if (outcome.kind === "refused") throw new CniError(CniCode.noAddress, outcome.reason);
   if (outcome.claimed.length > 0) await services.hooks.blocksClaimed(outcome.claimed);

@@ -1,3 +1,4 @@
+import { Nanos } from "@caracal/ipam";
 import type { Attachment } from "./attachment.ts";
 import type { CniCall } from "./cni-call.ts";
 import type { CniResult } from "./cni-result.ts";
@@ -14,6 +15,7 @@ export interface CniServices {
   readonly ipam: PodIpam;
   readonly kernel: PodKernel;
   readonly hooks: CniHooks;
+  readonly now: () => Date;
   /** MTU for pods whose configuration names none: the content of the mtu file. */
   readonly defaultMtu: () => number | undefined;
   readonly podFacts: (pod: PodName) => Promise<PodFacts | undefined>;
@@ -50,6 +52,21 @@ export async function takeSteps<Draft>(
     await step.run(services, operation, draft);
   }
 }
+
+/** What `ipam show` and an audit know an allocation's owner by: Calico's attributes. */
+export function allocationAttributes(
+  services: CniServices,
+  pod: PodName | undefined,
+): Readonly<Record<string, string>> {
+  const timestamp = Nanos.formatGo(Nanos.of(BigInt(services.now().getTime()) * nanosPerMilli));
+  return {
+    node: services.node,
+    timestamp,
+    ...(pod !== undefined && { pod: pod.name, namespace: pod.namespace }),
+  };
+}
+
+const nanosPerMilli = 1_000_000n;
 
 /** The IPAM plugin that the daemon itself is. */
 export const ownIpam = "calico-ipam";

@@ -4,10 +4,10 @@ import { describe, it } from "node:test";
 import { keys, MemoryStore } from "@caracal/datastore";
 import { Ipam, Nanos } from "@caracal/ipam";
 import { IpAddress } from "@caracal/net";
-import { FakeKernel } from "../../test/cni-fakes.ts";
-import { podCall, result } from "../../test/cni-suite.ts";
-import { CniEngine } from "./cni-engine.ts";
-import { NodePodIpam } from "./pod-ipam.ts";
+import { CniEngine } from "../src/cni/cni-engine.ts";
+import { NodePodIpam } from "../src/endpoints/node-pod-ipam.ts";
+import { FakeKernel } from "./cni-fakes.ts";
+import { podCall, result } from "./cni-suite.ts";
 
 const now = (): Nanos => Nanos.fromSeconds(1_700_000_000);
 
@@ -22,7 +22,7 @@ async function newPort(
   const node = { kind: "Node", apiVersion: "projectcalico.org/v3", metadata: { name: "node-1" }, spec: {} };
   await store.create(keys.resource("nodes", "node-1"), JSON.stringify(node));
   const ipam = new Ipam({ store, node: "node-1", now });
-  return { store, ipam, port: new NodePodIpam(ipam, now) };
+  return { store, ipam, port: new NodePodIpam(ipam, "node-1") };
 }
 
 const v4 = { cidr: "10.244.0.0/16", blockSize: 26, nodeSelector: "all()" };
@@ -35,7 +35,7 @@ const request = {
 } as const;
 
 describe("NodePodIpam", () => {
-  it("assigns with Calico's attributes, tells the block, and finds and releases by handle", async () => {
+  it("assigns with the attributes given, tells the block, and finds and releases by handle", async () => {
     const { store, ipam, port } = await newPort({ pool4: v4 });
     const outcome = await port.assign(request);
     assert.ok(outcome.kind === "assigned");
@@ -46,7 +46,7 @@ describe("NodePodIpam", () => {
     assert.deepEqual(JSON.parse(entries[0]?.value ?? "").attributes, [
       {
         handle_id: "net.c1",
-        secondary: { namespace: "b", node: "node-1", pod: "a", timestamp: "2023-11-14 22:13:20 +0000 UTC" },
+        secondary: { namespace: "b", node: "node-1", pod: "a" },
       },
     ]);
     await port.release("net.c1");
@@ -97,6 +97,37 @@ describe("NodePodIpam", () => {
     const told = JSON.parse((await engine.answer(podCall("/run/netns/a"))).stdout);
     assert.equal(told.code, 101);
     assert.match(told.msg, /no configured Calico pools for node node-1.*pool4/);
+  });
+
+  it("ADD records Calico's attributes", async () => {
+    const { store, port } = await newPort({ pool4: v4 });
+    const kernel = new FakeKernel();
+    kernel.namespaces.add("/run/netns/a");
+    const nothing = (): Promise<void> => Promise.resolve();
+    const hooks = { blocksClaimed: nothing, endpointAdded: nothing, endpointRemoved: nothing };
+    const sources = { now: () => new Date(1_700_000_000_000), uuid: () => "uuid" };
+    const engine = new CniEngine({
+      node: "node-1",
+      store,
+      ipam: port,
+      kernel,
+      hooks,
+      isReady: () => true,
+      sources,
+    });
+    result(await engine.answer(podCall("/run/netns/a")));
+    const { entries } = await store.list(keys.blocks());
+    assert.deepEqual(JSON.parse(entries[0]?.value ?? "").attributes, [
+      {
+        handle_id: "k8s-pod-network.c0ffee0123456789",
+        secondary: {
+          namespace: "default",
+          node: "node-1",
+          pod: "nginx-7fc5",
+          timestamp: "2023-11-14 22:13:20 +0000 UTC",
+        },
+      },
+    ]);
   });
 
   it("serves 200 pods at once, each with its own address, and takes all back", async () => {
