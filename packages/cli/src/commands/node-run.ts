@@ -13,6 +13,6 @@ export const nodeRun: Command = {
     if (ctx.userId !== 0) throw new CliError("Need super user privileges: Operation not permitted");
     const { signal } = ctx;
     const { runNode } = await import("@caracal/node");
-    return runNode({ env: ctx.env, signal });
+    return runNode({ env: ctx.env, signal, stderr: ctx.stderr });
   },
 };

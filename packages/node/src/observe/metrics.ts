@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import { collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 
 /** The daemon's Prometheus metrics: Felix's names where Felix has the thing, `caracal_` otherwise. */
 export class Metrics {
@@ -7,8 +7,8 @@ export class Metrics {
   readonly clusterHosts: Gauge;
   readonly bgpPeers: Gauge<"state">;
   readonly bgpRoutes: Gauge;
-  readonly kernelRoutes: Gauge<"protocol">;
-  readonly kernelFailures: Counter;
+  readonly kernelRoutes: Gauge;
+  readonly kernelRouteFailures: Gauge;
   readonly storeConnected: Gauge;
   readonly intentSeconds: Histogram;
   readonly cniRequestSeconds: Histogram<"command" | "outcome">;
@@ -20,22 +20,16 @@ export class Metrics {
     this.activeLocalEndpoints = gauge("felix_active_local_endpoints", "Workload endpoints on this node.");
     this.clusterHosts = gauge("felix_cluster_num_hosts", "Nodes in the cluster.");
     this.bgpRoutes = gauge("caracal_bgp_routes", "Prefixes with a best BGP route.");
+    this.kernelRoutes = gauge("caracal_kernel_routes", "Routes that this node wants in its kernel.");
+    this.kernelRouteFailures = gauge(
+      "caracal_kernel_route_failures",
+      "Wanted routes that the kernel refuses.",
+    );
     this.storeConnected = gauge("caracal_store_connected", "1 while the datastore answers.");
     this.bgpPeers = new Gauge({
       name: "caracal_bgp_peers",
       help: "BGP peers by state of their session.",
       labelNames: ["state"],
-      registers,
-    });
-    this.kernelRoutes = new Gauge({
-      name: "caracal_kernel_routes",
-      help: "Routes of this node's own in the kernel.",
-      labelNames: ["protocol"],
-      registers,
-    });
-    this.kernelFailures = new Counter({
-      name: "felix_int_dataplane_failures",
-      help: "Kernel changes that failed and are retried.",
       registers,
     });
     this.intentSeconds = new Histogram({
@@ -51,6 +45,12 @@ export class Metrics {
       buckets: [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5, 30],
       registers,
     });
+  }
+
+  /** Sets the gauge of peers from the states of their sessions. */
+  countPeers(states: readonly string[]): void {
+    this.bgpPeers.reset();
+    for (const state of states) this.bgpPeers.inc({ state });
   }
 
   get contentType(): string {

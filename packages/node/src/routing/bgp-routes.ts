@@ -34,6 +34,10 @@ export class BgpRoutes {
     return this.#best.size;
   }
 
+  clear(): void {
+    this.#best.clear();
+  }
+
   /** Takes changes in and says what they change for the kernel. */
   apply(changes: readonly BestRouteChange[]): RouteUpdate {
     const set: DesiredRoute[] = [];

@@ -1,0 +1,29 @@
+import type {
+  BestRouteChange,
+  LocalRoute,
+  PeerInput,
+  PeerSnapshot,
+  Policies,
+  RouteSnapshot,
+} from "@caracal/bgp";
+
+/** What routing asks of the running speaker, whichever sockets it has. */
+export interface BgpService {
+  setPeers(peers: readonly PeerInput[]): void;
+  setOrigins(routes: readonly LocalRoute[]): void;
+  setPolicies(policies: Policies): void;
+  /** Next hops may be reached otherwise now. */
+  networkChanged(): void;
+  peers(): readonly PeerSnapshot[];
+  routes(): readonly RouteSnapshot[];
+  stop(options: { readonly graceful: boolean }): Promise<void>;
+}
+
+/** What the speaker tells. */
+export interface BgpListener {
+  onBestRoutes(changes: readonly BestRouteChange[]): void;
+  /** Every peer has said what it has, or has been waited for long enough. */
+  onInitialSync(): void;
+  /** The speaker was closed for another: what it told does not hold any more. */
+  onForgotten(): void;
+}

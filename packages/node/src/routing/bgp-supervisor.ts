@@ -1,0 +1,178 @@
+import type { PeerSnapshot, RouteSnapshot } from "@caracal/bgp";
+import { type BgpIntent, decideExport } from "@caracal/intent";
+import type { IpAddress, IpFamily, Ipv4 } from "@caracal/net";
+import type { Log } from "../observe/log.ts";
+import type { BgpListener, BgpService } from "./bgp-service.ts";
+import { exportPolicyName, peerConfigs } from "./peer-configs.ts";
+
+/** What cannot change while a speaker runs. */
+export interface SpeakerSettings {
+  readonly asNumber: number;
+  readonly routerId: Ipv4;
+  readonly listen: BgpIntent["listen"];
+  /** An earlier run left its routes in the kernel. */
+  readonly restarting: boolean;
+}
+
+export interface BgpSupervisorOptions {
+  /** Starts a speaker with its sockets. Rejects when it cannot listen. */
+  readonly open: (settings: SpeakerSettings, listener: BgpListener) => Promise<BgpService>;
+  readonly isRestart: boolean;
+  readonly log: Log;
+}
+
+/** Pause before a speaker that could not listen is tried again. */
+const retryMs = 2_000;
+
+/**
+ * Keeps one speaker running as the intent asks: sessions, origins and policy are changed in place; a change of router ID or
+ * listening address starts another speaker.
+ */
+export class BgpSupervisor {
+  readonly #options: BgpSupervisorOptions;
+  #listener: BgpListener | undefined;
+  #service: BgpService | undefined;
+  #identity = "";
+  #exportPolicy = "";
+  #wanted: BgpIntent | undefined;
+  #isFirst = true;
+  #isStopped = false;
+  #generation = 0;
+  #failure: string | undefined;
+  #turn: Promise<void> = Promise.resolve();
+  #retry: NodeJS.Timeout | undefined;
+
+  constructor(options: BgpSupervisorOptions) {
+    this.#options = options;
+  }
+
+  /** Says who hears of routes; before `apply`. */
+  listen(listener: BgpListener): void {
+    this.#listener = listener;
+  }
+
+  /** Takes over what the node's speaker should be; undefined for none. */
+  apply(intent: BgpIntent | undefined): void {
+    this.#wanted = intent;
+    if (intent !== undefined && this.#service !== undefined && identityOf(intent) === this.#identity) {
+      this.#configure(this.#service, intent);
+      return;
+    }
+    this.#turn = this.#turn.then(() => this.#replace()).catch((error: unknown) => this.#fail(error));
+  }
+
+  networkChanged(): void {
+    this.#service?.networkChanged();
+  }
+
+  peers(): readonly PeerSnapshot[] {
+    return this.#service?.peers() ?? [];
+  }
+
+  routes(): readonly RouteSnapshot[] {
+    return this.#service?.routes() ?? [];
+  }
+
+  /** Why there is no speaker although there should be one. */
+  get failure(): string | undefined {
+    return this.#failure;
+  }
+
+  /** Without a NOTIFICATION: peers keep our routes until we are back. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    clearTimeout(this.#retry);
+    await this.#turn;
+    await this.#service?.stop({ graceful: true });
+  }
+
+  async #replace(): Promise<void> {
+    const intent = this.#wanted;
+    const identity = intent === undefined ? "" : identityOf(intent);
+    if (this.#isStopped || (identity === this.#identity && this.#service !== undefined)) return;
+    const old = this.#service;
+    this.#service = undefined;
+    this.#identity = "";
+    if (old !== undefined) {
+      this.#generation += 1;
+      await old.stop({ graceful: false });
+      this.#listener?.onForgotten();
+    }
+    if (intent === undefined) {
+      // Without a speaker nothing more will be learned, so nothing old needs to be kept for it.
+      this.#listener?.onInitialSync();
+      return;
+    }
+    const service = await this.#options.open(
+      {
+        asNumber: intent.asNumber,
+        routerId: intent.routerId,
+        listen: intent.listen,
+        restarting: this.#isFirst && this.#options.isRestart,
+      },
+      this.#forward(),
+    );
+    this.#isFirst = false;
+    this.#failure = undefined;
+    this.#service = service;
+    this.#identity = identity;
+    this.#exportPolicy = "";
+    this.#configure(service, this.#wanted ?? intent);
+  }
+
+  /** What a speaker that was replaced still tells is not heard. */
+  #forward(): BgpListener {
+    const generation = (this.#generation += 1);
+    return {
+      onBestRoutes: (changes) => {
+        if (generation === this.#generation) this.#listener?.onBestRoutes(changes);
+      },
+      onInitialSync: () => {
+        if (generation === this.#generation) this.#listener?.onInitialSync();
+      },
+      onForgotten: () => {},
+    };
+  }
+
+  #configure(service: BgpService, intent: BgpIntent): void {
+    const policy = JSON.stringify(intent.exportPolicy, bigintAsText);
+    if (policy !== this.#exportPolicy) {
+      this.#exportPolicy = policy;
+      service.setPolicies(
+        new Map([
+          [
+            exportPolicyName,
+            ({ prefix, attributes }) =>
+              decideExport(intent.exportPolicy, prefix).isAccepted ? attributes : undefined,
+          ],
+        ]),
+      );
+    }
+    service.setOrigins(intent.origins.map(({ prefix }) => ({ prefix })));
+    service.setPeers(peerConfigs(intent, sourceAddresses(intent)));
+  }
+
+  #fail(error: unknown): void {
+    this.#failure = error instanceof Error ? error.message : String(error);
+    this.#options.log.error({ err: error, retryMs }, "the BGP speaker cannot start");
+    if (this.#isStopped) return;
+    this.#retry = setTimeout(() => this.apply(this.#wanted), retryMs);
+  }
+}
+
+function identityOf(intent: BgpIntent): string {
+  return JSON.stringify([intent.routerId, intent.listen], bigintAsText);
+}
+
+function bigintAsText(_key: string, value: unknown): unknown {
+  return typeof value === "bigint" ? String(value) : value;
+}
+
+/** Our own address of each family, for the next hop of the family that a session does not run over. */
+function sourceAddresses(intent: BgpIntent): ReadonlyMap<IpFamily, IpAddress> {
+  const found = new Map<IpFamily, IpAddress>();
+  for (const { family, sourceAddress } of intent.peers) {
+    if (sourceAddress !== undefined) found.set(family, sourceAddress);
+  }
+  return found;
+}

@@ -1,0 +1,48 @@
+import type { NextHopResolver, SpeakerFact } from "@caracal/bgp";
+import { BgpServer } from "@caracal/bgp-tcp";
+import { IpAddress } from "@caracal/net";
+import type { Log } from "../observe/log.ts";
+import type { BgpListener, BgpService } from "./bgp-service.ts";
+import type { SpeakerSettings } from "./bgp-supervisor.ts";
+
+/** Starts a speaker on TCP, with next hops resolved by the kernel and its news in the log. */
+export async function openSpeaker(
+  settings: SpeakerSettings,
+  listener: BgpListener,
+  { resolver, log }: { readonly resolver: NextHopResolver; readonly log: Log },
+): Promise<BgpService> {
+  const { port, addresses } = settings.listen;
+  const server = new BgpServer({
+    asn: settings.asNumber,
+    routerId: settings.routerId,
+    restarting: settings.restarting,
+    listen: addresses === undefined ? [{ port }] : addresses.map((address) => ({ address, port })),
+    resolver,
+    onFact: (fact) => tell(log, fact),
+  });
+  server.onBestRoutes((changes) => listener.onBestRoutes(changes));
+  server.onInitialSync(() => listener.onInitialSync());
+  await server.start();
+  log.info({ asNumber: settings.asNumber, port, restarting: settings.restarting }, "BGP is listening");
+  return server;
+}
+
+function tell(log: Log, fact: SpeakerFact): void {
+  switch (fact.kind) {
+    case "sessionState": {
+      const { peer, from, to, reason } = fact;
+      if (to === "Established") log.info({ peer }, "session up");
+      else if (from === "Established") log.warn({ peer, to, reason }, "session down");
+      else log.debug({ peer, from, to, reason }, "session state");
+      return;
+    }
+    case "refused":
+      log.debug({ remoteAddress: IpAddress.format(fact.remoteAddress) }, "connection from no peer refused");
+      return;
+    case "attributeFault":
+      log.warn(fact, "malformed attribute");
+      return;
+    default:
+      log.info(fact, "graceful restart");
+  }
+}
