@@ -175,34 +175,54 @@ for (const passive of [true, false]) {
   });
 }
 
-test(
-  "a two-octet peer: four-octet numbers pass through AS_TRANS and AS4_PATH, both ways",
-  { skip },
-  async (t) => {
-    const { bed, ours, theirs } = await rig(t);
-    const bird = await startBird(bed, {
-      namespace: theirs,
-      config: birdConfig({
-        asn: 65001,
-        peerAsn: 4_200_000_001,
-        bgp: "enable as4 off;",
-        channel: "import all; export filter { bgp_path.prepend(4200000002); accept; };",
-      }),
-    });
-    const speaker = await startSpeaker(
-      bed,
-      ours,
-      ourFile({
-        asn: 4_200_000_001,
-        peers: [{ name: "bird", address: "10.0.0.2", asn: 65001, source: "10.0.0.1" }],
-      }),
-    );
-    const state = await seen(speaker, "BIRD's route", (one) => one.best.includes("10.2.0.0/26 via 10.0.0.2"));
-    assert.equal(state.peers[0]?.as4, false);
-    assert.equal(state.routes.find((one) => one.prefix === "10.2.0.0/26")?.asPath, "65001 4200000002");
-    await birdSees(bird, "show route for 10.1.0.0/26 all", /BGP\.as_path: 4200000001/);
-  },
-);
+test("between a four-octet AS and a two-octet peer: the path survives AS_TRANS", { skip }, async (t) => {
+  const bed = Testbed.create(t);
+  const [ours, old, modern] = [
+    await bed.namespace("ours"),
+    await bed.namespace("old"),
+    await bed.namespace("new"),
+  ];
+  await bed.network("lan", [
+    { namespace: ours, name: "eth0", addresses: ["10.0.0.1/24"] },
+    { namespace: old, name: "eth0", addresses: ["10.0.0.2/24"] },
+    { namespace: modern, name: "eth0", addresses: ["10.0.0.3/24"] },
+  ]);
+  const two = await startBird(bed, {
+    namespace: old,
+    config: birdConfig({
+      asn: 65001,
+      bgp: "enable as4 off;",
+      channel:
+        "import all; export filter { if source != RTS_STATIC then reject; bgp_path.prepend(4200000002); accept; };",
+    }),
+  });
+  const four = await startBird(bed, {
+    namespace: modern,
+    config: birdConfig({ asn: 4_200_000_003, routes: ["10.3.0.0/26"] }).replaceAll("10.0.0.2", "10.0.0.3"),
+  });
+  const speaker = await startSpeaker(
+    bed,
+    ours,
+    ourFile({
+      peers: [
+        { name: "old", address: "10.0.0.2", asn: 65001, source: "10.0.0.1" },
+        { name: "new", address: "10.0.0.3", asn: 4_200_000_003, source: "10.0.0.1" },
+      ],
+    }),
+  );
+  const state = await seen(speaker, "both peers' routes", (one) => one.best.length === 3);
+  assert.equal(state.peers[0]?.as4, false);
+  const route = state.routes.find((one) => one.prefix === "10.2.0.0/26");
+  assert.equal(route?.asPath, "65001 4200000002", "AS4_PATH is merged");
+  assert.equal(route.nextHop, "10.0.0.2");
+  const atFour = await birdSees(
+    four,
+    "show route for 10.2.0.0/26 all",
+    /BGP\.as_path: 64512 65001 4200000002/,
+  );
+  assert.match(atFour, /BGP\.next_hop: 10\.0\.0\.1/);
+  await birdSees(two, "show route for 10.3.0.0/26 all", /BGP\.as_path: 64512 4200000003/);
+});
 
 test("IPv6 over an IPv6 session", { skip }, async (t) => {
   const { bed, ours, theirs } = await rig(t);
