@@ -8,6 +8,9 @@ import { ResourceClient, type Store, StoreError } from "@caracal/datastore";
 import { Ipam, Nanos } from "@caracal/ipam";
 import { LinuxKernel, Rtnetlink } from "@caracal/linux";
 import { RouteProtocol } from "@caracal/netlink";
+import { BirdState, birdVersion } from "./bird-state/bird-state.ts";
+import type { BirdSnapshot } from "./bird-view/bird-snapshot.ts";
+import { BirdSocket } from "./bird-view/bird-socket.ts";
 import { ClusterView } from "./cluster/cluster-view.ts";
 import { CniCode, CniError } from "./cni/cni-error.ts";
 import { CniEngine } from "./cni/cni-engine.ts";
@@ -85,11 +88,19 @@ export class NodeDaemon {
     if (!(await this.#untilStoreAnswers(() => prepareCluster(startUp)))) return;
     writeNodeName(config.nodeNameFile, node);
     const view = this.#followCluster();
-    const { routing, bgp, kernel } = this.#openRouting(view);
+    const { routing, bgp, ...kernels } = this.#openRouting(view);
     this.#serveCni(view, routing);
     this.#watchHealth(view, routing, bgp);
     this.#status = () => nodeStatus(node, routing, bgp, this.#health);
-    void kernel;
+    await this.#serveBird(
+      new BirdState({
+        routing,
+        bgp,
+        ...kernels,
+        bootedAtMs: this.#startedAtMs,
+        interfacePrefix: config.interfacePrefix,
+      }),
+    );
     if (config.backend === "bgp") this.#keepAddresses(startUp);
     this.#health.report("startup", { live: true, ready: true, detail: "started" });
     log.info({ tookMs: Date.now() - this.#startedAtMs }, "node started");
@@ -193,7 +204,12 @@ export class NodeDaemon {
 
   #onClusterChange: (() => void) | undefined;
 
-  #openRouting(view: ClusterView): { routing: Routing; bgp: BgpSupervisor; kernel: Rtnetlink } {
+  #openRouting(view: ClusterView): {
+    routing: Routing;
+    bgp: BgpSupervisor;
+    kernel: LinuxKernel;
+    tables: Rtnetlink;
+  } {
     const { config, node, log } = this.#options;
     const kernel = LinuxKernel.open();
     const tables = Rtnetlink.open();
@@ -224,7 +240,7 @@ export class NodeDaemon {
       () => tables.close(),
       () => routing.stop(),
     );
-    return { routing, bgp, kernel: tables };
+    return { routing, bgp, kernel, tables };
   }
 
   #serveCni(view: ClusterView, routing: Routing): void {
@@ -250,6 +266,19 @@ export class NodeDaemon {
       () => podKernel[Symbol.dispose](),
       () => remover[Symbol.asyncDispose](),
     );
+  }
+
+  async #serveBird(state: BirdState): Promise<void> {
+    this.#closers.push(() => state[Symbol.dispose]());
+    for (const [family, name] of [
+      [4, "bird.ctl"],
+      [6, "bird6.ctl"],
+    ] as const) {
+      const path = join(this.#options.config.runDir, name);
+      const snapshot = (): BirdSnapshot => state.snapshot(family);
+      const socket = await BirdSocket.open({ path, version: birdVersion, snapshot });
+      this.#closers.push(() => socket.close());
+    }
   }
 
   #watchHealth(view: ClusterView, routing: Routing, bgp: BgpSupervisor): void {

@@ -1,4 +1,4 @@
-import { IpAddress, type IpFamily, type Prefix } from "@caracal/net";
+import type { IpAddress, IpFamily, Prefix } from "@caracal/net";
 import type { Ipam } from "@caracal/ipam";
 import type { AddressOutcome, AddressRequest, PodIpam } from "../cni/ports.ts";
 
