@@ -146,6 +146,18 @@ async function measureCrowd(contenders: readonly [Contender, Contender]): Promis
   }
 }
 
+/** Starts a program of this directory in the node's namespace, and waits until it says that it is ready. */
+async function startProcess(script: string): Promise<ChildProcess> {
+  const argv = [join(import.meta.dirname, script), directory];
+  const child = spawnInNamespace(nodePath, process.execPath, argv, { stdio: ["ignore", "pipe", "inherit"] });
+  const [first]: unknown[] = await Promise.race([
+    once(child, "exit"),
+    child.stdout === null ? [] : once(child.stdout, "data"),
+  ]);
+  if (!String(first).startsWith("ready")) throw new Error(`${script} did not start`);
+  return child;
+}
+
 async function main(): Promise<void> {
   if (!existsSync(join(referencePlugins, "ptp"))) {
     console.log("skipped: ptp is not installed (containernetworking-plugins)");
@@ -158,15 +170,7 @@ async function main(): Promise<void> {
     rtnetlink.setLink("lo", { up: true });
   }
   measureStart();
-  const daemon = spawnInNamespace(
-    nodePath,
-    process.execPath,
-    [join(import.meta.dirname, "daemon.ts"), directory],
-    {
-      stdio: ["ignore", "pipe", "inherit"],
-    },
-  );
-  if (daemon.stdout !== null) await once(daemon.stdout, "data");
+  const processes = [await startProcess("store.ts"), await startProcess("daemon.ts")];
   try {
     const shared = { cniVersion: "1.0.0", name: "bench" };
     const contenders: readonly [Contender, Contender] = [
@@ -193,9 +197,11 @@ async function main(): Promise<void> {
     measureAlone(contenders);
     await measureCrowd(contenders);
   } finally {
-    const ended = once(daemon, "exit");
-    daemon.kill("SIGTERM");
-    await ended;
+    for (const child of processes.toReversed()) {
+      const ended = once(child, "exit");
+      child.kill("SIGTERM");
+      await ended;
+    }
   }
 }
 

@@ -1,25 +1,30 @@
-/** The daemon of the benchmark, a process of its own as on a node: the CNI engine behind a control socket. Argument: the run directory. */
+/** The daemon of the benchmark, a process of its own as on a node: the CNI engine behind a control socket. Argument: the directory. */
 import { join } from "node:path";
 import { ControlServer } from "@caracal/control";
-import { MemoryStore } from "@caracal/datastore";
+import { Ipam, Nanos } from "@caracal/ipam";
+import { EtcdStore } from "@caracal/store-etcd";
 import { CniEngine } from "../../node/src/cni/cni-engine.ts";
 import { LinkRemover } from "../../node/src/cni/link-remover.ts";
 import { LinuxPodKernel } from "../../node/src/cni/linux-pod-kernel.ts";
-import { FakeIpam } from "../../node/test/cni-fakes.ts";
+import { NodePodIpam } from "../../node/src/endpoints/node-pod-ipam.ts";
 
+const directory = process.argv[2] ?? ".";
+const node = "bench";
+const store = new EtcdStore({ endpoints: [`unix://${join(directory, "store.sock")}`] });
+const ipam = new Ipam({ store, node, now: () => Nanos.of(BigInt(Date.now()) * 1_000_000n) });
 const nothing = (): Promise<void> => Promise.resolve();
 const remover = new LinkRemover();
 const engine = new CniEngine({
-  node: "bench",
-  store: new MemoryStore(),
-  ipam: new FakeIpam(),
+  node,
+  store,
+  ipam: new NodePodIpam(ipam, node),
   kernel: new LinuxPodKernel((name) => remover.remove(name)),
   hooks: { blocksClaimed: nothing, endpointAdded: nothing, endpointRemoved: nothing },
   isReady: () => true,
   sources: { now: () => new Date(), uuid: () => crypto.randomUUID() },
 });
 await ControlServer.listen({
-  path: join(process.argv[2] ?? ".", "control.sock"),
+  path: join(directory, "control.sock"),
   methods: { cni: (params, signal) => engine.handle(params, signal) },
 });
 process.stdout.write("ready\n");
