@@ -26,6 +26,8 @@ function peerConfigOf(peer: PeerIntent, addresses: ReadonlyMap<IpFamily, IpAddre
     families: [peer.family],
     timers: {
       ...defaultTimers,
+      // The first attempt comes at once; a peer that is not there yet is tried again within a quarter of a second.
+      connectDelayMs: 0,
       holdTimeMs: peer.holdSeconds * 1000,
       keepaliveMs: peer.keepaliveSeconds * 1000,
     },
