@@ -3,7 +3,7 @@ import { IpAddress } from "@caracal/net";
 import { RouteProtocol, RouteType } from "@caracal/netlink";
 import type { LabDirectory } from "./lab-directory.ts";
 import type { LabRecord, NodeRecord, PodRecord } from "./lab-record.ts";
-import { readSessions } from "./node-sessions.ts";
+import { ESTABLISHED, type NodeReport, readNodeReport } from "./node-report.ts";
 
 /** What every node needs so that all pods reach each other, and is not there: one line each, for people. Empty: routed. */
 export async function missingRouting(lab: LabDirectory, record: LabRecord): Promise<readonly string[]> {
@@ -19,22 +19,33 @@ export async function missingRouting(lab: LabDirectory, record: LabRecord): Prom
   return missing;
 }
 
-/** Sessions that are shown but not up, and in a mesh those that are not even shown. */
+/** Sessions that the daemon has and are not up, and in a mesh those that it does not even have. */
 export async function missingSessions(
   lab: LabDirectory,
   node: NodeRecord,
   nodes: readonly NodeRecord[],
 ): Promise<readonly string[]> {
-  const sessions = await readSessions(lab, node.name);
-  if (sessions === undefined) return [`${node.name} does not tell its BGP sessions`];
+  return judgeSessions(await readNodeReport(lab, node.name), node, nodes);
+}
+
+function judgeSessions(
+  report: NodeReport | undefined,
+  node: NodeRecord,
+  nodes: readonly NodeRecord[],
+): readonly string[] {
+  if (report === undefined) return [`the daemon of ${node.name} does not answer`];
+  const { sessions } = report;
   const down = sessions
-    .filter((session) => session.state !== "Established")
-    .map((session) => `${node.name} has no session with ${session.peer}: ${session.state}`);
+    .filter((session) => session.state !== ESTABLISHED)
+    .map(({ peer, state, lastError }) => {
+      const why = lastError === "" ? state : `${state}, ${lastError}`;
+      return `${node.name} has no session with ${peer}: ${why}`;
+    });
   const isMesh = sessions.length === 0 || sessions.some((session) => session.isMesh);
   const absent = nodes
     .filter((other) => isMesh && other.name !== node.name)
     .filter((other) => !sessions.some((session) => session.peer === other.address))
-    .map((other) => `${node.name} has no session with ${other.address} (${other.name})`);
+    .map((other) => `${node.name} does not know of ${other.name} (${other.address}) as a BGP peer`);
   return [...down, ...absent];
 }
 

@@ -3,8 +3,7 @@ import { countBgpRoutes } from "./lab-routing.ts";
 import { inParallel } from "./in-parallel.ts";
 import type { LabRecord } from "./lab-record.ts";
 import { describeStore } from "./bring-up.ts";
-import { answers } from "./node-daemon.ts";
-import { readSessions } from "./node-sessions.ts";
+import { ESTABLISHED, type NodeReport, readNodeReport } from "./node-report.ts";
 import { isRunning, type ProcessIdentity } from "./process-identity.ts";
 import { textTable } from "./text-table.ts";
 
@@ -12,17 +11,26 @@ import { textTable } from "./text-table.ts";
 export async function labStatus(lab: LabDirectory, record: LabRecord): Promise<string> {
   const pods = lab.pods();
   const nodes = lab.nodes();
-  const rows = await inParallel(nodes, nodes.length, async (node) => {
-    const sessions = (await readSessions(lab, node.name)) ?? [];
-    const up = sessions.filter((session) => session.state === "Established").length;
+  const reports = await inParallel(nodes, nodes.length, (node) => readNodeReport(lab, node.name));
+  const rows = nodes.map((node, index) => {
+    const report = reports[index];
+    const sessions = report?.sessions ?? [];
+    const up = sessions.filter((session) => session.state === ESTABLISHED).length;
     return [
       node.name,
       node.address,
-      await describeDaemon(lab, node.name),
+      describeProcess(lab.daemon({ node: node.name })),
+      describeReadiness(report),
       `${up}/${sessions.length}`,
       String(routeCount(lab, node.name)),
       String(pods.filter((pod) => pod.node === node.name).length),
     ];
+  });
+  const problems = nodes.flatMap((node, index) => {
+    const report = reports[index];
+    const because = report?.notReadyBecause;
+    const lines = [...(because === undefined ? [] : [because]), ...(report?.problems ?? [])];
+    return lines.map((line) => `${node.name}: ${line}\n`);
   });
   const store = `store: ${describeStore(record.store)}, ${describeProcess(lab.daemon("store"))}`;
   const podRows = pods.map((pod) => [
@@ -33,15 +41,15 @@ export async function labStatus(lab: LabDirectory, record: LabRecord): Promise<s
   ]);
   return [
     `lab ${lab.name}: ${record.description}\n${store}\n\n`,
-    textTable(["NODE", "ADDRESS", "DAEMON", "SESSIONS", "BGP ROUTES", "PODS"], rows),
+    textTable(["NODE", "ADDRESS", "DAEMON", "READY", "SESSIONS", "BGP ROUTES", "PODS"], rows),
+    ...problems,
     podRows.length === 0 ? "" : `\n${textTable(["POD", "NAMESPACE", "ADDRESS", "NODE"], podRows)}`,
   ].join("");
 }
 
-async function describeDaemon(lab: LabDirectory, node: string): Promise<string> {
-  const daemon = lab.daemon({ node });
-  const isSilent = isRunning(daemon) && !(await answers(lab, node));
-  return isSilent ? `${describeProcess(daemon)}, silent` : describeProcess(daemon);
+function describeReadiness(report: NodeReport | undefined): string {
+  if (report === undefined) return "silent";
+  return report.isReady ? "yes" : "no";
 }
 
 function describeProcess(identity: ProcessIdentity | undefined): string {

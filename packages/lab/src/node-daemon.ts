@@ -40,6 +40,9 @@ export async function startNodeDaemon(
         CLUSTER_TYPE: "k8s,bgp",
         WAIT_FOR_DATASTORE: "true",
         FELIX_HEALTHENABLED: "true",
+        // A lab's networks are IPv4: no IPv6 pool, as in the manifests.
+        FELIX_IPV6SUPPORT: "false",
+        CALICO_IPV6POOL_CIDR: "none",
         CALICO_IPV4POOL_CIDR: pool.cidr,
         CALICO_IPV4POOL_BLOCK_SIZE: String(pool.blockSize),
         CALICO_IPV4POOL_IPIP: pool.ipip,
@@ -68,7 +71,7 @@ export async function waitForNodeDaemon(lab: LabDirectory, node: NodeRecord, ctx
 }
 
 /** Whether the node's daemon answers at all. */
-export async function answers(lab: LabDirectory, node: string): Promise<boolean> {
+async function answers(lab: LabDirectory, node: string): Promise<boolean> {
   try {
     await controlRequest(lab.controlSocket(node), "health", {}, { timeoutMs: HEALTH_TIMEOUT_MS });
     return true;

@@ -158,19 +158,17 @@ function list(_: LabArguments, ctx: LabContext): Promise<number> {
   const root = ctx.root ?? DEFAULT_ROOT;
   const rows = labNames(root).map((name) => {
     const lab = new LabDirectory(root, name);
-    const { record } = lab;
-    const making = isRunning(record?.maker) ? "coming up" : "broken";
-    const state = lab.isReady && isRunning(lab.daemon("store")) ? "up" : making;
-    return [
-      name,
-      record === undefined ? "broken" : state,
-      String(lab.nodes().length),
-      String(lab.pods().length),
-      record?.description ?? "",
-    ];
+    const description = lab.record?.description ?? "";
+    return [name, labState(lab), String(lab.nodes().length), String(lab.pods().length), description];
   });
   ctx.stdout.write(textTable(["NAME", "STATE", "NODES", "PODS", "DESCRIPTION"], rows));
   return Promise.resolve(0);
+}
+
+function labState(lab: LabDirectory): string {
+  if (!isRunning(lab.daemon("store"))) return isRunning(lab.record?.maker) ? "coming up" : "broken";
+  if (lab.isReady) return "up";
+  return isRunning(lab.record?.maker) ? "coming up" : "never routed";
 }
 
 async function status({ values }: LabArguments, ctx: LabContext): Promise<number> {

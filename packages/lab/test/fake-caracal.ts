@@ -47,11 +47,11 @@ async function runNode(): Promise<void> {
   writeFileSync(join(runDirectory, "fake.json"), JSON.stringify({ address }));
   let podCount = 0;
   if (misbehaviour !== "hang") {
-    serveBirdView();
     await ControlServer.listen({
       path: join(runDirectory, "control.sock"),
       methods: {
         health: () => ({}),
+        "node.status": () => describe(address),
         cni: (params) => answerCni(params, () => `${blockOf(address)}.${++podCount}`),
       },
     });
@@ -115,22 +115,13 @@ function neighbours(): readonly string[] {
   });
 }
 
-function serveBirdView(): void {
-  const path = join(runDirectory, "bird.ctl");
-  rmSync(path, { force: true });
-  const own = ownAddress();
-  const server = createServer((socket) => {
-    socket.on("error", () => undefined);
-    socket.write("0001 BIRD 0 ready.\n");
-    socket.on("data", () => {
-      const others = neighbours().filter((address) => address !== own);
-      const rows = others.map(
-        (address) => ` Mesh_${address.replaceAll(".", "_")} BGP master up 00:00:00 Established\n`,
-      );
-      socket.write(`2002-name proto table state since info\n${rows.join("")}0000 \n`);
-    });
+function describe(own: string): unknown {
+  const others = neighbours().filter((address) => address !== own);
+  const peers = others.map((address) => {
+    const name = `Mesh_${address.replaceAll(".", "_")}`;
+    return { name, address, state: "Established", lastError: "" };
   });
-  server.listen(path);
+  return { isReady: true, bgp: { peers } };
 }
 
 function ownAddress(): string {

@@ -55,7 +55,7 @@ test("a lab comes up routed, does what it is asked, and goes without a trace", {
   );
   assert.match((await scope.lab(["list"])).stdout, new RegExp(`${name} +up +2 +2`));
   const status = (await scope.lab(["status", "--name", name])).stdout;
-  assert.match(status, /small-a +10\.0\.0\.1 +running \([0-9]+\) +1\/1 +1 +1\n/);
+  assert.match(status, /small-a +10\.0\.0\.1 +running \([0-9]+\) +yes +1\/1 +1 +1\n/);
   assert.match(status, /pb +default +10\.244\.2\.1 +small-b\n/);
 
   const netns = (await run(["ip", "netns"])).stdout;
@@ -167,7 +167,7 @@ test("an up that is killed half way is found, refused and removed", { skip }, as
   const again = await scope.lab(["up", topologyFile(bed), "--name", name]);
   assert.equal(again.exitCode, 1);
   assert.match(again.stderr, /^lab \S+ exists already \(it is broken; remove it with: /);
-  assert.match((await scope.lab(["list"])).stdout, new RegExp(`${name} +broken`));
+  assert.match((await scope.lab(["list"])).stdout, new RegExp(`${name} +never routed`));
   assert.equal((await scope.lab(["down", "--name", name])).exitCode, 0);
   assert.deepEqual(traces(scope.directory(name)), []);
 });
@@ -345,7 +345,7 @@ test("a lab with a killed store and daemon says so and goes like any other", { s
   await eventually(() => !daemons.some(isRunning));
   const { stdout } = await scope.lab(["status", "--name", name]);
   assert.match(stdout, /store: embedded, gone\n/);
-  assert.match(stdout, /small-a +10\.0\.0\.1 +gone +0\/0/);
+  assert.match(stdout, /small-a +10\.0\.0\.1 +gone +silent +0\/0/);
   assert.equal((await scope.lab(["check", "--name", name])).exitCode, 1);
   assert.equal((await scope.lab(["down", "--name", name])).exitCode, 0);
   assert.deepEqual(traces(lab), []);
