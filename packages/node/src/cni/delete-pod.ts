@@ -4,32 +4,46 @@ import { type CniServices, type Operation, ownIpam, type Step, takeSteps } from 
 
 interface Draft {
   stored: StoredEndpoint | undefined;
+  /** Settles when the container's pair is gone. The kernel takes its time, in which the datastore can be asked. */
+  cutOff: Promise<void>;
 }
 
 /** Every step finds its object by the call's own names and does nothing when it is gone, so any of them can be last. */
 export const deleteSteps: readonly Step<Draft>[] = [
   { name: "remove the container's pair", run: removeOwnPair },
   { name: "look up the endpoint", run: lookUp },
-  { name: "remove a pair left behind", run: removeLeftPair },
   { name: "remove the endpoint", run: removeEndpoint },
+  { name: "remove a pair left behind", run: removeLeftPair },
   { name: "release addresses", run: releaseAddresses },
   { name: "tell the daemon", run: tellDaemon },
 ];
 
 /** DEL of plugin `calico`: whatever is missing is no error. Another container's pair and endpoint stay. */
 export async function deletePod(services: CniServices, operation: Operation): Promise<void> {
-  await takeSteps(deleteSteps, services, operation, { stored: undefined });
+  const draft: Draft = { stored: undefined, cutOff: Promise.resolve() };
+  try {
+    await takeSteps(deleteSteps, services, operation, draft);
+  } finally {
+    // A failure of the datastore is no reason to answer while the kernel is still at it.
+    await draft.cutOff.catch(() => undefined);
+  }
 }
 
 /** First, because it needs no datastore: a container that ends is cut off even while the datastore is away. */
-async function removeOwnPair(services: CniServices, operation: Operation): Promise<void> {
+function removeOwnPair(services: CniServices, operation: Operation, draft: Draft): void {
   const { hostName, netns, ifname } = operation.attachment;
-  if (netns !== "" && services.kernel.isPair(hostName, netns, ifname))
-    await services.kernel.removePair(hostName);
+  if (netns === "" || !services.kernel.isPair(hostName, netns, ifname)) return;
+  draft.cutOff = services.kernel.removePair(hostName);
+  // It is awaited before the addresses are released; until then a failure must not count as unhandled.
+  draft.cutOff.catch(() => undefined);
 }
 
 async function lookUp(services: CniServices, operation: Operation, draft: Draft): Promise<void> {
   draft.stored = await services.records.find(operation.attachment);
+}
+
+async function removeEndpoint(services: CniServices, operation: Operation, draft: Draft): Promise<void> {
+  if (draft.stored !== undefined && isOurs(operation, draft)) await services.records.remove(draft.stored);
 }
 
 /**
@@ -37,15 +51,15 @@ async function lookUp(services: CniServices, operation: Operation, draft: Draft)
  * a namespace that lost its name but not its last user, or by an ADD that was killed.
  */
 async function removeLeftPair(services: CniServices, operation: Operation, draft: Draft): Promise<void> {
-  if (isOurs(operation, draft)) await services.kernel.removePair(operation.attachment.hostName);
+  if (!isOurs(operation, draft)) return;
+  await draft.cutOff;
+  await services.kernel.removePair(operation.attachment.hostName);
 }
 
-async function removeEndpoint(services: CniServices, operation: Operation, draft: Draft): Promise<void> {
-  if (draft.stored !== undefined && isOurs(operation, draft)) await services.records.remove(draft.stored);
-}
-
-async function releaseAddresses(services: CniServices, operation: Operation): Promise<void> {
+/** Only when the kernel has let go of them: the next pod may get them at once. */
+async function releaseAddresses(services: CniServices, operation: Operation, draft: Draft): Promise<void> {
   const { attachment, call, config } = operation;
+  await draft.cutOff;
   if (config.ipam.type === ownIpam) await services.ipam.release(attachment.handle);
   else await services.runIpamPlugin(config.ipam.type, call, "DEL");
 }
