@@ -1,5 +1,5 @@
 import type { Cancellation } from "@caracal/net";
-import { type Entry, type Revision, type Store, StoreError, type StoreEvent } from "./store.ts";
+import { type Entry, type Listing, type Store, StoreError, type StoreEvent } from "./store.ts";
 
 /** One difference between what was known and what is. */
 export type SyncChange =
@@ -10,7 +10,7 @@ export type SyncChange =
 export type SyncStatus =
   /** Nothing is known yet. */
   | { readonly kind: "starting"; readonly reason?: string }
-  /** Listed completely, and watching. */
+  /** Listed completely, and watching from there. */
   | { readonly kind: "inSync" }
   /** Was in sync; the store has not answered since. */
   | { readonly kind: "away"; readonly reason: string };
@@ -21,7 +21,7 @@ export interface SyncerOptions {
   readonly prefix: string;
   /** Waits, or returns early when the signal aborts. */
   readonly sleep: (ms: number, signal: Cancellation) => Promise<void>;
-  /** Differences in the order of the store, one call for what came together. */
+  /** Differences in the order of the store, one call for what came together. Must not throw. */
   readonly onChanges: (changes: readonly SyncChange[]) => void;
   readonly onStatus?: (status: SyncStatus) => void;
 }
@@ -31,16 +31,19 @@ const firstPauseMs = 100;
 const lastPauseMs = 5_000;
 
 /**
- * Keeps a copy of all entries under a prefix: lists, then watches from there. When the watch breaks it goes on from the
- * last revision seen; when that is gone (compacted, or another store) it lists again and tells only what differs, vanished
- * keys as deletes. So whoever applies the changes in order always has a state that the store once had.
+ * Keeps a copy of all entries under a prefix: lists, then watches from there, and lists again when the watch breaks,
+ * telling only what differs. Whoever applies each batch of changes has a state that the store once had.
+ *
+ * A broken watch is never taken up from the last revision seen: revisions are opaque here, so nothing would show that the
+ * store which came back is another one (restored from a backup, say) or how far behind the copy is. Stores take up short
+ * breaks by themselves, where they know what a revision means.
  */
 export class Syncer {
   readonly #options: SyncerOptions;
   readonly #entries = new Map<string, Entry>();
-  #revision: Revision | undefined;
   #status: SyncStatus = { kind: "starting" };
-  #failures = 0;
+  /** The pause after the next failure. */
+  #pauseMs = firstPauseMs;
 
   constructor(options: SyncerOptions) {
     this.#options = options;
@@ -55,52 +58,51 @@ export class Syncer {
     return this.#status;
   }
 
-  /** Runs until the signal aborts. Never throws for what a store does: it reports the status and tries again. */
+  /**
+   * Runs until the signal aborts; nothing is told after that. Never throws for what a store does: it reports the status
+   * and tries again. Only one at a time.
+   */
   async run(signal: Cancellation): Promise<void> {
     while (!signal.aborted) {
-      try {
-        await this.#follow(signal);
-      } catch (error) {
-        if (!(error instanceof StoreError)) throw error;
-        if (error.code === "compacted") this.#revision = undefined;
-        await this.#pause(error.message, signal);
-      }
+      const reason = await this.#follow(signal);
+      if (reason === undefined) return;
+      this.#report({ kind: this.#status.kind === "starting" ? "starting" : "away", reason });
+      const pauseMs = this.#pauseMs;
+      this.#pauseMs = Math.min(pauseMs * 2, lastPauseMs);
+      await unlessAborted(this.#options.sleep(pauseMs, signal), signal);
     }
   }
 
-  async #follow(signal: Cancellation): Promise<void> {
+  /** Follows the store for as long as it answers; says why it no longer does, `undefined` when the signal aborted. */
+  async #follow(signal: Cancellation): Promise<string | undefined> {
     const { store, prefix } = this.#options;
-    const from = this.#revision ?? (await this.#list());
-    this.#revision = from;
-    // An answer to the list proves the store is there; a watch resumed proves it with its first events.
-    if (this.#status.kind !== "inSync") await this.#confirm();
-    for await (const events of store.watch(prefix, from, signal)) {
-      this.#failures = 0;
-      this.#apply(events);
+    try {
+      const listing = await unlessAborted(store.list(prefix), signal);
+      if (listing === undefined || signal.aborted) return undefined;
+      this.#replace(listing);
       this.#report({ kind: "inSync" });
+      for await (const events of store.watch(prefix, listing.revision, signal)) {
+        if (signal.aborted) return undefined;
+        // Not already after the list: a store that lists but cannot watch must not be listed again and again.
+        this.#pauseMs = firstPauseMs;
+        this.#apply(events);
+      }
+      return signal.aborted ? undefined : "the watch ended";
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      return signal.aborted ? undefined : error.message;
     }
-    if (!signal.aborted) throw new StoreError("unavailable", "the watch ended");
   }
 
-  async #list(): Promise<Revision> {
-    const { revision, entries } = await this.#options.store.list(this.#options.prefix);
-    const vanished = new Set(this.#entries.keys());
+  #replace({ entries }: Listing): void {
+    const listed = new Set(entries.map(({ key }) => key));
     const changes: SyncChange[] = [];
-    for (const entry of entries) {
-      vanished.delete(entry.key);
-      this.#put(entry, changes);
+    // Deletes first: what a vanished key held, such as an address, may be another's by now.
+    for (const key of this.#entries.keys()) {
+      if (!listed.has(key)) this.#delete(key, changes);
     }
-    for (const key of vanished) this.#delete(key, changes);
+    for (const entry of entries) this.#put(entry, changes);
     this.#tell(changes);
-    this.#failures = 0;
-    this.#report({ kind: "inSync" });
-    return revision;
-  }
-
-  /** After an outage with a known revision: any read shows that the store answers again. */
-  async #confirm(): Promise<void> {
-    await this.#options.store.get(this.#options.prefix);
-    this.#report({ kind: "inSync" });
   }
 
   #apply(events: readonly StoreEvent[]): void {
@@ -108,14 +110,14 @@ export class Syncer {
     for (const event of events) {
       if (event.kind === "put") this.#put(event.entry, changes);
       else this.#delete(event.key, changes);
-      this.#revision = event.kind === "put" ? event.entry.revision : event.revision;
     }
     this.#tell(changes);
   }
 
   #put(entry: Entry, changes: SyncChange[]): void {
     const previous = this.#entries.get(entry.key);
-    if (previous?.revision === entry.revision) return;
+    // A restored store may use a revision for another value than the lost one did.
+    if (previous?.revision === entry.revision && previous.value === entry.value) return;
     this.#entries.set(entry.key, entry);
     changes.push({ kind: "put", entry, previous });
   }
@@ -131,13 +133,6 @@ export class Syncer {
     if (changes.length > 0) this.#options.onChanges(changes);
   }
 
-  async #pause(reason: string, signal: Cancellation): Promise<void> {
-    this.#report({ kind: this.#status.kind === "starting" ? "starting" : "away", reason });
-    const ms = Math.min(firstPauseMs * 2 ** this.#failures, lastPauseMs);
-    this.#failures = Math.min(this.#failures + 1, 16);
-    await this.#options.sleep(ms, signal);
-  }
-
   #report(status: SyncStatus): void {
     const isNews = status.kind !== this.#status.kind || reasonOf(status) !== reasonOf(this.#status);
     this.#status = status;
@@ -147,4 +142,19 @@ export class Syncer {
 
 function reasonOf(status: SyncStatus): string | undefined {
   return "reason" in status ? status.reason : undefined;
+}
+
+/** What the promise brings, or `undefined` as soon as the signal aborts: a call that hangs must not hold `run` up. */
+async function unlessAborted<T>(promise: Promise<T>, signal: Cancellation): Promise<T | undefined> {
+  let abort = (): void => {};
+  const aborted = new Promise<undefined>((resolve) => {
+    abort = () => resolve(undefined);
+  });
+  signal.addEventListener("abort", abort);
+  if (signal.aborted) abort();
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
 }
