@@ -1,27 +1,29 @@
+import { Prefix } from "@caracal/net";
 import {
   checkPoolOverlap,
   describeProblems,
-  isKindName,
+  type IpPool,
   type KindName,
   kinds,
   parseJson,
   type Problem,
   type Resource,
   type Resources,
-  writeJson,
 } from "@caracal/resources";
+import { deleteNodeBelongings } from "./delete-effects.ts";
 import { keys } from "./keys.ts";
 import { type ResourceIdentity, resourceMessage } from "./resource-error.ts";
 import { type Entry, Revision, type Store, type WriteOutcome } from "./store.ts";
+import { completeResource, storedText } from "./stored-form.ts";
 
 /** How a read or a change of one resource ended; a failure's message is in Calico's words. */
-export type ResourceOutcome<R = Resource> =
-  | { readonly kind: "ok"; readonly resource: R }
-  | {
-      readonly kind: "failed";
-      readonly reason: "exists" | "missing" | "conflict" | "refused";
-      readonly message: string;
-    };
+export type ResourceOutcome<R = Resource> = { readonly kind: "ok"; readonly resource: R } | ResourceFailure;
+
+interface ResourceFailure {
+  readonly kind: "failed";
+  readonly reason: "exists" | "missing" | "conflict" | "refused";
+  readonly message: string;
+}
 
 /** Resources of one kind at one moment, ordered by key. */
 export interface ResourceListing<R = Resource> {
@@ -37,14 +39,14 @@ export interface ResourceClientSources {
   readonly uuid: () => string;
 }
 
-/** Attempts of an update that was not told a version, when others write at the same time. */
+/** Attempts of a change that was not told a version, when others write at the same time. */
 const maxAttempts = 5;
 
 /**
  * Typed access to projectcalico.org/v3 resources, by Calico's rules for keys, metadata and conflicts: `uid` and
  * `creationTimestamp` are set once, `resourceVersion` is the store's revision and never stored. It checks what takes more
- * than one resource (immutable fields, overlapping pools); that a resource is well formed is its parser's business.
- * Failures of the store itself throw `StoreError`.
+ * than one resource (immutable fields, pools against each other and against blocks); that a resource is well formed is its
+ * parser's business. Failures of the store itself throw `StoreError`.
  */
 export class ResourceClient {
   readonly #store: Store;
@@ -57,7 +59,8 @@ export class ResourceClient {
 
   /** All of a kind, or of one namespace. Entries that cannot be read are left out, as Calico's client does. */
   async list<K extends KindName>(kind: K, namespace?: string): Promise<ResourceListing<Resources[K]>> {
-    const listing = await this.#store.list(keys.resources(kinds[kind].plural, namespace));
+    const within = kinds[kind].isNamespaced ? namespace : undefined;
+    const listing = await this.#store.list(keys.resources(kinds[kind].plural, within));
     return {
       items: listing.entries.flatMap((entry) => readResource(kind, entry) ?? []),
       revision: listing.revision,
@@ -69,29 +72,18 @@ export class ResourceClient {
     name: string,
     namespace?: string,
   ): Promise<ResourceOutcome<Resources[K]>> {
-    const entry = await this.#store.get(keys.resource(kinds[kind].plural, name, namespace));
-    const resource = entry === undefined ? undefined : readResource(kind, entry);
-    return resource === undefined
-      ? failed("missing", resourceMessage.missing({ kind, name, namespace }))
-      : { kind: "ok", resource };
+    const identity = identityOf(kind, name, namespace);
+    if (lacksNamespace(identity)) return refused([noNamespace]);
+    const entry = await this.#store.get(keyOf(identity));
+    if (entry === undefined) return failed("missing", resourceMessage.missing(identity));
+    return readOutcome(identity, entry);
   }
 
   async create(resource: Resource): Promise<ResourceOutcome> {
-    const identity = identityOf(resource);
-    if (resource.metadata.resourceVersion !== undefined) {
-      return failed(
-        "refused",
-        `error with field Metadata.ResourceVersion = '${resource.metadata.resourceVersion}' (field must not be set for a Create request)`,
-      );
-    }
-    const refusal = await this.#refusal(undefined, resource);
-    if (refusal !== undefined) return refusal;
-    const { metadata } = resource;
-    const complete = withMetadata(resource, {
-      uid: metadata.uid ?? this.#sources.uuid(),
-      creationTimestamp: metadata.creationTimestamp ?? this.#sources.now(),
-    });
-    return outcomeOf(identity, await this.#store.create(keyOf(identity), storedText(complete)));
+    const version = given(resource.metadata.resourceVersion);
+    if (version === undefined) return this.#create(resource);
+    const reason = "field must not be set for a Create request";
+    return refused([problemOf("resourceVersion", "Metadata.ResourceVersion", reason, version)]);
   }
 
   /**
@@ -99,61 +91,104 @@ export class ResourceClient {
    * replaced. The stored uid and creation time stay.
    */
   async update(resource: Resource): Promise<ResourceOutcome> {
-    const identity = identityOf(resource);
-    const version = resource.metadata.resourceVersion;
+    const version = given(resource.metadata.resourceVersion);
     for (let attempt = 1; ; attempt += 1) {
-      const current = await this.get(identity.kind, identity.name, identity.namespace);
-      if (current.kind === "failed") return current;
-      const refusal = await this.#refusal(current.resource, resource);
-      if (refusal !== undefined) return refusal;
-      const { uid, creationTimestamp, resourceVersion = "" } = current.resource.metadata;
-      const complete = withMetadata(resource, {
-        uid: uid ?? this.#sources.uuid(),
-        creationTimestamp: creationTimestamp ?? this.#sources.now(),
-      });
-      const at = Revision.of(version ?? resourceVersion);
-      const outcome = outcomeOf(
-        identity,
-        await this.#store.update(keyOf(identity), storedText(complete), at),
-      );
+      const outcome = await this.#update(resource, version);
       const isWorthAnother =
         outcome.kind === "failed" && outcome.reason === "conflict" && version === undefined;
       if (!isWorthAnother || attempt >= maxAttempts) return outcome;
     }
   }
 
-  /** Creates, or updates what exists. */
+  /** Creates, or updates what exists; a `resourceVersion` counts for the update only. */
   async apply(resource: Resource): Promise<ResourceOutcome> {
-    if (resource.metadata.resourceVersion === undefined) {
-      const created = await this.create(resource);
+    for (let attempt = 1; ; attempt += 1) {
+      const created = await this.#create(resource);
       if (created.kind === "ok" || created.reason !== "exists") return created;
+      const updated = await this.update(resource);
+      const isGoneAgain = updated.kind === "failed" && updated.reason === "missing";
+      if (!isGoneAgain || attempt >= maxAttempts) return updated;
     }
-    return this.update(resource);
   }
 
-  /** Removes a resource; with a version only at that version. The outcome carries what was removed. */
+  /**
+   * Removes a resource; with a version only at that version. The outcome carries what was removed. What belongs to a node
+   * goes before the node, even when the node itself has already gone.
+   */
   async delete<K extends KindName>(
     kind: K,
     name: string,
     namespace?: string,
     resourceVersion?: string,
-  ): Promise<ResourceOutcome> {
-    const identity = { kind, name, namespace };
-    const revision = resourceVersion === undefined ? undefined : Revision.of(resourceVersion);
-    return outcomeOf(identity, await this.#store.delete(keyOf(identity), revision));
+  ): Promise<ResourceOutcome<Resources[K]>> {
+    const identity = identityOf(kind, name, namespace);
+    if (lacksNamespace(identity)) return refused([noNamespace]);
+    const version = given(resourceVersion);
+    if (kind === "Node") {
+      const current = version === undefined ? undefined : await this.#store.get(keyOf(identity));
+      if (current !== undefined && current.revision !== version) {
+        return failed("conflict", resourceMessage.conflict(identity));
+      }
+      await deleteNodeBelongings(this, name);
+    }
+    const revision = version === undefined ? undefined : Revision.of(version);
+    const outcome = await this.#store.delete(keyOf(identity), revision);
+    return outcomeOf(identity, outcome, "; it has been deleted");
   }
 
-  /** What the change may not do, whatever the store would say. */
-  async #refusal(
-    before: Resource | undefined,
-    after: Resource,
-  ): Promise<Extract<ResourceOutcome, { kind: "failed" }> | undefined> {
-    const problems: Problem[] = before === undefined ? [] : [...kinds[after.kind].checkUpdate(before, after)];
-    if (problems.length === 0 && after.kind === "IPPool") {
-      const others = await this.list("IPPool");
-      problems.push(...checkPoolOverlap(after, others.items));
+  async #create(resource: Resource): Promise<ResourceOutcome> {
+    const problems = checkIdentity(resource, "a Create");
+    if (problems.length > 0) return refused(problems);
+    const { uid, creationTimestamp } = resource.metadata;
+    const reading = completeResource(resource, {
+      uid: given(uid) ?? this.#sources.uuid(),
+      creationTimestamp: given(creationTimestamp) ?? this.#sources.now(),
+    });
+    if (reading.kind === "bad") return refused(reading.problems);
+    const { value } = reading;
+    if (value.kind === "IPPool") problems.push(...(await this.#checkNewPool(value)));
+    if (problems.length > 0) return refused(problems);
+    const identity = identityOf(value.kind, value.metadata.name, value.metadata.namespace);
+    return outcomeOf(identity, await this.#store.create(keyOf(identity), storedText(value)));
+  }
+
+  /** One attempt; `version` is the one that the caller insists on. */
+  async #update(resource: Resource, version: string | undefined): Promise<ResourceOutcome> {
+    const problems = checkIdentity(resource, "an Update");
+    if (problems.length > 0) return refused(problems);
+    const identity = identityOf(resource.kind, resource.metadata.name, resource.metadata.namespace);
+    const current = await this.get(identity.kind, identity.name, identity.namespace);
+    if (current.kind === "failed") return current;
+    const { uid, creationTimestamp, resourceVersion = "" } = current.resource.metadata;
+    if (version !== undefined && version !== resourceVersion) {
+      return failed("conflict", resourceMessage.conflict(identity));
     }
-    return problems.length === 0 ? undefined : failed("refused", describeProblems(problems));
+    const reading = completeResource(resource, {
+      uid: uid ?? this.#sources.uuid(),
+      creationTimestamp: creationTimestamp ?? this.#sources.now(),
+    });
+    if (reading.kind === "bad") return refused(reading.problems);
+    problems.push(...kinds[resource.kind].checkUpdate(current.resource, reading.value));
+    if (problems.length > 0) return refused(problems);
+    const at = Revision.of(resourceVersion);
+    return outcomeOf(identity, await this.#store.update(keyOf(identity), storedText(reading.value), at));
+  }
+
+  /** A new pool may not overlap another, nor hold blocks that a pool of another block size left behind. */
+  async #checkNewPool(pool: IpPool): Promise<readonly Problem[]> {
+    const others = await this.list("IPPool");
+    const overlaps = checkPoolOverlap(pool, others.items);
+    const range = Prefix.parse(pool.spec.cidr);
+    if (overlaps.length > 0 || range === undefined) return overlaps;
+    const { blockSize } = pool.spec;
+    const { entries } = await this.#store.list(keys.blocks(range.family));
+    const isTaken = entries.some(({ key }) => {
+      const named = keys.parse(key);
+      return named?.kind === "block" && named.cidr.length !== blockSize && Prefix.overlaps(named.cidr, range);
+    });
+    const reason = "IPPool blocksSize conflicts with existing allocations that use a different blockSize";
+    const found = String(blockSize);
+    return isTaken ? [{ path: "spec.blockSize", field: "IPPool.Spec.BlockSize", found, reason }] : [];
   }
 }
 
@@ -167,54 +202,61 @@ export function readResource<K extends KindName>(kind: K, entry: Entry): Resourc
   return { ...value, metadata: { ...value.metadata, resourceVersion: entry.revision } };
 }
 
-function failed(
-  reason: Extract<ResourceOutcome, { kind: "failed" }>["reason"],
-  message: string,
-): Extract<ResourceOutcome, { kind: "failed" }> {
+function failed(reason: ResourceFailure["reason"], message: string): ResourceFailure {
   return { kind: "failed", reason, message };
 }
 
-function identityOf(resource: Resource): ResourceIdentity {
-  const { name, namespace } = resource.metadata;
-  return kinds[resource.kind].isNamespaced
-    ? { kind: resource.kind, name, namespace }
-    : { kind: resource.kind, name };
+function refused(problems: readonly Problem[]): ResourceFailure {
+  return failed("refused", describeProblems(problems));
+}
+
+/** Go knows no unset text: empty means unset. */
+function given(text: string | undefined): string | undefined {
+  return text === "" ? undefined : text;
+}
+
+/** A cluster-wide kind has no namespace, whatever the caller's is. */
+function identityOf<K extends KindName>(kind: K, name: string, namespace?: string): ResourceIdentity<K> {
+  return kinds[kind].isNamespaced ? { kind, name, namespace: given(namespace) } : { kind, name };
+}
+
+function lacksNamespace({ kind, namespace }: ResourceIdentity): boolean {
+  return kinds[kind].isNamespaced && namespace === undefined;
+}
+
+function problemOf(name: keyof Resource["metadata"], field: string, reason: string, found?: string): Problem {
+  const path = `metadata.${name}`;
+  return found === undefined ? { path, field, reason } : { path, field, reason, found };
+}
+
+const noNamespace = problemOf(
+  "namespace",
+  "Metadata.Namespace",
+  "namespace is not specified on namespaced resource",
+);
+
+/** What must be known before a resource has a key. */
+function checkIdentity({ kind, metadata }: Resource, request: string): Problem[] {
+  if (metadata.name === "") {
+    const hint = given(metadata.generateName) === undefined ? "" : " (GenerateName is not supported)";
+    const reason = `field must be set for ${request} request${hint}`;
+    return [problemOf("name", "Metadata.Name", reason, "")];
+  }
+  return lacksNamespace(identityOf(kind, metadata.name, metadata.namespace)) ? [noNamespace] : [];
 }
 
 function keyOf({ kind, name, namespace }: ResourceIdentity): string {
   return keys.resource(kinds[kind].plural, name, namespace);
 }
 
-function withMetadata(
-  resource: Resource,
-  set: { readonly uid: string; readonly creationTimestamp: string },
-): Resource {
-  const labels =
-    resource.kind === "WorkloadEndpoint"
-      ? {
-          ...resource.metadata.labels,
-          "projectcalico.org/namespace": resource.metadata.namespace ?? "",
-          "projectcalico.org/orchestrator": resource.spec.orchestrator ?? "",
-        }
-      : resource.metadata.labels;
-  const metadata = { ...resource.metadata, ...set, ...(labels === undefined ? {} : { labels }) };
-  return { ...resource, metadata };
-}
-
-/** `resourceVersion` and `selfLink` are of one reading, not of the resource. */
-function storedText(resource: Resource): string {
-  const { resourceVersion: _version, selfLink: _link, ...metadata } = resource.metadata;
-  return writeJson({ ...resource, metadata });
-}
-
-function outcomeOf(identity: ResourceIdentity, outcome: WriteOutcome): ResourceOutcome {
+function outcomeOf<K extends KindName>(
+  identity: ResourceIdentity<K>,
+  outcome: WriteOutcome,
+  ifUnreadable?: string,
+): ResourceOutcome<Resources[K]> {
   switch (outcome.kind) {
-    case "ok": {
-      const resource = isKindName(identity.kind) ? readResource(identity.kind, outcome.entry) : undefined;
-      return resource === undefined
-        ? failed("refused", `${identity.kind}(${identity.name}) is stored in a form that cannot be read`)
-        : { kind: "ok", resource };
-    }
+    case "ok":
+      return readOutcome(identity, outcome.entry, ifUnreadable);
     case "exists":
       return failed("exists", resourceMessage.exists(identity));
     case "conflict":
@@ -222,4 +264,15 @@ function outcomeOf(identity: ResourceIdentity, outcome: WriteOutcome): ResourceO
     case "missing":
       return failed("missing", resourceMessage.missing(identity));
   }
+}
+
+function readOutcome<K extends KindName>(
+  identity: ResourceIdentity<K>,
+  entry: Entry,
+  ifUnreadable?: string,
+): ResourceOutcome<Resources[K]> {
+  const resource = readResource(identity.kind, entry);
+  return resource === undefined
+    ? failed("refused", resourceMessage.unreadable(identity, ifUnreadable))
+    : { kind: "ok", resource };
 }

@@ -1,8 +1,8 @@
 import type { KindName } from "@caracal/resources";
 
 /** Which resource a message is about. */
-export interface ResourceIdentity {
-  readonly kind: KindName;
+export interface ResourceIdentity<K extends KindName = KindName> {
+  readonly kind: K;
   readonly name: string;
   readonly namespace?: string | undefined;
 }
@@ -12,16 +12,19 @@ export function formatIdentity({ kind, name, namespace }: ResourceIdentity): str
   return namespace === undefined ? `${kind}(${name})` : `${kind}(${namespace}/${name})`;
 }
 
-/** Calico's error texts (facts: etcd datastore §4). */
+/** Calico's error texts, and one of our own for a value that is no resource. */
 export const resourceMessage: {
   readonly exists: (identity: ResourceIdentity) => string;
   readonly missing: (identity: ResourceIdentity) => string;
   readonly conflict: (identity: ResourceIdentity) => string;
   readonly unsupported: (operation: string, identity: ResourceIdentity, reason?: string) => string;
+  readonly unreadable: (identity: ResourceIdentity, more?: string) => string;
 } = {
   exists: (identity) => `resource already exists: ${formatIdentity(identity)} with error: <nil>`,
   missing: (identity) => `resource does not exist: ${formatIdentity(identity)} with error: <nil>`,
   conflict: (identity) => `update conflict: ${formatIdentity(identity)}`,
   unsupported: (operation, identity, reason) =>
     `operation ${operation} is not supported on ${formatIdentity(identity)}${reason === undefined ? "" : `: ${reason}`}`,
+  unreadable: (identity, more = "") =>
+    `${formatIdentity(identity)} is stored in a form that cannot be read${more}`,
 };
