@@ -14,10 +14,10 @@ const DEFAULT_INTERVAL_MS = 20;
 
 /**
  * Calls `check` until it neither throws nor gives `false` or `undefined`, and returns what it gave.
- * A check that only asserts must end with `return true`; one that returns nothing is refused by its type.
+ * A check that only asserts must therefore end with `return true`.
  * At the deadline it throws with what was waited for and the last failure as `cause`.
  */
-export async function eventually<T extends {} | null | undefined>(
+export async function eventually<T>(
   check: () => T | Promise<T>,
   options: EventuallyOptions = {},
 ): Promise<Exclude<T, false | undefined>> {
