@@ -6,7 +6,7 @@ const checks: readonly (readonly [name: string, command: string, ...args: string
   ["lint", "oxlint", "--quiet"],
   ["format", "oxfmt", "--check"],
   ["tidy", process.execPath, "--test", "--test-reporter=dot", "test/tidy.test.ts"],
-  ["dead code", "knip", "--no-progress"],
+  ["dead code", "knip", "--no-progress", "--no-config-hints"],
 ];
 
 let failed = 0;

@@ -18,9 +18,7 @@ export class NodePodIpam implements PodIpam {
 
   async assign(request: AddressRequest): Promise<AddressOutcome> {
     if (request.address !== undefined) return this.#assignOne(request, request.address);
-    const outcomes = await Promise.all(
-      request.families.map((family) => this.#assignFamily(request, family)),
-    );
+    const outcomes = await Promise.all(request.families.map((family) => this.#assignFamily(request, family)));
     const refusals = outcomes.filter((outcome) => outcome.kind === "refused");
     if (refusals.length > 0) {
       await this.#ipam.releaseHandle(request.handle);

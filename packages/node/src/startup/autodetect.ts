@@ -112,13 +112,6 @@ export function findLocalAddress(
   return firstAddress(interfaces, IpAddress.family(address), (candidate) => candidate === address);
 }
 
-/** Names and addresses of the interfaces that detection may choose from, sorted by name (Node `spec.interfaces`). */
-export function reportableInterfaces(interfaces: readonly HostInterface[]): readonly HostInterface[] {
-  return interfaces
-    .filter((item) => item.isUp && isNotExcluded(item))
-    .toSorted((a, b) => (a.name < b.name ? -1 : 1));
-}
-
 function firstAddress(
   interfaces: readonly HostInterface[],
   family: 4 | 6,
