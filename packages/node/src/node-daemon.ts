@@ -58,6 +58,7 @@ export class NodeDaemon {
   readonly #closers: (() => Promise<void> | void)[] = [];
   #engine: CniEngine | undefined;
   #status: (() => unknown) | undefined;
+  #lookAtHealth: (() => void) | undefined;
 
   constructor(options: NodeDaemonOptions) {
     this.#options = options;
@@ -122,13 +123,19 @@ export class NodeDaemon {
       onError: (error) => log.warn({ err: error }, "control request failed"),
       methods: {
         cni: (params, signal) => this.#cni(params, signal),
-        health: () => ({
-          isLive: this.#health.isLive,
-          isReady: this.#health.isReady,
-          notReadyBecause: this.#health.notReadyBecause,
-          table: this.#health.table(),
-        }),
-        "node.status": () => this.#status?.() ?? { node: this.#options.node, isReady: false },
+        health: () => {
+          this.#lookAtHealth?.();
+          return {
+            isLive: this.#health.isLive,
+            isReady: this.#health.isReady,
+            notReadyBecause: this.#health.notReadyBecause,
+            table: this.#health.table(),
+          };
+        },
+        "node.status": () => {
+          this.#lookAtHealth?.();
+          return this.#status?.() ?? { node: this.#options.node, isReady: false };
+        },
       },
     });
     this.#closers.push(() => server.close());
@@ -306,6 +313,7 @@ export class NodeDaemon {
       this.#metrics.countPeers(peers.map((peer) => peer.state));
     };
     look();
+    this.#lookAtHealth = look;
     const timer = setInterval(look, healthMs);
     this.#closers.push(() => clearInterval(timer));
   }
