@@ -1,1 +1,41 @@
-export {};
+/**
+ * IPAM: which node has which block, and which workload has which address, over the `Store` port. The records are
+ * Calico's, byte for byte, so its own tools and nodes can work on the same store.
+ *
+ * Standards: Calico's IPAM records and algorithm; RFC 3339 times.
+ * Not here: the store itself, routes for blocks, the CNI plugin, clocks.
+ */
+export type { AffinityRelease } from "./affinity.ts";
+export type { AddressResult } from "./assign-address.ts";
+export type { BlockRequest } from "./auto-assign.ts";
+export {
+  checkConsistency,
+  type IpamProblem,
+  type IpamSnapshot,
+  readSnapshot,
+  type Severity,
+} from "./consistency.ts";
+export {
+  type AssignAddressRequest,
+  type AssignRequest,
+  type AssignResult,
+  Ipam,
+  type IpamOptions,
+} from "./ipam.ts";
+export { IpamError, type IpamErrorCode } from "./ipam-error.ts";
+export { defaultMaxBlocks, type IpamSettings, readSettings } from "./ipam-settings.ts";
+export { type Pool, type PoolUse, toPool } from "./pool.ts";
+export type { AddressRelease, AddressReleaseResult } from "./release.ts";
+export { Reservations } from "./reservation.ts";
+export { Nanos } from "./timestamp.ts";
+export {
+  addressState,
+  type AddressState,
+  borrowedAddresses,
+  type BorrowedAddress,
+  type BlockUsage,
+  type PoolUsage,
+  reportUsage,
+  type Usage,
+  type UsageReport,
+} from "./usage.ts";

@@ -1,0 +1,141 @@
+import { type AffinityOwner, keys } from "@caracal/datastore";
+import type { Prefix } from "@caracal/net";
+import type { AllocationBlock, BlockAffinityRecord } from "@caracal/resources";
+import { isEmptyBlock, newBlock, withoutAffinity, written } from "./block.ts";
+import { contention, maxAttempts } from "./ipam-error.ts";
+import type { IpamRecords } from "./ipam-records.ts";
+import type { Stored } from "./record-shelf.ts";
+
+/*
+ * A node owns a block by an affinity record beside the block. Taking and giving up go through a state that is not
+ * `confirmed`, so that a crash between the two writes shows:
+ *
+ *   take     affinity pending → block created, or touched when it was there → affinity confirmed
+ *   give up  block read → affinity pendingDeletion → block deleted, or its owner cleared → affinity deleted
+ *
+ * Every write is made at the revision that the step before left. Touching the block makes a giving-up that read it
+ * earlier fail, and marking the affinity makes a taking that began earlier fail: a confirmed affinity has its block.
+ */
+
+/** The owner as the block names it. */
+export function affinityText(owner: AffinityOwner): string {
+  return `${owner.kind}:${owner.name}`;
+}
+
+/** The owner that a block names. */
+export function affinityOwner(text: string | undefined): AffinityOwner | undefined {
+  const match = /^(host|virtual):(.+)$/s.exec(text ?? "");
+  const [, kind, name] = match ?? [];
+  return (kind === "host" || kind === "virtual") && name !== undefined ? { kind, name } : undefined;
+}
+
+/** Takes a block for `owner` and gives it, or `undefined` when it is another's. */
+export async function claimBlock(
+  records: IpamRecords,
+  owner: AffinityOwner,
+  cidr: Prefix,
+): Promise<Stored<AllocationBlock> | undefined> {
+  const created = await records.affinities.create(keys.affinity(owner, cidr), pending);
+  return secureBlock(records, owner, cidr, created.kind === "ok" ? created.stored : created.current);
+}
+
+const pending: BlockAffinityRecord = { state: "pending", deleted: false };
+const confirmed: BlockAffinityRecord = { state: "confirmed", deleted: false };
+const pendingDeletion: BlockAffinityRecord = { state: "pendingDeletion", deleted: false };
+
+/**
+ * Brings an affinity and its block in accord, whatever state they were left in: the block, or `undefined` when it is
+ * another's, and then the affinity is gone.
+ */
+export async function secureBlock(
+  records: IpamRecords,
+  owner: AffinityOwner,
+  cidr: Prefix,
+  known: Stored<BlockAffinityRecord> | undefined,
+): Promise<Stored<AllocationBlock> | undefined> {
+  const { affinities, blocks } = records;
+  const ours = affinityText(owner);
+  let affinity = known;
+  let block: Stored<AllocationBlock> | undefined;
+  for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
+    if (affinity === undefined) {
+      const created = await affinities.create(keys.affinity(owner, cidr), pending);
+      affinity = created.kind === "ok" ? created.stored : created.current;
+      continue;
+    }
+    if (affinity.record.state !== "pending") {
+      if (affinity.record.state === "confirmed") {
+        const found = await blocks.get(keys.block(cidr));
+        if (found?.record.affinity === ours) return found;
+        // Only a write tells for certain who has it: the creation below.
+        block = undefined;
+      }
+      const marked = await affinities.update(affinity, pending);
+      affinity = marked.kind === "ok" ? marked.stored : marked.current;
+      continue;
+    }
+    const held =
+      block === undefined
+        ? await blocks.create(keys.block(cidr), newBlock(cidr, ours, records.now()))
+        : await blocks.update(block, written(block.record));
+    if (held.kind === "stale") {
+      block = held.current;
+      if (block === undefined || block.record.affinity === ours) continue;
+      await affinities.delete(affinity);
+      return undefined;
+    }
+    const sealed = await affinities.update(affinity, confirmed);
+    if (sealed.kind === "ok") return held.stored;
+    affinity = sealed.current;
+    block = held.stored;
+  }
+  throw contention();
+}
+
+/** What became of a release: "kept" when the block is in use and only an empty one was to go. */
+export type AffinityRelease = "released" | "kept";
+
+/**
+ * Gives up an owner's block. An empty one is deleted; one in use loses its owner, and its addresses stay valid. Anyone
+ * may do it, also for an owner that is gone.
+ */
+export async function releaseAffinity(
+  records: IpamRecords,
+  owner: AffinityOwner,
+  cidr: Prefix,
+  options: {
+    readonly onlyEmpty?: boolean;
+    /** Says no when the block is not what the caller thought it to be. */
+    readonly accepts?: (block: AllocationBlock) => boolean;
+  } = {},
+): Promise<AffinityRelease> {
+  const { affinities, blocks } = records;
+  const ours = affinityText(owner);
+  for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
+    const block = await blocks.get(keys.block(cidr));
+    const isOurs = block?.record.affinity === ours;
+    if (isOurs && options.onlyEmpty === true && !isEmptyBlock(block.record)) return "kept";
+    if (isOurs && options.accepts?.(block.record) === false) return "kept";
+    const affinity = await affinities.get(keys.affinity(owner, cidr));
+    if (affinity === undefined && !isOurs) return "released";
+    // Marked even when it is marked already: only a mark newer than the reading of the block proves that the owner
+    // has not taken it again since.
+    const marked = affinity === undefined ? undefined : await affinities.update(affinity, pendingDeletion);
+    if (marked?.kind === "stale") continue;
+    if (isOurs) {
+      if ((await disown(records, block)) === "stale") continue;
+    } else if (block === undefined && (await blocks.get(keys.block(cidr))) !== undefined) continue;
+    // Losing this means that the owner has begun to take the block again, which is its right.
+    if (marked !== undefined) await affinities.delete(marked.stored);
+    return "released";
+  }
+  throw contention();
+}
+
+async function disown(records: IpamRecords, block: Stored<AllocationBlock>): Promise<"ok" | "stale"> {
+  const { blocks } = records;
+  const outcome = isEmptyBlock(block.record)
+    ? await blocks.delete(block)
+    : await blocks.update(block, written(withoutAffinity(block.record)));
+  return outcome.kind;
+}

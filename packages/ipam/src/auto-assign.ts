@@ -1,0 +1,299 @@
+import { type AffinityOwner, keys } from "@caracal/datastore";
+import { type IpAddress, type IpFamily, Prefix } from "@caracal/net";
+import type { AllocationBlock, BlockAffinityRecord, Labels } from "@caracal/resources";
+import { affinityText, claimBlock, releaseAffinity, secureBlock } from "./affinity.ts";
+import { addressAt, assignFree, endCooldown, hasFreeAddress, type Want } from "./block.ts";
+import { BlockCatalogue } from "./block-catalogue.ts";
+import { contention, maxAttempts } from "./ipam-error.ts";
+import type { IpamRecords } from "./ipam-records.ts";
+import { defaultMaxBlocks, type IpamSettings } from "./ipam-settings.ts";
+import { type Pool, type PoolSelection, type PoolUse, selectPools, selectsNode } from "./pool.ts";
+import { isReclaimable, reclaimBlock } from "./reclaim.ts";
+import type { Stored } from "./record-shelf.ts";
+import { countHandles, writeAllocation } from "./write-allocation.ts";
+
+/** Where addresses may come from. */
+export interface BlockRequest {
+  readonly owner: AffinityOwner;
+  readonly family: IpFamily;
+  readonly use: PoolUse;
+  /** Pools by name or CIDR; none leaves the choice to selectors. */
+  readonly pools?: readonly string[] | undefined;
+  readonly namespaceLabels?: Labels | undefined;
+  /** Most blocks that the owner may have, where the request is stricter than the configuration. */
+  readonly maxBlocks?: number | undefined;
+  /** The block to look at first. */
+  readonly hint?: Prefix | undefined;
+}
+
+/** What several owners on one node want from the same pools. */
+export interface AutoAssignRequest extends BlockRequest {
+  readonly wants: readonly Want[];
+}
+
+export type AutoAssignResult =
+  | {
+      readonly kind: "assigned";
+      /** For each want, at most as many as it asked for. */
+      readonly addresses: readonly (readonly IpAddress[])[];
+      /** Blocks that became the owner's. */
+      readonly claimed: readonly Prefix[];
+      /** Why there were not more; empty when all wants are met. */
+      readonly messages: readonly string[];
+      /** The block that the last address came from. */
+      readonly hint: Prefix | undefined;
+    }
+  | Extract<PoolSelection, { kind: "refused" }>;
+
+/**
+ * Addresses for an owner: from its own blocks first, then from new ones, then from blocks that others left empty, and
+ * at last, unless affinity is strict, borrowed from anyone's.
+ */
+export async function autoAssign(
+  records: IpamRecords,
+  settings: IpamSettings,
+  request: AutoAssignRequest,
+): Promise<AutoAssignResult> {
+  const selection = select(settings, request);
+  if (selection.kind === "refused") return selection;
+  const assignment = new Assignment(records, settings, request, selection.pools);
+  await assignment.fromOwnBlocks();
+  await assignment.fromNewBlocks();
+  await assignment.borrow();
+  return assignment.result();
+}
+
+/** Makes sure that an owner has a block with a free address; the result has no addresses, only what was claimed. */
+export async function ensureBlock(
+  records: IpamRecords,
+  settings: IpamSettings,
+  request: BlockRequest,
+): Promise<AutoAssignResult> {
+  const selection = select(settings, request);
+  if (selection.kind === "refused") return selection;
+  const assignment = new Assignment(records, settings, { ...request, wants: [] }, selection.pools);
+  if (!(await assignment.hasOwnSpace())) await assignment.takeBlock();
+  return assignment.result();
+}
+
+function select({ nodeLabels, pools }: IpamSettings, request: BlockRequest): PoolSelection {
+  return selectPools({ ...request, node: request.owner.name, nodeLabels }, pools);
+}
+
+interface OwnBlock {
+  readonly cidr: Prefix;
+  readonly affinity: Stored<BlockAffinityRecord>;
+}
+
+interface FoundBlock {
+  readonly cidr: Prefix;
+  readonly block: Stored<AllocationBlock>;
+}
+
+/** One run of the algorithm: what is still wanted, and what is known of the blocks. */
+class Assignment {
+  readonly #records: IpamRecords;
+  readonly #settings: IpamSettings;
+  readonly #request: AutoAssignRequest;
+  readonly #pools: readonly Pool[];
+  readonly #catalogue: BlockCatalogue;
+  readonly #addresses: IpAddress[][];
+  readonly #claimed: Prefix[] = [];
+  readonly #messages: string[] = [];
+  #own: readonly OwnBlock[] = [];
+  /** Blocks that count against the owner's limit, also those outside the pools. */
+  #ownCount = 0;
+  #hint: Prefix | undefined;
+
+  constructor(
+    records: IpamRecords,
+    settings: IpamSettings,
+    request: AutoAssignRequest,
+    pools: readonly Pool[],
+  ) {
+    const { family, owner, wants, hint } = request;
+    const { reservations } = settings;
+    this.#records = records;
+    this.#settings = settings;
+    this.#request = request;
+    this.#pools = pools;
+    this.#catalogue = new BlockCatalogue(records, { family, pools, reservations, node: owner.name });
+    this.#addresses = wants.map(() => []);
+    this.#hint = hint;
+  }
+
+  result(): AutoAssignResult {
+    return {
+      kind: "assigned",
+      addresses: this.#addresses,
+      claimed: this.#claimed,
+      messages: this.#isOpen() || this.#addresses.length === 0 ? this.#messages : [],
+      hint: this.#hint,
+    };
+  }
+
+  async fromOwnBlocks(): Promise<void> {
+    await this.#readOwn();
+    // Most often the first one suffices; else all others are read at once.
+    for (const some of [this.#own.slice(0, 1), this.#own.slice(1)]) {
+      if (!this.#isOpen()) return;
+      for (const found of await this.#secure(some)) await this.#fill(found, true);
+    }
+  }
+
+  /** Whether an own block has a free address. */
+  async hasOwnSpace(): Promise<boolean> {
+    await this.#readOwn();
+    return (await this.#secure(this.#own)).some(({ cidr, block }) =>
+      hasFreeAddress(this.#rested(block.record), this.#settings.reservations.inBlock(cidr)),
+    );
+  }
+
+  async fromNewBlocks(): Promise<void> {
+    while (this.#isOpen()) {
+      const taken = await this.takeBlock();
+      if (taken === undefined) return;
+      await this.#fill(taken, true);
+    }
+  }
+
+  async borrow(): Promise<void> {
+    if (!this.#isOpen()) return;
+    if (this.#settings.config.strict_affinity) {
+      this.#messages.push("No more free affine blocks and strict affinity enabled");
+      return;
+    }
+    for await (const found of this.#catalogue.existing()) {
+      await this.#fill(found, false);
+      if (!this.#isOpen()) return;
+    }
+    const cidrs = this.#pools.map(({ cidr }) => Prefix.format(cidr)).join(" ");
+    this.#messages.push(`No IPs available in pools: [${cidrs}]`);
+  }
+
+  /** One more block for the owner, if its limit allows: a new one, or one that another left empty. */
+  async takeBlock(): Promise<FoundBlock | undefined> {
+    const { owner, maxBlocks = 0 } = this.#request;
+    const { config } = this.#settings;
+    const configured = config.maxBlocksPerHost === 0 ? defaultMaxBlocks : config.maxBlocksPerHost;
+    const limit = maxBlocks > 0 ? Math.min(maxBlocks, configured) : configured;
+    if (this.#ownCount >= limit) {
+      const reason = `limit of ${limit} blocks reached for this node`;
+      this.#messages.push(`Need to allocate an IPAM block but could not - ${reason}`);
+      return undefined;
+    }
+    if (!config.auto_allocate_blocks) {
+      this.#messages.push("No more free affine blocks and automatic allocation of blocks disabled");
+      return undefined;
+    }
+    for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
+      const cidr = await this.#nextCandidate();
+      if (cidr === undefined) return this.#reclaim();
+      const block = await claimBlock(this.#records, owner, cidr);
+      if (block !== undefined) return this.#take(cidr, block);
+    }
+    throw contention();
+  }
+
+  /** A free block; failing that, one of the owner's whose affinity record was lost. */
+  async #nextCandidate(): Promise<Prefix | undefined> {
+    const free = await this.#catalogue.nextFree();
+    if (free !== undefined) return free;
+    const known = [...this.#own.map(({ cidr }) => cidr), ...this.#claimed];
+    return this.#catalogue.nextOwned(affinityText(this.#request.owner), known);
+  }
+
+  async #reclaim(): Promise<FoundBlock | undefined> {
+    const { owner } = this.#request;
+    for await (const { cidr, block } of this.#catalogue.existing()) {
+      if (this.#settings.reservations.covers(cidr)) continue;
+      if (!isReclaimable(block.record, owner, this.#records.now())) continue;
+      if (!(await reclaimBlock(this.#records, block))) continue;
+      const claimed = await claimBlock(this.#records, owner, cidr);
+      if (claimed !== undefined) return this.#take(cidr, claimed);
+    }
+    return undefined;
+  }
+
+  #take(cidr: Prefix, block: Stored<AllocationBlock>): FoundBlock {
+    this.#ownCount += 1;
+    this.#claimed.push(cidr);
+    return { cidr, block };
+  }
+
+  /** The owner's blocks inside the pools, the hinted one first. Empty ones of pools that no longer want the node go. */
+  async #readOwn(): Promise<void> {
+    const { owner, family, hint } = this.#request;
+    const own: OwnBlock[] = [];
+    const entries = await this.#records.affinities.entries(keys.affinities(owner, family));
+    this.#ownCount = entries.length;
+    for (const entry of entries) {
+      const key = keys.parse(entry.key);
+      const affinity = this.#records.affinities.parse(entry);
+      if (key?.kind !== "affinity" || affinity === undefined) continue;
+      if (this.#pools.some(({ cidr }) => Prefix.covers(cidr, key.cidr))) {
+        own.push({ cidr: key.cidr, affinity });
+      } else if (this.#isUnwanted(key.cidr)) {
+        const outcome = await releaseAffinity(this.#records, owner, key.cidr, { onlyEmpty: true });
+        if (outcome === "released") this.#ownCount -= 1;
+      }
+    }
+    const isHint = ({ cidr }: OwnBlock): boolean => hint !== undefined && Prefix.equals(cidr, hint);
+    this.#own = [...own.filter(isHint), ...own.filter((one) => !isHint(one))];
+  }
+
+  /** Whether a block's pool has stopped selecting this node. */
+  #isUnwanted(cidr: Prefix): boolean {
+    const { pools, nodeLabels } = this.#settings;
+    const pool = pools.find((one) => Prefix.covers(one.cidr, cidr));
+    return pool !== undefined && !selectsNode(pool, nodeLabels);
+  }
+
+  /** Those of the blocks that are really the owner's, their affinities repaired. */
+  async #secure(own: readonly OwnBlock[]): Promise<readonly FoundBlock[]> {
+    const found = await Promise.all(
+      own.map(async ({ cidr, affinity }) => {
+        const block = await secureBlock(this.#records, this.#request.owner, cidr, affinity);
+        return block === undefined ? undefined : { cidr, block };
+      }),
+    );
+    const secured = found.filter((one) => one !== undefined);
+    this.#ownCount -= found.length - secured.length;
+    return secured;
+  }
+
+  /** Takes what is wanted from one block, as far as it goes. */
+  async #fill({ cidr, block }: FoundBlock, mustBeOwn: boolean): Promise<void> {
+    const wants = this.#openWants();
+    if (wants.every(({ count }) => count === 0)) return;
+    const ours = affinityText(this.#request.owner);
+    const isReserved = this.#settings.reservations.inBlock(cidr);
+    const plan = await writeAllocation(this.#records, cidr, block, (current) => {
+      if (mustBeOwn && current.affinity !== ours) return undefined;
+      const assigned = assignFree(this.#rested(current), wants, isReserved);
+      const isInVain = assigned.ordinals.every((ordinals) => ordinals.length === 0);
+      return isInVain ? undefined : { ...assigned, counts: countHandles(wants, assigned.ordinals) };
+    });
+    if (plan === undefined) return;
+    this.#hint = cidr;
+    for (const [index, ordinals] of plan.ordinals.entries()) {
+      this.#addresses[index]?.push(...ordinals.map((ordinal) => addressAt(cidr, ordinal)));
+    }
+  }
+
+  /** What each want still lacks; met ones stay with 0, so that places do not move. */
+  #openWants(): readonly Want[] {
+    return this.#request.wants.map((want, index) => ({
+      ...want,
+      count: want.count - (this.#addresses[index]?.length ?? 0),
+    }));
+  }
+
+  #isOpen(): boolean {
+    return this.#request.wants.some(({ count }, index) => count > (this.#addresses[index]?.length ?? 0));
+  }
+
+  #rested(block: AllocationBlock): AllocationBlock {
+    return endCooldown(block, this.#settings.config.ipCooldownSeconds, this.#records.now());
+  }
+}

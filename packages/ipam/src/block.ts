@@ -1,0 +1,217 @@
+import { type IpAddress, Prefix } from "@caracal/net";
+import type { AllocationAttribute, AllocationBlock } from "@caracal/resources";
+import { Nanos } from "./timestamp.ts";
+
+/**
+ * The block model: pure functions from block to block. An ordinal is an address's place in its block. `unallocated` is
+ * a queue: assignment takes from its front, release appends to its end, so a freed address is used again last.
+ * Whoever writes a block passes it through `written`, which counts the write.
+ */
+
+/** Who gets an address: kept in the block with it. */
+export interface Owner {
+  readonly handle: string | undefined;
+  readonly attributes: Readonly<Record<string, string>>;
+}
+
+/** An owner and how many addresses it wants. */
+export interface Want extends Owner {
+  readonly count: number;
+}
+
+/** Windows nodes take some addresses of each block for themselves: they do not keep a block from being empty. */
+export const windowsReservedHandle = "windows-reserved-ipam-handle";
+
+/** A block without allocations. `affinity` is `host:<node>` or `virtual:<name>`. */
+export function newBlock(cidr: Prefix, affinity: string, now: Nanos): AllocationBlock {
+  const size = Number(Prefix.size(cidr));
+  return {
+    cidr: Prefix.format(cidr),
+    affinity,
+    affinity_claim_time: Nanos.formatRfc3339(now),
+    allocations: Array<null>(size).fill(null),
+    unallocated: Array.from({ length: size }, (_, ordinal) => ordinal),
+    attributes: [],
+    deleted: false,
+    sequenceNumber: now,
+    sequenceNumberForAllocation: {},
+  };
+}
+
+/** The block as it goes to the store: every write has a sequence number of its own. */
+export function written(block: AllocationBlock): AllocationBlock {
+  return { ...block, sequenceNumber: block.sequenceNumber + 1n };
+}
+
+/** The block without its owner: its addresses stay valid, as borrowed ones. */
+export function withoutAffinity(block: AllocationBlock): AllocationBlock {
+  const { affinity: _affinity, affinity_claim_time: _claimTime, ...rest } = block;
+  return rest;
+}
+
+/** Whether nothing is allocated but what Windows reserves. */
+export function isEmptyBlock(block: AllocationBlock): boolean {
+  return block.allocations.every(
+    (slot) => slot === null || block.attributes[slot]?.handle_id === windowsReservedHandle,
+  );
+}
+
+/** Whether a free address is left that is not reserved. */
+export function hasFreeAddress(block: AllocationBlock, isReserved: (ordinal: number) => boolean): boolean {
+  return block.unallocated.some((ordinal) => isFree(block, ordinal) && !isReserved(ordinal));
+}
+
+/** The slot decides: a queue that names a taken address must not give it away twice. */
+function isFree(block: AllocationBlock, ordinal: number): boolean {
+  return block.allocations[ordinal] === null;
+}
+
+/** What is known of an ordinal's owner, or `undefined` for a free one. */
+export function attributeOf(block: AllocationBlock, ordinal: number): AllocationAttribute | undefined {
+  const slot = block.allocations[ordinal];
+  if (slot === undefined || slot === null) return undefined;
+  return block.attributes[slot] ?? {};
+}
+
+/** Ordinals that a handle holds. */
+export function ordinalsOf(block: AllocationBlock, handle: string): readonly number[] {
+  return [...block.allocations.keys()].filter((ordinal) => attributeOf(block, ordinal)?.handle_id === handle);
+}
+
+/** How many addresses each handle holds. */
+export function countByHandle(block: AllocationBlock): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const slot of block.allocations) {
+    const handle = slot === null ? undefined : block.attributes[slot]?.handle_id;
+    if (handle !== undefined) counts.set(handle, (counts.get(handle) ?? 0) + 1);
+  }
+  return counts;
+}
+
+/** The address at an ordinal of a block. */
+export function addressAt(cidr: Prefix, ordinal: number): IpAddress {
+  const address = Prefix.at(cidr, BigInt(ordinal));
+  if (address === undefined) throw new RangeError(`${Prefix.format(cidr)} has no ordinal ${ordinal}`);
+  return address;
+}
+
+/** Free addresses for several owners at once, as far as they go, first come first served; ordinals in the order of `wants`. */
+export function assignFree(
+  block: AllocationBlock,
+  wants: readonly Want[],
+  isReserved: (ordinal: number) => boolean,
+): { readonly block: AllocationBlock; readonly ordinals: readonly (readonly number[])[] } {
+  const usable = block.unallocated.filter((ordinal) => isFree(block, ordinal) && !isReserved(ordinal));
+  const ordinals: (readonly number[])[] = [];
+  let next = 0;
+  for (const { count } of wants) {
+    ordinals.push(usable.slice(next, next + count));
+    next = Math.min(usable.length, next + count);
+  }
+  return { block: allocate(block, wants, ordinals), ordinals };
+}
+
+/** One certain free address for an owner; reservations do not matter to whoever names an address. */
+export function assignOrdinal(block: AllocationBlock, ordinal: number, owner: Owner): AllocationBlock {
+  return allocate(block, [owner], [[ordinal]]);
+}
+
+function allocate(
+  block: AllocationBlock,
+  owners: readonly Owner[],
+  ordinals: readonly (readonly number[])[],
+): AllocationBlock {
+  const attributes = [...block.attributes];
+  // Calico shares an entry between allocations with the same handle and attributes.
+  const indexes = new Map(attributes.map((attribute, index) => [attributeKey(attribute), index]));
+  const allocations = [...block.allocations];
+  const sequences = { ...block.sequenceNumberForAllocation };
+  const taken = new Set<number>();
+  for (const [position, owner] of owners.entries()) {
+    const mine = ordinals[position] ?? [];
+    if (mine.length === 0) continue;
+    const attribute = toAttribute(owner);
+    const key = attributeKey(attribute);
+    const index = indexes.get(key) ?? attributes.push(attribute) - 1;
+    indexes.set(key, index);
+    for (const ordinal of mine) {
+      allocations[ordinal] = index;
+      sequences[String(ordinal)] = block.sequenceNumber;
+      taken.add(ordinal);
+    }
+  }
+  const unallocated = block.unallocated.filter((ordinal) => !taken.has(ordinal));
+  return { ...block, allocations, attributes, unallocated, sequenceNumberForAllocation: sequences };
+}
+
+/**
+ * Frees ordinals. With a cool-down they are not free at once: their slots name only the time of release until
+ * `endCooldown` finds it long enough ago.
+ */
+export function releaseOrdinals(
+  block: AllocationBlock,
+  ordinals: readonly number[],
+  cooldown?: { readonly now: Nanos },
+): AllocationBlock {
+  const allocations = [...block.allocations];
+  const sequences = { ...block.sequenceNumberForAllocation };
+  const attributes = [...block.attributes];
+  let slot: number | null = null;
+  if (cooldown !== undefined) {
+    slot = attributes.push({ releasedAt: Nanos.formatRfc3339(cooldown.now) }) - 1;
+  }
+  for (const ordinal of ordinals) {
+    allocations[ordinal] = slot;
+    sequences[String(ordinal)] = block.sequenceNumber;
+  }
+  const unallocated = slot === null ? [...block.unallocated, ...ordinals] : block.unallocated;
+  return withoutUnused({
+    ...block,
+    allocations,
+    attributes,
+    unallocated,
+    sequenceNumberForAllocation: sequences,
+  });
+}
+
+/** Frees what was released at least `cooldownSeconds` ago; the same block when there is nothing to free. */
+export function endCooldown(block: AllocationBlock, cooldownSeconds: number, now: Nanos): AllocationBlock {
+  const isOver = block.attributes.map(({ releasedAt }) => {
+    if (releasedAt === undefined) return false;
+    const time = Nanos.parseRfc3339(releasedAt);
+    // A time that cannot be read would keep the address for ever.
+    return time === undefined || now - time >= Nanos.fromSeconds(cooldownSeconds);
+  });
+  if (!isOver.includes(true)) return block;
+  const freed = [...block.allocations.keys()].filter((ordinal) => {
+    const slot = block.allocations[ordinal];
+    return slot !== undefined && slot !== null && isOver[slot] === true;
+  });
+  return releaseOrdinals(block, freed);
+}
+
+/** Drops attributes that no slot names, and renumbers the others in their order. */
+function withoutUnused(block: AllocationBlock): AllocationBlock {
+  const used = new Set(block.allocations.filter((slot) => slot !== null));
+  if (used.size === block.attributes.length) return block;
+  const kept = [...block.attributes.keys()].filter((index) => used.has(index));
+  const renumbered = new Map(kept.map((index, position) => [index, position]));
+  return {
+    ...block,
+    attributes: kept.flatMap((index) => block.attributes[index] ?? []),
+    allocations: block.allocations.map((slot) => (slot === null ? null : (renumbered.get(slot) ?? slot))),
+  };
+}
+
+function toAttribute(owner: Owner): AllocationAttribute {
+  return owner.handle === undefined
+    ? { secondary: owner.attributes }
+    : { handle_id: owner.handle, secondary: owner.attributes };
+}
+
+/** Equal for attributes that may share an entry. */
+function attributeKey(attribute: AllocationAttribute): string {
+  const sorted = Object.entries(attribute.secondary ?? {}).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const others = Object.entries(attribute.alternateOwnerAttrs ?? {});
+  return JSON.stringify([attribute.handle_id ?? null, sorted, others, attribute.releasedAt ?? null]);
+}

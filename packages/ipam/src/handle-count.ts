@@ -1,0 +1,126 @@
+import { keys } from "@caracal/datastore";
+import { Prefix } from "@caracal/net";
+import type { IpamHandle } from "@caracal/resources";
+import { countByHandle, written } from "./block.ts";
+import { contention, maxAttempts } from "./ipam-error.ts";
+import type { IpamRecords } from "./ipam-records.ts";
+import type { ShelfOutcome, Stored } from "./record-shelf.ts";
+
+/*
+ * A handle counts the addresses it holds in each block, so that its owner can be cleaned up after. The rule that keeps
+ * it true while others work on the same block and handle:
+ *
+ *   - Whoever assigns knows the block's revision first, then writes the handle, then writes the block at that revision.
+ *   - Whoever lowers a count reads the handle first, then writes the block (if only to change its revision), then
+ *     writes the handle at the revision it read, with the count that the block really has.
+ *
+ * So an assignment that was counted before the reading loses its block write and must write its handle again, and one
+ * counted after it makes the lowering lose. A count may be too high after a crash, never too low.
+ */
+
+/** The counts that one assignment to one block has made and may have to take back. */
+export class HandleCounts {
+  readonly #records: IpamRecords;
+  readonly #cidr: Prefix;
+  readonly #mine = new Map<string, { readonly stored: Stored<IpamHandle>; readonly count: number }>();
+
+  constructor(records: IpamRecords, cidr: Prefix) {
+    this.#records = records;
+    this.#cidr = cidr;
+  }
+
+  /** Makes the handles count exactly these additional addresses; every handle named is written, to prove that it still counts them. */
+  async set(wanted: ReadonlyMap<string, number>): Promise<void> {
+    const dropped = [...this.#mine.keys()].filter((handle) => !wanted.has(handle));
+    await Promise.all([
+      ...[...wanted].map(([handle, count]) => this.#count(handle, count)),
+      ...dropped.map((handle) => this.#drop(handle)),
+    ]);
+  }
+
+  /** Takes back all that was counted and not assigned. */
+  async drop(): Promise<void> {
+    await this.set(new Map());
+  }
+
+  async #count(handle: string, count: number): Promise<void> {
+    const { handles } = this.#records;
+    const mine = this.#mine.get(handle);
+    let outcome: ShelfOutcome<IpamHandle> =
+      mine === undefined
+        ? await handles.create(keys.handle(handle), adjusted(emptyHandle, this.#cidr, count))
+        : await handles.update(mine.stored, adjusted(mine.stored.record, this.#cidr, count - mine.count));
+    for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
+      if (outcome.kind === "ok") {
+        this.#mine.set(handle, { stored: outcome.stored, count });
+        return;
+      }
+      // Whether another's write kept our earlier count is unknown, so all of it is counted again.
+      const { current } = outcome;
+      outcome =
+        current === undefined
+          ? await handles.create(keys.handle(handle), adjusted(emptyHandle, this.#cidr, count))
+          : await handles.update(current, adjusted(current.record, this.#cidr, count));
+    }
+    throw contention();
+  }
+
+  async #drop(handle: string): Promise<void> {
+    const mine = this.#mine.get(handle);
+    if (mine === undefined) return;
+    this.#mine.delete(handle);
+    const { handles } = this.#records;
+    const left = adjusted(mine.stored.record, this.#cidr, -mine.count);
+    const outcome = await writeHandle(handles, mine.stored, left);
+    if (outcome.kind === "stale" && outcome.current !== undefined) {
+      await settleHandle(this.#records, handle, this.#cidr);
+    }
+  }
+}
+
+/** Makes a handle's count for one block what the block says, whatever went wrong before. */
+export async function settleHandle(records: IpamRecords, handle: string, cidr: Prefix): Promise<void> {
+  const { blocks, handles } = records;
+  for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
+    const stored = await handles.get(keys.handle(handle));
+    if (stored === undefined || stored.record.block[Prefix.format(cidr)] === undefined) return;
+    const block = await blocks.get(keys.block(cidr));
+    let held = 0;
+    if (block !== undefined) {
+      const touched = await blocks.update(block, written(block.record));
+      if (touched.kind === "stale") continue;
+      held = countByHandle(block.record).get(handle) ?? 0;
+    }
+    const outcome = await writeHandle(handles, stored, withCount(stored.record, cidr, held));
+    if (outcome.kind === "ok") return;
+  }
+  throw contention();
+}
+
+const emptyHandle: IpamHandle = { block: {}, deleted: false };
+
+/** Writes a handle, or deletes it when it counts nothing any more. */
+export async function writeHandle(
+  handles: IpamRecords["handles"],
+  stored: Stored<IpamHandle>,
+  record: IpamHandle,
+): Promise<ShelfOutcome<IpamHandle>> {
+  return Object.keys(record.block).length === 0 ? handles.delete(stored) : handles.update(stored, record);
+}
+
+/** The handle with another count for one block; 0 leaves the block out. */
+export function withCount(handle: IpamHandle, cidr: Prefix, count: number): IpamHandle {
+  const key = Prefix.format(cidr);
+  const { [key]: _previous, ...others } = handle.block;
+  return { ...handle, block: count > 0 ? { ...others, [key]: count } : others };
+}
+
+function adjusted(handle: IpamHandle, cidr: Prefix, by: number): IpamHandle {
+  return withCount(handle, cidr, (handle.block[Prefix.format(cidr)] ?? 0) + by);
+}
+
+/** Handle IDs end at the first carriage return: some runtimes append one. */
+export function cleanHandle(handle: string): string {
+  const end = handle.indexOf("\r");
+  return end < 0 ? handle : handle.slice(0, end);
+}

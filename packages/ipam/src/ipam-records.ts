@@ -1,0 +1,33 @@
+import type { Store } from "@caracal/datastore";
+import {
+  type AllocationBlock,
+  AllocationBlockCodec,
+  BlockAffinityCodec,
+  type BlockAffinityRecord,
+  type IpamConfig,
+  IpamConfigCodec,
+  type IpamHandle,
+  IpamHandleCodec,
+} from "@caracal/resources";
+import { RecordShelf } from "./record-shelf.ts";
+import type { Nanos } from "./timestamp.ts";
+
+/** What IPAM's steps work on: the records of one store, and the time. */
+export interface IpamRecords {
+  readonly blocks: RecordShelf<AllocationBlock>;
+  readonly affinities: RecordShelf<BlockAffinityRecord>;
+  readonly handles: RecordShelf<IpamHandle>;
+  readonly config: RecordShelf<IpamConfig>;
+  readonly now: () => Nanos;
+}
+
+/** IPAM's records in `store`. */
+export function openRecords(store: Store, now: () => Nanos): IpamRecords {
+  return {
+    blocks: new RecordShelf(store, AllocationBlockCodec),
+    affinities: new RecordShelf(store, BlockAffinityCodec),
+    handles: new RecordShelf(store, IpamHandleCodec),
+    config: new RecordShelf(store, IpamConfigCodec),
+    now,
+  };
+}

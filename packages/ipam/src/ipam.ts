@@ -1,0 +1,323 @@
+import { type AffinityOwner, keys, type Store } from "@caracal/datastore";
+import { IpAddress, type IpFamily, Prefix } from "@caracal/net";
+import type { Labels } from "@caracal/resources";
+import { type AffinityRelease, affinityText, releaseAffinity } from "./affinity.ts";
+import { type AddressResult, assignAddress } from "./assign-address.ts";
+import { autoAssign, type BlockRequest, ensureBlock } from "./auto-assign.ts";
+import { type BatchKind, BatchLane } from "./batch-lane.ts";
+import { addressAt, ordinalsOf } from "./block.ts";
+import { checkConsistency, type IpamProblem, readSnapshot } from "./consistency.ts";
+import { cleanHandle } from "./handle-count.ts";
+import { type IpamRecords, openRecords } from "./ipam-records.ts";
+import { type IpamSettings, readSettings } from "./ipam-settings.ts";
+import { blockOf, type PoolUse } from "./pool.ts";
+import {
+  type AddressRelease,
+  type AddressReleaseResult,
+  releaseAddresses,
+  releaseHandles,
+} from "./release.ts";
+import type { Nanos } from "./timestamp.ts";
+import {
+  type AddressState,
+  addressState,
+  type BorrowedAddress,
+  borrowedAddresses,
+  reportUsage,
+  type UsageReport,
+} from "./usage.ts";
+
+export interface IpamOptions {
+  readonly store: Store;
+  /** The node that addresses are for. */
+  readonly node: string;
+  readonly now: () => Nanos;
+  /** Pools, reservations, configuration and node labels; read from the store for every job unless given. */
+  readonly settings?: () => Promise<IpamSettings>;
+}
+
+/** Addresses of one family for one owner. */
+export interface AssignRequest {
+  readonly family: IpFamily;
+  /** 1 unless told. */
+  readonly count?: number;
+  readonly handle: string | undefined;
+  /** Kept with the allocation: whose it is. */
+  readonly attributes: Readonly<Record<string, string>>;
+  /** "Workload" unless told. */
+  readonly use?: PoolUse;
+  /** Pools by name or CIDR; none leaves the choice to selectors. */
+  readonly pools?: readonly string[];
+  readonly namespaceLabels?: Labels;
+  readonly maxBlocks?: number;
+}
+
+export type AssignResult =
+  /** All that was asked for. `claimed`: blocks that are the node's since this job, to be announced. */
+  | {
+      readonly kind: "assigned";
+      readonly addresses: readonly IpAddress[];
+      readonly claimed: readonly Prefix[];
+    }
+  /** Fewer than asked for, maybe none; those that there are stay assigned. */
+  | {
+      readonly kind: "short";
+      readonly addresses: readonly IpAddress[];
+      readonly claimed: readonly Prefix[];
+      readonly message: string;
+    }
+  /** No pool is for this request. */
+  | { readonly kind: "refused"; readonly code: "noPools" | "unknownPool" | "use"; readonly message: string };
+
+/** A static assignment. */
+export interface AssignAddressRequest {
+  readonly address: IpAddress;
+  readonly handle: string | undefined;
+  readonly attributes: Readonly<Record<string, string>>;
+  readonly use?: PoolUse;
+}
+
+/**
+ * Addresses for the workloads and tunnels of one node. Any number of these, in any number of processes, may work on one
+ * store: each write is a compare-and-swap. Requests made at the same time share reads and block writes.
+ */
+export class Ipam {
+  readonly #store: Store;
+  readonly #node: AffinityOwner;
+  readonly #records: IpamRecords;
+  readonly #settings: () => Promise<IpamSettings>;
+  readonly #hints = new Map<string, Prefix>();
+  readonly #assigning: BatchKind<AssignRequest, AssignResult>;
+  readonly #assigningOne: BatchKind<AssignAddressRequest, AddressResult>;
+  readonly #releasing: BatchKind<AddressRelease, AddressReleaseResult>;
+  readonly #releasingHandles: BatchKind<string, readonly IpAddress[]>;
+  readonly #lane = new BatchLane();
+
+  constructor(options: IpamOptions) {
+    this.#store = options.store;
+    this.#node = { kind: "host", name: options.node };
+    this.#records = openRecords(options.store, options.now);
+    this.#settings = options.settings ?? (() => readSettings(options.store, options.node));
+    this.#assigning = this.#lane.kind((requests) => this.#assignAll(requests));
+    this.#assigningOne = this.#lane.kind((requests) => this.#assignAddresses(requests));
+    this.#releasing = this.#lane.kind(async (releases) =>
+      releaseAddresses(this.#records, await this.#settings(), releases),
+    );
+    this.#releasingHandles = this.#lane.kind((handles) => this.#releaseHandles(handles));
+  }
+
+  /** Addresses chosen by IPAM. */
+  async assign(request: AssignRequest): Promise<AssignResult> {
+    const { family, use, pools = [], namespaceLabels = {}, maxBlocks } = request;
+    const labels = Object.entries(namespaceLabels).toSorted(([a], [b]) => (a < b ? -1 : 1));
+    const isInNamespace = request.namespaceLabels !== undefined;
+    const group = JSON.stringify([family, use, pools, isInNamespace, labels, maxBlocks]);
+    return this.#assigning.submit(request, group);
+  }
+
+  /** The address asked for and no other. */
+  async assignAddress(request: AssignAddressRequest): Promise<AddressResult> {
+    return this.#assigningOne.submit(request);
+  }
+
+  /** Gives back one address. */
+  async release(release: AddressRelease): Promise<AddressReleaseResult> {
+    return this.#releasing.submit(release);
+  }
+
+  /** Gives back all that a handle holds, and says what that was; a handle that is unknown holds nothing. */
+  async releaseHandle(handle: string): Promise<readonly IpAddress[]> {
+    return this.#releasingHandles.submit(cleanHandle(handle));
+  }
+
+  /** Makes sure that the node has a block with a free address, and gives the blocks that it took for that. */
+  async ensureBlock(request: Omit<BlockRequest, "owner" | "hint">): Promise<AssignResult> {
+    return this.#lane.run(async () => {
+      const result = await ensureBlock(this.#records, await this.#settings(), {
+        ...request,
+        owner: this.#node,
+      });
+      if (result.kind === "refused") return refused(result);
+      const { claimed, messages } = result;
+      return messages.length === 0
+        ? { kind: "assigned", addresses: [], claimed }
+        : { kind: "short", addresses: [], claimed, message: messages.join("; ") };
+    });
+  }
+
+  /** Gives up a node's blocks: the empty ones are deleted, the others keep their addresses without an owner. */
+  async releaseNode(
+    node: string = this.#node.name,
+    options: { readonly onlyEmpty?: boolean } = {},
+  ): Promise<readonly { readonly block: Prefix; readonly outcome: AffinityRelease }[]> {
+    return this.#lane.run(async () => {
+      const owner: AffinityOwner = { kind: "host", name: node };
+      const outcomes: { block: Prefix; outcome: AffinityRelease }[] = [];
+      for (const block of await this.#blocksNaming(owner)) {
+        outcomes.push({ block, outcome: await releaseAffinity(this.#records, owner, block, options) });
+      }
+      return outcomes;
+    });
+  }
+
+  /** The blocks that are the node's. */
+  async blocks(): Promise<readonly Prefix[]> {
+    return this.#blocksOf(this.#node);
+  }
+
+  /** What a handle holds. */
+  async addressesOf(handle: string): Promise<readonly IpAddress[]> {
+    const id = cleanHandle(handle);
+    const stored = await this.#records.handles.get(keys.handle(id));
+    const cidrs = Object.keys(stored?.record.block ?? {}).flatMap((text) => Prefix.parse(text) ?? []);
+    const found = await Promise.all(
+      cidrs.map(async (cidr) => {
+        const block = await this.#records.blocks.get(keys.block(cidr));
+        return block === undefined
+          ? []
+          : ordinalsOf(block.record, id).map((ordinal) => addressAt(cidr, ordinal));
+      }),
+    );
+    return found.flat().toSorted(IpAddress.compare);
+  }
+
+  /** Handles that begin with `prefix` and count at least one address. */
+  async handlesOf(prefix: string): Promise<readonly string[]> {
+    const entries = await this.#records.handles.entries(keys.handle(prefix));
+    return entries.flatMap((entry) => {
+      const key = keys.parse(entry.key);
+      const counts = Object.values(this.#records.handles.parse(entry)?.record.block ?? {});
+      return key?.kind === "handle" && counts.some((count) => count > 0) ? [key.id] : [];
+    });
+  }
+
+  /** Who has an address. */
+  async lookup(address: IpAddress): Promise<AddressState> {
+    const { pools } = await this.#settings();
+    const pool = pools.find(({ cidr }) => Prefix.contains(cidr, address));
+    if (pool !== undefined) {
+      const block = await this.#records.blocks.get(keys.block(blockOf(pool, address)));
+      return addressState(block?.record, address);
+    }
+    const entries = await this.#records.blocks.entries(keys.blocks(IpAddress.family(address)));
+    const entry = entries.find(({ key: text }) => {
+      const key = keys.parse(text);
+      return key?.kind === "block" && Prefix.contains(key.cidr, address);
+    });
+    return addressState(entry === undefined ? undefined : this.#records.blocks.parse(entry)?.record, address);
+  }
+
+  /** How full pools and blocks are. */
+  async usage(): Promise<UsageReport> {
+    const [{ pools, reservations }, entries] = await Promise.all([
+      this.#settings(),
+      this.#records.blocks.entries(keys.blocks()),
+    ]);
+    const blocks = entries.flatMap((entry) => this.#records.blocks.parse(entry)?.record ?? []);
+    return reportUsage(pools, blocks, reservations);
+  }
+
+  /** Addresses that are used on another node than their block's. */
+  async borrowed(): Promise<readonly BorrowedAddress[]> {
+    const entries = await this.#records.blocks.entries(keys.blocks());
+    return entries.flatMap((entry) => {
+      const block = this.#records.blocks.parse(entry)?.record;
+      return block === undefined ? [] : borrowedAddresses(block);
+    });
+  }
+
+  /** Contradictions between the records, of one moment. */
+  async check(): Promise<readonly IpamProblem[]> {
+    const { entries } = await this.#store.list(ipamRoot);
+    return checkConsistency(readSnapshot(entries));
+  }
+
+  async #assignAll(requests: readonly AssignRequest[]): Promise<readonly AssignResult[]> {
+    const [first] = requests;
+    if (first === undefined) return [];
+    const { family, use = "Workload", pools, namespaceLabels, maxBlocks } = first;
+    const place = JSON.stringify([family, pools ?? []]);
+    const result = await autoAssign(this.#records, await this.#settings(), {
+      owner: this.#node,
+      family,
+      use,
+      pools,
+      namespaceLabels,
+      maxBlocks,
+      hint: this.#hints.get(place),
+      wants: requests.map(({ handle, attributes, count = 1 }) => ({
+        handle: handle === undefined ? undefined : cleanHandle(handle),
+        attributes,
+        count,
+      })),
+    });
+    if (result.kind === "refused") return requests.map(() => refused(result));
+    this.#keepHint(place, result.hint);
+    const { claimed, messages } = result;
+    return requests.map(({ count = 1 }, index) => {
+      const addresses = result.addresses[index] ?? [];
+      if (addresses.length >= count) return { kind: "assigned", addresses, claimed };
+      const reasons = messages.length === 0 ? "" : `; ${messages.join("; ")}`;
+      const message = `Assigned ${addresses.length} out of ${count} requested IPv${family} addresses${reasons}`;
+      return { kind: "short", addresses, claimed, message };
+    });
+  }
+
+  /** Only where to look first, so that forgetting one costs nothing. */
+  #keepHint(place: string, hint: Prefix | undefined): void {
+    if (hint === undefined) return;
+    if (this.#hints.size >= maxHints) this.#hints.clear();
+    this.#hints.set(place, hint);
+  }
+
+  async #assignAddresses(requests: readonly AssignAddressRequest[]): Promise<readonly AddressResult[]> {
+    const settings = await this.#settings();
+    const results: AddressResult[] = [];
+    for (const { address, handle, attributes, use = "Workload" } of requests) {
+      const id = handle === undefined ? undefined : cleanHandle(handle);
+      const request = { owner: this.#node, address, handle: id, attributes, use };
+      results.push(await assignAddress(this.#records, settings, request));
+    }
+    return results;
+  }
+
+  async #releaseHandles(handles: readonly string[]): Promise<readonly (readonly IpAddress[])[]> {
+    const released = await releaseHandles(this.#records, await this.#settings(), handles);
+    return handles.map((handle) => released.get(handle) ?? []);
+  }
+
+  /** With those that name the owner though its affinity record was lost. */
+  async #blocksNaming(owner: AffinityOwner): Promise<readonly Prefix[]> {
+    const ours = affinityText(owner);
+    const [own, entries] = await Promise.all([
+      this.#blocksOf(owner),
+      this.#records.blocks.entries(keys.blocks()),
+    ]);
+    const named = entries.flatMap((entry) => {
+      const key = keys.parse(entry.key);
+      const isOurs = this.#records.blocks.parse(entry)?.record.affinity === ours;
+      return isOurs && key?.kind === "block" ? [key.cidr] : [];
+    });
+    return [...new Map([...own, ...named].map((cidr) => [Prefix.key(cidr), cidr])).values()];
+  }
+
+  async #blocksOf(owner: AffinityOwner): Promise<readonly Prefix[]> {
+    const entries = await this.#records.affinities.entries(keys.affinities(owner));
+    return entries.flatMap((entry) => {
+      const key = keys.parse(entry.key);
+      return key?.kind === "affinity" ? [key.cidr] : [];
+    });
+  }
+}
+
+const ipamRoot = `${keys.root}ipam/v2/`;
+
+/** Block hints kept: one for each family and choice of pools. */
+const maxHints = 256;
+
+function refused(selection: {
+  readonly code: "noPools" | "unknownPool" | "use";
+  readonly message: string;
+}): AssignResult {
+  return { kind: "refused", code: selection.code, message: selection.message };
+}

@@ -1,0 +1,151 @@
+import { type IpFamily, Prefix } from "@caracal/net";
+import {
+  defaultBlockSize,
+  type IpPool,
+  type Labels,
+  matchesSelector,
+  parseSelector,
+} from "@caracal/resources";
+
+/** What addresses are for. */
+export type PoolUse = "Workload" | "Tunnel" | "LoadBalancer";
+
+/** An IP pool as IPAM sees it. */
+export interface Pool {
+  readonly name: string;
+  readonly cidr: Prefix;
+  /** Prefix length of its blocks. */
+  readonly blockSize: number;
+  /** Neither disabled nor being deleted. */
+  readonly isEnabled: boolean;
+  readonly isAutomatic: boolean;
+  readonly uses: readonly PoolUse[];
+  readonly nodeSelector: string;
+  readonly namespaceSelector: string;
+}
+
+/** Whose addresses and what for. */
+export interface PoolRequest {
+  readonly family: IpFamily;
+  readonly node: string;
+  readonly nodeLabels: Labels;
+  /** `undefined` for what is in no namespace. */
+  readonly namespaceLabels?: Labels | undefined;
+  readonly use: PoolUse;
+  /** Pools by name or CIDR; these and no others, in this order. */
+  readonly pools?: readonly string[] | undefined;
+}
+
+export type PoolSelection =
+  | { readonly kind: "ok"; readonly pools: readonly Pool[] }
+  /** `code` for callers, `message` for people: which pools there are and why each refused. */
+  | {
+      readonly kind: "refused";
+      readonly code: "noPools" | "unknownPool" | "use";
+      readonly message: string;
+      readonly refusals: readonly PoolRefusal[];
+    };
+
+export interface PoolRefusal {
+  readonly pool: string;
+  readonly reason: string;
+}
+
+/** The pool of a resource, or `undefined` when its CIDR is not one. */
+export function toPool(resource: IpPool): Pool | undefined {
+  const { metadata, spec } = resource;
+  const cidr = Prefix.parseInterface(spec.cidr)?.network;
+  if (cidr === undefined) return undefined;
+  const { blockSize = 0, allowedUses = ["Workload", "Tunnel"] } = spec;
+  return {
+    name: metadata.name,
+    cidr,
+    blockSize: blockSize === 0 ? defaultBlockSize(cidr.family) : blockSize,
+    isEnabled: spec.disabled !== true && metadata.deletionTimestamp === undefined,
+    isAutomatic: spec.assignmentMode !== "Manual",
+    uses: allowedUses,
+    nodeSelector: spec.nodeSelector ?? "",
+    namespaceSelector: spec.namespaceSelector ?? "",
+  };
+}
+
+/** The pools that a request may take addresses from, in the order to try them. */
+export function selectPools(request: PoolRequest, pools: readonly Pool[]): PoolSelection {
+  const ofFamily = pools.filter(({ cidr }) => cidr.family === request.family);
+  const named = request.pools ?? [];
+  if (named.length > 0) return selectNamed(request, ofFamily, named);
+  const refusals: PoolRefusal[] = [];
+  const matching = ofFamily.filter((pool) => {
+    const reason = refusal(request, pool);
+    if (reason !== undefined) refusals.push({ pool: pool.name, reason });
+    return reason === undefined;
+  });
+  if (matching.length === 0) {
+    const message = withRefusals(`no configured Calico pools for node ${request.node}`, refusals);
+    return { kind: "refused", code: "noPools", message, refusals };
+  }
+  return selectUse(request, matching, refusals);
+}
+
+function selectNamed(request: PoolRequest, pools: readonly Pool[], named: readonly string[]): PoolSelection {
+  const chosen: Pool[] = [];
+  for (const text of named) {
+    const cidr = Prefix.parseInterface(text)?.network;
+    const pool = pools.find((one) =>
+      cidr === undefined ? one.name === text : Prefix.equals(one.cidr, cidr),
+    );
+    if (pool === undefined || !pool.isEnabled) {
+      const shown = cidr === undefined ? text : Prefix.format(cidr);
+      const message = `the given pool (${shown}) does not exist, or is not enabled`;
+      return { kind: "refused", code: "unknownPool", message, refusals: [] };
+    }
+    if (!chosen.includes(pool)) chosen.push(pool);
+  }
+  // Who names a pool has chosen: selectors and the assignment mode are for the automatic choice.
+  return selectUse(request, chosen, []);
+}
+
+function selectUse(
+  request: PoolRequest,
+  pools: readonly Pool[],
+  refusedBefore: readonly PoolRefusal[],
+): PoolSelection {
+  const useful = pools.filter(({ uses }) => uses.includes(request.use));
+  if (useful.length > 0) return { kind: "ok", pools: useful };
+  const unused = pools.map(({ name, uses }) => ({ pool: name, reason: `it is for ${uses.join(", ")}` }));
+  const refusals = [...refusedBefore, ...unused];
+  const message = `cannot find a qualified ippool, no pools match the required use (${request.use})`;
+  return { kind: "refused", code: "use", message: withRefusals(message, refusals), refusals };
+}
+
+/** Why the automatic choice passes a pool over. */
+function refusal(request: PoolRequest, pool: Pool): string | undefined {
+  if (!pool.isEnabled) return "it is disabled";
+  if (!pool.isAutomatic) return "its assignment mode is Manual";
+  if (!selectsNode(pool, request.nodeLabels)) return `its nodeSelector is ${pool.nodeSelector}`;
+  if (pool.namespaceSelector === "") return undefined;
+  return request.namespaceLabels !== undefined && matches(pool.namespaceSelector, request.namespaceLabels)
+    ? undefined
+    : `its namespaceSelector is ${pool.namespaceSelector}`;
+}
+
+/** Whether a pool's addresses may be on a node with these labels. */
+export function selectsNode(pool: Pool, labels: Labels): boolean {
+  return matches(pool.nodeSelector, labels);
+}
+
+/** A selector that cannot be read matches nothing. */
+function matches(selector: string, labels: Labels): boolean {
+  const parsing = parseSelector(selector);
+  return parsing.kind === "ok" && matchesSelector(parsing.selector, labels);
+}
+
+function withRefusals(message: string, refusals: readonly PoolRefusal[]): string {
+  if (refusals.length === 0) return message;
+  return `${message} (${refusals.map(({ pool, reason }) => `${pool}: ${reason}`).join("; ")})`;
+}
+
+/** The block that holds an address, or that a prefix begins in, by its pool's block size. */
+export function blockOf(pool: Pool, address: Prefix["address"]): Prefix {
+  return Prefix.of(address, pool.blockSize);
+}

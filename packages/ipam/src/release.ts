@@ -1,0 +1,234 @@
+import { keys } from "@caracal/datastore";
+import { IpAddress, Prefix } from "@caracal/net";
+import type { AllocationBlock, IpamHandle } from "@caracal/resources";
+import {
+  addressAt,
+  attributeOf,
+  countByHandle,
+  endCooldown,
+  isEmptyBlock,
+  ordinalsOf,
+  releaseOrdinals,
+  written,
+} from "./block.ts";
+import { cleanHandle, settleHandle, withCount, writeHandle } from "./handle-count.ts";
+import { contention, maxAttempts } from "./ipam-error.ts";
+import type { IpamRecords } from "./ipam-records.ts";
+import type { IpamSettings } from "./ipam-settings.ts";
+import { blockOf } from "./pool.ts";
+import type { Stored } from "./record-shelf.ts";
+
+/** An address to give back, if it is still what the caller knew. */
+export interface AddressRelease {
+  readonly address: IpAddress;
+  /** The handle that must hold it. */
+  readonly handle?: string;
+  /** The sequence number that its assignment had: another one means that it was given to someone else since. */
+  readonly sequenceNumber?: bigint;
+}
+
+export type AddressReleaseResult =
+  | { readonly kind: "released" }
+  | { readonly kind: "unallocated" }
+  /** It is another's by now. */
+  | { readonly kind: "conflict"; readonly message: string };
+
+/** Gives back addresses one by one; results in the order of `releases`. */
+export async function releaseAddresses(
+  records: IpamRecords,
+  settings: IpamSettings,
+  releases: readonly AddressRelease[],
+): Promise<readonly AddressReleaseResult[]> {
+  const results = new Map<AddressRelease, AddressReleaseResult>();
+  const byBlock = new Map<string, { readonly cidr: Prefix; readonly releases: AddressRelease[] }>();
+  const blocks = await locate(records, settings, releases);
+  for (const release of releases) {
+    const cidr = blocks.get(release);
+    if (cidr === undefined) continue;
+    const key = Prefix.key(cidr);
+    const group = byBlock.get(key) ?? { cidr, releases: [] };
+    group.releases.push(release);
+    byBlock.set(key, group);
+  }
+  await Promise.all(
+    [...byBlock.values()].map((group) =>
+      releaseInBlock(records, settings, group.cidr, group.releases, results),
+    ),
+  );
+  return releases.map((release) => results.get(release) ?? { kind: "unallocated" });
+}
+
+/** Blocks of addresses: by the pools, or for addresses without a pool by all blocks that exist. */
+async function locate(
+  records: IpamRecords,
+  { pools }: IpamSettings,
+  releases: readonly AddressRelease[],
+): Promise<ReadonlyMap<AddressRelease, Prefix>> {
+  const found = new Map<AddressRelease, Prefix>();
+  let existing: readonly Prefix[] | undefined;
+  for (const release of releases) {
+    const pool = pools.find(({ cidr }) => Prefix.contains(cidr, release.address));
+    if (pool !== undefined) {
+      found.set(release, blockOf(pool, release.address));
+      continue;
+    }
+    existing ??= (await records.blocks.entries(keys.blocks())).flatMap((entry) => {
+      const key = keys.parse(entry.key);
+      return key?.kind === "block" ? [key.cidr] : [];
+    });
+    const cidr = existing.find((one) => Prefix.contains(one, release.address));
+    if (cidr !== undefined) found.set(release, cidr);
+  }
+  return found;
+}
+
+async function releaseInBlock(
+  records: IpamRecords,
+  settings: IpamSettings,
+  cidr: Prefix,
+  releases: readonly AddressRelease[],
+  results: Map<AddressRelease, AddressReleaseResult>,
+): Promise<void> {
+  for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
+    const stored = await records.blocks.get(keys.block(cidr));
+    const going = new Set<number>();
+    for (const release of releases) {
+      const result =
+        stored === undefined ? ({ kind: "unallocated" } as const) : judge(stored.record, cidr, release);
+      results.set(release, result);
+      if (result.kind === "released") going.add(ordinalIn(cidr, release.address));
+    }
+    if (stored === undefined || going.size === 0) return;
+    const handleIds = new Set(
+      [...going].flatMap((ordinal) => attributeOf(stored.record, ordinal)?.handle_id ?? []),
+    );
+    // Before the block is written, as handle-count.ts demands.
+    const handles = await readHandles(records, handleIds);
+    const left = freed(records, settings, stored.record, [...going]);
+    if (!(await writeFreed(records, stored, left))) continue;
+    const counts = countByHandle(left);
+    await Promise.all(
+      [...handles].map(async ([handle, counted]) => {
+        const rest = withCount(counted.record, cidr, counts.get(handle) ?? 0);
+        const outcome = await writeHandle(records.handles, counted, rest);
+        if (outcome.kind === "stale") await settleHandle(records, handle, cidr);
+      }),
+    );
+    return;
+  }
+  throw contention();
+}
+
+function judge(block: AllocationBlock, cidr: Prefix, release: AddressRelease): AddressReleaseResult {
+  const ordinal = ordinalIn(cidr, release.address);
+  const attribute = attributeOf(block, ordinal);
+  if (attribute === undefined || attribute.releasedAt !== undefined) return { kind: "unallocated" };
+  const text = IpAddress.format(release.address);
+  if (release.handle !== undefined && attribute.handle_id !== cleanHandle(release.handle)) {
+    const message = `${text} is held by handle ${attribute.handle_id ?? "(none)"}, not ${release.handle}`;
+    return { kind: "conflict", message };
+  }
+  const sequence = block.sequenceNumberForAllocation[String(ordinal)];
+  if (release.sequenceNumber !== undefined && sequence !== release.sequenceNumber) {
+    return { kind: "conflict", message: `${text} has been assigned again since` };
+  }
+  return { kind: "released" };
+}
+
+function ordinalIn(cidr: Prefix, address: IpAddress): number {
+  return Number(Prefix.indexOf(cidr, address) ?? -1n);
+}
+
+async function readHandles(
+  records: IpamRecords,
+  handles: Iterable<string>,
+): Promise<ReadonlyMap<string, Stored<IpamHandle>>> {
+  const read = await Promise.all(
+    [...handles].map(async (handle) => [handle, await records.handles.get(keys.handle(handle))] as const),
+  );
+  return new Map(read.flatMap(([handle, stored]) => (stored === undefined ? [] : [[handle, stored]])));
+}
+
+function freed(
+  { now }: IpamRecords,
+  { config }: IpamSettings,
+  block: AllocationBlock,
+  ordinals: readonly number[],
+): AllocationBlock {
+  const time = now();
+  const rested = endCooldown(block, config.ipCooldownSeconds, time);
+  if (ordinals.length === 0) return rested;
+  return releaseOrdinals(rested, ordinals, config.ipCooldownSeconds > 0 ? { now: time } : undefined);
+}
+
+/** An empty block that nobody owns goes; any other is written. Says whether that came in time. */
+async function writeFreed(
+  { blocks }: IpamRecords,
+  stored: Stored<AllocationBlock>,
+  left: AllocationBlock,
+): Promise<boolean> {
+  const isForNobody = left.affinity === undefined && isEmptyBlock(left);
+  const outcome = isForNobody ? await blocks.delete(stored) : await blocks.update(stored, written(left));
+  return outcome.kind === "ok";
+}
+
+/**
+ * Gives back all that the handles hold, and the handles with it, whatever an earlier attempt has left of them. The
+ * addresses that were released, by handle; a handle that is unknown has none.
+ */
+export async function releaseHandles(
+  records: IpamRecords,
+  settings: IpamSettings,
+  handleIds: readonly string[],
+): Promise<ReadonlyMap<string, readonly IpAddress[]>> {
+  const wanted = new Set(handleIds.map(cleanHandle));
+  const released = new Map<string, IpAddress[]>([...wanted].map((handle) => [handle, []]));
+  let open: ReadonlySet<string> = wanted;
+  for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
+    const handles = await readHandles(records, open);
+    if (handles.size === 0) return released;
+    const byBlock = new Map<string, string[]>();
+    for (const [handle, { record }] of handles) {
+      for (const cidr of Object.keys(record.block)) byBlock.set(cidr, [...(byBlock.get(cidr) ?? []), handle]);
+    }
+    await Promise.all(
+      [...byBlock].map(([cidr, holders]) => releaseHolders(records, settings, cidr, holders, released)),
+    );
+    const outcomes = await Promise.all(
+      [...handles].map(async ([handle, stored]) => ({
+        handle,
+        outcome: await records.handles.delete(stored),
+      })),
+    );
+    // A handle that has changed meanwhile may hold more by now.
+    open = new Set(outcomes.flatMap(({ handle, outcome }) => (outcome.kind === "ok" ? [] : handle)));
+    if (open.size === 0) return released;
+  }
+  throw contention();
+}
+
+async function releaseHolders(
+  records: IpamRecords,
+  settings: IpamSettings,
+  cidrText: string,
+  holders: readonly string[],
+  released: Map<string, IpAddress[]>,
+): Promise<void> {
+  const cidr = Prefix.parse(cidrText);
+  if (cidr === undefined) return;
+  for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
+    const stored = await records.blocks.get(keys.block(cidr));
+    if (stored === undefined) return;
+    const held = holders.map((handle) => ordinalsOf(stored.record, handle));
+    // Written even when nothing is held: an assignment that is under way must not succeed uncounted.
+    const left = freed(records, settings, stored.record, held.flat());
+    if (!(await writeFreed(records, stored, left))) continue;
+    for (const [index, ordinals] of held.entries()) {
+      const handle = holders[index];
+      if (handle === undefined) continue;
+      released.get(handle)?.push(...ordinals.map((ordinal) => addressAt(cidr, ordinal)));
+    }
+    return;
+  }
+  throw contention();
+}

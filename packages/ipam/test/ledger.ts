@@ -1,0 +1,84 @@
+/** What the actors of a world were told that they have, and the checks of that against the store. */
+import assert from "node:assert/strict";
+import { keys } from "@caracal/datastore";
+import { checkConsistency, type Ipam, readSnapshot, addressState } from "@caracal/ipam";
+import { IpAddress, Prefix } from "@caracal/net";
+import type { SteppedWorld } from "./stepped-world.ts";
+
+/** Addresses that were given out and not asked back since. */
+export class Ledger {
+  readonly #holders = new Map<string, { readonly address: IpAddress; readonly handle: string }>();
+  /** How many releases of a handle have begun, and how many of them run. */
+  readonly #releases = new Map<string, { begun: number; running: number }>();
+  readonly handles = new Set<string>();
+
+  /** Whatever an assignment gives is the handle's, unless a release of that handle may have taken it back already. */
+  async assigning(handle: string, assign: () => Promise<readonly IpAddress[]>): Promise<void> {
+    this.handles.add(handle);
+    const before = this.#releasesOf(handle).begun;
+    const wasFree = this.#releasesOf(handle).running === 0;
+    const addresses = await assign();
+    if (!wasFree || this.#releasesOf(handle).begun !== before) return;
+    for (const address of addresses) {
+      const text = IpAddress.format(address);
+      const holder = this.#holders.get(text)?.handle;
+      assert.equal(holder, undefined, `${text} was given to ${handle} and is ${String(holder)}'s`);
+      this.#holders.set(text, { address, handle });
+    }
+  }
+
+  async releasing(handle: string, release: () => Promise<unknown>): Promise<void> {
+    const releases = this.#releasesOf(handle);
+    releases.begun += 1;
+    releases.running += 1;
+    for (const [text, holder] of this.#holders) if (holder.handle === handle) this.#holders.delete(text);
+    await release();
+    releases.running -= 1;
+  }
+
+  /** Takes one holder out of the ledger, to release its address. */
+  take(
+    pick: (count: number) => number,
+  ): { readonly address: IpAddress; readonly handle: string } | undefined {
+    const all = [...this.#holders.values()];
+    const holder = all.length === 0 ? undefined : all[pick(all.length)];
+    if (holder !== undefined) this.#holders.delete(IpAddress.format(holder.address));
+    return holder;
+  }
+
+  /** Throws when the store contradicts itself or what anyone was told. */
+  check(world: SteppedWorld): void {
+    const snapshot = readSnapshot(world.entries);
+    const unsafe = checkConsistency(snapshot).filter(({ severity }) => severity === "unsafe");
+    assert.deepEqual(unsafe, []);
+    for (const { address, handle } of this.#holders.values()) {
+      const block = snapshot.blocks.find(({ cidr }) => Prefix.contains(cidr, address));
+      const state = addressState(block?.record, address);
+      const holder = state.kind === "allocated" ? state.handle : state.kind;
+      assert.equal(
+        holder,
+        handle,
+        `${IpAddress.format(address)} was given to ${handle} and is ${String(holder)}'s`,
+      );
+    }
+  }
+
+  #releasesOf(handle: string): { begun: number; running: number } {
+    const known = this.#releases.get(handle) ?? { begun: 0, running: 0 };
+    this.#releases.set(handle, known);
+    return known;
+  }
+}
+
+/** Releases every handle and every node's blocks, and says that no record is left. */
+export async function assertReclaimable(
+  world: SteppedWorld,
+  ipam: Ipam,
+  nodes: readonly string[],
+): Promise<void> {
+  const handles = readSnapshot(world.entries).handles.map(({ id }) => id);
+  for (const handle of handles) await ipam.releaseHandle(handle);
+  for (const node of nodes) await ipam.releaseNode(node);
+  const left = world.entries.filter(({ key }) => keys.parse(key)?.kind !== "resource").map(({ key }) => key);
+  assert.deepEqual(left, [], "records that nothing removes");
+}

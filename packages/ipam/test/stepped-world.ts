@@ -1,0 +1,151 @@
+/** A store whose every operation waits until a scheduler lets it happen, and the actors that work on it. */
+import { type Entry, type Listing, Revision, type Store, type WriteOutcome } from "@caracal/datastore";
+
+/** An operation that an actor has asked for and that has not happened yet. */
+interface PendingStep {
+  readonly actor: string;
+  readonly label: string;
+  readonly perform: () => void;
+}
+
+/** Chooses at which of the moments from `oldest` to `newest` a read looks at the store. */
+export type ReadMoment = (oldest: number, newest: number) => number;
+
+const latest: ReadMoment = (_oldest, newest) => newest;
+
+/** One shared store in memory, stepped one operation at a time. */
+export class SteppedWorld {
+  /** The store after each write; the last is now. */
+  readonly #moments: ReadonlyMap<string, Entry>[] = [new Map()];
+  readonly #versions = new Map<string, number>();
+  readonly #pending: PendingStep[] = [];
+  readonly #seen = new Map<string, number>();
+  readonly #histories = new Map<string, string[]>();
+  readonly #readMoment: ReadMoment;
+  readonly crashed = new Set<string>();
+
+  constructor(readMoment: ReadMoment = latest) {
+    this.#readMoment = readMoment;
+  }
+
+  get entries(): readonly Entry[] {
+    return [...this.#now().values()].toSorted((a, b) => (a.key < b.key ? -1 : 1));
+  }
+
+  /** What can happen next: each actor's operations in the order asked for. */
+  get pending(): readonly { readonly actor: string; readonly label: string }[] {
+    return this.#pending;
+  }
+
+  perform(index: number): void {
+    const [step] = this.#pending.splice(index, 1);
+    step?.perform();
+  }
+
+  /** The actor stops for ever: nothing that it has asked for happens, and it never hears an answer. */
+  crash(actor: string): void {
+    this.crashed.add(actor);
+    for (let index = this.#pending.length - 1; index >= 0; index -= 1) {
+      if (this.#pending[index]?.actor === actor) this.#pending.splice(index, 1);
+    }
+  }
+
+  /** Equal for two states from which the same can happen: the store, and all that the actors have seen of it. */
+  stateKey(): string {
+    const store = this.entries.map(({ key, value, revision }) => `${key} ${revision} ${value}`);
+    const histories = [...this.#histories].map(([actor, history]) => `${actor}: ${history.join("\n")}`);
+    return [...store, ...histories.toSorted(), ...this.crashed].join("\n");
+  }
+
+  /** A store whose operations wait for `perform`. */
+  storeOf(actor: string): Store {
+    const step = <T>(label: string, act: () => T): Promise<T> => this.#step(actor, label, act);
+    return {
+      get: (key) => step(`get ${key}`, () => this.#viewOf(actor).get(key)),
+      list: (prefix) => step(`list ${prefix}`, () => list(this.#viewOf(actor), prefix)),
+      create: (key, value) => step(`create ${key}`, () => this.#create(key, value)),
+      update: (key, value, revision) => step(`update ${key}`, () => this.#update(key, value, revision)),
+      delete: (key, revision) => step(`delete ${key}`, () => this.#delete(key, revision)),
+      watch: () => {
+        throw new Error("nobody watches here");
+      },
+      close: () => Promise.resolve(),
+    };
+  }
+
+  /** A store that answers at once: for preparing a world and for cleaning up after it. */
+  immediateStore(): Store {
+    return {
+      get: async (key) => this.#now().get(key),
+      list: async (prefix) => list(this.#now(), prefix),
+      create: async (key, value) => this.#create(key, value),
+      update: async (key, value, revision) => this.#update(key, value, revision),
+      delete: async (key, revision) => this.#delete(key, revision),
+      watch: () => {
+        throw new Error("nobody watches here");
+      },
+      close: () => Promise.resolve(),
+    };
+  }
+
+  #step<T>(actor: string, label: string, act: () => T): Promise<T> {
+    return new Promise((resolve) => {
+      if (this.crashed.has(actor)) return;
+      const perform = (): void => {
+        const result = act();
+        const history = this.#histories.get(actor) ?? [];
+        history.push(`${label} → ${JSON.stringify(result)}`);
+        this.#histories.set(actor, history);
+        resolve(result);
+      };
+      this.#pending.push({ actor, label, perform });
+    });
+  }
+
+  /** What a read sees: maybe not the newest, never older than what the actor has seen before. */
+  #viewOf(actor: string): ReadonlyMap<string, Entry> {
+    const newest = this.#moments.length - 1;
+    const moment = this.#readMoment(this.#seen.get(actor) ?? 0, newest);
+    this.#seen.set(actor, moment);
+    return this.#moments[moment] ?? new Map();
+  }
+
+  #now(): ReadonlyMap<string, Entry> {
+    return this.#moments.at(-1) ?? new Map();
+  }
+
+  #create(key: string, value: string): WriteOutcome {
+    const current = this.#now().get(key);
+    return current === undefined ? this.#put(key, value) : { kind: "exists", current };
+  }
+
+  #update(key: string, value: string, revision: Revision): WriteOutcome {
+    const current = this.#now().get(key);
+    if (current === undefined) return { kind: "missing" };
+    return current.revision === revision ? this.#put(key, value) : { kind: "conflict", current };
+  }
+
+  #delete(key: string, revision?: Revision): WriteOutcome {
+    const current = this.#now().get(key);
+    if (current === undefined) return { kind: "missing" };
+    if (revision !== undefined && current.revision !== revision) return { kind: "conflict", current };
+    const next = new Map(this.#now());
+    next.delete(key);
+    this.#moments.push(next);
+    return { kind: "ok", entry: current };
+  }
+
+  /** Revisions count per key, so that independent writes lead to equal states in either order. */
+  #put(key: string, value: string): WriteOutcome {
+    const version = (this.#versions.get(key) ?? 0) + 1;
+    this.#versions.set(key, version);
+    const entry = { key, value, revision: Revision.of(String(version)) };
+    this.#moments.push(new Map(this.#now()).set(key, entry));
+    return { kind: "ok", entry };
+  }
+}
+
+function list(view: ReadonlyMap<string, Entry>, prefix: string): Listing {
+  const entries = [...view.values()].filter(({ key }) => key.startsWith(prefix));
+  return { revision: Revision.of("0"), entries: entries.toSorted((a, b) => (a.key < b.key ? -1 : 1)) };
+}
