@@ -44,6 +44,7 @@ export {
   type RangeResponse,
   RangeResponseSchema,
   type RequestOp,
+  RequestOpSchema,
   type ResponseHeader,
   ResponseHeaderSchema,
   type ResponseOp,

@@ -68,7 +68,10 @@ interface Footprint {
   readonly deletes: KeyRange[];
 }
 
-/** A revision changes a key once: two puts of one key, or a put and a delete of it, are refused; two deletes are not. */
+/**
+ * A revision changes a key once: two puts of one key, or a put and a delete of it, are refused; two deletes are not. Unlike
+ * here, etcd overlooks a put in the range of a delete without end.
+ */
 function checkOverlaps(ops: readonly RequestOp[]): Footprint {
   const footprint: Footprint = { puts: new Set(), deletes: [] };
   for (const { request } of ops) {

@@ -34,11 +34,13 @@ export function readRange(
   return { kvs, more, count: total };
 }
 
-/** Whether the limit applies only after all keys have been looked at. */
+/**
+ * Whether the limit applies only after all keys have been looked at. As in etcd, a sort target without an order is no
+ * reason: it sorts what the limit left.
+ */
 function needsAll(request: RangeRequest): boolean {
   return (
     request.sortOrder !== SortOrder.NONE ||
-    request.sortTarget !== SortTarget.KEY ||
     request.minModRevision !== 0n ||
     request.maxModRevision !== 0n ||
     request.minCreateRevision !== 0n ||

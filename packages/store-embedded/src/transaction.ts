@@ -28,7 +28,7 @@ interface Path {
   readonly inner: readonly Path[];
 }
 
-/** Decides, checks and does a transaction; answers have their revisions but no full header. */
+/** Decides, checks and does a transaction. The header of the whole is the caller's. */
 export function applyTxn(
   write: Write,
   revisions: Revisions,
@@ -78,13 +78,25 @@ function decide(write: Write, { compare, success, failure }: TxnRequest): Path {
   return { succeeded, ops, inner };
 }
 
-/** Refuses the whole transaction for one operation that cannot be done. */
-function checkPath(write: Write, revisions: Revisions, { ops, inner }: Path): void {
-  for (const { request } of ops) {
-    if (request.case === "requestPut") write.checkPut(request.value);
-    if (request.case === "requestRange") revisions.resolve(request.value.revision);
+/** Refuses the whole transaction for one operation that cannot be done; puts are looked at before ranges, as in etcd. */
+function checkPath(write: Write, revisions: Revisions, path: Path): void {
+  const operations = [...operationsOf(path)];
+  for (const { request } of operations) if (request.case === "requestPut") write.checkPut(request.value);
+  for (const { request } of operations) {
+    // Inside a transaction etcd takes a negative revision for one long gone.
+    if (request.case === "requestRange" && request.value.revision !== 0n)
+      revisions.check(request.value.revision);
   }
-  for (const path of inner) checkPath(write, revisions, path);
+}
+
+/** What will be done, in order. */
+function* operationsOf({ ops, inner }: Path): Generator<RequestOp, void, undefined> {
+  const paths = inner.values();
+  for (const op of ops) {
+    const next = op.request.case === "requestTxn" ? paths.next().value : undefined;
+    if (next === undefined) yield op;
+    else yield* operationsOf(next);
+  }
 }
 
 function follow(write: Write, revisions: Revisions, path: Path): Fields<typeof TxnResponseSchema> {
@@ -104,7 +116,8 @@ function follow(write: Write, revisions: Revisions, path: Path): Fields<typeof T
       }
     }
   });
-  return { header: { revision: write.revision }, succeeded: path.succeeded, responses };
+  // etcd leaves the header of a transaction inside another empty.
+  return { header: {}, succeeded: path.succeeded, responses };
 }
 
 /** A comparison of a range holds when it holds for every key there; of a value, not when there is no key. */

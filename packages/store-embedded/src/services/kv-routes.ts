@@ -27,6 +27,8 @@ export function kvRoutes(store: EmbeddedStore): readonly Route[] {
       checkPut(request);
       checkSize(putBytes(request));
       return written((write) => {
+        // etcd looks at the lease first here, and last inside a transaction.
+        write.checkLease(request.lease);
         write.checkPut(request);
         return applyPut(write, request);
       });

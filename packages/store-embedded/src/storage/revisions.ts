@@ -3,6 +3,8 @@ import type { Records } from "./records.ts";
 
 /** etcd's empty store is at revision 1. */
 const firstRevision = 1n;
+/** etcd's word for a history of which nothing was forgotten: even revision 0 may be compacted, once. */
+const neverCompacted = -1n;
 
 /** Where the store's history stands: its newest revision, and up to which it has been forgotten. */
 export class Revisions {
@@ -13,14 +15,14 @@ export class Revisions {
   constructor(records: Records) {
     this.#records = records;
     this.#newest = records.meta("revision") ?? firstRevision;
-    this.#compacted = records.meta("compacted") ?? 0n;
+    this.#compacted = records.meta("compacted") ?? neverCompacted;
   }
 
   get newest(): bigint {
     return this.#newest;
   }
 
-  /** The oldest revision that can still be read; everything before is gone. 0: nothing was compacted yet. */
+  /** The oldest revision that can still be read; everything before is gone. Negative: nothing was compacted yet. */
   get compacted(): bigint {
     return this.#compacted;
   }
@@ -28,9 +30,14 @@ export class Revisions {
   /** The revision that a read of `asked` is of; 0 and less is now. */
   resolve(asked: bigint): bigint {
     if (asked <= 0n) return this.#newest;
+    this.check(asked);
+    return asked;
+  }
+
+  /** Refuses a revision that is not there yet, or no more. */
+  check(asked: bigint): void {
     if (asked > this.#newest) throw new EtcdError(Refusal.futureRevision);
     if (asked < this.#compacted) throw new EtcdError(Refusal.compacted);
-    return asked;
   }
 
   /** Takes a compaction; `save` makes it last. */
@@ -47,7 +54,7 @@ export class Revisions {
   /** Writes what differs from the disk. */
   save(): void {
     if (this.#records.meta("revision") !== this.#newest) this.#records.setMeta("revision", this.#newest);
-    if ((this.#records.meta("compacted") ?? 0n) !== this.#compacted) {
+    if ((this.#records.meta("compacted") ?? neverCompacted) !== this.#compacted) {
       this.#records.setMeta("compacted", this.#compacted);
     }
   }

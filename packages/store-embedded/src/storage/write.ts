@@ -51,6 +51,11 @@ export class Write {
     if ((ignoreValue || ignoreLease) && this.#history.live(key) === undefined) {
       throw new EtcdError(Refusal.keyNotFound);
     }
+    this.checkLease(lease);
+  }
+
+  /** Refuses a lease that is not there. */
+  checkLease(lease: bigint): void {
     if (lease !== 0n && !this.#records.hasLease(lease)) throw new EtcdError(Refusal.leaseNotFound);
   }
 
