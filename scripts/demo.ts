@@ -1,29 +1,33 @@
 /**
  * `npm run demo`: brings the full-mesh cluster up on this machine, looks at it from all sides, and checks that it sees
- * what such a cluster must show. Exit code 1 if it does not. The lab stays up; `npm run demo -- --down` removes it.
+ * what such a cluster must show. Exit code 1 if it does not. The lab stays up; `npm run demo -- --down` removes it, and
+ * `--name N` gives it another name than the topology's.
  */
 import { parseArgs } from "node:util";
-import { LabDirectory, openLab, type OpenLab } from "@caracal/lab";
+import { findTopology, LabDirectory, openLab, type OpenLab } from "@caracal/lab";
 import { showNodeStatus, showPings, showResources, showRoutes } from "./demo/show-cluster.ts";
 import { showHops } from "./demo/show-hops.ts";
 import { runCaracal, Stage } from "./demo/stage.ts";
 
-const LAB = "full-mesh";
+const TOPOLOGY = "full-mesh";
 const ROOT = "/run/caracal/labs";
 
 process.exitCode = await main();
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({ options: { down: { type: "boolean", default: false } } });
+  const { values } = parseArgs({
+    options: { down: { type: "boolean", default: false }, name: { type: "string", default: TOPOLOGY } },
+  });
   if (process.getuid?.() !== 0) {
     console.error("the demo needs root: it makes network namespaces");
     return 1;
   }
   const stage = new Stage();
-  if (values.down) return down(stage);
+  const { name } = values;
+  if (values.down) return down(stage, name);
   const startedAt = performance.now();
-  if (!(await up(stage))) return 1;
-  const open = openLab(LAB, { root: ROOT });
+  if (!(await up(stage, name))) return 1;
+  const open = openLab(name, { root: ROOT });
   await showNodeStatus(stage, open);
   await showResources(stage, open);
   await showRoutes(stage, open);
@@ -34,37 +38,49 @@ async function main(): Promise<number> {
   return exitCode;
 }
 
-async function down(stage: Stage): Promise<number> {
-  if (!new LabDirectory(ROOT, LAB).exists) {
-    stage.say(`There is no lab ${LAB}: nothing to remove.`);
+async function down(stage: Stage, name: string): Promise<number> {
+  if (!new LabDirectory(ROOT, name).exists) {
+    stage.say(`There is no lab ${name}: nothing to remove.`);
     return 0;
   }
-  return (await stage.run("lab", "down", "--name", LAB)).exitCode;
+  return (await stage.run("lab", "down", "--name", name)).exitCode;
 }
 
-/** A lab that is up and well is used as it is; any other one of that name is replaced. */
-async function up(stage: Stage): Promise<boolean> {
+/** A lab that is as the topology says, and well, is used as it is; any other one of that name is replaced. */
+async function up(stage: Stage, name: string): Promise<boolean> {
   stage.step("The cluster: three nodes and six pods, each a network namespace of this machine");
-  const lab = new LabDirectory(ROOT, LAB);
-  if (lab.isReady && (await runCaracal(["lab", "check", "--name", LAB])).exitCode === 0) {
-    stage.say(`Lab ${LAB} is already up and well: it is used as it is.`);
-    return true;
+  const lab = new LabDirectory(ROOT, name);
+  if (isAsBuilt(lab) && (await runCaracal(["lab", "check", "--name", name])).exitCode === 0) {
+    stage.say(`Lab ${name} is already up and well: it is used as it is.`);
+  } else {
+    if (lab.exists && (await stage.run("lab", "down", "--name", name)).exitCode !== 0) return false;
+    if ((await stage.run("lab", "up", TOPOLOGY, "--name", name)).exitCode !== 0) return false;
   }
-  if (lab.exists && (await stage.run("lab", "down", "--name", LAB)).exitCode !== 0) return false;
-  if ((await stage.run("lab", "up", LAB)).exitCode !== 0) return false;
-  await stage.run("lab", "status", "--name", LAB);
-  return true;
+  return (await stage.run("lab", "status", "--name", name)).exitCode === 0;
+}
+
+/** It has the nodes and pods of the topology, no more and no fewer. */
+function isAsBuilt(lab: LabDirectory): boolean {
+  const { nodes } = findTopology(TOPOLOGY);
+  const wanted = nodes.flatMap((node) => [node.name, ...node.pods.map((pod) => pod.name)]).toSorted();
+  const found = [...lab.nodes(), ...lab.pods()].map((one) => one.name).toSorted();
+  return lab.isReady && wanted.join(" ") === found.join(" ");
 }
 
 function sayHowToGoOn(stage: Stage, { lab }: OpenLab, seconds: number): void {
   const pod = lab.pods()[0]?.name ?? "POD";
-  stage.say(`
-All of it took ${seconds.toFixed(1)} s. The lab stays up; go on with:
-
-  ./caracal lab status                                   daemons, sessions, routes, pods
-  ./caracal lab exec worker -- bash                      a shell on a node: calicoctl, birdcl, ip route, tcpdump -i eth0
-  ./caracal lab exec ${pod.padEnd(20)} -- ip route       the same in a pod
-  ./caracal lab pod add worker2 another                  one more pod; lab node add NAME: one more node
-  ./caracal lab check                                    every pod pair again
-  ./caracal lab down                                     remove it (or: npm run demo -- --down)`);
+  const isOnly = lab.name === TOPOLOGY;
+  const rows = [
+    ["status", "daemons, sessions, routes, pods"],
+    ["exec worker -- bash", "a shell on a node: calicoctl, birdcl, ip route, tcpdump -i eth0"],
+    [`exec ${pod} -- ip route`, "the same in a pod"],
+    ["pod add worker2 another", "one more pod; lab node add NAME: one more node"],
+    ["check", "every pair of pods again"],
+    ["down", `remove it; or: npm run demo -- --down${isOnly ? "" : ` --name ${lab.name}`}`],
+  ];
+  const lines = rows.map(([command = "", what = ""]) => `  ./caracal lab ${command.padEnd(40)} ${what}`);
+  const hint = isOnly ? "" : ` (with --name ${lab.name})`;
+  stage.say(
+    `\nAll of it took ${seconds.toFixed(1)} s. The lab stays up; go on with${hint}:\n\n${lines.join("\n")}`,
+  );
 }

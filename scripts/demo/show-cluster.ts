@@ -82,6 +82,7 @@ export async function showRoutes(stage: Stage, { lab }: OpenLab): Promise<void> 
     stage.expect(`${pod.name} (${pod.addresses.join(" ")}) dev cali… scope link`, row.test(routes));
   }
 
+  const [remote] = /^10\.244\.[0-9.]+\/26(?= via )/m.exec(routes) ?? ["10.244.0.0/26"];
   const table = (await stage.run(...exec, "birdcl", "show", "route")).stdout;
   for (const other of others) {
     const session = `Mesh_${other.address.replaceAll(".", "_")}`;
@@ -91,6 +92,14 @@ export async function showRoutes(stage: Stage, { lab }: OpenLab): Promise<void> 
   stage.expect(
     "its own block as a blackhole of static1",
     new RegExp(`^${escaped(block ?? "none")} +blackhole \\[static1 `, "m").test(table),
+  );
+
+  const { stdout: details } = await stage.run(...exec, "birdcl", "show", "route", "for", remote, "all");
+  const attributes = ["BGP.origin: IGP", "BGP.as_path:", "BGP.next_hop: 172.18.0.", "BGP.local_pref: 100"];
+  const areThere = attributes.every((attribute) => details.includes(attribute));
+  stage.expect(
+    `${remote} with its BGP attributes: origin IGP, an empty AS path, the next hop, local preference 100`,
+    areThere,
   );
 }
 

@@ -21,7 +21,10 @@ export async function showHops(stage: Stage, { lab }: OpenLab): Promise<void> {
     tapOn(lab, target, "eth0"),
     tapOn(lab, target, caliOf(lab, target, toIp)),
   ] as const;
-  for (const tap of taps) stage.say(`$ ${tap.title}: ${tcpdumpCommand(tap, fromIp, toIp).join(" ")}`);
+  for (const [index, tap] of taps.entries()) {
+    const node = shortName(index < 2 ? source : target);
+    stage.showCommand(["lab", "exec", "--name", lab.name, node, "--", ...tcpdumpCommand(tap, fromIp, toIp)]);
+  }
   const packets = await captureHops(taps, fromIp, toIp, () =>
     runCaracal(["lab", "exec", "--name", lab.name, from.name, "--", "ping", "-c", "1", "-W", "2", toIp]),
   );

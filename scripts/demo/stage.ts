@@ -8,6 +8,16 @@ export interface CommandOutcome {
 }
 
 const REPOSITORY = join(import.meta.dirname, "../..");
+const INTERRUPTED_EXIT = 130;
+
+let runningCount = 0;
+let isInterrupted = false;
+
+// The command under way gets Ctrl-C too, and may have something to roll back: it is waited for.
+process.on("SIGINT", () => {
+  isInterrupted = true;
+  if (runningCount === 0) process.exit(INTERRUPTED_EXIT);
+});
 
 /** Shows commands with their output, and keeps account of what was expected and what was seen. */
 export class Stage {
@@ -28,10 +38,15 @@ export class Stage {
 
   /** Runs `./caracal WORDS…` in the repository, the command line shown first; talk on stderr passes through. */
   async run(...words: readonly string[]): Promise<CommandOutcome> {
-    this.say(`\n${this.#bold(`$ ./caracal ${words.map(quote).join(" ")}`)}`);
+    this.showCommand(words);
     const outcome = await runCaracal(words);
     process.stdout.write(outcome.stdout);
     return outcome;
+  }
+
+  /** Shows a command line of `./caracal` as one would type it. */
+  showCommand(words: readonly string[]): void {
+    this.say(`\n${this.#bold(`$ ./caracal ${words.map(quote).join(" ")}`)}`);
   }
 
   /** Notes that something was expected, and whether it was seen. */
@@ -60,11 +75,16 @@ export function runCaracal(words: readonly string[]): Promise<CommandOutcome> {
     cwd: REPOSITORY,
     stdio: ["ignore", "pipe", "inherit"],
   });
+  runningCount += 1;
   let stdout = "";
   child.stdout.setEncoding("utf8").on("data", (chunk: string) => (stdout += chunk));
   return new Promise((resolve, reject) => {
     child.once("error", reject);
-    child.once("close", (code) => resolve({ exitCode: code ?? 1, stdout }));
+    child.once("close", (code) => {
+      runningCount -= 1;
+      if (isInterrupted) process.exit(INTERRUPTED_EXIT);
+      resolve({ exitCode: code ?? 1, stdout });
+    });
   });
 }
 

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { eventually, requireRoot, requireTool, run } from "@caracal/testbed";
+import { eventually, requireRoot, requireTool, run, startEtcd, Testbed } from "@caracal/testbed";
 import { isRunning } from "../src/process-identity.ts";
 import { labScope, type LabScope, REPOSITORY, traces } from "./lab-scope.ts";
 
@@ -108,4 +108,53 @@ test("a killed daemon and a killed store lose no ping, and come back", { skip },
   await eventually(async () => (await scope.lab(["check", "--name", name])).exitCode === 0, {
     deadlineMs: 60_000,
   });
+});
+
+test("nodes and pods come to a running cluster and go, and peers follow", { skip }, async (t) => {
+  const scope = await labScope(t, { program });
+  const name = await up(scope, "mesh-sockets");
+  const inLab = ["--name", name];
+  const added = await scope.lab(["node", "add", "kw03", ...inLab]);
+  assert.equal(added.stdout, "node kw03 is up at 192.168.80.126\n", added.stderr);
+  const pods = Array.from({ length: 30 }, (_, index) => `pod-${index}`);
+  const made = await Promise.all(pods.map((pod) => scope.lab(["pod", "add", "kw03", pod, ...inLab])));
+  assert.deepEqual(
+    made.filter((outcome) => outcome.exitCode !== 0),
+    [],
+  );
+  const addresses = scope
+    .directory(name)
+    .pods()
+    .flatMap((pod) => pod.addresses);
+  assert.equal(new Set(addresses).size, 33);
+  const gone = await Promise.all(pods.slice(1).map((pod) => scope.lab(["pod", "del", pod, ...inLab])));
+  assert.deepEqual(
+    gone.filter((outcome) => outcome.exitCode !== 0),
+    [],
+  );
+  const checked = await scope.lab(["check", ...inLab]);
+  assert.equal(checked.exitCode, 0, checked.stdout);
+  const removed = await scope.lab(["node", "del", "kw03", ...inLab]);
+  assert.equal(removed.exitCode, 0, removed.stderr);
+  await eventually(async () => (await scope.lab(["check", ...inLab])).exitCode === 0, { deadlineMs: 30_000 });
+  assert.doesNotMatch(await ip(name, "km01", "route"), /192\.168\.80\.126/);
+});
+
+test("a cluster runs on an etcd elsewhere", { skip: skip || requireTool("etcd", "etcdctl") }, async (t) => {
+  const [scope, etcd] = [await labScope(t, { program }), await startEtcd(Testbed.create(t))];
+  const name = scope.newName();
+  const store = etcd.endpoint.replace("http:", "etcd:");
+  const { exitCode, stderr } = await scope.lab(["up", "mesh-sockets", "--name", name, "--store", store]);
+  assert.equal(exitCode, 0, stderr);
+  const keys = (
+    await etcd.etcdctl("get", "--prefix", "--keys-only", "/calico/resources/v3/projectcalico.org/nodes/")
+  ).stdout;
+  assert.deepEqual(
+    keys
+      .trim()
+      .split(/\n+/)
+      .map((key) => key.split("/").at(-1)),
+    ["km01", "kw01", "kw02"],
+  );
+  assert.match((await scope.lab(["down", "--name", name])).stderr, /its data stays in etcd at 127\.0\.0\.1:/);
 });
