@@ -1,6 +1,12 @@
 import { IpAddress, type IpFamily, Prefix } from "@caracal/net";
-import { IfaFlag, type InterfaceAddress, RouteProtocol, RouteTable, RouteType } from "@caracal/netlink";
-import type { Route } from "@caracal/netlink";
+import {
+  IfaFlag,
+  type InterfaceAddress,
+  type Route,
+  RouteProtocol,
+  RouteTable,
+  RouteType,
+} from "@caracal/netlink";
 import type { BirdRoute, BirdVia } from "../bird-view/bird-snapshot.ts";
 import type { FirstSeen } from "./first-seen.ts";
 import { connectedSubnets, interfaceNames, isRoutable, type KernelView } from "./kernel-view.ts";
