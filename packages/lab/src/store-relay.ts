@@ -5,17 +5,27 @@ import type { LabContext } from "./lab-context.ts";
 
 /** Clients that one relay carries at once. */
 const MAX_CONNECTIONS = 1024;
+const CONNECT_TIMEOUT_MS = 3_000;
 
-/** Carries bytes between a Unix socket and the first of `endpoints` that takes the connection; runs until it is told to stop. */
-export function relayStore(
+/**
+ * Carries bytes between a Unix socket and the first of `endpoints` that takes the connection; runs until it is told to
+ * stop. With nobody there at the start it ends at once; later they may come and go.
+ */
+export async function relayStore(
   socketPath: string,
   endpoints: readonly string[],
   ctx: LabContext,
 ): Promise<number> {
+  const first = await firstConnection(endpoints);
+  first?.destroy();
+  if (first === undefined) {
+    ctx.stderr.write(`no answer from ${endpoints.join(", ")}\n`);
+    return 1;
+  }
   const server = createServer({ allowHalfOpen: true }, (client) => void carry(client, endpoints, ctx));
   server.maxConnections = MAX_CONNECTIONS;
   rmSync(socketPath, { force: true });
-  return new Promise((resolve) => {
+  return await new Promise<number>((resolve) => {
     server.once("error", (error) => {
       ctx.stderr.write(`${error.message}\n`);
       resolve(1);
@@ -56,7 +66,13 @@ async function firstConnection(endpoints: readonly string[]): Promise<Socket | u
 function connectTo(host: string, port: number): Promise<Socket | undefined> {
   return new Promise((resolve) => {
     const socket = connect({ host, port, allowHalfOpen: true, noDelay: true });
-    socket.once("connect", () => resolve(socket));
+    socket.once("connect", () => {
+      socket.setTimeout(0);
+      resolve(socket);
+    });
+    socket.setTimeout(CONNECT_TIMEOUT_MS, () => socket.destroy());
+    // Both a refusal and the time-out end here; once connected, nobody listens any more.
     socket.once("error", () => resolve(undefined));
+    socket.once("close", () => resolve(undefined));
   });
 }

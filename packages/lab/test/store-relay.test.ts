@@ -35,14 +35,24 @@ test("bytes go through, to the first endpoint that answers", async (t) => {
   assert.equal(await ended, 0);
 });
 
-test("with nobody behind it a client is turned away", async (t) => {
+test("with nobody there at the start it ends with a line, later a client is turned away", async (t) => {
   const path = join(Testbed.create(t).directory(), "store.sock");
-  const [dead = 0] = await freePorts(1);
+  const [port = 0] = await freePorts(1);
   const stop = new AbortController();
   let said = "";
   const stderr = { write: (line: string): void => void (said += line) };
-  const ended = relayStore(path, [`127.0.0.1:${dead}`], labContext({ signal: stop.signal, stderr }));
+  const relay = (): Promise<number> =>
+    relayStore(path, [`127.0.0.1:${port}`], labContext({ signal: stop.signal, stderr }));
+  assert.equal(await relay(), 1);
+  assert.equal(said, `no answer from 127.0.0.1:${port}\n`);
+
+  said = "";
+  const server = createServer((socket) => socket.destroy()).listen(port, "127.0.0.1");
+  await once(server, "listening");
+  const ended = relay();
   await eventually(() => accepts(path));
+  server.close();
+  await once(server, "close");
   await once(connect(path).resume(), "close");
   assert.match(said, /no answer from 127\.0\.0\.1:/);
   stop.abort();
