@@ -55,7 +55,7 @@ const sources: readonly SourceFile[] = tracked
     path,
     text: readFileSync(path, "utf8"),
     package: /^packages\/([^/]+)\//.exec(path)?.[1],
-    isTest: /\.test\.ts$/.test(path) || /^packages\/[^/]+\/(test|bench)\//.test(path),
+    isTest: path.endsWith(".test.ts") || /^packages\/[^/]+\/(test|bench)\//.test(path),
   }));
 
 function importsOf(text: string): readonly string[] {
