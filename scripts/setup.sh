@@ -26,7 +26,7 @@ fi
 needs="ip:iproute2 ping:iputils-ping tcpdump:tcpdump"
 if [ "$purpose" = test ]; then
   needs="$needs etcd:etcd-server etcdctl:etcd-client bird:bird2 gobgpd:gobgpd /usr/lib/frr/bgpd:frr"
-  needs="$needs /usr/lib/cni/ptp:containernetworking-plugins nft:nftables conntrack:conntrack"
+  needs="$needs /usr/lib/cni/ptp:containernetworking-plugins nft:nftables setpriv:util-linux"
 fi
 PATH=$PATH:/usr/sbin:/sbin
 missing=
