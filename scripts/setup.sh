@@ -28,6 +28,10 @@ if [ "$purpose" = test ]; then
   needs="$needs etcd:etcd-server etcdctl:etcd-client bird:bird2 gobgpd:gobgpd /usr/lib/frr/bgpd:frr"
   needs="$needs /usr/lib/cni/ptp:containernetworking-plugins nft:nftables setpriv:util-linux"
 fi
+# Any C compiler builds the quick form of the CNI plugins; this is the smallest. Without one they run on Node.
+if [ "$purpose" != check ] && ! command -v cc >/dev/null 2>&1 && ! command -v gcc >/dev/null 2>&1; then
+  needs="$needs tcc:tcc /usr/include/stdio.h:libc6-dev"
+fi
 PATH=$PATH:/usr/sbin:/sbin
 missing=
 for need in $needs; do
