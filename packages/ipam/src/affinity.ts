@@ -2,7 +2,7 @@ import { type AffinityOwner, keys } from "@caracal/datastore";
 import type { Prefix } from "@caracal/net";
 import type { AllocationBlock, BlockAffinityRecord } from "@caracal/resources";
 import { isEmptyBlock, newBlock, withoutAffinity, written } from "./block.ts";
-import { contention, maxAttempts } from "./ipam-error.ts";
+import { contention } from "./ipam-error.ts";
 import type { IpamRecords } from "./ipam-records.ts";
 import type { Stored } from "./record-shelf.ts";
 
@@ -57,7 +57,7 @@ export async function secureBlock(
   const ours = affinityText(owner);
   let affinity = known;
   let block: Stored<AllocationBlock> | undefined;
-  for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
+  for (let attempt = 0; attempt < records.attempts; attempt += 1) {
     if (affinity === undefined) {
       const created = await affinities.create(keys.affinity(owner, cidr), pending);
       affinity = created.kind === "ok" ? created.stored : created.current;
@@ -111,7 +111,7 @@ export async function releaseAffinity(
 ): Promise<AffinityRelease> {
   const { affinities, blocks } = records;
   const ours = affinityText(owner);
-  for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
+  for (let attempt = 0; attempt < records.attempts; attempt += 1) {
     const block = await blocks.get(keys.block(cidr));
     const isOurs = block?.record.affinity === ours;
     if (isOurs && options.onlyEmpty === true && !isEmptyBlock(block.record)) return "kept";

@@ -3,7 +3,7 @@ import { IpAddress, Prefix } from "@caracal/net";
 import type { AllocationAttribute } from "@caracal/resources";
 import { affinityText, claimBlock } from "./affinity.ts";
 import { assignOrdinal, attributeOf, endCooldown, type Owner } from "./block.ts";
-import { contention, maxAttempts } from "./ipam-error.ts";
+import { contention } from "./ipam-error.ts";
 import type { IpamRecords } from "./ipam-records.ts";
 import type { IpamSettings } from "./ipam-settings.ts";
 import { blockOf, type PoolUse } from "./pool.ts";
@@ -45,7 +45,7 @@ export async function assignAddress(
   const cidr = blockOf(pool, address);
   const ordinal = Number(Prefix.indexOf(cidr, address) ?? 0n);
   let claimed: Prefix | undefined;
-  for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
+  for (let attempt = 0; attempt < records.attempts; attempt += 1) {
     let block = await records.blocks.get(keys.block(cidr));
     if (block === undefined) {
       block = await claimBlock(records, owner, cidr);

@@ -4,7 +4,7 @@ import type { AllocationBlock, BlockAffinityRecord, Labels } from "@caracal/reso
 import { affinityText, claimBlock, releaseAffinity, secureBlock } from "./affinity.ts";
 import { addressAt, assignFree, endCooldown, hasFreeAddress, type Want } from "./block.ts";
 import { BlockCatalogue } from "./block-catalogue.ts";
-import { contention, maxAttempts } from "./ipam-error.ts";
+import { contention } from "./ipam-error.ts";
 import type { IpamRecords } from "./ipam-records.ts";
 import { defaultMaxBlocks, type IpamSettings } from "./ipam-settings.ts";
 import { type Pool, type PoolSelection, type PoolUse, selectPools, selectsNode } from "./pool.ts";
@@ -186,7 +186,7 @@ class Assignment {
       this.#messages.push("No more free affine blocks and automatic allocation of blocks disabled");
       return undefined;
     }
-    for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
+    for (let attempt = 0; attempt < this.#records.attempts; attempt += 1) {
       const cidr = await this.#nextCandidate();
       if (cidr === undefined) return this.#reclaim();
       const block = await claimBlock(this.#records, owner, cidr);

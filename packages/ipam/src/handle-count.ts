@@ -2,7 +2,7 @@ import { keys } from "@caracal/datastore";
 import { Prefix } from "@caracal/net";
 import type { IpamHandle } from "@caracal/resources";
 import { countByHandle, written } from "./block.ts";
-import { contention, maxAttempts } from "./ipam-error.ts";
+import { contention } from "./ipam-error.ts";
 import type { IpamRecords } from "./ipam-records.ts";
 import type { ShelfOutcome, Stored } from "./record-shelf.ts";
 
@@ -50,7 +50,7 @@ export class HandleCounts {
       mine === undefined
         ? await handles.create(keys.handle(handle), adjusted(emptyHandle, this.#cidr, count))
         : await handles.update(mine.stored, adjusted(mine.stored.record, this.#cidr, count - mine.count));
-    for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
+    for (let attempt = 0; attempt < this.#records.attempts; attempt += 1) {
       if (outcome.kind === "ok") {
         this.#mine.set(handle, { stored: outcome.stored, count });
         return;
@@ -78,10 +78,16 @@ export class HandleCounts {
   }
 }
 
+/**
+ * How often a count that may be too high is set right. Someone who assigns to the same handle all the while makes that
+ * fail; the next release tries again, and until then the count is merely too high.
+ */
+export const maxSettleAttempts = 3;
+
 /** Makes a handle's count for one block what the block says, whatever went wrong before. */
 export async function settleHandle(records: IpamRecords, handle: string, cidr: Prefix): Promise<void> {
   const { blocks, handles } = records;
-  for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
+  for (let attempt = 0; attempt < maxSettleAttempts; attempt += 1) {
     const stored = await handles.get(keys.handle(handle));
     if (stored === undefined || stored.record.block[Prefix.format(cidr)] === undefined) return;
     const block = await blocks.get(keys.block(cidr));
@@ -94,7 +100,6 @@ export async function settleHandle(records: IpamRecords, handle: string, cidr: P
     const outcome = await writeHandle(handles, stored, withCount(stored.record, cidr, held));
     if (outcome.kind === "ok") return;
   }
-  throw contention();
 }
 
 const emptyHandle: IpamHandle = { block: {}, deleted: false };

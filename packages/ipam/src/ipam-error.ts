@@ -16,8 +16,8 @@ export class IpamError extends Error {
   }
 }
 
-/** How often a compare-and-swap is tried again before giving up. */
-export const maxAttempts = 100;
+/** How often a compare-and-swap is tried before giving up, unless told. */
+export const defaultAttempts = 100;
 
 /** What gives up a compare-and-swap. */
 export function contention(): IpamError {

@@ -9,6 +9,7 @@ import {
   type IpamHandle,
   IpamHandleCodec,
 } from "@caracal/resources";
+import { defaultAttempts } from "./ipam-error.ts";
 import { RecordShelf } from "./record-shelf.ts";
 import type { Nanos } from "./timestamp.ts";
 
@@ -19,15 +20,18 @@ export interface IpamRecords {
   readonly handles: RecordShelf<IpamHandle>;
   readonly config: RecordShelf<IpamConfig>;
   readonly now: () => Nanos;
+  /** How often a compare-and-swap is tried before giving up. */
+  readonly attempts: number;
 }
 
 /** IPAM's records in `store`. */
-export function openRecords(store: Store, now: () => Nanos): IpamRecords {
+export function openRecords(store: Store, now: () => Nanos, attempts: number = defaultAttempts): IpamRecords {
   return {
     blocks: new RecordShelf(store, AllocationBlockCodec),
     affinities: new RecordShelf(store, BlockAffinityCodec),
     handles: new RecordShelf(store, IpamHandleCodec),
     config: new RecordShelf(store, IpamConfigCodec),
     now,
+    attempts,
   };
 }

@@ -34,6 +34,8 @@ export interface IpamOptions {
   readonly now: () => Nanos;
   /** Pools, reservations, configuration and node labels; read from the store for every job unless given. */
   readonly settings?: () => Promise<IpamSettings>;
+  /** How often a compare-and-swap is tried before giving up: 100 unless told. */
+  readonly attempts?: number;
 }
 
 /** Addresses of one family for one owner. */
@@ -96,7 +98,7 @@ export class Ipam {
   constructor(options: IpamOptions) {
     this.#store = options.store;
     this.#node = { kind: "host", name: options.node };
-    this.#records = openRecords(options.store, options.now);
+    this.#records = openRecords(options.store, options.now, options.attempts);
     this.#settings = options.settings ?? (() => readSettings(options.store, options.node));
     this.#assigning = this.#lane.kind((requests) => this.#assignAll(requests));
     this.#assigningOne = this.#lane.kind((requests) => this.#assignAddresses(requests));

@@ -11,8 +11,8 @@ import {
   releaseOrdinals,
   written,
 } from "./block.ts";
-import { cleanHandle, settleHandle, withCount, writeHandle } from "./handle-count.ts";
-import { contention, maxAttempts } from "./ipam-error.ts";
+import { cleanHandle, maxSettleAttempts, settleHandle, withCount, writeHandle } from "./handle-count.ts";
+import { contention } from "./ipam-error.ts";
 import type { IpamRecords } from "./ipam-records.ts";
 import type { IpamSettings } from "./ipam-settings.ts";
 import { blockOf } from "./pool.ts";
@@ -89,7 +89,7 @@ async function releaseInBlock(
   releases: readonly AddressRelease[],
   results: Map<AddressRelease, AddressReleaseResult>,
 ): Promise<void> {
-  for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
+  for (let attempt = 0; attempt < records.attempts; attempt += 1) {
     const stored = await records.blocks.get(keys.block(cidr));
     const going = new Set<number>();
     for (const release of releases) {
@@ -184,7 +184,7 @@ export async function releaseHandles(
   const wanted = new Set(handleIds.map(cleanHandle));
   const released = new Map<string, IpAddress[]>([...wanted].map((handle) => [handle, []]));
   let open: ReadonlySet<string> = wanted;
-  for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
+  for (let round = 0; round < maxSettleAttempts; round += 1) {
     const handles = await readHandles(records, open);
     if (handles.size === 0) return released;
     const byBlock = new Map<string, string[]>();
@@ -200,11 +200,11 @@ export async function releaseHandles(
         outcome: await records.handles.delete(stored),
       })),
     );
-    // A handle that has changed meanwhile may hold more by now.
+    // A handle that has changed meanwhile may hold more by now. When that goes on, the assignments came after this.
     open = new Set(outcomes.flatMap(({ handle, outcome }) => (outcome.kind === "ok" ? [] : handle)));
     if (open.size === 0) return released;
   }
-  throw contention();
+  return released;
 }
 
 async function releaseHolders(
@@ -216,7 +216,7 @@ async function releaseHolders(
 ): Promise<void> {
   const cidr = Prefix.parse(cidrText);
   if (cidr === undefined) return;
-  for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
+  for (let attempt = 0; attempt < records.attempts; attempt += 1) {
     const stored = await records.blocks.get(keys.block(cidr));
     if (stored === undefined) return;
     const held = holders.map((handle) => ordinalsOf(stored.record, handle));

@@ -2,7 +2,7 @@ import type { Prefix } from "@caracal/net";
 import type { AllocationBlock } from "@caracal/resources";
 import { type Want, written } from "./block.ts";
 import { HandleCounts } from "./handle-count.ts";
-import { contention, maxAttempts } from "./ipam-error.ts";
+import { contention } from "./ipam-error.ts";
 import type { IpamRecords } from "./ipam-records.ts";
 import type { Stored } from "./record-shelf.ts";
 
@@ -24,7 +24,7 @@ export async function writeAllocation<P extends AllocationPlan>(
 ): Promise<P | undefined> {
   const counts = new HandleCounts(records, cidr);
   let stored: Stored<AllocationBlock> | undefined = found;
-  for (let attempt = 0; attempt < maxAttempts && stored !== undefined; attempt += 1) {
+  for (let attempt = 0; attempt < records.attempts && stored !== undefined; attempt += 1) {
     const planned = plan(stored.record);
     if (planned === undefined) {
       await counts.drop();

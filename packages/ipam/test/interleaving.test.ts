@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
-import { type AssignResult, Ipam, type IpamSettings, Nanos, Reservations } from "@caracal/ipam";
+import { type AssignResult, Ipam, IpamError, type IpamSettings, Nanos, Reservations } from "@caracal/ipam";
 import { Prefix } from "@caracal/net";
 import { assertReclaimable, Ledger } from "./ledger.ts";
 import { SteppedWorld } from "./stepped-world.ts";
@@ -48,22 +48,29 @@ class Play {
   readonly ledger = new Ledger();
   readonly nodes: readonly string[];
   readonly #settings: IpamSettings;
+  /** How often a compare-and-swap is tried. Giving up is like a crash with an error: whatever is left must be safe. */
+  readonly #attempts: number;
   readonly #failures: unknown[] = [];
   seconds = start;
 
-  constructor(nodes: readonly string[], settings: IpamSettings, world = new SteppedWorld()) {
+  constructor(nodes: readonly string[], settings: IpamSettings, attempts = 3, world = new SteppedWorld()) {
     this.world = world;
     this.nodes = nodes;
     this.#settings = settings;
+    this.#attempts = attempts;
   }
 
   ipamOf(node: string, store = this.world.storeOf(node)): Ipam {
     const now = (): Nanos => Nanos.fromSeconds(this.seconds);
-    return new Ipam({ store, node, now, settings: () => Promise.resolve(this.#settings) });
+    const settings = (): Promise<IpamSettings> => Promise.resolve(this.#settings);
+    return new Ipam({ store, node, now, settings, attempts: this.#attempts });
   }
 
   begin(act: () => Promise<unknown>): void {
-    act().catch((error: unknown) => this.#failures.push(error));
+    act().catch((error: unknown) => {
+      const isContention = error instanceof IpamError && error.code === "contention";
+      if (!isContention || this.#attempts > 10) this.#failures.push(error);
+    });
   }
 
   check(): void {
@@ -95,12 +102,13 @@ async function explore(makePlay: () => Play, crashes: number): Promise<{ runs: n
       const mayCrash = crashed.size < crashes ? [...new Set(pending.map(({ actor }) => actor))] : [];
       const options = pending.length + mayCrash.length;
       try {
-        play.check();
         if (pending.length === 0) {
           await play.finish();
           break;
         }
+        // The way to a new state has been checked when it was new.
         if (frames.length >= path.length) {
+          play.check();
           const key = play.world.stateKey();
           if (visited.has(key)) break;
           visited.add(key);
@@ -180,7 +188,7 @@ const smallCases: readonly {
     },
   },
   {
-    name: "a node that assigns and releases while its blocks are given up, twice, by another",
+    name: "a node that assigns and releases while its blocks are given up by another",
     crashes: 1,
     play: () => {
       const play = new Play(["a", "b"], settingsOf("10.0.0.0/31", 31));
@@ -192,13 +200,12 @@ const smallCases: readonly {
       });
       play.begin(async () => {
         await b.releaseNode("a");
-        await b.releaseNode("a");
       });
       return play;
     },
   },
   {
-    name: "one handle assigned by one node while another releases it twice",
+    name: "one handle assigned twice by one node while another releases it",
     crashes: 1,
     play: () => {
       const play = new Play(["a", "b"], settingsOf("10.0.0.0/31", 31));
@@ -209,7 +216,6 @@ const smallCases: readonly {
         await assignOne(play, a, "h");
       });
       play.begin(async () => {
-        await releaseOne(play, b, "h");
         await releaseOne(play, b, "h");
       });
       return play;
@@ -275,7 +281,7 @@ async function playRandomly(seed: number): Promise<void> {
   const nodes = ["n0", "n1", "n2", "n3"].slice(0, 2 + random(3));
   const cidr = ["10.0.0.0/28", "10.0.0.0/29", "10.0.0.0/26"][random(3)] ?? "10.0.0.0/28";
   const settings = settingsOf(cidr, 30, random(3) === 0);
-  const play = new Play(nodes, settings, new SteppedWorld(readMoment));
+  const play = new Play(nodes, settings, 100, new SteppedWorld(readMoment));
   for (const node of nodes) {
     const ipam = play.ipamOf(node);
     // Two threads of work on each node, so that requests also meet inside one process.
