@@ -1,4 +1,4 @@
-import { Prefix } from "@caracal/net";
+import { Ipv4, Prefix } from "@caracal/net";
 
 /** What a node daemon is told by its environment, under Calico's names (facts: node start-up, §2 to §5). */
 export interface NodeConfig {
@@ -20,15 +20,14 @@ export interface NodeConfig {
   readonly clusterType: string;
   readonly kubernetesNodeName: string | undefined;
   readonly checkNodeIp: boolean;
-  readonly waitForDatastore: boolean;
   readonly autodetectPollMs: number;
   /** One per family whose default pool may be made; empty when there shall be none. */
   readonly defaultPools: readonly DefaultPoolConfig[];
   readonly health: Endpoint | undefined;
   readonly metrics: Endpoint | undefined;
   readonly logLevel: "debug" | "info" | "warn" | "error" | "fatal";
-  /** Prefix of the host side of pods' interfaces. */
-  readonly interfacePrefix: string;
+  /** What names of the host side of pods' interfaces begin with; `cali`, which CNI uses, is among them. */
+  readonly interfacePrefixes: readonly string[];
 }
 
 /** How the node's address of one family is found: `IP`/`IP6` and the autodetection method. */
@@ -81,17 +80,20 @@ export function readConfig(environment: Environment): ConfigOutcome {
       method: reader.text("IP6_AUTODETECTION_METHOD") ?? "first-found",
     },
     asNumber: reader.text("AS"),
-    routerId: reader.text("CALICO_ROUTER_ID"),
+    routerId: readRouterId(reader),
     clusterType: reader.text("CLUSTER_TYPE") ?? "",
     kubernetesNodeName: reader.text("CALICO_K8S_NODE_REF"),
     checkNodeIp: !reader.flag("DISABLE_NODE_IP_CHECK", false),
-    waitForDatastore: reader.flag("WAIT_FOR_DATASTORE", false),
-    autodetectPollMs: reader.durationMs("AUTODETECT_POLL_INTERVAL", 60_000),
+    autodetectPollMs: reader.durationMs("AUTODETECT_POLL_INTERVAL", {
+      leastMs: 1_000,
+      mostMs: 86_400_000,
+      presetMs: 60_000,
+    }),
     defaultPools: readDefaultPools(reader),
     health: readEndpoint(reader, "HEALTH", 9099, false),
     metrics: readEndpoint(reader, "PROMETHEUSMETRICS", 9091, false),
     logLevel: reader.oneOf("CALICO_STARTUP_LOGLEVEL", logLevels, "info"),
-    interfacePrefix: (reader.text("FELIX_INTERFACEPREFIX") ?? "cali").split(",")[0] ?? "cali",
+    interfacePrefixes: readInterfacePrefixes(reader),
   };
   return reader.problems.length === 0
     ? { kind: "ok", config }
@@ -177,6 +179,19 @@ function readEndpoint(
   };
 }
 
+function readRouterId(reader: EnvironmentReader): string | undefined {
+  const text = reader.text("CALICO_ROUTER_ID");
+  if (text === undefined || text === "hash" || Ipv4.parse(text) !== undefined) return text;
+  reader.problem("CALICO_ROUTER_ID", text, "is neither 'hash' nor an IPv4 address");
+  return undefined;
+}
+
+/** Felix's own default is what CNI names interfaces by; a list in its place adds to that. */
+function readInterfacePrefixes(reader: EnvironmentReader): readonly string[] {
+  const listed = (reader.text("FELIX_INTERFACEPREFIX") ?? "").split(",").map((text) => text.trim());
+  return [...new Set(["cali", ...listed])].filter((prefix) => prefix !== "");
+}
+
 /** Reads variables one by one and collects what is wrong with them. Empty means unset, as for Calico. */
 class EnvironmentReader {
   readonly problems: string[] = [];
@@ -214,16 +229,18 @@ class EnvironmentReader {
   }
 
   /** Seconds, or a Go duration of one unit such as `500ms`, `60s` or `2m`. */
-  durationMs(name: string, presetMs: number): number {
+  durationMs(
+    name: string,
+    { leastMs, mostMs, presetMs }: { leastMs: number; mostMs: number; presetMs: number },
+  ): number {
     const value = this.text(name);
     if (value === undefined) return presetMs;
     const match = /^([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|)$/.exec(value);
     const unitMs = { ms: 1, s: 1000, "": 1000, m: 60_000, h: 3_600_000 }[match?.[2] ?? "none"];
-    if (match === null || unitMs === undefined) {
-      this.problem(name, value, "is not a duration such as 60s");
-      return presetMs;
-    }
-    return Number(match[1]) * unitMs;
+    const foundMs = Number(match?.[1]) * (unitMs ?? Number.NaN);
+    if (foundMs >= leastMs && foundMs <= mostMs) return foundMs;
+    this.problem(name, value, `is not a duration from ${leastMs / 1000}s to ${mostMs / 1000}s, such as 60s`);
+    return presetMs;
   }
 
   oneOf<T extends string>(name: string, allowed: Readonly<Record<string, T>>, preset: T): T {

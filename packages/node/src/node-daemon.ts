@@ -1,41 +1,36 @@
 import { randomBytes, randomUUID } from "node:crypto";
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import type { Server } from "node:http";
-import { dirname, join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
 import { ControlServer } from "@caracal/control";
-import { ResourceClient, type Store, StoreError } from "@caracal/datastore";
+import { ResourceClient, type Store } from "@caracal/datastore";
 import { Ipam, Nanos } from "@caracal/ipam";
-import { LinuxKernel, Rtnetlink } from "@caracal/linux";
-import { RouteProtocol } from "@caracal/netlink";
 import { BirdState, birdVersion } from "./bird-state/bird-state.ts";
-import type { BirdSnapshot } from "./bird-view/bird-snapshot.ts";
 import { BirdSocket } from "./bird-view/bird-socket.ts";
 import { ClusterView } from "./cluster/cluster-view.ts";
-import { CniCode, CniError } from "./cni/cni-error.ts";
 import { CniEngine } from "./cni/cni-engine.ts";
 import { LinkRemover } from "./cni/link-remover.ts";
 import { LinuxPodKernel } from "./cni/linux-pod-kernel.ts";
 import type { NodeConfig } from "./config.ts";
 import { AnnouncingPodKernel } from "./endpoints/announcing-pod-kernel.ts";
+import { CniService } from "./endpoints/cni-service.ts";
 import { NodePodIpam } from "./endpoints/node-pod-ipam.ts";
 import { nodeStatus } from "./node-status.ts";
-import { bgpReadiness } from "./observe/bgp-readiness.ts";
 import { Health } from "./observe/health.ts";
+import { HealthWatch } from "./observe/health-watch.ts";
 import { serveHealth, serveMetrics } from "./observe/http-endpoints.ts";
 import type { Log } from "./observe/log.ts";
 import { Metrics } from "./observe/metrics.ts";
-import { BgpSupervisor } from "./routing/bgp-supervisor.ts";
-import { KernelResolver } from "./routing/kernel-resolver.ts";
-import { openSpeaker } from "./routing/open-speaker.ts";
-import { Routing } from "./routing/routing.ts";
+import { StoreStatusLog } from "./observe/store-status-log.ts";
+import { openRouting } from "./routing/open-routing.ts";
+import type { Routing } from "./routing/routing.ts";
+import { AddressMonitor } from "./startup/address-monitor.ts";
 import { LocalHost } from "./startup/local-host.ts";
+import { readMtu, writeNodeName } from "./startup/node-files.ts";
 import { ensureNode, prepareCluster, type StartUp } from "./startup/prepare-cluster.ts";
+import { untilStoreAnswers } from "./startup/until-store-answers.ts";
 
-/** Pause between attempts to reach a datastore that does not answer at start. */
-const storeRetryMs = 1_000;
-/** How often readiness is looked at between changes. */
-const healthMs = 500;
+/** While the datastore does not answer at start, one line in so many attempts, a second each. */
+const attemptsPerLine = 30;
 
 export interface NodeDaemonOptions {
   readonly config: NodeConfig;
@@ -50,34 +45,39 @@ export interface NodeDaemonOptions {
  */
 export class NodeDaemon {
   readonly #options: NodeDaemonOptions;
-  readonly #abort = new AbortController();
+  /** Aborts with its reason when a part fails that cannot be without. */
+  readonly #fault = new AbortController();
+  readonly #stack = new AsyncDisposableStack();
   readonly #startedAtMs = Date.now();
   readonly #health = new Health();
   readonly #metrics = new Metrics();
   readonly #host = new LocalHost();
-  readonly #closers: (() => Promise<void> | void)[] = [];
-  #engine: CniEngine | undefined;
+  readonly #cni: CniService;
   #status: (() => unknown) | undefined;
-  #lookAtHealth: (() => void) | undefined;
+  #healthWatch: HealthWatch | undefined;
 
   constructor(options: NodeDaemonOptions) {
     this.#options = options;
+    this.#cni = new CniService({ log: options.log, metrics: this.#metrics, now: Date.now });
   }
 
-  /** Runs until the signal aborts. Throws `StartUpError` and the errors of its sockets. */
+  /** Runs until the signal aborts. Throws `StartUpError`, the errors of its sockets, and what broke it. Once only. */
   async run(signal: AbortSignal): Promise<void> {
-    signal.addEventListener("abort", () => this.#abort.abort());
+    const stop = AbortSignal.any([signal, this.#fault.signal]);
     try {
-      await this.#start();
-      await untilAborted(this.#abort.signal);
+      await this.#start(stop);
+      await untilAborted(stop);
+      this.#fault.signal.throwIfAborted();
     } finally {
-      this.#abort.abort();
       this.#options.log.info("stopping; routes stay in the kernel");
-      for (const close of this.#closers.toReversed()) await close();
+      this.#health.report("startup", { live: true, ready: false, detail: "stopping" });
+      // Whatever follows the cluster ends with the daemon, also when it never came to wait for the signal.
+      this.#fault.abort();
+      await this.#stack.disposeAsync();
     }
   }
 
-  async #start(): Promise<void> {
+  async #start(stop: AbortSignal): Promise<void> {
     const { config, node, log } = this.#options;
     mkdirSync(config.runDir, { recursive: true });
     mkdirSync(config.libDir, { recursive: true });
@@ -86,23 +86,13 @@ export class NodeDaemon {
     await this.#serveHttp();
     this.#host.enableForwarding();
     const startUp = this.#startUp();
-    if (!(await this.#untilStoreAnswers(() => prepareCluster(startUp)))) return;
+    if (!(await this.#prepare(startUp, stop))) return;
     writeNodeName(config.nodeNameFile, node);
-    const view = this.#followCluster();
-    const { routing, bgp, ...kernels } = this.#openRouting(view);
-    this.#serveCni(view, routing);
-    this.#watchHealth(view, routing, bgp);
-    this.#status = () => nodeStatus(node, routing, bgp, this.#health);
-    await this.#serveBird(
-      new BirdState({
-        routing,
-        bgp,
-        ...kernels,
-        bootedAtMs: this.#startedAtMs,
-        interfacePrefix: config.interfacePrefix,
-      }),
-    );
-    if (config.backend === "bgp") this.#keepAddresses(startUp);
+    await this.#follow(stop);
+    if (config.backend === "bgp") {
+      const { autodetectPollMs: everyMs } = config;
+      this.#stack.use(new AddressMonitor({ refresh: () => ensureNode(startUp), everyMs, log }));
+    }
     this.#health.report("startup", { live: true, ready: true, detail: "started" });
     log.info({ tookMs: Date.now() - this.#startedAtMs }, "node started");
   }
@@ -116,146 +106,97 @@ export class NodeDaemon {
     return { config, node, client, host: this.#host, log, uuid: randomUUID, randomBytes };
   }
 
-  async #serveControl(): Promise<void> {
-    const { config, log } = this.#options;
-    const server = await ControlServer.listen({
-      path: join(config.runDir, "control.sock"),
-      onError: (error) => log.warn({ err: error }, "control request failed"),
-      methods: {
-        cni: (params, signal) => this.#cni(params, signal),
-        health: () => {
-          this.#lookAtHealth?.();
-          return {
-            isLive: this.#health.isLive,
-            isReady: this.#health.isReady,
-            notReadyBecause: this.#health.notReadyBecause,
-            table: this.#health.table(),
-          };
-        },
-        "node.status": () => {
-          this.#lookAtHealth?.();
-          return this.#status?.() ?? { node: this.#options.node, isReady: false };
-        },
+  /** Makes the datastore ready for this node, however long it takes to answer; false when the daemon was stopped. */
+  #prepare(startUp: StartUp, signal: AbortSignal): Promise<boolean> {
+    return untilStoreAnswers(() => prepareCluster(startUp), {
+      signal,
+      onAway: (reason, attempt) => {
+        const detail = `waiting for the datastore: ${reason}`;
+        this.#health.report("startup", { live: true, ready: false, detail });
+        if (attempt % attemptsPerLine === 1)
+          this.#options.log.warn({ reason, attempt }, "waiting for the datastore");
       },
     });
-    this.#closers.push(() => server.close());
   }
 
-  async #cni(params: unknown, signal: AbortSignal): Promise<unknown> {
-    if (this.#engine === undefined) {
-      const error = new CniError(CniCode.tryAgainLater, "the node daemon is starting");
-      return { exitCode: 1, stdout: error.toJson("1.0.0") };
-    }
-    const command = commandOf(params);
-    const stop = this.#metrics.cniRequestSeconds.startTimer({ command });
-    const answer = await this.#engine.handle(params, signal);
-    stop({ outcome: answer.exitCode === 0 ? "ok" : "error" });
-    if (answer.exitCode !== 0) {
-      this.#options.log.warn({ command, answer: answer.stdout, stack: answer.stderr }, "CNI call failed");
-    }
-    return answer;
+  async #serveControl(): Promise<void> {
+    const { config, node, log } = this.#options;
+    const health = this.#health;
+    this.#stack.use(
+      await ControlServer.listen({
+        path: join(config.runDir, "control.sock"),
+        onError: (error) => log.warn({ err: error }, "control request failed"),
+        methods: {
+          cni: (params, signal) => this.#cni.handle(params, signal),
+          health: () => {
+            this.#healthWatch?.look();
+            const { isLive, isReady, notReadyBecause } = health;
+            return { isLive, isReady, notReadyBecause, table: health.table() };
+          },
+          "node.status": () => {
+            this.#healthWatch?.look();
+            return this.#status?.() ?? { node, isReady: false };
+          },
+        },
+      }),
+    );
   }
 
   async #serveHttp(): Promise<void> {
-    const { config } = this.#options;
-    const servers: Server[] = [];
-    if (config.health !== undefined) servers.push(await serveHealth(this.#health, config.health));
-    if (config.metrics !== undefined) servers.push(await serveMetrics(this.#metrics, config.metrics));
-    this.#closers.push(() => {
-      for (const server of servers) {
-        server.closeAllConnections();
-        server.close();
-      }
-    });
+    const { health, metrics } = this.#options.config;
+    if (health !== undefined) this.#stack.use(await serveHealth(this.#health, health));
+    if (metrics !== undefined) this.#stack.use(await serveMetrics(this.#metrics, metrics));
   }
 
-  /** Repeats `work` while the datastore does not answer; false when the daemon was stopped meanwhile. */
-  async #untilStoreAnswers(work: () => Promise<void>): Promise<boolean> {
-    for (let attempt = 1; !this.#abort.signal.aborted; attempt += 1) {
-      try {
-        await work();
-        return true;
-      } catch (error) {
-        if (!(error instanceof StoreError) || error.code !== "unavailable") throw error;
-        this.#health.report("startup", {
-          live: true,
-          ready: false,
-          detail: `waiting for the datastore: ${error.message}`,
-        });
-        if (attempt === 1 || attempt % 30 === 0) {
-          this.#options.log.warn({ reason: error.message, attempt }, "waiting for the datastore");
-        }
-        await delay(storeRetryMs, undefined, { signal: this.#abort.signal }).catch(() => undefined);
-      }
-    }
-    return false;
+  /** From here on the node does what the cluster's resources ask, and serves CNI. */
+  async #follow(stop: AbortSignal): Promise<void> {
+    const { config, node, log } = this.#options;
+    const listener: { onChange: () => void } = { onChange: () => undefined };
+    const view = this.#openView(stop, listener);
+    const { backend, interfacePrefixes, routerId } = config;
+    const opened = openRouting(
+      { node, backend, view, interfacePrefixes, routerId, log, metrics: this.#metrics },
+      this.#stack,
+    );
+    const { routing, bgp, kernel, tables } = opened;
+    listener.onChange = () => routing.schedule();
+    this.#healthWatch = this.#stack.use(
+      new HealthWatch(this.#health, {
+        view,
+        routing,
+        bgp,
+        speaksBgp: backend === "bgp",
+        startedAtMs: this.#startedAtMs,
+        metrics: this.#metrics,
+      }),
+    );
+    this.#status = () => nodeStatus(node, routing, bgp, this.#health);
+    const [interfacePrefix = "cali"] = interfacePrefixes;
+    const bootedAtMs = this.#startedAtMs;
+    await this.#serveBird(new BirdState({ routing, bgp, kernel, tables, bootedAtMs, interfacePrefix }));
+    this.#serveCni(view, routing);
   }
 
-  #followCluster(): ClusterView {
+  #openView(stop: AbortSignal, listener: { readonly onChange: () => void }): ClusterView {
     const { node, store, log } = this.#options;
+    const status = new StoreStatusLog(log, this.#metrics, Date.now);
     const view: ClusterView = new ClusterView({
       node,
       store,
-      onChange: () => this.#onClusterChange?.(),
-      onStatus: (status, part) => {
-        this.#metrics.storeConnected.set(view.isCurrent ? 1 : 0);
-        if (status.kind === "away")
-          log.warn({ part, reason: status.reason }, "datastore away; the last known state holds");
-        else log.debug({ part, status: status.kind }, "datastore watch");
-      },
+      onChange: () => listener.onChange(),
+      onStatus: (news, part) => status.hear(news, part, view.isCurrent),
     });
-    const running = view.run(this.#abort.signal);
-    this.#closers.push(() => running);
+    const running = view.run(stop).catch((error: unknown) => this.#fault.abort(error));
+    this.#stack.defer(() => running);
     return view;
-  }
-
-  #onClusterChange: (() => void) | undefined;
-
-  #openRouting(view: ClusterView): {
-    routing: Routing;
-    bgp: BgpSupervisor;
-    kernel: LinuxKernel;
-    tables: Rtnetlink;
-  } {
-    const { config, node, log } = this.#options;
-    const kernel = LinuxKernel.open();
-    const tables = Rtnetlink.open();
-    const resolver = new KernelResolver(tables);
-    const isRestart = tables.routes({ protocol: RouteProtocol.RTPROT_BIRD }).length > 0;
-    const bgp = new BgpSupervisor({
-      open: (settings, listener) => openSpeaker(settings, listener, { resolver, log }),
-      isRestart,
-      log,
-    });
-    const { interfacePrefix, routerId } = config;
-    const routing = new Routing({
-      node,
-      backend: config.backend,
-      view,
-      kernel,
-      resolver,
-      bgp,
-      interfacePrefix,
-      routerId,
-      log,
-      metrics: this.#metrics,
-    });
-    this.#onClusterChange = () => routing.schedule();
-    routing.start();
-    this.#closers.push(
-      () => kernel.close(),
-      () => tables.close(),
-      () => routing.stop(),
-    );
-    return { routing, bgp, kernel, tables };
   }
 
   #serveCni(view: ClusterView, routing: Routing): void {
     const { config, node, store } = this.#options;
-    const remover = new LinkRemover();
-    const podKernel = new LinuxPodKernel((name) => remover.remove(name));
+    const remover = this.#stack.use(new LinkRemover());
+    const podKernel = this.#stack.use(new LinuxPodKernel((name) => remover.remove(name)));
     const ipam = new Ipam({ store, node, now: () => Nanos.of(BigInt(Date.now()) * 1_000_000n) });
-    this.#engine = new CniEngine({
+    const engine = new CniEngine({
       node,
       store,
       ipam: new NodePodIpam(ipam, node),
@@ -269,64 +210,21 @@ export class NodeDaemon {
       sources: { now: () => new Date(), uuid: randomUUID },
       defaultMtu: () => readMtu(join(config.libDir, "mtu")),
     });
-    this.#closers.push(
-      () => podKernel[Symbol.dispose](),
-      () => remover[Symbol.asyncDispose](),
-    );
+    this.#cni.open(engine);
+    this.#stack.defer(() => this.#cni.drain());
   }
 
   async #serveBird(state: BirdState): Promise<void> {
-    this.#closers.push(() => state[Symbol.dispose]());
+    this.#stack.use(state);
+    const { runDir } = this.#options.config;
     for (const [family, name] of [
       [4, "bird.ctl"],
       [6, "bird6.ctl"],
     ] as const) {
-      const path = join(this.#options.config.runDir, name);
-      const snapshot = (): BirdSnapshot => state.snapshot(family);
-      const socket = await BirdSocket.open({ path, version: birdVersion, snapshot });
-      this.#closers.push(() => socket.close());
+      const path = join(runDir, name);
+      const snapshot = () => state.snapshot(family);
+      this.#stack.use(await BirdSocket.open({ path, version: birdVersion, snapshot }));
     }
-  }
-
-  #watchHealth(view: ClusterView, routing: Routing, bgp: BgpSupervisor): void {
-    const look = (): void => {
-      const stale = view.staleBecause;
-      this.#health.report("datastore", {
-        live: true,
-        ready: stale === undefined,
-        detail: stale ?? "in sync",
-      });
-      const { status } = routing;
-      const [failure] = status.failures;
-      const detail =
-        failure === undefined
-          ? `${status.wantedCount} routes`
-          : `${failure.key}: ${failure.errno} ${failure.detail}`;
-      this.#health.report("kernel", {
-        live: true,
-        ready: routing.intent !== undefined && status.settled,
-        detail,
-      });
-      if (this.#options.config.backend === "none") return;
-      const peers = bgp.peers();
-      this.#health.report("bgp", bgpReadiness(peers, Date.now() - this.#startedAtMs, bgp.failure));
-      this.#metrics.countPeers(peers.map((peer) => peer.state));
-    };
-    look();
-    this.#lookAtHealth = look;
-    const timer = setInterval(look, healthMs);
-    this.#closers.push(() => clearInterval(timer));
-  }
-
-  /** Autodetected addresses may change while we run (facts: node start-up §3, monitor). */
-  #keepAddresses(startUp: StartUp): void {
-    const { config, log } = this.#options;
-    const timer = setInterval(() => {
-      ensureNode(startUp).catch((error: unknown) =>
-        log.warn({ err: error }, "the Node resource was not refreshed"),
-      );
-    }, config.autodetectPollMs);
-    this.#closers.push(() => clearInterval(timer));
   }
 }
 
@@ -335,29 +233,4 @@ function untilAborted(signal: AbortSignal): Promise<void> {
     if (signal.aborted) resolve();
     else signal.addEventListener("abort", () => resolve(), { once: true });
   });
-}
-
-/** Whole or not at all: a reader never sees half a name. */
-function writeNodeName(path: string, node: string): void {
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(`${path}.tmp`, node);
-  renameSync(`${path}.tmp`, path);
-}
-
-function readMtu(path: string): number | undefined {
-  try {
-    const mtu = Number(readFileSync(path, "utf8").trim());
-    return Number.isInteger(mtu) && mtu >= 68 ? mtu : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** For a metric's label: only words that the protocol knows. */
-function commandOf(params: unknown): string {
-  const command =
-    typeof params === "object" && params !== null && "command" in params ? params.command : undefined;
-  return typeof command === "string" && /^(ADD|DEL|CHECK|VERSION|STATUS|GC)$/.test(command)
-    ? command
-    : "other";
 }

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { keys, readResource, type Store, type SyncChange, Syncer, type SyncStatus } from "@caracal/datastore";
 import type { BlockAffinity, ClusterResources } from "@caracal/intent";
-import type { Cancellation } from "@caracal/net";
+import { type Cancellation, Prefix } from "@caracal/net";
 import {
   BlockAffinityCodec,
   type KindName,
@@ -22,6 +22,7 @@ const watchedKinds = [
 ] as const satisfies readonly KindName[];
 
 type WatchedKind = (typeof watchedKinds)[number];
+const affinityPart = "BlockAffinity";
 
 export interface ClusterViewOptions {
   readonly node: string;
@@ -40,6 +41,7 @@ export class ClusterView {
   readonly #options: ClusterViewOptions;
   readonly #tables: { readonly [K in WatchedKind]: ResourceTable<K> };
   readonly #affinities = new Map<string, BlockAffinity>();
+  readonly #claims = new Map<string, Claim>();
   readonly #syncers: readonly Syncer[];
   #resources: ClusterResources | undefined;
 
@@ -52,16 +54,18 @@ export class ClusterView {
       BGPPeer: new ResourceTable("BGPPeer"),
       BGPFilter: new ResourceTable("BGPFilter"),
       ClusterInformation: new ResourceTable("ClusterInformation"),
-      WorkloadEndpoint: new ResourceTable("WorkloadEndpoint"),
+      // A cluster has a hundred times as many pods as a node.
+      WorkloadEndpoint: new ResourceTable("WorkloadEndpoint", ({ spec }) => spec.node === options.node),
     };
     this.#syncers = [
       ...watchedKinds.map((kind) =>
         this.#syncer(kind, keys.resources(kinds[kind].plural), (changes) => {
-          this.#tables[kind].apply(changes);
+          const changed = this.#tables[kind].apply(changes);
           if (kind !== "WorkloadEndpoint") this.#resources = undefined;
+          return changed;
         }),
       ),
-      this.#syncer("BlockAffinity", keys.affinities({ kind: "host", name: options.node }), (changes) =>
+      this.#syncer(affinityPart, keys.affinities({ kind: "host", name: options.node }), (changes) =>
         this.#applyAffinities(changes),
       ),
     ];
@@ -103,13 +107,20 @@ export class ClusterView {
     return this.#resources;
   }
 
+  /** This node's claims on blocks, those included that the watch has yet to tell of. */
   get affinities(): readonly BlockAffinity[] {
-    return [...this.#affinities.values()];
+    return [...this.#affinities.values(), ...[...this.#claims.values()].map(({ affinity }) => affinity)];
+  }
+
+  /** This node's IPAM has claimed the block for good: it counts from now on, before the watch tells. */
+  claimed(block: Prefix): void {
+    const affinity = { node: this.#options.node, block, state: "confirmed" } as const;
+    this.#claims.set(Prefix.key(block), { affinity, isBeforeBreak: false });
   }
 
   /** This node's own endpoints. */
   get endpoints(): readonly WorkloadEndpoint[] {
-    return this.#tables.WorkloadEndpoint.values().filter(({ spec }) => spec.node === this.#options.node);
+    return this.#tables.WorkloadEndpoint.values();
   }
 
   /** `ClusterInformation.datastoreReady`: false while the datastore is locked, otherwise true. */
@@ -120,53 +131,84 @@ export class ClusterView {
     return found?.spec.datastoreReady !== false;
   }
 
-  #syncer(part: string, prefix: string, apply: (changes: readonly SyncChange[]) => void): Syncer {
+  #syncer(part: string, prefix: string, apply: (changes: readonly SyncChange[]) => boolean): Syncer {
     return new Syncer({
       store: this.#options.store,
       prefix,
       sleep: pause,
       onChanges: (changes) => {
-        apply(changes);
-        this.#options.onChange();
+        if (apply(changes)) this.#options.onChange();
       },
       onStatus: (status) => {
+        if (part === affinityPart) this.#checkClaims(status);
         this.#options.onStatus(status, part);
         this.#options.onChange();
       },
     });
   }
 
-  #applyAffinities(changes: readonly SyncChange[]): void {
+  #applyAffinities(changes: readonly SyncChange[]): boolean {
     for (const change of changes) {
       const key = change.kind === "put" ? change.entry.key : change.key;
       const affinity = change.kind === "put" ? readAffinity(key, change.entry.value) : undefined;
       if (affinity === undefined) this.#affinities.delete(key);
       else this.#affinities.set(key, affinity);
+      // A claim is pending before it is confirmed: only what comes after is as new as what IPAM said.
+      if (affinity?.state !== "pending") this.#claims.delete(blockKeyOf(key));
+    }
+    return changes.length > 0;
+  }
+
+  /** A list taken after a break shows everything that was claimed before it; what is not there was given up meanwhile. */
+  #checkClaims(status: SyncStatus): void {
+    for (const [key, claim] of this.#claims) {
+      if (status.kind === "away") claim.isBeforeBreak = true;
+      else if (status.kind === "inSync" && claim.isBeforeBreak) this.#claims.delete(key);
     }
   }
 }
 
-/** Resources of one kind by key; what cannot be read is left out. */
+/** A block that IPAM has claimed and the watch has not told of. */
+interface Claim {
+  readonly affinity: BlockAffinity;
+  isBeforeBreak: boolean;
+}
+
+/** Resources of one kind by key; what cannot be read, or is not wanted, is left out. */
 class ResourceTable<K extends KindName> {
   readonly #kind: K;
+  readonly #isWanted: (resource: Resources[K]) => boolean;
   readonly #byKey = new Map<string, Resources[K]>();
 
-  constructor(kind: K) {
+  constructor(kind: K, isWanted: (resource: Resources[K]) => boolean = () => true) {
     this.#kind = kind;
+    this.#isWanted = isWanted;
   }
 
   values(): readonly Resources[K][] {
     return [...this.#byKey.values()];
   }
 
-  apply(changes: readonly SyncChange[]): void {
+  /** Whether anything in the table changed. */
+  apply(changes: readonly SyncChange[]): boolean {
+    let changed = false;
     for (const change of changes) {
       const resource = change.kind === "put" ? readResource(this.#kind, change.entry) : undefined;
       const key = change.kind === "put" ? change.entry.key : change.key;
-      if (resource === undefined) this.#byKey.delete(key);
-      else this.#byKey.set(key, resource);
+      if (resource !== undefined && this.#isWanted(resource)) {
+        this.#byKey.set(key, resource);
+        changed = true;
+      } else if (this.#byKey.delete(key)) {
+        changed = true;
+      }
     }
+    return changed;
   }
+}
+
+function blockKeyOf(key: string): string {
+  const parsed = keys.parse(key);
+  return parsed?.kind === "affinity" ? Prefix.key(parsed.cidr) : "";
 }
 
 function readAffinity(key: string, value: string): BlockAffinity | undefined {

@@ -2,7 +2,8 @@ import type { PodInterface, PodInterfaceState, PodKernel } from "../cni/ports.ts
 
 /** Who is told before a pod's routes come and after they have gone. */
 export interface PodRouteListener {
-  willRoute(pod: PodInterface): void;
+  /** `mac` is that of the pod's end, when it has just been made. */
+  willRoute(pod: PodInterface, mac: string | undefined): void;
   hasRemoved(hostName: string): void;
 }
 
@@ -10,6 +11,8 @@ export interface PodRouteListener {
 export class AnnouncingPodKernel implements PodKernel {
   readonly #kernel: PodKernel;
   readonly #listener: PodRouteListener;
+  /** Of pairs that have no routes yet. */
+  readonly #macs = new Map<string, string>();
 
   constructor(kernel: PodKernel, listener: PodRouteListener) {
     this.#kernel = kernel;
@@ -25,11 +28,14 @@ export class AnnouncingPodKernel implements PodKernel {
   }
 
   configurePair(pod: PodInterface): { readonly mac: string; readonly mtu: number } {
-    return this.#kernel.configurePair(pod);
+    const configured = this.#kernel.configurePair(pod);
+    this.#macs.set(pod.hostName, configured.mac);
+    return configured;
   }
 
   addHostRoutes(pod: PodInterface): void {
-    this.#listener.willRoute(pod);
+    this.#listener.willRoute(pod, this.#macs.get(pod.hostName));
+    this.#macs.delete(pod.hostName);
     this.#kernel.addHostRoutes(pod);
   }
 
@@ -43,6 +49,7 @@ export class AnnouncingPodKernel implements PodKernel {
 
   async removePair(hostName: string): Promise<void> {
     await this.#kernel.removePair(hostName);
+    this.#macs.delete(hostName);
     this.#listener.hasRemoved(hostName);
   }
 }

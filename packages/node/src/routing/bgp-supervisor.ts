@@ -21,8 +21,9 @@ export interface BgpSupervisorOptions {
   readonly log: Log;
 }
 
-/** Pause before a speaker that could not listen is tried again. */
-const retryMs = 2_000;
+/** Pauses before a speaker that could not listen is tried again double from the first to the last of these. */
+const firstRetryMs = 1_000;
+const lastRetryMs = 30_000;
 
 /**
  * Keeps one speaker running as the intent asks: sessions, origins and policy are changed in place; a change of router ID or
@@ -32,6 +33,7 @@ export class BgpSupervisor {
   readonly #options: BgpSupervisorOptions;
   #listener: BgpListener | undefined;
   #service: BgpService | undefined;
+  /** Of the speaker that runs; empty without one. */
   #identity = "";
   #exportPolicy = "";
   #wanted: BgpIntent | undefined;
@@ -39,8 +41,10 @@ export class BgpSupervisor {
   #isStopped = false;
   #generation = 0;
   #failure: string | undefined;
-  #turn: Promise<void> = Promise.resolve();
+  #failedIdentity = "";
+  #retryDelayMs = firstRetryMs;
   #retry: NodeJS.Timeout | undefined;
+  #turn: Promise<void> = Promise.resolve();
 
   constructor(options: BgpSupervisorOptions) {
     this.#options = options;
@@ -58,7 +62,12 @@ export class BgpSupervisor {
       this.#configure(this.#service, intent);
       return;
     }
-    this.#turn = this.#turn.then(() => this.#replace()).catch((error: unknown) => this.#fail(error));
+    if (this.#retry !== undefined) {
+      // What failed a moment ago is tried again in its time, however much changes elsewhere; something else at once.
+      if (identityOf(intent) === this.#failedIdentity) return;
+      this.#forgetFailure();
+    }
+    this.#turnSoon();
   }
 
   networkChanged(): void {
@@ -86,38 +95,52 @@ export class BgpSupervisor {
     await this.#service?.stop({ graceful: true });
   }
 
-  async #replace(): Promise<void> {
-    const intent = this.#wanted;
-    const identity = intent === undefined ? "" : identityOf(intent);
-    if (this.#isStopped || (identity === this.#identity && this.#service !== undefined)) return;
-    const old = this.#service;
-    this.#service = undefined;
-    this.#identity = "";
-    if (old !== undefined) {
-      this.#generation += 1;
-      await old.stop({ graceful: false });
-      this.#listener?.onForgotten();
-    }
-    if (intent === undefined) {
-      // Without a speaker nothing more will be learned, so nothing old needs to be kept for it.
-      this.#listener?.onInitialSync();
+  #turnSoon(): void {
+    this.#turn = this.#turn.then(() => this.#converge()).catch((error: unknown) => this.#fail(error));
+  }
+
+  /** Until the speaker that runs is the one that is wanted, which may change while one is opened or closed. */
+  async #converge(): Promise<void> {
+    while (!this.#isStopped) {
+      const intent = this.#wanted;
+      const identity = identityOf(intent);
+      if (this.#service !== undefined && identity === this.#identity) return;
+      await this.#closeCurrent();
+      if (intent === undefined) {
+        if (this.#wanted !== undefined) continue;
+        // Without a speaker nothing more will be learned, so nothing old needs to be kept for it.
+        this.#listener?.onInitialSync();
+        return;
+      }
+      const service = await this.#open(intent);
+      if (this.#isStopped || identityOf(this.#wanted) !== identity) {
+        await service.stop({ graceful: true });
+        continue;
+      }
+      this.#forgetFailure();
+      this.#isFirst = false;
+      this.#service = service;
+      this.#identity = identity;
+      this.#exportPolicy = "";
+      this.#configure(service, this.#wanted ?? intent);
       return;
     }
-    const service = await this.#options.open(
-      {
-        asNumber: intent.asNumber,
-        routerId: intent.routerId,
-        listen: intent.listen,
-        restarting: this.#isFirst && this.#options.isRestart,
-      },
-      this.#forward(),
-    );
-    this.#isFirst = false;
-    this.#failure = undefined;
-    this.#service = service;
-    this.#identity = identity;
-    this.#exportPolicy = "";
-    this.#configure(service, this.#wanted ?? intent);
+  }
+
+  async #closeCurrent(): Promise<void> {
+    const old = this.#service;
+    if (old === undefined) return;
+    this.#service = undefined;
+    this.#identity = "";
+    this.#generation += 1;
+    await old.stop({ graceful: false });
+    this.#listener?.onForgotten();
+  }
+
+  #open(intent: BgpIntent): Promise<BgpService> {
+    const { asNumber, routerId, listen } = intent;
+    const restarting = this.#isFirst && this.#options.isRestart;
+    return this.#options.open({ asNumber, routerId, listen, restarting }, this.#forward());
   }
 
   /** What a speaker that was replaced still tells is not heard. */
@@ -154,14 +177,28 @@ export class BgpSupervisor {
 
   #fail(error: unknown): void {
     this.#failure = error instanceof Error ? error.message : String(error);
-    this.#options.log.error({ err: error, retryMs }, "the BGP speaker cannot start");
     if (this.#isStopped) return;
-    this.#retry = setTimeout(() => this.apply(this.#wanted), retryMs);
+    const retryMs = this.#retryDelayMs;
+    this.#retryDelayMs = Math.min(retryMs * 2, lastRetryMs);
+    this.#failedIdentity = identityOf(this.#wanted);
+    this.#options.log.error({ err: error, retryMs }, "the BGP speaker cannot start");
+    this.#retry = setTimeout(() => {
+      this.#retry = undefined;
+      this.#turnSoon();
+    }, retryMs);
+  }
+
+  #forgetFailure(): void {
+    clearTimeout(this.#retry);
+    this.#retry = undefined;
+    this.#failure = undefined;
+    this.#retryDelayMs = firstRetryMs;
   }
 }
 
-function identityOf(intent: BgpIntent): string {
-  return JSON.stringify([intent.routerId, intent.listen], bigintAsText);
+/** What cannot be changed while a speaker runs; empty for no speaker. */
+function identityOf(intent: BgpIntent | undefined): string {
+  return intent === undefined ? "" : JSON.stringify([intent.routerId, intent.listen], bigintAsText);
 }
 
 function bigintAsText(_key: string, value: unknown): unknown {

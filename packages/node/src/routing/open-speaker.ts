@@ -2,8 +2,12 @@ import type { NextHopResolver, SpeakerFact } from "@caracal/bgp";
 import { BgpServer } from "@caracal/bgp-tcp";
 import { IpAddress } from "@caracal/net";
 import type { Log } from "../observe/log.ts";
+import { RepeatLimit } from "../observe/repeat-limit.ts";
 import type { BgpListener, BgpService } from "./bgp-service.ts";
 import type { SpeakerSettings } from "./bgp-supervisor.ts";
+
+/** A peer that sends one malformed UPDATE sends many: so often at most one is told of each kind. */
+const faultLineMs = 60_000;
 
 /** Starts a speaker on TCP, with next hops resolved by the kernel and its news in the log. */
 export async function openSpeaker(
@@ -12,13 +16,14 @@ export async function openSpeaker(
   { resolver, log }: { readonly resolver: NextHopResolver; readonly log: Log },
 ): Promise<BgpService> {
   const { port, addresses } = settings.listen;
+  const faults = new RepeatLimit(faultLineMs, Date.now);
   const server = new BgpServer({
     asn: settings.asNumber,
     routerId: settings.routerId,
     restarting: settings.restarting,
     listen: addresses === undefined ? [{ port }] : addresses.map((address) => ({ address, port })),
     resolver,
-    onFact: (fact) => tell(log, fact),
+    onFact: (fact) => tell(log, fact, faults),
   });
   server.onBestRoutes((changes) => listener.onBestRoutes(changes));
   server.onInitialSync(() => listener.onInitialSync());
@@ -27,7 +32,7 @@ export async function openSpeaker(
   return server;
 }
 
-function tell(log: Log, fact: SpeakerFact): void {
+function tell(log: Log, fact: SpeakerFact, faults: RepeatLimit): void {
   switch (fact.kind) {
     case "sessionState": {
       const { peer, from, to, reason } = fact;
@@ -39,9 +44,11 @@ function tell(log: Log, fact: SpeakerFact): void {
     case "refused":
       log.debug({ remoteAddress: IpAddress.format(fact.remoteAddress) }, "connection from no peer refused");
       return;
-    case "attributeFault":
-      log.warn(fact, "malformed attribute");
+    case "attributeFault": {
+      const heldBack = faults.admit(`${fact.peer} ${fact.attribute} ${fact.action}`);
+      if (heldBack !== undefined) log.warn({ ...fact, heldBack }, "malformed attribute");
       return;
+    }
     default:
       log.info(fact, "graceful restart");
   }

@@ -1,13 +1,14 @@
 import { createHash } from "node:crypto";
 import {
+  type Clock,
   type DesiredRoute,
   type Kernel,
   type KernelNotice,
   RouteReconciler,
   type RouteStatus,
 } from "@caracal/dataplane";
-import { type BlockAffinity, type NodeIntent, nodeIntent, type ProgrammingPolicy } from "@caracal/intent";
-import { Prefix } from "@caracal/net";
+import { type NodeIntent, nodeIntent, type PodRoute, type ProgrammingPolicy } from "@caracal/intent";
+import type { Prefix } from "@caracal/net";
 import { type Change, RouteProtocol, RouteTable } from "@caracal/netlink";
 import { systemClock } from "@caracal/linux";
 import type { ClusterView } from "../cluster/cluster-view.ts";
@@ -26,13 +27,16 @@ export interface RoutingOptions {
   readonly backend: "bgp" | "none";
   readonly view: ClusterView;
   readonly kernel: Kernel;
-  readonly resolver: KernelResolver;
+  readonly resolver: Pick<KernelResolver, "path" | "forget">;
   readonly bgp: BgpSupervisor;
-  readonly interfacePrefix: string;
+  /** Routes through interfaces named so are pods'. */
+  readonly interfacePrefixes: readonly string[];
   /** `CALICO_ROUTER_ID`. */
   readonly routerId: string | undefined;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** The machine's own unless told. */
+  readonly clock?: Clock;
 }
 
 /** How long after a restart learned routes stay in the kernel while peers have not told all they have. */
@@ -50,44 +54,31 @@ export class Routing {
   readonly #options: RoutingOptions;
   readonly #reconciler: RouteReconciler;
   readonly #pending = new PendingEndpoints();
-  readonly #claimed = new Map<string, BlockAffinity>();
+  readonly #clock: Clock;
   readonly #bgpRoutes: BgpRoutes;
   #intent: NodeIntent | undefined;
   #programming = "";
-  #problems = "";
+  #problems: ReadonlySet<string> = new Set();
   #isScheduled = false;
-  #networkTimer: NodeJS.Timeout | undefined;
+  #callOffNetwork: (() => void) | undefined;
   #unsubscribe: (() => void) | undefined;
   #isStopped = false;
 
   constructor(options: RoutingOptions) {
     this.#options = options;
+    this.#clock = options.clock ?? systemClock;
     this.#bgpRoutes = new BgpRoutes((nextHop) => options.resolver.path(nextHop));
     this.#reconciler = new RouteReconciler({
       kernel: options.kernel,
-      clock: systemClock,
+      clock: this.#clock,
       sources: [
-        { name: "pods", owns: { interfacePrefixes: [options.interfacePrefix] }, graceMs: storeGraceMs },
+        { name: "pods", owns: { interfacePrefixes: options.interfacePrefixes }, graceMs: storeGraceMs },
         { name: "blocks", owns: { protocols: [RouteProtocol.RTPROT_BIRD] }, graceMs: storeGraceMs },
         { name: "bgp", owns: { protocols: [RouteProtocol.RTPROT_BIRD] }, graceMs: bgpGraceMs },
       ],
       onStatus: (status) => this.#observe(status),
     });
-    options.bgp.listen({
-      onBestRoutes: (changes) => {
-        const { set, remove } = this.#bgpRoutes.apply(changes);
-        this.#reconciler.update("bgp", set, remove);
-        options.metrics.bgpRoutes.set(this.#bgpRoutes.size);
-      },
-      onInitialSync: () => {
-        options.log.info({ routes: this.#bgpRoutes.size }, "peers have told their routes");
-        this.#reconciler.complete("bgp");
-      },
-      onForgotten: () => {
-        this.#bgpRoutes.clear();
-        this.#reconciler.replace("bgp", []);
-      },
-    });
+    this.#listenTo(options.bgp);
   }
 
   start(): void {
@@ -100,7 +91,7 @@ export class Routing {
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#unsubscribe?.();
-    clearTimeout(this.#networkTimer);
+    this.#callOffNetwork?.();
     this.#reconciler.stop();
     await this.#options.bgp.stop();
   }
@@ -125,8 +116,8 @@ export class Routing {
   }
 
   /** A pod is about to get its routes. */
-  willRoute(pod: PodInterface): void {
-    this.#pending.add(pod.hostName, pod.netns, pod.addresses);
+  willRoute(pod: PodInterface, mac: string | undefined): void {
+    this.#pending.add(pod.hostName, pod.addresses, mac);
     this.#replacePods();
   }
 
@@ -136,11 +127,29 @@ export class Routing {
 
   /** Announces blocks that this node has just claimed, before the datastore's watch tells of them. */
   async blocksClaimed(blocks: readonly Prefix[]): Promise<void> {
-    for (const block of blocks) {
-      this.#claimed.set(Prefix.key(block), { node: this.#options.node, block, state: "confirmed" });
-    }
+    for (const block of blocks) this.#options.view.claimed(block);
     this.#recompute();
     await this.#reconciler.settled();
+  }
+
+  #listenTo(bgp: BgpSupervisor): void {
+    const { log, metrics } = this.#options;
+    bgp.listen({
+      onBestRoutes: (changes) => {
+        const { set, remove } = this.#bgpRoutes.apply(changes);
+        this.#reconciler.update("bgp", set, remove);
+        metrics.bgpRoutes.set(this.#bgpRoutes.size);
+      },
+      onInitialSync: () => {
+        log.info({ routes: this.#bgpRoutes.size }, "peers have told their routes");
+        this.#reconciler.complete("bgp");
+      },
+      onForgotten: () => {
+        this.#bgpRoutes.clear();
+        this.#reconciler.replace("bgp", []);
+        metrics.bgpRoutes.set(0);
+      },
+    });
   }
 
   #recompute(): void {
@@ -152,7 +161,7 @@ export class Routing {
     const intent = nodeIntent({
       node,
       cluster: view.resources,
-      affinities: this.#affinities(),
+      affinities: view.affinities,
       endpoints: view.endpoints,
       settings,
     });
@@ -171,17 +180,19 @@ export class Routing {
     metrics.activeLocalEndpoints.set(view.endpoints.length);
   }
 
-  #affinities(): readonly BlockAffinity[] {
-    const known = this.#options.view.affinities;
-    for (const { block } of known) this.#claimed.delete(Prefix.key(block));
-    return this.#claimed.size === 0 ? known : [...known, ...this.#claimed.values()];
+  #replacePods(): void {
+    const known = (this.#intent?.kernel.podRoutes ?? []).filter((route) => this.#isOurs(route));
+    const { endpoints } = this.#options.view;
+    const macs = new Map(endpoints.map(({ spec }) => [spec.interfaceName, spec.mac]));
+    const routes = this.#pending.merge(known, (name) => macs.get(name)).map(podRoute);
+    // Before the datastore was read, what it knows of earlier pods is unknown: only add.
+    if (this.#intent === undefined) this.#reconciler.update("pods", routes);
+    else this.#reconciler.replace("pods", routes);
   }
 
-  #replacePods(): void {
-    const routes = this.#pending.merge(this.#intent?.kernel.podRoutes ?? []);
-    // Before the datastore was read, what it knows of earlier pods is unknown: only add.
-    if (this.#intent === undefined) this.#reconciler.update("pods", routes.map(podRoute));
-    else this.#reconciler.replace("pods", routes.map(podRoute));
+  /** An endpoint that somebody wrote by hand may name any interface, the node's own among them. */
+  #isOurs({ interfaceName }: PodRoute): boolean {
+    return this.#options.interfacePrefixes.some((prefix) => interfaceName.startsWith(prefix));
   }
 
   /** Decides anew about learned routes when a pool's mode or the node's subnet changed. */
@@ -196,28 +207,30 @@ export class Routing {
   }
 
   #tellProblems({ problems }: NodeIntent): void {
-    const text = JSON.stringify(problems);
-    if (text === this.#problems) return;
-    this.#problems = text;
-    for (const { about, message } of problems)
-      this.#options.log.warn({ about, problem: message }, "resource problem");
+    const told = this.#problems;
+    this.#problems = new Set(problems.map(({ about, message }) => `${about} ${message}`));
+    for (const { about, message } of problems) {
+      if (!told.has(`${about} ${message}`))
+        this.#options.log.warn({ about, problem: message }, "resource problem");
+    }
   }
 
   #hear(notice: KernelNotice): void {
     const matters =
       notice.kind === "overrun" || notice.changes.some((change) => this.#mayMoveNextHops(change));
-    if (!matters || this.#networkTimer !== undefined) return;
-    this.#networkTimer = setTimeout(() => {
-      this.#networkTimer = undefined;
+    if (!matters || this.#callOffNetwork !== undefined) return;
+    this.#callOffNetwork = this.#clock.after(networkDelayMs, () => {
+      this.#callOffNetwork = undefined;
       this.#options.resolver.forget();
       this.#options.bgp.networkChanged();
-    }, networkDelayMs);
+    });
   }
 
   /** Pods come and go without moving a next hop. */
   #mayMoveNextHops(change: Change): boolean {
-    const prefix = this.#options.interfacePrefix;
-    if (change.kind === "link") return !change.link.name.startsWith(prefix);
+    const { interfacePrefixes } = this.#options;
+    if (change.kind === "link")
+      return !interfacePrefixes.some((prefix) => change.link.name.startsWith(prefix));
     if (change.kind === "address") return true;
     if (change.kind !== "route") return false;
     const { protocol, table, destination } = change.route;

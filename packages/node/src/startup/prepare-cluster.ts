@@ -40,6 +40,8 @@ async function ensureClusterInformation({ client, config, uuid }: StartUp): Prom
   await insist(async () => {
     const found = await client.get("ClusterInformation", "default");
     if (found.kind === "failed") {
+      // One that is there and cannot be read must not be taken for none.
+      if (found.reason !== "missing") return found;
       const spec = {
         clusterGUID: uuid().replaceAll("-", ""),
         clusterType: mergeClusterType(undefined, config.clusterType),
@@ -70,6 +72,7 @@ export async function ensureNode(startUp: StartUp): Promise<void> {
   const { client, config, log } = startUp;
   await insist(async () => {
     const found = await client.get("Node", startUp.node);
+    if (found.kind === "failed" && found.reason !== "missing") return found;
     const stored = found.kind === "ok" ? found.resource : undefined;
     const wanted = await describeNode(startUp, stored);
     if (stored !== undefined && JSON.stringify(wanted.spec) === JSON.stringify(stored.spec)) return found;
@@ -97,9 +100,10 @@ async function describeNode(startUp: StartUp, stored: Node | undefined): Promise
     config.kubernetesNodeName === undefined
       ? stored?.spec.orchRefs
       : [{ nodeName: config.kubernetesNodeName, orchestrator: "k8s" }];
-  const addresses = [ipv4, ipv6].flatMap((address) =>
+  const own = [ipv4, ipv6].flatMap((address) =>
     address === undefined ? [] : [{ address, type: "CalicoNodeIP" as const }],
   );
+  const others = (stored?.spec.addresses ?? []).filter(({ type }) => type !== "CalicoNodeIP");
   return {
     kind: "Node",
     apiVersion: "projectcalico.org/v3",
@@ -114,7 +118,7 @@ async function describeNode(startUp: StartUp, stored: Node | undefined): Promise
         ...(asNumber === undefined ? {} : { asNumber }),
       },
       ...(orchRefs === undefined ? {} : { orchRefs }),
-      addresses,
+      addresses: [...own, ...others],
     },
   };
 }

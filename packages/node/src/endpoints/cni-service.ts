@@ -1,0 +1,86 @@
+import { CniCode, CniError } from "../cni/cni-error.ts";
+import type { CniAnswer } from "../cni/cni-call.ts";
+import type { Log } from "../observe/log.ts";
+import type { Metrics } from "../observe/metrics.ts";
+import { RepeatLimit } from "../observe/repeat-limit.ts";
+
+/** Who does the work; `CniEngine`. */
+export interface CniHandler {
+  handle(params: unknown, signal: AbortSignal): Promise<CniAnswer>;
+}
+
+export interface CniServiceOptions {
+  readonly log: Log;
+  readonly metrics: Pick<Metrics, "cniRequestSeconds">;
+  readonly now: () => number;
+}
+
+/** Runtimes repeat what failed, each pod by itself: so often at most is one kind of failure told. */
+const failureLineMs = 10_000;
+/** How long calls under way may take to end before the daemon stops without them; what they leave, a DEL takes away. */
+const drainMs = 5_000;
+
+/** The control socket's method `cni`, from the daemon's first moment to its last: outside those it says "come back later". */
+export class CniService {
+  readonly #options: CniServiceOptions;
+  readonly #failures: RepeatLimit;
+  readonly #underWay = new Set<Promise<unknown>>();
+  #engine: CniHandler | undefined;
+  #away = "the node daemon is starting";
+
+  constructor(options: CniServiceOptions) {
+    this.#options = options;
+    this.#failures = new RepeatLimit(failureLineMs, options.now);
+  }
+
+  /** From now on calls are served. */
+  open(engine: CniHandler): void {
+    this.#engine = engine;
+  }
+
+  async handle(params: unknown, signal: AbortSignal): Promise<CniAnswer> {
+    if (this.#engine === undefined) {
+      const error = new CniError(CniCode.tryAgainLater, this.#away);
+      return { exitCode: 1, stdout: error.toJson("1.0.0") };
+    }
+    const command = commandOf(params);
+    const stop = this.#options.metrics.cniRequestSeconds.startTimer({ command });
+    const work = this.#engine.handle(params, signal);
+    this.#underWay.add(work);
+    try {
+      const answer = await work;
+      stop({ outcome: answer.exitCode === 0 ? "ok" : "error" });
+      if (answer.exitCode !== 0) this.#tell(command, answer);
+      return answer;
+    } finally {
+      this.#underWay.delete(work);
+    }
+  }
+
+  /** Takes no more calls, and waits a while for those under way. */
+  async drain(): Promise<void> {
+    this.#engine = undefined;
+    this.#away = "the node daemon is stopping";
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, drainMs);
+    await Promise.race([Promise.allSettled(this.#underWay), late.promise]);
+    clearTimeout(timer);
+  }
+
+  #tell(command: string, answer: CniAnswer): void {
+    const kind = `${command} ${/"code":[0-9]+/.exec(answer.stdout)?.[0] ?? ""}`;
+    const heldBack = this.#failures.admit(kind);
+    const facts = { command, answer: answer.stdout.trimEnd(), stack: answer.stderr };
+    if (heldBack === undefined) this.#options.log.debug(facts, "CNI call failed");
+    else this.#options.log.warn({ ...facts, ...(heldBack > 0 && { heldBack }) }, "CNI call failed");
+  }
+}
+
+/** For a metric's label: only words that the protocol knows. */
+function commandOf(params: unknown): string {
+  const command =
+    typeof params === "object" && params !== null && "command" in params ? params.command : undefined;
+  return typeof command === "string" && /^(ADD|DEL|CHECK|VERSION|STATUS|GC)$/.test(command)
+    ? command
+    : "other";
+}

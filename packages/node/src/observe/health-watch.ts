@@ -1,0 +1,61 @@
+import type { ClusterView } from "../cluster/cluster-view.ts";
+import type { BgpSupervisor } from "../routing/bgp-supervisor.ts";
+import type { Routing } from "../routing/routing.ts";
+import { bgpReadiness } from "./bgp-readiness.ts";
+import type { Health, HealthReport } from "./health.ts";
+import type { Metrics } from "./metrics.ts";
+
+/** How often readiness is looked at between questions. */
+const lookMs = 500;
+
+/** What health is read from. */
+export interface HealthSources {
+  readonly view: Pick<ClusterView, "staleBecause">;
+  readonly routing: Pick<Routing, "intent" | "status">;
+  readonly bgp: Pick<BgpSupervisor, "peers" | "failure">;
+  /** Without BGP there is no readiness of it. */
+  readonly speaksBgp: boolean;
+  readonly startedAtMs: number;
+  readonly metrics: Metrics;
+}
+
+/** Keeps the health of datastore, kernel and BGP as it is. */
+export class HealthWatch implements Disposable {
+  readonly #health: Health;
+  readonly #sources: HealthSources;
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(health: Health, sources: HealthSources) {
+    this.#health = health;
+    this.#sources = sources;
+    this.#timer = setInterval(() => this.look(), lookMs);
+    this.look();
+  }
+
+  /** Looks now, for somebody who asks. */
+  look(): void {
+    const { view, routing, bgp, speaksBgp, startedAtMs, metrics } = this.#sources;
+    const stale = view.staleBecause;
+    this.#health.report("datastore", { live: true, ready: stale === undefined, detail: stale ?? "in sync" });
+    this.#health.report("kernel", kernelReport(routing));
+    if (!speaksBgp) return;
+    const peers = bgp.peers();
+    this.#health.report("bgp", bgpReadiness(peers, Date.now() - startedAtMs, bgp.failure));
+    metrics.countPeers(peers.map((peer) => peer.state));
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+  }
+}
+
+/** Ready when all that is wanted was tried: one route that the kernel refuses must not take a whole node out of service. */
+function kernelReport({ intent, status }: Pick<Routing, "intent" | "status">): HealthReport {
+  const { kernelFailure, wantedCount } = status;
+  const [failure] = status.failures;
+  const detail =
+    kernelFailure ??
+    (failure === undefined ? `${wantedCount} routes` : `${failure.key}: ${failure.errno} ${failure.detail}`);
+  const ready = intent !== undefined && status.settled && kernelFailure === undefined;
+  return { live: true, ready, detail };
+}

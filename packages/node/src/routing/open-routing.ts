@@ -1,0 +1,36 @@
+import { LinuxKernel, Rtnetlink } from "@caracal/linux";
+import { RouteProtocol } from "@caracal/netlink";
+import { BgpSupervisor } from "./bgp-supervisor.ts";
+import { KernelResolver } from "./kernel-resolver.ts";
+import { openSpeaker } from "./open-speaker.ts";
+import { Routing, type RoutingOptions } from "./routing.ts";
+
+/** Routing with the real kernel and real sockets, and what they are seen through. */
+export interface OpenRouting {
+  readonly routing: Routing;
+  readonly bgp: BgpSupervisor;
+  readonly kernel: LinuxKernel;
+  readonly tables: Rtnetlink;
+}
+
+/** Starts routing in this thread's network namespace; everything it opens is closed with `stack`. */
+export function openRouting(
+  options: Omit<RoutingOptions, "kernel" | "resolver" | "bgp">,
+  stack: AsyncDisposableStack,
+): OpenRouting {
+  const { log } = options;
+  const kernel = stack.use(LinuxKernel.open());
+  const tables = stack.use(Rtnetlink.open());
+  const resolver = new KernelResolver(tables);
+  // Routes that an earlier run left are kept until the peers have told theirs again.
+  const isRestart = tables.routes({ protocol: RouteProtocol.RTPROT_BIRD }).length > 0;
+  const bgp = new BgpSupervisor({
+    open: (settings, listener) => openSpeaker(settings, listener, { resolver, log }),
+    isRestart,
+    log,
+  });
+  const routing = new Routing({ ...options, kernel, resolver, bgp });
+  routing.start();
+  stack.defer(() => routing.stop());
+  return { routing, bgp, kernel, tables };
+}

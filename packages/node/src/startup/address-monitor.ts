@@ -1,0 +1,45 @@
+import { StoreError } from "@caracal/datastore";
+import type { Log } from "../observe/log.ts";
+
+export interface AddressMonitorOptions {
+  /** Writes the Node anew if its addresses changed. */
+  readonly refresh: () => Promise<void>;
+  readonly everyMs: number;
+  readonly log: Log;
+}
+
+/** Looks again and again whether the node's detected addresses changed (facts: node start-up §3, monitor). */
+export class AddressMonitor implements Disposable {
+  readonly #options: AddressMonitorOptions;
+  #timer: NodeJS.Timeout | undefined;
+  #isStopped = false;
+
+  constructor(options: AddressMonitorOptions) {
+    this.#options = options;
+    this.#wait();
+  }
+
+  [Symbol.dispose](): void {
+    this.#isStopped = true;
+    clearTimeout(this.#timer);
+  }
+
+  /** The next look comes after the last one has ended: a datastore that hangs must not gather them. */
+  #wait(): void {
+    if (this.#isStopped) return;
+    this.#timer = setTimeout(() => void this.#look(), this.#options.everyMs);
+  }
+
+  async #look(): Promise<void> {
+    const { refresh, log } = this.#options;
+    try {
+      await refresh();
+    } catch (error) {
+      // That the datastore is away is told by who watches it.
+      const isAway = error instanceof StoreError && error.code === "unavailable";
+      const reason = error instanceof Error ? error.message : String(error);
+      if (!isAway && !this.#isStopped) log.warn({ reason }, "the Node's addresses were not refreshed");
+    }
+    this.#wait();
+  }
+}

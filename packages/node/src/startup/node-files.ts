@@ -1,0 +1,22 @@
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+
+/** Least MTU of an IPv4 link (RFC 791 §3.2). */
+const leastMtu = 68;
+
+/** Writes the node's name for CNI and for the next start. Whole or not at all: a reader never sees half a name. */
+export function writeNodeName(path: string, node: string): void {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(`${path}.tmp`, node);
+  renameSync(`${path}.tmp`, path);
+}
+
+/** The MTU that pods shall have, from the file `mtu`; undefined when it is not there or is no MTU. */
+export function readMtu(path: string): number | undefined {
+  try {
+    const mtu = Number(readFileSync(path, "utf8").trim());
+    return Number.isInteger(mtu) && mtu >= leastMtu ? mtu : undefined;
+  } catch {
+    return undefined;
+  }
+}
