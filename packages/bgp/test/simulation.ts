@@ -203,8 +203,9 @@ export class Simulation {
     this.#blocked.add(pairKey(a, b));
   }
 
+  /** What was sent meanwhile is lost, so what connections are left end with a reset. */
   join(a: SimNode, b: SimNode): void {
-    this.#blocked.delete(pairKey(a, b));
+    if (this.#blocked.delete(pairKey(a, b))) this.cut(a, b);
   }
 
   /** Resets the connections of two nodes, as a lost TCP session. */

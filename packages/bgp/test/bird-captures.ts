@@ -1,0 +1,21 @@
+/** What BIRD 2.0.12 (AS 65001, 10.0.0.2) sent to AS 64512, taken off the wire, one message each. */
+export const birdCaptures = {
+  open: "ffffffffffffffffffffffffffffffff00570104fde900f00a0000023a02380104000100010104000200010200400a0078000101000002010041040000fde94504000101034600470e00010100000e1000020100000e10",
+  keepalive: "ffffffffffffffffffffffffffffffff001304",
+  /** 10.2.0.64/26, AS_PATH 65001 4200000002, path identifier 2. */
+  fourOctetPath:
+    "ffffffffffffffffffffffffffffffff003802000000184001010240020a02020000fde9fa56ea024003040a000002000000021a0a020040",
+  /** 10.2.0.0/26 with a standard, an extended and a large community. */
+  communities:
+    "ffffffffffffffffffffffffffffffff005502000000354001010040020602010000fde94003040a000002c00804fde90007c010080002fde900000009c0200c0000fde90000000100000002000000021a0a020000",
+  endOfRib4: "ffffffffffffffffffffffffffffffff00170200000000",
+  /** fd02::/64 and fd02:0:0:1::/64. */
+  ipv6: "ffffffffffffffffffffffffffffffff004f0200000038900e002700020110fd0000000000000000000000000000020040fd0200000000000140fd020000000000004001010040020602010000fde9",
+  endOfRib6: "ffffffffffffffffffffffffffffffff001d0200000006800f03000201",
+  /** With `enable as4 off`. */
+  twoOctetOpen:
+    "ffffffffffffffffffffffffffffffff00510104fde900f00a0000023402320104000100010104000200010200400a007800010100000201004504000101034600470e00010100000e1000020100000e10",
+  /** The same as `fourOctetPath`, with AS_TRANS and AS4_PATH. */
+  twoOctetPath:
+    "ffffffffffffffffffffffffffffffff00410200000021400101024002060202fde95ba04003040a000002c0110a02020000fde9fa56ea02000000021a0a020040",
+} as const;
