@@ -1,0 +1,443 @@
+// Aim: IPAM as its users see it, on the store's own keys and JSON. Method: a memory store with Calico's resources in it,
+// a clock that stands still unless told, and a count of store calls where the number of them is the point.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Entry, keys, MemoryStore, type Store } from "@caracal/datastore";
+import { Ipam, IpamError, Nanos } from "@caracal/ipam";
+import { IpAddress, Prefix } from "@caracal/net";
+
+const start = 1_767_323_045;
+
+class Cluster {
+  readonly store: MemoryStore = new MemoryStore();
+  seconds = start;
+  readonly #ipams = new Map<string, Ipam>();
+
+  async put(kind: string, plural: string, name: string, spec: unknown, labels = {}): Promise<void> {
+    const value = { kind, apiVersion: "projectcalico.org/v3", metadata: { name, labels }, spec };
+    await this.set(keys.resource(plural, name), JSON.stringify(value));
+  }
+
+  async set(key: string, value: string): Promise<void> {
+    await this.store.delete(key);
+    await this.store.create(key, value);
+  }
+
+  async pool(name: string, cidr: string, spec: Record<string, unknown> = {}): Promise<void> {
+    await this.put("IPPool", "ippools", name, { cidr, ...spec });
+  }
+
+  async config(config: Record<string, unknown>): Promise<void> {
+    await this.set(keys.ipamConfig, JSON.stringify(config));
+  }
+
+  ipam(node: string, store: Store = this.store): Ipam {
+    const known =
+      this.#ipams.get(node) ?? new Ipam({ store, node, now: () => Nanos.fromSeconds(this.seconds) });
+    this.#ipams.set(node, known);
+    return known;
+  }
+
+  /** One address, which must be had. */
+  async assign(
+    node: string,
+    handle: string,
+    request: Partial<Parameters<Ipam["assign"]>[0]> = {},
+  ): Promise<string> {
+    const attributes = { node, pod: handle };
+    const result = await this.ipam(node).assign({ family: 4, handle, attributes, ...request });
+    assert.ok(result.kind === "assigned", result.kind === "assigned" ? "" : result.message);
+    return result.addresses.map(IpAddress.format).join(" ");
+  }
+
+  async refusal(node: string, request: Partial<Parameters<Ipam["assign"]>[0]> = {}): Promise<string> {
+    const result = await this.ipam(node).assign({ family: 4, handle: "x", attributes: {}, ...request });
+    assert.ok(result.kind !== "assigned");
+    return result.message;
+  }
+
+  async json(key: string): Promise<unknown> {
+    const entry: Entry | undefined = await this.store.get(key);
+    return entry === undefined ? undefined : JSON.parse(entry.value);
+  }
+
+  async records(): Promise<readonly string[]> {
+    const { entries } = await this.store.list("/calico/ipam/");
+    return entries.map(({ key }) => key);
+  }
+}
+
+function prefix(text: string): Prefix {
+  const found = Prefix.parse(text);
+  assert.ok(found !== undefined, text);
+  return found;
+}
+
+function address(text: string): IpAddress {
+  const found = IpAddress.parse(text);
+  assert.ok(found !== undefined, text);
+  return found;
+}
+
+test("the first address of a node makes a block, its affinity and a handle, as Calico writes them", async () => {
+  const cluster = new Cluster();
+  await cluster.pool("default-ipv4-ippool", "10.244.0.0/16", { blockSize: 29 });
+  const got = await cluster.assign("n1", "k8s-pod-network.c1");
+  const block = Prefix.format(Prefix.of(address(got), 29));
+  assert.equal(IpAddress.format(prefix(block).address), got);
+  const text = block.replace("/", "-");
+  assert.deepEqual(await cluster.records(), [
+    `/calico/ipam/v2/assignment/ipv4/block/${text}`,
+    "/calico/ipam/v2/handle/k8s-pod-network.c1",
+    `/calico/ipam/v2/host/n1/ipv4/block/${text}`,
+  ]);
+  assert.deepEqual(await cluster.json(keys.affinity({ kind: "host", name: "n1" }, prefix(block))), {
+    state: "confirmed",
+    deleted: false,
+  });
+  assert.deepEqual(await cluster.json(keys.handle("k8s-pod-network.c1")), {
+    block: { [block]: 1 },
+    deleted: false,
+  });
+  const stored = await cluster.store.get(keys.block(prefix(block)));
+  const nanos = `${start}000000000`;
+  assert.equal(
+    stored?.value,
+    `{"cidr":"${block}","affinity":"host:n1","affinity_claim_time":"2026-01-02T03:04:05Z",` +
+      '"allocations":[0,null,null,null,null,null,null,null],"unallocated":[1,2,3,4,5,6,7],' +
+      '"attributes":[{"handle_id":"k8s-pod-network.c1","secondary":{"node":"n1","pod":"k8s-pod-network.c1"}}],' +
+      `"deleted":false,"sequenceNumber":${nanos.slice(0, -1)}1,"sequenceNumberForAllocation":{"0":${nanos}}}`,
+  );
+  assert.deepEqual(await cluster.ipam("n1").check(), []);
+});
+
+test("a node fills its block before it takes another, and says which blocks are new", async () => {
+  const cluster = new Cluster();
+  await cluster.pool("p", "10.0.0.0/24", { blockSize: 30 });
+  const ipam = cluster.ipam("n1");
+  const claims: string[] = [];
+  for (let index = 0; index < 9; index += 1) {
+    const result = await ipam.assign({ family: 4, handle: `h${index}`, attributes: {} });
+    assert.ok(result.kind === "assigned");
+    claims.push(result.claimed.length === 0 ? "-" : "new");
+  }
+  assert.deepEqual(claims.join(""), "new---new---new");
+  assert.equal((await ipam.blocks()).length, 3);
+});
+
+test("both families, block sizes from the smallest to the largest, and a pool too large for any list", async () => {
+  const cluster = new Cluster();
+  for (const [index, blockSize] of [20, 26, 32].entries()) {
+    await cluster.pool(`four-${blockSize}`, `10.${index}.0.0/16`, { blockSize });
+    const got = await cluster.assign("n1", `h${blockSize}`, { pools: [`four-${blockSize}`] });
+    assert.ok(Prefix.contains(prefix(`10.${index}.0.0/16`), address(got)));
+  }
+  for (const [index, blockSize] of [116, 122, 128].entries()) {
+    await cluster.pool(`six-${blockSize}`, `fd00:${index}::/32`, { blockSize });
+    const got = await cluster.assign("n1", `i${blockSize}`, { family: 6, pools: [`six-${blockSize}`] });
+    assert.ok(Prefix.contains(prefix(`fd00:${index}::/32`), address(got)));
+  }
+  assert.deepEqual(await cluster.ipam("n1").check(), []);
+});
+
+test("200 pods at once share reads and block writes", async () => {
+  const cluster = new Cluster();
+  await cluster.pool("p", "10.244.0.0/16");
+  let calls = 0;
+  const store = new Proxy(cluster.store, {
+    get: (target, name) => {
+      const member: unknown = Reflect.get(target, name);
+      if (typeof member !== "function") return member;
+      return (...args: readonly unknown[]): unknown => {
+        calls += 1;
+        return Reflect.apply(member, target, args);
+      };
+    },
+  });
+  const ipam = cluster.ipam("n1", store);
+  const handles = Array.from({ length: 200 }, (_, index) => `h${index}`);
+  const results = await Promise.all(
+    handles.map((handle) => ipam.assign({ family: 4, handle, attributes: {} })),
+  );
+  const addresses = results.flatMap((result) => (result.kind === "assigned" ? result.addresses : []));
+  assert.equal(new Set(addresses).size, 200);
+  assert.equal((await ipam.blocks()).length, 4);
+  // One write for each handle, and less than 50 calls for all the rest.
+  assert.ok(calls < 250, `${calls} store calls`);
+  calls = 0;
+  await Promise.all(handles.map((handle) => ipam.releaseHandle(handle)));
+  // A read and a write for each handle, and two for each block.
+  assert.ok(calls < 420, `${calls} store calls`);
+  assert.deepEqual(
+    (await cluster.records()).filter((key) => key.includes("/handle/")),
+    [],
+  );
+  assert.deepEqual(await ipam.check(), []);
+});
+
+test("a new block costs three writes whatever the pool's fill", async () => {
+  const cluster = new Cluster();
+  await cluster.pool("p", "10.0.0.0/22", { blockSize: 30 });
+  for (let node = 0; node < 12; node += 1) {
+    await cluster.ipam(`filler-${node}`).ensureBlock({ family: 4, use: "Workload" });
+    for (let index = 0; index < 20; index += 1) {
+      await cluster.assign(`filler-${node}`, `f${node}-${index}`, { count: 4 });
+    }
+  }
+  const before = (await cluster.store.list("/calico/ipam/v2/assignment/")).entries.length;
+  assert.ok(before >= 240 && before < 256);
+  const revision = (await cluster.store.list("")).revision;
+  const result = await cluster.ipam("late").ensureBlock({ family: 4, use: "Workload" });
+  assert.ok(result.kind === "assigned" && result.claimed.length === 1);
+  assert.equal(Number((await cluster.store.list("")).revision) - Number(revision), 3);
+});
+
+test("when every block is taken a node borrows, and says so in the report; with strict affinity it does not", async () => {
+  const cluster = new Cluster();
+  await cluster.pool("p", "10.0.0.0/30", { blockSize: 30 });
+  await cluster.assign("n1", "a");
+  const borrowed = await cluster.assign("n2", "b");
+  assert.deepEqual(
+    (await cluster.ipam("n1").borrowed()).map(({ address: ip, borrower, blockOwner }) => [
+      IpAddress.format(ip),
+      borrower,
+      blockOwner,
+    ]),
+    [[borrowed, "n2", "n1"]],
+  );
+  await cluster.config({ strict_affinity: true, auto_allocate_blocks: true });
+  assert.equal(
+    await cluster.refusal("n2"),
+    "Assigned 0 out of 1 requested IPv4 addresses; No more free affine blocks and strict affinity enabled",
+  );
+});
+
+test("a request for more than there is gets what there is and the reason", async () => {
+  const cluster = new Cluster();
+  await cluster.pool("p", "10.0.0.0/30", { blockSize: 30 });
+  const result = await cluster.ipam("n1").assign({ family: 4, count: 6, handle: "h", attributes: {} });
+  assert.ok(result.kind === "short");
+  assert.equal(result.addresses.length, 4);
+  assert.equal(
+    result.message,
+    "Assigned 4 out of 6 requested IPv4 addresses; No IPs available in pools: [10.0.0.0/30]",
+  );
+  assert.equal((await cluster.ipam("n1").releaseHandle("h")).length, 4);
+});
+
+test("a node takes no more blocks than it may", async () => {
+  const cluster = new Cluster();
+  await cluster.pool("p", "10.0.0.0/24", { blockSize: 32 });
+  await cluster.config({ strict_affinity: true, auto_allocate_blocks: true, maxBlocksPerHost: 2 });
+  await cluster.assign("n1", "a");
+  await cluster.assign("n1", "b");
+  assert.match(
+    await cluster.refusal("n1"),
+    /Need to allocate an IPAM block but could not - limit of 2 blocks reached for this node/,
+  );
+  await cluster.config({ strict_affinity: true, auto_allocate_blocks: true });
+  for (let index = 0; index < 18; index += 1) await cluster.assign("n1", `c${index}`);
+  assert.match(await cluster.refusal("n1"), /limit of 20 blocks/);
+  assert.match(await cluster.refusal("n1", { maxBlocks: 1 }), /limit of 1 blocks/);
+});
+
+test("without automatic blocks a node has only what it was given", async () => {
+  const cluster = new Cluster();
+  await cluster.pool("p", "10.0.0.0/24");
+  await cluster.config({ strict_affinity: true });
+  assert.match(await cluster.refusal("n1"), /Assigned 0 out of 1/);
+  assert.deepEqual(await cluster.records(), [keys.ipamConfig]);
+});
+
+test("reserved addresses are never assigned automatically, and can be asked for", async () => {
+  const cluster = new Cluster();
+  await cluster.pool("p", "10.0.0.0/29", { blockSize: 30 });
+  await cluster.put("IPReservation", "ipreservations", "r", {
+    reservedCIDRs: ["10.0.0.0/30", "10.0.0.4/31", "10.0.0.6"],
+  });
+  assert.equal(await cluster.assign("n1", "a"), "10.0.0.7");
+  assert.match(await cluster.refusal("n1"), /No IPs available in pools/);
+  const result = await cluster
+    .ipam("n1")
+    .assignAddress({ address: address("10.0.0.1"), handle: "s", attributes: {} });
+  assert.equal(result.kind, "assigned");
+  const [usage] = (await cluster.ipam("n1").usage()).pools;
+  assert.ok(usage !== undefined);
+  assert.deepEqual([usage.total, usage.inUse, usage.reserved, usage.free], [8n, 2n, 6n, 0n]);
+});
+
+test("a static address must be in a pool for its use, and is given once", async () => {
+  const cluster = new Cluster();
+  await cluster.pool("p", "10.0.0.0/24", { allowedUses: ["Workload"] });
+  const ask = async (node: string, text: string, use?: "Tunnel"): Promise<string> => {
+    const request = { address: address(text), handle: `h-${text}`, attributes: { node } };
+    const result = await cluster
+      .ipam(node)
+      .assignAddress({ ...request, ...(use === undefined ? {} : { use }) });
+    return result.kind === "assigned" ? "assigned" : `${result.code}: ${result.message}`;
+  };
+  assert.equal(await ask("n1", "10.0.0.7"), "assigned");
+  assert.equal(
+    await ask("n2", "10.0.0.7"),
+    "taken: resource already exists: 10.0.0.7 with error: Address already assigned in block",
+  );
+  assert.equal(await ask("n2", "10.0.0.8"), "assigned");
+  assert.match(await ask("n1", "10.0.0.9", "Tunnel"), /^use: /);
+  assert.match(
+    await ask("n1", "10.1.0.1"),
+    /^notInPool: The provided IP address 10.1.0.1 is not in a configured pool/,
+  );
+  await cluster.config({ strict_affinity: true, auto_allocate_blocks: true });
+  assert.match(await ask("n2", "10.0.0.10"), /^notAffine: /);
+  assert.deepEqual(await cluster.ipam("n1").check(), []);
+});
+
+test("releasing checks the handle and the sequence number, and knows what is not assigned", async () => {
+  const cluster = new Cluster();
+  await cluster.pool("p", "10.0.0.0/24");
+  const ipam = cluster.ipam("n1");
+  const got = address(await cluster.assign("n1", "a"));
+  const state = await ipam.lookup(got);
+  assert.ok(state.kind === "allocated" && state.sequenceNumber !== undefined);
+  assert.equal(state.handle, "a");
+  assert.deepEqual(state.attributes, { node: "n1", pod: "a" });
+  assert.equal((await ipam.release({ address: got, handle: "b" })).kind, "conflict");
+  const stale = { address: got, sequenceNumber: state.sequenceNumber - 1n };
+  assert.equal((await ipam.release(stale)).kind, "conflict");
+  const right = { address: got, handle: "a", sequenceNumber: state.sequenceNumber };
+  assert.equal((await ipam.release(right)).kind, "released");
+  assert.equal((await ipam.release({ address: got })).kind, "unallocated");
+  assert.equal((await ipam.lookup(got)).kind, "free");
+  assert.equal((await ipam.release({ address: address("192.0.2.1") })).kind, "unallocated");
+  assert.equal(await cluster.json(keys.handle("a")), undefined);
+});
+
+test("an address whose pool is gone can still be found and released", async () => {
+  const cluster = new Cluster();
+  await cluster.pool("p", "10.0.0.0/24");
+  const got = address(await cluster.assign("n1", "a"));
+  await cluster.store.delete(keys.resource("ippools", "p"));
+  assert.equal((await cluster.ipam("n1").lookup(got)).kind, "allocated");
+  assert.equal((await cluster.ipam("n1").usage()).orphans.length, 1);
+  assert.equal((await cluster.ipam("n1").release({ address: got })).kind, "released");
+});
+
+test("a handle gives back all it holds in both families, once", async () => {
+  const cluster = new Cluster();
+  await cluster.pool("four", "10.0.0.0/24");
+  await cluster.pool("six", "fd00::/64");
+  const ipam = cluster.ipam("n1");
+  await Promise.all([cluster.assign("n1", "pod\r"), cluster.assign("n1", "pod", { family: 6, count: 2 })]);
+  assert.equal((await ipam.addressesOf("pod")).length, 3);
+  assert.deepEqual(await ipam.handlesOf("po"), ["pod"]);
+  assert.equal((await ipam.releaseHandle("pod")).length, 3);
+  assert.deepEqual(await ipam.releaseHandle("pod"), []);
+  assert.deepEqual(await ipam.addressesOf("pod"), []);
+  assert.deepEqual(await ipam.handlesOf("po"), []);
+});
+
+test("a handle that counts too much, after a crash, is released all the same", async () => {
+  const cluster = new Cluster();
+  await cluster.pool("p", "10.0.0.0/24", { blockSize: 26 });
+  await cluster.assign("n1", "other");
+  const [block] = await cluster.ipam("n1").blocks();
+  assert.ok(block !== undefined);
+  const crashed = { block: { [Prefix.format(block)]: 2, "10.9.0.0/26": 1 }, deleted: false };
+  await cluster.set(keys.handle("crashed"), JSON.stringify(crashed));
+  const problems = await cluster.ipam("n1").check();
+  assert.deepEqual(
+    problems.map(({ severity, code }) => `${severity} ${code}`),
+    ["leftover overcounted", "leftover handleWithoutBlock"],
+  );
+  assert.deepEqual(await cluster.ipam("n1").releaseHandle("crashed"), []);
+  assert.deepEqual(await cluster.ipam("n1").check(), []);
+});
+
+test("an address that is released cools down for as long as the configuration says", async () => {
+  const cluster = new Cluster();
+  await cluster.pool("p", "10.0.0.0/32", { blockSize: 32 });
+  await cluster.config({ auto_allocate_blocks: true, ipCooldownSeconds: 30 });
+  await cluster.assign("n1", "a");
+  await cluster.ipam("n1").releaseHandle("a");
+  assert.equal((await cluster.ipam("n1").lookup(address("10.0.0.0"))).kind, "coolingDown");
+  cluster.seconds += 29;
+  assert.match(await cluster.refusal("n1"), /No IPs available/);
+  cluster.seconds += 1;
+  assert.equal(await cluster.assign("n1", "b"), "10.0.0.0");
+});
+
+test("an empty block of another node is taken back after a minute, and not before", async () => {
+  const cluster = new Cluster();
+  await cluster.pool("p", "10.0.0.0/30", { blockSize: 30 });
+  await cluster.config({ strict_affinity: true, auto_allocate_blocks: true });
+  await cluster.assign("n1", "a");
+  await cluster.ipam("n1").releaseHandle("a");
+  cluster.seconds += 60;
+  assert.match(await cluster.refusal("n2"), /strict affinity/);
+  cluster.seconds += 1;
+  await cluster.assign("n2", "b");
+  assert.deepEqual((await cluster.ipam("n2").blocks()).map(Prefix.format), ["10.0.0.0/30"]);
+  assert.deepEqual(await cluster.ipam("n1").blocks(), []);
+  assert.deepEqual(await cluster.ipam("n1").check(), []);
+});
+
+test("a pool that stops selecting a node gets its empty blocks back", async () => {
+  const cluster = new Cluster();
+  await cluster.put("Node", "nodes", "n1", {}, { rack: "r1" });
+  await cluster.pool("a", "10.0.0.0/24", { nodeSelector: "rack == 'r1'" });
+  await cluster.pool("b", "10.1.0.0/24", { nodeSelector: "rack == 'r2'" });
+  await cluster.assign("n1", "h1");
+  await cluster.put("Node", "nodes", "n1", {}, { rack: "r2" });
+  await cluster.assign("n1", "h2");
+  assert.equal((await cluster.ipam("n1").blocks()).length, 2);
+  await cluster.ipam("n1").releaseHandle("h1");
+  await cluster.assign("n1", "h3");
+  const [left, ...others] = await cluster.ipam("n1").blocks();
+  assert.ok(left !== undefined && others.length === 0);
+  assert.ok(Prefix.covers(prefix("10.1.0.0/24"), left));
+});
+
+test("giving up a node deletes its empty blocks and leaves addresses in use valid until they are released", async () => {
+  const cluster = new Cluster();
+  await cluster.pool("p", "10.0.0.0/24", { blockSize: 30 });
+  const got = address(await cluster.assign("n1", "a"));
+  await cluster.assign("n1", "filler", { count: 3 });
+  await cluster.assign("n1", "second");
+  await cluster.ipam("n1").releaseHandle("second");
+  const kept = await cluster.ipam("n2").releaseNode("n1", { onlyEmpty: true });
+  assert.deepEqual(kept.map(({ outcome }) => outcome).toSorted(), ["kept", "released"]);
+  await cluster.ipam("n2").releaseNode("n1");
+  assert.deepEqual(await cluster.ipam("n1").blocks(), []);
+  assert.equal((await cluster.ipam("n1").lookup(got)).kind, "allocated");
+  await cluster.ipam("n1").releaseHandle("filler");
+  await cluster.ipam("n1").releaseHandle("a");
+  assert.deepEqual(await cluster.records(), []);
+});
+
+test("an unreadable record is named, takes no address with it, and its block is not given away", async () => {
+  const cluster = new Cluster();
+  await cluster.pool("p", "10.0.0.0/29", { blockSize: 30 });
+  await cluster.set(keys.block(prefix("10.0.0.0/30")), "{not json");
+  assert.ok(Prefix.contains(prefix("10.0.0.4/30"), address(await cluster.assign("n1", "a"))));
+  await assert.rejects(
+    cluster.ipam("n1").assignAddress({ address: address("10.0.0.1"), handle: "h", attributes: {} }),
+    (error) =>
+      error instanceof IpamError && error.code === "corrupt" && error.message.includes("10.0.0.0-30"),
+  );
+  assert.deepEqual(
+    (await cluster.ipam("n1").check()).map(({ code, key }) => `${code} ${key}`),
+    ["unreadable /calico/ipam/v2/assignment/ipv4/block/10.0.0.0-30"],
+  );
+});
+
+test("a store that is away fails the request, and the next one works again", async () => {
+  const cluster = new Cluster();
+  await cluster.pool("p", "10.0.0.0/24");
+  cluster.store.disconnect();
+  await assert.rejects(
+    cluster.ipam("n1").assign({ family: 4, handle: "a", attributes: {} }),
+    /does not answer/,
+  );
+  cluster.store.reconnect();
+  await cluster.assign("n1", "a");
+});
