@@ -24,6 +24,7 @@ const floors: Readonly<Record<string, number>> = {
   "store-embedded": 3,
   "bgp-tcp": 3,
   control: 3,
+  "bird-view": 3,
   testbed: 3,
   node: 4,
   cni: 4,

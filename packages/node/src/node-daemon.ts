@@ -5,7 +5,7 @@ import { ControlServer } from "@caracal/control";
 import { ResourceClient, type Store } from "@caracal/datastore";
 import { Ipam, Nanos } from "@caracal/ipam";
 import { BirdState, birdVersion } from "./bird-state/bird-state.ts";
-import { BirdSocket } from "./bird-view/bird-socket.ts";
+import { BirdSocket } from "@caracal/bird-view";
 import { ClusterView } from "./cluster/cluster-view.ts";
 import { CniEngine } from "./cni/cni-engine.ts";
 import { LinkRemover } from "./cni/link-remover.ts";

@@ -1,12 +1,9 @@
+import { type BirdSnapshot, buildBirdSnapshot, FirstSeen, type KernelView } from "@caracal/bird-view";
 import type { Kernel } from "@caracal/dataplane";
 import type { Rtnetlink } from "@caracal/linux";
 import { IpAddress, type IpFamily, Ipv4 } from "@caracal/net";
-import type { BirdSnapshot } from "../bird-view/bird-snapshot.ts";
 import type { BgpSupervisor } from "../routing/bgp-supervisor.ts";
 import type { Routing } from "../routing/routing.ts";
-import { buildBirdSnapshot } from "./build-bird-snapshot.ts";
-import { FirstSeen } from "./first-seen.ts";
-import type { KernelView } from "./kernel-view.ts";
 
 /** As Calico's BIRD names itself. */
 export const birdVersion = "v0.3.3+birdv1.6.8";

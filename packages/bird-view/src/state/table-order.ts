@@ -1,5 +1,5 @@
 import { IpAddress, type Ipv6, Prefix } from "@caracal/net";
-import type { BirdRoute } from "../bird-view/bird-snapshot.ts";
+import type { BirdRoute } from "../bird-snapshot.ts";
 
 /**
  * Puts routes in the order in which BIRD 1.6 walks its table, and marks the best of each network. Networks go by a hash of

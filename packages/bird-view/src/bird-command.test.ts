@@ -13,7 +13,7 @@ import {
   meshPeer,
   route,
   sample,
-} from "../../test/bird-snapshot-sample.ts";
+} from "../test/bird-snapshot-sample.ts";
 import { answerBirdCommand } from "./bird-command.ts";
 import type { BirdBgpSession, BirdProtocol, BirdSnapshot } from "./bird-snapshot.ts";
 

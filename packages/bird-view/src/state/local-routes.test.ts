@@ -17,7 +17,7 @@ import {
   RouteTable,
   RouteType,
 } from "@caracal/netlink";
-import type { BirdRoute } from "../bird-view/bird-snapshot.ts";
+import type { BirdRoute } from "../bird-snapshot.ts";
 import { FirstSeen } from "./first-seen.ts";
 import { localRoutes, type LocalRoutesInput } from "./local-routes.ts";
 

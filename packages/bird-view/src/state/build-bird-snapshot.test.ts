@@ -18,7 +18,7 @@ import {
   RouteTable,
   RouteType,
 } from "@caracal/netlink";
-import { answerBirdCommand } from "../bird-view/bird-command.ts";
+import { answerBirdCommand } from "../bird-command.ts";
 import { type BirdStateInput, buildBirdSnapshot } from "./build-bird-snapshot.ts";
 import { FirstSeen } from "./first-seen.ts";
 import type { KernelView } from "./kernel-view.ts";

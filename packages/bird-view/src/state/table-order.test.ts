@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { IpAddress, Ipv4, Ipv6, Prefix } from "@caracal/net";
 import fc from "fast-check";
-import type { BirdRoute } from "../bird-view/bird-snapshot.ts";
+import type { BirdRoute } from "../bird-snapshot.ts";
 import { orderTable, tableHash } from "./table-order.ts";
 
 function route(prefix: string, protocol = "kernel1", preference = 10): BirdRoute {

@@ -8,7 +8,7 @@ import type {
   BirdRoute,
   BirdRouteCounts,
   BirdTimer,
-} from "../bird-view/bird-snapshot.ts";
+} from "../bird-snapshot.ts";
 import { LocalProtocol, Preference } from "./local-routes.ts";
 
 /** Routes of each protocol in the table: all, and those that are the best of their network. */

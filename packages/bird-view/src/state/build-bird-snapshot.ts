@@ -1,7 +1,7 @@
 import type { PeerSnapshot, RouteSnapshot } from "@caracal/bgp";
 import { IpAddress, type IpFamily, type Ipv4, Prefix } from "@caracal/net";
 import { RouteProtocol, RouteTable } from "@caracal/netlink";
-import type { BirdRoute, BirdSnapshot } from "../bird-view/bird-snapshot.ts";
+import type { BirdRoute, BirdSnapshot } from "../bird-snapshot.ts";
 import { bgpRoutes } from "./bgp-routes.ts";
 import type { FirstSeen } from "./first-seen.ts";
 import { connectedSubnets, type KernelView } from "./kernel-view.ts";

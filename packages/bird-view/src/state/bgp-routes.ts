@@ -1,6 +1,6 @@
 import { Origin, type PathAttributes, type RouteSnapshot } from "@caracal/bgp";
 import type { IpFamily } from "@caracal/net";
-import type { BirdBgpAttributes, BirdRoute, BirdVia } from "../bird-view/bird-snapshot.ts";
+import type { BirdBgpAttributes, BirdRoute, BirdVia } from "../bird-snapshot.ts";
 import { Preference } from "./local-routes.ts";
 import { type NextHopPath, type NextHopPaths, unresolvable } from "./next-hop-paths.ts";
 

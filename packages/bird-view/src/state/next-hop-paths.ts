@@ -1,5 +1,5 @@
 import { type IpAddress, type Ipv6, PrefixTable } from "@caracal/net";
-import type { BirdRoute, BirdVia } from "../bird-view/bird-snapshot.ts";
+import type { BirdRoute, BirdVia } from "../bird-snapshot.ts";
 import type { ConnectedSubnet } from "./kernel-view.ts";
 
 /** Where routes with a certain next hop lead, and BIRD's interior cost of it. */

@@ -11,7 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { promisify } from "node:util";
-import { route, sample } from "../../test/bird-snapshot-sample.ts";
+import { route, sample } from "../test/bird-snapshot-sample.ts";
 import { birdCommandLimitBytes, birdQueueLimit, BirdSocket } from "./bird-socket.ts";
 
 const birdc = "/usr/sbin/birdc";

@@ -7,7 +7,7 @@ import {
   RouteTable,
   RouteType,
 } from "@caracal/netlink";
-import type { BirdRoute, BirdVia } from "../bird-view/bird-snapshot.ts";
+import type { BirdRoute, BirdVia } from "../bird-snapshot.ts";
 import type { FirstSeen } from "./first-seen.ts";
 import { connectedSubnets, interfaceNames, isRoutable, type KernelView } from "./kernel-view.ts";
 

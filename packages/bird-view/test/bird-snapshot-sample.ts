@@ -6,7 +6,7 @@ import type {
   BirdRoute,
   BirdSnapshot,
   BirdVia,
-} from "../src/bird-view/bird-snapshot.ts";
+} from "../src/bird-snapshot.ts";
 
 /** A moment of one day, local time, as BIRD shows it. */
 export function at(clock: string): number {
