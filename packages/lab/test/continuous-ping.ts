@@ -1,0 +1,65 @@
+/** Pings that run while a test does harm: every pair of pods, many a second, and which echoes never came. */
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { spawnInNamespace } from "@caracal/linux";
+import type { LabDirectory } from "../src/index.ts";
+
+const INTERVAL_SECONDS = "0.02";
+
+/** One `ping` that runs until it is told to stop. */
+export class ContinuousPing {
+  readonly title: string;
+  readonly #child: ChildProcess;
+  readonly #answered = new Set<number>();
+  #rest = "";
+  #summary = "";
+
+  constructor(lab: LabDirectory, from: string, address: string) {
+    this.title = `${from} to ${address}`;
+    const args = ["-n", "-i", INTERVAL_SECONDS, "-W", "5", address];
+    this.#child = spawnInNamespace(lab.namespacePath(from), "ping", args, {
+      env: { ...process.env, LC_ALL: "C" },
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    this.#child.stdout?.setEncoding("utf8");
+    this.#child.stdout?.on("data", (chunk: string) => this.#read(chunk));
+  }
+
+  /** Echoes that came back so far. */
+  get answeredCount(): number {
+    return this.#answered.size;
+  }
+
+  /** Ends it; gives what was lost. The last echo may still have been on its way. */
+  async stop(): Promise<{ readonly sent: number; readonly lost: readonly number[] }> {
+    const closed = once(this.#child, "close");
+    this.#child.kill("SIGINT");
+    await closed;
+    const sent = Number(/^([0-9]+) packets transmitted/m.exec(this.#summary)?.[1] ?? 0);
+    const lost = [];
+    for (let sequence = 1; sequence < sent; sequence += 1) {
+      if (!this.#answered.has(sequence)) lost.push(sequence);
+    }
+    return { sent, lost };
+  }
+
+  #read(chunk: string): void {
+    const lines = `${this.#rest}${chunk}`.split("\n");
+    this.#rest = lines.pop() ?? "";
+    for (const line of lines) {
+      const sequence = /bytes from .* icmp_seq=([0-9]+)/.exec(line)?.[1];
+      if (sequence === undefined) this.#summary += `${line}\n`;
+      else this.#answered.add(Number(sequence));
+    }
+  }
+}
+
+/** Pings from one pod of each node to one pod of every other. */
+export function pingAcrossNodes(lab: LabDirectory): readonly ContinuousPing[] {
+  const pods = lab.nodes().flatMap((node) => lab.pods().find((pod) => pod.node === node.name) ?? []);
+  return pods.flatMap((from) =>
+    pods
+      .filter((to) => to.name !== from.name)
+      .map((to) => new ContinuousPing(lab, from.name, to.addresses[0] ?? "")),
+  );
+}
