@@ -23,7 +23,7 @@ export {
   type IpamOptions,
 } from "./ipam.ts";
 export { IpamError, type IpamErrorCode } from "./ipam-error.ts";
-export { defaultMaxBlocks, type IpamSettings, readSettings } from "./ipam-settings.ts";
+export { defaultMaxBlocks, type IpamSettings, readSettings, type SettingsSource } from "./ipam-settings.ts";
 export { type Pool, type PoolUse, toPool } from "./pool.ts";
 export type { AddressRelease, AddressReleaseResult } from "./release.ts";
 export { Reservations } from "./reservation.ts";

@@ -1,4 +1,4 @@
-import { keys, type Store } from "@caracal/datastore";
+import { type Entry, keys } from "@caracal/datastore";
 import {
   defaultIpamConfig,
   type IpamConfig,
@@ -27,8 +27,15 @@ export interface IpamSettings {
 /** How many blocks a node may own where the configuration says 0. */
 export const defaultMaxBlocks = 20;
 
-/** Reads the settings for `node` from the store. A daemon that watches the store can give what it has instead. */
-export async function readSettings(store: Store, node: string): Promise<IpamSettings> {
+/** What settings are read from: a store, or what a daemon that watches one has of it. */
+export interface SettingsSource {
+  get(key: string): Promise<Entry | undefined>;
+  /** Ordered by key. */
+  list(prefix: string): Promise<{ readonly entries: readonly Entry[] }>;
+}
+
+/** Reads the settings for `node`. */
+export async function readSettings(store: SettingsSource, node: string): Promise<IpamSettings> {
   const [pools, reservations, config, nodeEntry] = await Promise.all([
     store.list(keys.resources(ipPoolKind.plural)),
     store.list(keys.resources(ipReservationKind.plural)),

@@ -14,6 +14,7 @@ import type { NodeConfig } from "./config.ts";
 import { AnnouncingPodKernel } from "./endpoints/announcing-pod-kernel.ts";
 import { CniService } from "./endpoints/cni-service.ts";
 import { NodePodIpam } from "./endpoints/node-pod-ipam.ts";
+import { WatchedIpamSettings } from "./endpoints/watched-ipam-settings.ts";
 import { nodeStatus } from "./node-status.ts";
 import { Health } from "./observe/health.ts";
 import { HealthWatch } from "./observe/health-watch.ts";
@@ -195,11 +196,19 @@ export class NodeDaemon {
     const { config, node, store } = this.#options;
     const remover = this.#stack.use(new LinkRemover());
     const podKernel = this.#stack.use(new LinuxPodKernel((name) => remover.remove(name)));
-    const ipam = new Ipam({ store, node, now: () => Nanos.of(BigInt(Date.now()) * 1_000_000n) });
+    const settings = new WatchedIpamSettings(store, node);
+    const running = settings.run(this.#fault.signal).catch((error: unknown) => this.#fault.abort(error));
+    this.#stack.defer(() => running);
+    const ipam = new Ipam({
+      store,
+      node,
+      now: () => Nanos.of(BigInt(Date.now()) * 1_000_000n),
+      settings: () => settings.get(),
+    });
     const engine = new CniEngine({
       node,
       store,
-      ipam: new NodePodIpam(ipam, node),
+      ipam: new NodePodIpam(ipam, node, settings),
       kernel: new AnnouncingPodKernel(podKernel, routing),
       hooks: {
         blocksClaimed: (blocks) => routing.blocksClaimed(blocks),

@@ -55,7 +55,7 @@ export class FakeIpam implements PodIpam {
 }
 
 interface Pair {
-  readonly pod: PodInterface;
+  pod: PodInterface;
   readonly mac: string;
   configured: boolean;
   routed: boolean;
@@ -75,7 +75,7 @@ export class FakeKernel implements PodKernel {
     const isTaken = [...this.pairs.values()].some(
       (pair) => pair.pod.netns === pod.netns && pair.pod.ifname === pod.ifname,
     );
-    if (isTaken) return false;
+    if (isTaken || this.pairs.has(pod.hostName)) return false;
     this.#made += 1;
     const mac = `02:00:00:00:00:${this.#made.toString(16).padStart(2, "0")}`;
     this.pairs.set(pod.hostName, { pod, mac, configured: false, routed: false });
@@ -84,7 +84,7 @@ export class FakeKernel implements PodKernel {
 
   configurePair(pod: PodInterface): { readonly mac: string; readonly mtu: number } {
     const pair = this.#pair(pod.hostName);
-    pair.configured = true;
+    Object.assign(pair, { pod, configured: true });
     return { mac: pair.mac, mtu: pod.mtu ?? 1500 };
   }
 

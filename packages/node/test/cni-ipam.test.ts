@@ -68,6 +68,15 @@ describe("NodePodIpam", () => {
     assert.equal(both.kind === "assigned" && both.addresses.map(IpAddress.family).join(), "4,6");
   });
 
+  it("refused, takes back what it took, and leaves what an earlier call was given", async () => {
+    const { ipam, port } = await newPort({ pool4: v4 });
+    const earlier = await port.assign(request);
+    assert.ok(earlier.kind === "assigned");
+    assert.equal((await port.assign({ ...request, families: [4, 6] })).kind, "refused");
+    assert.deepEqual(await port.addressesOf("net.c1"), earlier.addresses);
+    assert.deepEqual(await ipam.check(), []);
+  });
+
   it("gives the address asked for, once", async () => {
     const { port } = await newPort({ pool4: v4 });
     const address = IpAddress.parse("10.244.3.7");

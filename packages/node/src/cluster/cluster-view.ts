@@ -31,6 +31,8 @@ export interface ClusterViewOptions {
   readonly onChange: () => void;
   /** A part fell out of step with the datastore, or is back. */
   readonly onStatus: (status: SyncStatus, part: string) => void;
+  /** Waits between attempts to reach the datastore; with the machine's clock unless told. */
+  readonly sleep?: (ms: number, signal: Cancellation) => Promise<void>;
 }
 
 /**
@@ -135,7 +137,7 @@ export class ClusterView {
     return new Syncer({
       store: this.#options.store,
       prefix,
-      sleep: pause,
+      sleep: this.#options.sleep ?? pause,
       onChanges: (changes) => {
         if (apply(changes)) this.#options.onChange();
       },
@@ -219,7 +221,8 @@ function readAffinity(key: string, value: string): BlockAffinity | undefined {
   return { node: parsed.owner.name, block: parsed.cidr, state: record.value.state };
 }
 
-async function pause(ms: number, signal: Cancellation): Promise<void> {
+/** Waits, or returns early when the signal aborts: what a syncer sleeps by. */
+export async function pause(ms: number, signal: Cancellation): Promise<void> {
   if (signal.aborted) return;
   const stop = new AbortController();
   const abort = (): void => stop.abort();

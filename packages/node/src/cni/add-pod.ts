@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { IpAddress, type IpFamily, Prefix } from "@caracal/net";
 import { handleOf } from "./attachment.ts";
 import { CniCode, CniError } from "./cni-error.ts";
@@ -13,13 +14,23 @@ import {
 } from "./operation.ts";
 import type { EndpointNotice, PodInterface } from "./ports.ts";
 
+/** What the datastore knows before an ADD. */
+interface Known {
+  readonly stored: StoredEndpoint | undefined;
+  /** Addresses that the call's handle holds. */
+  readonly held: readonly IpAddress[];
+}
+
 /** What an ADD has found and done so far. */
 interface Draft {
+  known: Promise<Known>;
   stored: StoredEndpoint | undefined;
   addresses: readonly IpAddress[];
   routes: readonly Prefix[];
   mac: string;
   mtu: number;
+  /** This call has made the pair. */
+  created: boolean;
   /** The pair is there and as it should be: a repeated ADD. */
   complete: boolean;
   /** Resolves when new blocks are announced; runs beside the steps in the kernel. */
@@ -34,11 +45,13 @@ const defaultRoutes: Readonly<Record<IpFamily, Prefix>> = {
 };
 
 /**
- * The order is such that a kill between any two steps leaves only what DEL finds by the call's own names: the address by
+ * What takes time is the datastore, so the pair is made while it is asked. The order is such that a kill between any two steps leaves only what DEL finds by the call's own names: the address by
  * its handle, the pair by its host end (routes go with it), the endpoint by its name.
  */
 export const addSteps: readonly Step<Draft>[] = [
-  { name: "look up what is known", run: lookUp },
+  { name: "ask what is known", run: askWhatIsKnown },
+  { name: "create the pair meanwhile", run: createPairMeanwhile },
+  { name: "look at what is known", run: lookAtKnown },
   { name: "replace the pod's former container", run: replaceFormer },
   { name: "assign addresses", run: assignAddresses },
   { name: "look at the pair", run: lookAtPair },
@@ -56,11 +69,13 @@ export async function addPod(services: CniServices, operation: Operation): Promi
     throw new CniError(CniCode.invalidEnvironment, "CNI_NETNS leads to no network namespace", details);
   }
   const draft: Draft = {
+    known: Promise.resolve({ stored: undefined, held: [] }),
     stored: undefined,
     addresses: [],
     routes: [],
     mac: "",
     mtu: 0,
+    created: false,
     complete: false,
     announced: Promise.resolve(),
     undo: [],
@@ -74,12 +89,33 @@ export async function addPod(services: CniServices, operation: Operation): Promi
   return appendResult(operation.config.previous ?? emptyResult, resultOf(operation, draft));
 }
 
-async function lookUp(services: CniServices, operation: Operation, draft: Draft): Promise<void> {
+async function askWhatIsKnown(services: CniServices, operation: Operation, draft: Draft): Promise<void> {
   const { attachment, config } = operation;
-  const [stored, held] = await Promise.all([
+  const isOwn = config.ipam.type === ownIpam;
+  draft.known = Promise.all([
     services.records.find(attachment),
-    config.ipam.type === ownIpam ? services.ipam.addressesOf(attachment.handle) : [],
-  ]);
+    isOwn ? services.ipam.addressesOf(attachment.handle) : [],
+  ]).then(([stored, held]) => ({ stored, held }));
+  // It is awaited by the step after the next; until then a failure must not count as unhandled.
+  draft.known.catch(() => undefined);
+  // The kernel's work holds up the thread: the questions must have left before.
+  await setImmediate();
+}
+
+/** Only where nothing is in the way, and the addresses' families are known: everything else waits until it is clear what there is. */
+function createPairMeanwhile(services: CniServices, operation: Operation, draft: Draft): void {
+  if (operation.config.ipam.type === ownIpam) tryCreatePair(services, operation, draft);
+}
+
+function tryCreatePair(services: CniServices, operation: Operation, draft: Draft): void {
+  const { hostName } = operation.attachment;
+  draft.created = services.kernel.createPair(podInterface(services, operation, draft));
+  if (draft.created) draft.undo.push(() => services.kernel.removePair(hostName));
+}
+
+async function lookAtKnown(_services: CniServices, operation: Operation, draft: Draft): Promise<void> {
+  const { attachment, config } = operation;
+  const { stored, held } = await draft.known;
   draft.stored = stored;
   const spec = stored?.endpoint?.spec;
   const known = spec?.containerID === attachment.containerId ? (spec.ipNetworks ?? []) : [];
@@ -92,7 +128,7 @@ async function replaceFormer(services: CniServices, operation: Operation, draft:
   const { attachment, config } = operation;
   const former = draft.stored?.endpoint?.spec.containerID;
   if (draft.stored === undefined || former === undefined || former === attachment.containerId) return;
-  await services.kernel.removePair(attachment.hostName);
+  if (!draft.created) await services.kernel.removePair(attachment.hostName);
   if (config.ipam.type === ownIpam) await services.ipam.release(handleOf(config.name, former));
   await services.records.remove(draft.stored);
   draft.stored = undefined;
@@ -121,13 +157,19 @@ async function assignOwn(services: CniServices, operation: Operation, draft: Dra
   });
   if (outcome.kind === "refused") throw new CniError(CniCode.noAddress, outcome.reason);
   // What an earlier call was given may be in use: then only DEL takes it back.
-  if (held.size === 0) draft.undo.push(() => services.ipam.release(attachment.handle));
+  if (held.size === 0) draft.undo.push(() => giveBack(services, operation, draft));
   draft.addresses = [...draft.addresses, ...outcome.addresses].toSorted(IpAddress.compare);
   if (outcome.claimed.length > 0) {
     draft.announced = services.hooks.blocksClaimed(outcome.claimed);
     // It is awaited by the last step; until then a failure must not count as unhandled.
     draft.announced.catch(() => undefined);
   }
+}
+
+/** Only when the kernel has let go of them: the next pod may get them at once. */
+async function giveBack(services: CniServices, { attachment }: Operation, { created }: Draft): Promise<void> {
+  if (created) await services.kernel.removePair(attachment.hostName);
+  await services.ipam.release(attachment.handle);
 }
 
 async function assignDelegated(services: CniServices, operation: Operation, draft: Draft): Promise<void> {
@@ -150,6 +192,7 @@ async function assignDelegated(services: CniServices, operation: Operation, draf
 }
 
 function lookAtPair(services: CniServices, operation: Operation, draft: Draft): void {
+  if (draft.created) return;
   // The node's own MTU may have changed since: then new pods get it, and this one keeps what it has.
   const pod = { ...podInterface(services, operation, draft), mtu: operation.config.mtu };
   const state = services.kernel.inspect(pod);
@@ -158,16 +201,13 @@ function lookAtPair(services: CniServices, operation: Operation, draft: Draft): 
 }
 
 async function createPair(services: CniServices, operation: Operation, draft: Draft): Promise<void> {
-  if (draft.complete) return;
-  const { attachment } = operation;
+  if (draft.complete || draft.created) return;
   // Left by an ADD that was killed, by a former container, or incomplete: it is made anew.
-  await services.kernel.removePair(attachment.hostName);
-  const created = services.kernel.createPair(podInterface(services, operation, draft));
-  if (!created) {
-    const message = `the container has an interface ${attachment.ifname} already, and it is not this network's`;
-    throw new CniError(CniCode.interfaceExists, message);
-  }
-  draft.undo.push(() => services.kernel.removePair(attachment.hostName));
+  await services.kernel.removePair(operation.attachment.hostName);
+  tryCreatePair(services, operation, draft);
+  if (draft.created) return;
+  const message = `the container has an interface ${operation.attachment.ifname} already, and it is not this network's`;
+  throw new CniError(CniCode.interfaceExists, message);
 }
 
 function configurePair(services: CniServices, operation: Operation, draft: Draft): void {
@@ -221,7 +261,9 @@ export function podInterface(
   }
   const { hostName, netns, ifname } = attachment;
   const { addresses, routes } = wanted;
-  return { hostName, netns, ifname, addresses, routes, mtu, forwarding: config.allowsIpForwarding };
+  const families = new Set(addresses.map(IpAddress.family));
+  if (config.ipam.type === ownIpam) for (const family of config.ipam.families) families.add(family);
+  return { hostName, netns, ifname, families, addresses, routes, mtu, forwarding: config.allowsIpForwarding };
 }
 
 /** The routes that a pod of these addresses has unless its IPAM plugin said otherwise. */

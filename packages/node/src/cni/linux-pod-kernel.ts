@@ -65,22 +65,22 @@ export class LinuxPodKernel implements PodKernel, Disposable {
         { name: pod.hostName, mac: hostMac, ...mtu },
         { name: pod.ifname, namespace: pod.netns, ...mtu },
       );
-      return true;
     } catch (error) {
-      // The host's name was free when this was called, so it is the pod's that is taken.
       if (error instanceof KernelError && error.errno === "EEXIST") return false;
       throw error;
     }
+    try {
+      this.#setUp(pod);
+    } catch (error) {
+      // It takes the kernel its time, but nobody else knows of the pair.
+      bestEffort(() => this.#host.deleteLink(pod.hostName));
+      throw error;
+    }
+    return true;
   }
 
   configurePair(pod: PodInterface): { readonly mac: string; readonly mtu: number } {
-    const families = new Set(pod.addresses.map(IpAddress.family));
-    withNamespace(this.#node, () => setHostSettings(pod.hostName, families));
-    this.#host.setLink(pod.hostName, { up: true });
-    using inside = Namespace.open(pod.netns);
-    withNamespace(inside, () => setPodSettings(pod, families));
-    using podSide = Rtnetlink.open(inside);
-    podSide.setLink(pod.ifname, { up: true });
+    using podSide = Rtnetlink.open(pod.netns);
     const link = podSide.link(pod.ifname);
     if (link?.mac === undefined) throw new KernelError("link.get", "ENODEV", `${pod.ifname} is gone`);
     for (const address of pod.addresses) {
@@ -150,6 +150,15 @@ export class LinuxPodKernel implements PodKernel, Disposable {
     this.close();
   }
 
+  #setUp(pod: PodInterface): void {
+    withNamespace(this.#node, () => setHostSettings(pod));
+    this.#host.setLink(pod.hostName, { up: true });
+    using inside = Namespace.open(pod.netns);
+    withNamespace(inside, () => setPodSettings(pod));
+    using podSide = Rtnetlink.open(inside);
+    podSide.setLink(pod.ifname, { up: true });
+  }
+
   /** Takes the place of a route learned from elsewhere, but not of another pod's. */
   #addHostRoute(route: Route, hostIndex: number): void {
     try {
@@ -190,7 +199,7 @@ export class LinuxPodKernel implements PodKernel, Disposable {
 }
 
 /** Proxy ARP and NDP without delay, forwarding, no router advertisements; addresses usable without waiting for DAD. */
-function setHostSettings(name: string, families: ReadonlySet<4 | 6>): void {
+function setHostSettings({ hostName: name, families }: PodInterface): void {
   if (families.has(4)) {
     writeSysctl(`net/ipv4/conf/${name}/route_localnet`, 1);
     writeSysctl(`net/ipv4/neigh/${name}/proxy_delay`, 0);
@@ -207,7 +216,8 @@ function setHostSettings(name: string, families: ReadonlySet<4 | 6>): void {
   bestEffort(() => writeSysctl(`net/ipv6/conf/${name}/accept_ra`, 0));
 }
 
-function setPodSettings(pod: PodInterface, families: ReadonlySet<4 | 6>): void {
+function setPodSettings(pod: PodInterface): void {
+  const { families } = pod;
   const forwarding = pod.forwarding ? 1 : 0;
   if (families.has(4)) writeSysctl("net/ipv4/ip_forward", forwarding);
   if (!families.has(6)) return;

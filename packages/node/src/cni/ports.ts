@@ -41,6 +41,8 @@ export interface PodInterface {
   readonly netns: string;
   /** Pod end, such as `eth0`. */
   readonly ifname: string;
+  /** Of the addresses that it has or will have. */
+  readonly families: ReadonlySet<IpFamily>;
   readonly addresses: readonly IpAddress[];
   /** Networks that the pod reaches through the host. */
   readonly routes: readonly Prefix[];
@@ -64,9 +66,9 @@ export interface PodInterfaceState {
 export interface PodKernel {
   /** Whether the path leads to a network namespace. */
   hasNamespace(netns: string): boolean;
-  /** Makes the pair; false when the pod has an interface of that name already. */
+  /** Makes the pair, with settings and link state: all that needs no address. False when one of its names is taken already. */
   createPair(pod: PodInterface): boolean;
-  /** Settings and link state of the host end, addresses and routes of the pod's. Gives the pod's MAC and MTU. */
+  /** Addresses and routes of the pod's end. Gives its MAC and MTU. */
   configurePair(pod: PodInterface): { readonly mac: string; readonly mtu: number };
   /** The host's routes and neighbour entries for the pod's addresses. */
   addHostRoutes(pod: PodInterface): void;

@@ -2,14 +2,23 @@ import type { IpAddress, IpFamily, Prefix } from "@caracal/net";
 import type { Ipam } from "@caracal/ipam";
 import type { AddressOutcome, AddressRequest, PodIpam } from "../cni/ports.ts";
 
+/** Settings that may be a little late, and are newer when they are doubted. */
+export interface DoubtableSettings {
+  /** The next time they are asked for, they are not late. */
+  doubt(): void;
+}
+
 /** The node's IPAM as CNI asks for it: all families of a pod or none, and all found again by the handle. */
 export class NodePodIpam implements PodIpam {
   readonly #ipam: Ipam;
   readonly #node: string;
+  readonly #settings: DoubtableSettings | undefined;
 
-  constructor(ipam: Ipam, node: string) {
+  /** `settings` are those of `ipam`, if they may be late: a pool that has just been made refuses nobody. */
+  constructor(ipam: Ipam, node: string, settings?: DoubtableSettings) {
     this.#ipam = ipam;
     this.#node = node;
+    this.#settings = settings;
   }
 
   addressesOf(handle: string): Promise<readonly IpAddress[]> {
@@ -17,19 +26,10 @@ export class NodePodIpam implements PodIpam {
   }
 
   async assign(request: AddressRequest): Promise<AddressOutcome> {
-    if (request.address !== undefined) return this.#assignOne(request, request.address);
-    const outcomes = await Promise.all(request.families.map((family) => this.#assignFamily(request, family)));
-    const refusals = outcomes.filter((outcome) => outcome.kind === "refused");
-    if (refusals.length > 0) {
-      await this.#ipam.releaseHandle(request.handle);
-      return { kind: "refused", reason: refusals.map(({ reason }) => reason).join("; ") };
-    }
-    const assigned = outcomes.filter((outcome) => outcome.kind === "assigned");
-    return {
-      kind: "assigned",
-      addresses: assigned.flatMap(({ addresses }) => addresses),
-      claimed: assigned.flatMap(({ claimed }) => claimed),
-    };
+    const first = await this.#assignAll(request);
+    if (first.kind === "assigned" || this.#settings === undefined) return first;
+    this.#settings.doubt();
+    return this.#assignAll(request);
   }
 
   async release(handle: string): Promise<void> {
@@ -40,6 +40,21 @@ export class NodePodIpam implements PodIpam {
     const handles = await this.#ipam.handlesOf(prefix);
     const own = await Promise.all(handles.map((handle) => this.#isOurs(handle)));
     return handles.filter((_handle, index) => own[index] === true);
+  }
+
+  async #assignAll(request: AddressRequest): Promise<AddressOutcome> {
+    if (request.address !== undefined) return this.#assignOne(request, request.address);
+    const outcomes = await Promise.all(request.families.map((family) => this.#assignFamily(request, family)));
+    const assigned = outcomes.filter((outcome) => outcome.kind === "assigned");
+    const addresses = assigned.flatMap((outcome) => outcome.addresses);
+    const refusals = outcomes.filter((outcome) => outcome.kind === "refused");
+    if (refusals.length > 0) {
+      // The handle may hold an earlier call's addresses too, and those may be in use.
+      const { handle } = request;
+      await Promise.all(addresses.map((address) => this.#ipam.release({ address, handle })));
+      return { kind: "refused", reason: refusals.map(({ reason }) => reason).join("; ") };
+    }
+    return { kind: "assigned", addresses, claimed: assigned.flatMap(({ claimed }) => claimed) };
   }
 
   async #assignFamily(request: AddressRequest, family: IpFamily): Promise<AddressOutcome> {
