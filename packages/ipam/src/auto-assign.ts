@@ -6,8 +6,8 @@ import { addressAt, assignFree, endCooldown, hasFreeAddress, type Want } from ".
 import { BlockCatalogue } from "./block-catalogue.ts";
 import { contention } from "./ipam-error.ts";
 import type { IpamRecords } from "./ipam-records.ts";
-import { defaultMaxBlocks, type IpamSettings } from "./ipam-settings.ts";
-import { type Pool, type PoolSelection, type PoolUse, selectPools, selectsNode } from "./pool.ts";
+import { defaultMaxBlocks, type IpamSettings, isUnwantedBlock } from "./ipam-settings.ts";
+import { type Pool, type PoolSelection, type PoolUse, selectPools } from "./pool.ts";
 import { isReclaimable, reclaimBlock } from "./reclaim.ts";
 import type { Stored } from "./record-shelf.ts";
 import { countHandles, writeAllocation } from "./write-allocation.ts";
@@ -57,6 +57,7 @@ export async function autoAssign(
   const selection = select(settings, request);
   if (selection.kind === "refused") return selection;
   const assignment = new Assignment(records, settings, request, selection.pools);
+  await assignment.fromHint();
   await assignment.fromOwnBlocks();
   await assignment.fromNewBlocks();
   await assignment.borrow();
@@ -132,13 +133,18 @@ class Assignment {
     };
   }
 
+  /** From the block that was of use last, as it was then: if that is still so, nothing needs to be read. */
+  async fromHint(): Promise<void> {
+    const cidr = this.#request.hint;
+    if (cidr === undefined || !this.#pools.some((pool) => Prefix.covers(pool.cidr, cidr))) return;
+    const block = await this.#records.blocks.recall(keys.block(cidr));
+    if (block !== undefined) await this.#fill({ cidr, block }, true);
+  }
+
   async fromOwnBlocks(): Promise<void> {
+    if (!this.#isOpen()) return;
     await this.#readOwn();
-    // Most often the first one suffices; else all others are read at once.
-    for (const some of [this.#own.slice(0, 1), this.#own.slice(1)]) {
-      if (!this.#isOpen()) return;
-      for (const found of await this.#secure(some)) await this.#fill(found, true);
-    }
+    for (const found of await this.#secure(this.#own)) await this.#fill(found, true);
   }
 
   /** Whether an own block has a free address. */
@@ -221,9 +227,9 @@ class Assignment {
     return { cidr, block };
   }
 
-  /** The owner's blocks inside the pools, the hinted one first. Empty ones of pools that no longer want the node go. */
+  /** The owner's blocks inside the pools. Empty ones of pools that no longer want the node go. */
   async #readOwn(): Promise<void> {
-    const { owner, family, hint } = this.#request;
+    const { owner, family } = this.#request;
     const own: OwnBlock[] = [];
     const entries = await this.#records.affinities.entries(keys.affinities(owner, family));
     this.#ownCount = entries.length;
@@ -233,20 +239,12 @@ class Assignment {
       if (key?.kind !== "affinity" || affinity === undefined) continue;
       if (this.#pools.some(({ cidr }) => Prefix.covers(cidr, key.cidr))) {
         own.push({ cidr: key.cidr, affinity });
-      } else if (this.#isUnwanted(key.cidr)) {
+      } else if (isUnwantedBlock(this.#settings, key.cidr)) {
         const outcome = await releaseAffinity(this.#records, owner, key.cidr, { onlyEmpty: true });
         if (outcome === "released") this.#ownCount -= 1;
       }
     }
-    const isHint = ({ cidr }: OwnBlock): boolean => hint !== undefined && Prefix.equals(cidr, hint);
-    this.#own = [...own.filter(isHint), ...own.filter((one) => !isHint(one))];
-  }
-
-  /** Whether a block's pool has stopped selecting this node. */
-  #isUnwanted(cidr: Prefix): boolean {
-    const { pools, nodeLabels } = this.#settings;
-    const pool = pools.find((one) => Prefix.covers(one.cidr, cidr));
-    return pool !== undefined && !selectsNode(pool, nodeLabels);
+    this.#own = own;
   }
 
   /** Those of the blocks that are really the owner's, their affinities repaired. */

@@ -1,4 +1,5 @@
 import { type Entry, keys } from "@caracal/datastore";
+import { Prefix } from "@caracal/net";
 import {
   defaultIpamConfig,
   type IpamConfig,
@@ -11,7 +12,7 @@ import {
   parseJson,
 } from "@caracal/resources";
 import { IpamError } from "./ipam-error.ts";
-import { type Pool, toPool } from "./pool.ts";
+import { type Pool, selectsNode, toPool } from "./pool.ts";
 import { Reservations } from "./reservation.ts";
 
 /** What IPAM must know besides its own records. */
@@ -54,6 +55,12 @@ export async function readSettings(store: SettingsSource, node: string): Promise
     nodeLabels:
       nodeEntry === undefined ? {} : (readResource(nodeKind, nodeEntry.value)?.metadata.labels ?? {}),
   };
+}
+
+/** Whether a block's pool has stopped selecting this node: then the block goes as soon as it is empty. */
+export function isUnwantedBlock({ pools, nodeLabels }: IpamSettings, block: Prefix): boolean {
+  const pool = pools.find(({ cidr }) => Prefix.covers(cidr, block));
+  return pool !== undefined && !selectsNode(pool, nodeLabels);
 }
 
 /** A stored resource that cannot be read is passed over, as Calico does in lists. */

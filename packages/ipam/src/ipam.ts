@@ -15,6 +15,7 @@ import {
   type AddressRelease,
   type AddressReleaseResult,
   releaseAddresses,
+  type ReleaseContext,
   releaseHandles,
 } from "./release.ts";
 import type { Nanos } from "./timestamp.ts";
@@ -103,7 +104,7 @@ export class Ipam {
     this.#assigning = this.#lane.kind((requests) => this.#assignAll(requests));
     this.#assigningOne = this.#lane.kind((requests) => this.#assignAddresses(requests));
     this.#releasing = this.#lane.kind(async (releases) =>
-      releaseAddresses(this.#records, await this.#settings(), releases),
+      releaseAddresses(await this.#releaseContext(), releases),
     );
     this.#releasingHandles = this.#lane.kind((handles) => this.#releaseHandles(handles));
   }
@@ -284,8 +285,12 @@ export class Ipam {
   }
 
   async #releaseHandles(handles: readonly string[]): Promise<readonly (readonly IpAddress[])[]> {
-    const released = await releaseHandles(this.#records, await this.#settings(), handles);
+    const released = await releaseHandles(await this.#releaseContext(), handles);
     return handles.map((handle) => released.get(handle) ?? []);
+  }
+
+  async #releaseContext(): Promise<ReleaseContext> {
+    return { records: this.#records, settings: await this.#settings(), owner: this.#node };
   }
 
   /** With those that name the owner though its affinity record was lost. */

@@ -14,14 +14,14 @@ export type ShelfOutcome<T> =
   | { readonly kind: "ok"; readonly stored: Stored<T> }
   | { readonly kind: "stale"; readonly current: Stored<T> | undefined };
 
-/** How many records are kept parsed; the same text of the same key always gives the same record. */
-const maxRemembered = 512;
+/** How many records are remembered as they were last seen. */
+const maxRemembered = 1024;
 
 /** One kind of record in the store: JSON outside, checked values inside. */
 export class RecordShelf<T> {
   readonly #store: Store;
   readonly #codec: RecordCodec<T>;
-  readonly #remembered = new Map<string, { readonly value: string; readonly record: T }>();
+  readonly #remembered = new Map<string, { readonly value: string; readonly stored: Stored<T> }>();
 
   constructor(store: Store, codec: RecordCodec<T>) {
     this.#store = store;
@@ -30,7 +30,15 @@ export class RecordShelf<T> {
 
   async get(key: string): Promise<Stored<T> | undefined> {
     const entry = await this.#store.get(key);
-    return entry === undefined ? undefined : this.#read(entry);
+    return entry === undefined ? this.#forget(key) : this.#read(entry);
+  }
+
+  /**
+   * The record as it was last seen here, which saves a round trip, or as `get` gives it. Only for what is then written at
+   * the record's revision: if it has changed since, that write fails and tells what is there now.
+   */
+  async recall(key: string): Promise<Stored<T> | undefined> {
+    return this.#remembered.get(key)?.stored ?? this.get(key);
   }
 
   /** Entries under a prefix, not parsed yet. */
@@ -48,27 +56,28 @@ export class RecordShelf<T> {
   }
 
   async create(key: string, record: T): Promise<ShelfOutcome<T>> {
-    return this.#outcome(record, await this.#store.create(key, this.#codec.serialise(record)));
+    return this.#outcome(key, record, await this.#store.create(key, this.#codec.serialise(record)));
   }
 
   async update(stored: Stored<T>, record: T): Promise<ShelfOutcome<T>> {
     const value = this.#codec.serialise(record);
-    return this.#outcome(record, await this.#store.update(stored.key, value, stored.revision));
+    return this.#outcome(stored.key, record, await this.#store.update(stored.key, value, stored.revision));
   }
 
   /** "ok" carries what was deleted. */
   async delete(stored: Stored<T>): Promise<ShelfOutcome<T>> {
     const outcome = await this.#store.delete(stored.key, stored.revision);
-    if (outcome.kind === "ok") return { kind: "ok", stored };
-    return { kind: "stale", current: outcome.kind === "missing" ? undefined : this.#read(outcome.current) };
+    if (outcome.kind === "conflict") return { kind: "stale", current: this.#read(outcome.current) };
+    this.#forget(stored.key);
+    return outcome.kind === "ok" ? { kind: "ok", stored } : { kind: "stale", current: undefined };
   }
 
-  #outcome(record: T, outcome: WriteOutcome): ShelfOutcome<T> {
+  #outcome(key: string, record: T, outcome: WriteOutcome): ShelfOutcome<T> {
     switch (outcome.kind) {
       case "ok":
         return { kind: "ok", stored: this.#remember(outcome.entry, record) };
       case "missing":
-        return { kind: "stale", current: undefined };
+        return { kind: "stale", current: this.#forget(key) };
       case "exists":
       case "conflict":
         return { kind: "stale", current: this.#read(outcome.current) };
@@ -77,8 +86,8 @@ export class RecordShelf<T> {
 
   #read(entry: Entry): Stored<T> {
     const known = this.#remembered.get(entry.key);
-    if (known?.value === entry.value)
-      return { key: entry.key, record: known.record, revision: entry.revision };
+    // The same text gives the same record.
+    if (known?.value === entry.value) return this.#remember(entry, known.stored.record);
     const reading = this.#codec.parse(entry.value);
     if (reading.kind === "bad") {
       throw new IpamError("corrupt", `${entry.key} is not readable: ${describeProblems(reading.problems)}`);
@@ -86,13 +95,19 @@ export class RecordShelf<T> {
     return this.#remember(entry, reading.value);
   }
 
-  #remember(entry: Entry, record: T): Stored<T> {
-    this.#remembered.delete(entry.key);
-    this.#remembered.set(entry.key, { value: entry.value, record });
+  #remember({ key, value, revision }: Entry, record: T): Stored<T> {
+    const stored = { key, record, revision };
+    this.#remembered.delete(key);
+    this.#remembered.set(key, { value, stored });
     if (this.#remembered.size > maxRemembered) {
       const [oldest] = this.#remembered.keys();
       if (oldest !== undefined) this.#remembered.delete(oldest);
     }
-    return { key: entry.key, record, revision: entry.revision };
+    return stored;
+  }
+
+  #forget(key: string): undefined {
+    this.#remembered.delete(key);
+    return undefined;
   }
 }

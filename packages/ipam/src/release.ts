@@ -1,6 +1,7 @@
-import { keys } from "@caracal/datastore";
+import { type AffinityOwner, keys } from "@caracal/datastore";
 import { IpAddress, Prefix } from "@caracal/net";
 import type { AllocationBlock, IpamHandle } from "@caracal/resources";
+import { affinityText, releaseAffinity } from "./affinity.ts";
 import {
   addressAt,
   attributeOf,
@@ -14,7 +15,7 @@ import {
 import { cleanHandle, maxSettleAttempts, settleHandle, withCount, writeHandle } from "./handle-count.ts";
 import { contention } from "./ipam-error.ts";
 import type { IpamRecords } from "./ipam-records.ts";
-import type { IpamSettings } from "./ipam-settings.ts";
+import { type IpamSettings, isUnwantedBlock } from "./ipam-settings.ts";
 import { blockOf } from "./pool.ts";
 import type { Stored } from "./record-shelf.ts";
 
@@ -33,15 +34,22 @@ export type AddressReleaseResult =
   /** It is another's by now. */
   | { readonly kind: "conflict"; readonly message: string };
 
+/** What a release works with. */
+export interface ReleaseContext {
+  readonly records: IpamRecords;
+  readonly settings: IpamSettings;
+  /** The node that the settings are for. */
+  readonly owner: AffinityOwner;
+}
+
 /** Gives back addresses one by one; results in the order of `releases`. */
 export async function releaseAddresses(
-  records: IpamRecords,
-  settings: IpamSettings,
+  context: ReleaseContext,
   releases: readonly AddressRelease[],
 ): Promise<readonly AddressReleaseResult[]> {
   const results = new Map<AddressRelease, AddressReleaseResult>();
   const byBlock = new Map<string, { readonly cidr: Prefix; readonly releases: AddressRelease[] }>();
-  const blocks = await locate(records, settings, releases);
+  const blocks = await locate(context, releases);
   for (const release of releases) {
     const cidr = blocks.get(release);
     if (cidr === undefined) continue;
@@ -51,17 +59,14 @@ export async function releaseAddresses(
     byBlock.set(key, group);
   }
   await Promise.all(
-    [...byBlock.values()].map((group) =>
-      releaseInBlock(records, settings, group.cidr, group.releases, results),
-    ),
+    [...byBlock.values()].map((group) => releaseInBlock(context, group.cidr, group.releases, results)),
   );
   return releases.map((release) => results.get(release) ?? { kind: "unallocated" });
 }
 
 /** Blocks of addresses: by the pools, or for addresses without a pool by all blocks that exist. */
 async function locate(
-  records: IpamRecords,
-  { pools }: IpamSettings,
+  { records, settings: { pools } }: ReleaseContext,
   releases: readonly AddressRelease[],
 ): Promise<ReadonlyMap<AddressRelease, Prefix>> {
   const found = new Map<AddressRelease, Prefix>();
@@ -83,12 +88,12 @@ async function locate(
 }
 
 async function releaseInBlock(
-  records: IpamRecords,
-  settings: IpamSettings,
+  context: ReleaseContext,
   cidr: Prefix,
   releases: readonly AddressRelease[],
   results: Map<AddressRelease, AddressReleaseResult>,
 ): Promise<void> {
+  const { records } = context;
   for (let attempt = 0; attempt < records.attempts; attempt += 1) {
     const stored = await records.blocks.get(keys.block(cidr));
     const going = new Set<number>();
@@ -104,8 +109,8 @@ async function releaseInBlock(
     );
     // Before the block is written, as handle-count.ts demands.
     const handles = await readHandles(records, handleIds);
-    const left = freed(records, settings, stored.record, [...going]);
-    if (!(await writeFreed(records, stored, left))) continue;
+    const left = freed(context, stored.record, [...going]);
+    if (!(await writeFreed(context, cidr, stored, left))) continue;
     const counts = countByHandle(left);
     await Promise.all(
       [...handles].map(async ([handle, counted]) => {
@@ -141,17 +146,21 @@ function ordinalIn(cidr: Prefix, address: IpAddress): number {
 
 async function readHandles(
   records: IpamRecords,
-  handles: Iterable<string>,
+  ids: Iterable<string>,
+  mayRecall = false,
 ): Promise<ReadonlyMap<string, Stored<IpamHandle>>> {
+  const { handles } = records;
   const read = await Promise.all(
-    [...handles].map(async (handle) => [handle, await records.handles.get(keys.handle(handle))] as const),
+    [...ids].map(async (id) => {
+      const key = keys.handle(id);
+      return [id, await (mayRecall ? handles.recall(key) : handles.get(key))] as const;
+    }),
   );
   return new Map(read.flatMap(([handle, stored]) => (stored === undefined ? [] : [[handle, stored]])));
 }
 
 function freed(
-  { now }: IpamRecords,
-  { config }: IpamSettings,
+  { records: { now }, settings: { config } }: ReleaseContext,
   block: AllocationBlock,
   ordinals: readonly number[],
 ): AllocationBlock {
@@ -161,15 +170,25 @@ function freed(
   return releaseOrdinals(rested, ordinals, config.ipCooldownSeconds > 0 ? { now: time } : undefined);
 }
 
-/** An empty block that nobody owns goes; any other is written. Says whether that came in time. */
+/**
+ * An empty block that nobody owns goes, and so does one whose pool no longer selects the node; any other is written.
+ * Says whether that came in time.
+ */
 async function writeFreed(
-  { blocks }: IpamRecords,
+  context: ReleaseContext,
+  cidr: Prefix,
   stored: Stored<AllocationBlock>,
   left: AllocationBlock,
 ): Promise<boolean> {
+  const { records, settings, owner } = context;
+  const { blocks } = records;
   const isForNobody = left.affinity === undefined && isEmptyBlock(left);
   const outcome = isForNobody ? await blocks.delete(stored) : await blocks.update(stored, written(left));
-  return outcome.kind === "ok";
+  if (outcome.kind !== "ok") return false;
+  if (left.affinity === affinityText(owner) && isEmptyBlock(left) && isUnwantedBlock(settings, cidr)) {
+    await releaseAffinity(records, owner, cidr, { onlyEmpty: true });
+  }
+  return true;
 }
 
 /**
@@ -177,22 +196,22 @@ async function writeFreed(
  * addresses that were released, by handle; a handle that is unknown has none.
  */
 export async function releaseHandles(
-  records: IpamRecords,
-  settings: IpamSettings,
+  context: ReleaseContext,
   handleIds: readonly string[],
 ): Promise<ReadonlyMap<string, readonly IpAddress[]>> {
+  const { records } = context;
   const wanted = new Set(handleIds.map(cleanHandle));
   const released = new Map<string, IpAddress[]>([...wanted].map((handle) => [handle, []]));
   let open: ReadonlySet<string> = wanted;
   for (let round = 0; round < maxSettleAttempts; round += 1) {
-    const handles = await readHandles(records, open);
+    const handles = await readHandles(records, open, round === 0);
     if (handles.size === 0) return released;
     const byBlock = new Map<string, string[]>();
     for (const [handle, { record }] of handles) {
       for (const cidr of Object.keys(record.block)) byBlock.set(cidr, [...(byBlock.get(cidr) ?? []), handle]);
     }
     await Promise.all(
-      [...byBlock].map(([cidr, holders]) => releaseHolders(records, settings, cidr, holders, released)),
+      [...byBlock].map(([cidr, holders]) => releaseHolders(context, cidr, holders, released)),
     );
     const outcomes = await Promise.all(
       [...handles].map(async ([handle, stored]) => ({
@@ -208,21 +227,22 @@ export async function releaseHandles(
 }
 
 async function releaseHolders(
-  records: IpamRecords,
-  settings: IpamSettings,
+  context: ReleaseContext,
   cidrText: string,
   holders: readonly string[],
   released: Map<string, IpAddress[]>,
 ): Promise<void> {
+  const { records } = context;
   const cidr = Prefix.parse(cidrText);
   if (cidr === undefined) return;
   for (let attempt = 0; attempt < records.attempts; attempt += 1) {
-    const stored = await records.blocks.get(keys.block(cidr));
+    const key = keys.block(cidr);
+    const stored = await (attempt === 0 ? records.blocks.recall(key) : records.blocks.get(key));
     if (stored === undefined) return;
     const held = holders.map((handle) => ordinalsOf(stored.record, handle));
     // Written even when nothing is held: an assignment that is under way must not succeed uncounted.
-    const left = freed(records, settings, stored.record, held.flat());
-    if (!(await writeFreed(records, stored, left))) continue;
+    const left = freed(context, stored.record, held.flat());
+    if (!(await writeFreed(context, cidr, stored, left))) continue;
     for (const [index, ordinals] of held.entries()) {
       const handle = holders[index];
       if (handle === undefined) continue;
