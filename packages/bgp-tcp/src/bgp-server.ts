@@ -13,9 +13,9 @@ import {
   type SpeakerEffect,
   type SpeakerEvent,
   type SpeakerFact,
-  defaultSpeakerTimes,
   everythingReachable,
   peerConfig,
+  speakerDefaults,
 } from "@caracal/bgp";
 import { type IpFamily, type Prefix } from "@caracal/net";
 import { BgpListener, type ListenAddress } from "./bgp-listener.ts";
@@ -60,13 +60,7 @@ export class BgpServer {
     this.#clock = options.clock ?? systemClock;
     this.#listener = new BgpListener((socket) => this.#accept(socket));
     this.#speaker = new Speaker(
-      {
-        routerId: options.routerId,
-        asn: options.asn,
-        restarting: options.restarting ?? false,
-        selectionDeferralMs: options.selectionDeferralMs ?? defaultSpeakerTimes.selectionDeferralMs,
-        staleRoutesMs: options.staleRoutesMs ?? defaultSpeakerTimes.staleRoutesMs,
-      },
+      { ...speakerDefaults, ...options },
       {
         resolver: options.resolver ?? everythingReachable,
         random: options.random ?? Math.random,
@@ -150,6 +144,11 @@ export class BgpServer {
   /** Interned attribute sets and routes: for metrics. */
   get sizes(): Speaker["sizes"] {
     return this.#speaker.sizes;
+  }
+
+  /** Bytes that wait for peers to read them, over all connections: for metrics. */
+  get queuedBytes(): number {
+    return [...this.#sockets.values()].reduce((sum, socket) => sum + socket.queuedBytes, 0);
   }
 
   /** Closes everything. Gracefully: without a NOTIFICATION, so that peers keep our routes until we are back. */

@@ -41,6 +41,7 @@ export interface SpeakerFile {
   readonly asn: number;
   readonly listen: readonly { readonly address?: string; readonly port: number }[];
   readonly restarting?: boolean;
+  readonly tellsBestRoutes?: boolean;
   readonly peers: readonly PeerFile[];
   readonly origins: readonly OriginFile[];
 }
@@ -89,6 +90,7 @@ async function main(configPath: string, socketPath: string): Promise<void> {
     routerId: ipv4(file.routerId),
     asn: file.asn,
     restarting: file.restarting ?? false,
+    tellsBestRoutes: file.tellsBestRoutes ?? true,
     listen: file.listen.map(({ address, port }) =>
       address === undefined ? { port } : { address: ip(address), port },
     ),

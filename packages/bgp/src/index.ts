@@ -39,7 +39,7 @@ export {
   type SpeakerEffect,
   type SpeakerEvent,
   type SpeakerFact,
-  defaultSpeakerTimes,
+  speakerDefaults,
 } from "./speaker/speaker-events.ts";
 export { formatEvent, parseEvent } from "./speaker/event-lines.ts";
 export { Speaker, type SpeakerPorts } from "./speaker/speaker.ts";

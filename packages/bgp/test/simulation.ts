@@ -14,6 +14,7 @@ import {
   defaultTimers,
   everythingReachable,
   peerConfig,
+  speakerDefaults,
 } from "../src/index.ts";
 import { seeded } from "./seeded.ts";
 
@@ -162,8 +163,8 @@ export class SimNode {
       {
         routerId: IpAddress.isIpv4(this.address) ? this.address : Ipv4.of(Number(this.address & 0xffffffffn)),
         asn: this.asn,
+        ...speakerDefaults,
         restarting,
-        selectionDeferralMs: 30_000,
         staleRoutesMs: 60_000,
       },
       {

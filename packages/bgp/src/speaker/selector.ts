@@ -15,6 +15,7 @@ export class Selector {
   readonly #decision: Decision;
   readonly #nextHops: NextHops;
   readonly #source: (index: PeerIndex) => ExportSource | undefined;
+  readonly #tellsChanges: boolean;
 
   /** Prefixes of the family at hand whose next hop resolves differently now. */
   readonly #moved = new Set<PrefixSlot>();
@@ -24,11 +25,13 @@ export class Selector {
     decision: Decision,
     nextHops: NextHops,
     source: (index: PeerIndex) => ExportSource | undefined,
+    tellsChanges: boolean,
   ) {
     this.#attributes = attributes;
     this.#decision = decision;
     this.#nextHops = nextHops;
     this.#source = source;
+    this.#tellsChanges = tellsChanges;
   }
 
   /** Chooses for every dirty prefix; `onPrefix` hears each of them, `changes` gets what the kernel should know. */
@@ -51,6 +54,7 @@ export class Selector {
     const { equal } = this.#decision;
     const isMultipath = equal.length > 1;
     rib.setBest(slot, row, isMultipath);
+    if (!this.#tellsChanges) return undefined;
     if (row === 0) return rowBefore === 0 ? undefined : { kind: "unreach", prefix: rib.slots.prefix(slot) };
     // With several next hops the set may have changed behind the same best route: said again, the receiver compares.
     const isSame = row === rowBefore && rib.rows.accepted(row) === valueBefore && !wasMoved;

@@ -13,13 +13,18 @@ export interface SpeakerConfig {
   readonly restarting: boolean;
   /** The longest wait for the peers' End-of-RIB (RFC 4724 §4.1: Selection_Deferral_Timer). */
   readonly selectionDeferralMs: Millis;
+  /** Whether "bestRoutes" effects are wanted; a speaker that only relays does without, which is quicker. */
+  readonly tellsBestRoutes: boolean;
   /** How long a returned peer's old routes are kept without its End-of-RIB (RFC 4724 §4.2). */
   readonly staleRoutesMs: Millis;
 }
 
-export const defaultSpeakerTimes: Pick<SpeakerConfig, "selectionDeferralMs" | "staleRoutesMs"> = {
+/** What a speaker is unless told otherwise. */
+export const speakerDefaults: Omit<SpeakerConfig, "routerId" | "asn"> = {
+  restarting: false,
   selectionDeferralMs: 30_000,
   staleRoutesMs: 120_000,
+  tellsBestRoutes: true,
 };
 
 /** A prefix that this speaker is the source of. */

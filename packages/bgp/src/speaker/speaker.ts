@@ -79,7 +79,13 @@ export class Speaker {
     this.#decision.localOnly = config.restarting;
     this.#importer = new Importer(this.#attributes, config.routerId, rib);
     this.#exporter = new Exporter(this.#attributes, this.#decision, rib, source);
-    this.#selector = new Selector(this.#attributes, this.#decision, this.#nextHops, source);
+    this.#selector = new Selector(
+      this.#attributes,
+      this.#decision,
+      this.#nextHops,
+      source,
+      config.tellsBestRoutes,
+    );
     this.#localRoutes = new LocalRoutes(this.#attributes);
     this.#sync = new InitialSync(config);
     this.#importer.policies = ports.policies;

@@ -1,0 +1,379 @@
+/**
+ * The speaker by itself: a test plays the peers by feeding it their bytes. What it sends is read with our own decoder,
+ * which BIRD's captures prove elsewhere.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { IpAddress, Ipv4, Prefix } from "@caracal/net";
+import {
+  type LocalRoute,
+  type NextHopResolver,
+  type PeerInput,
+  Speaker,
+  type SpeakerConfig,
+  type SpeakerEffect,
+  type SpeakerEvent,
+  formatEvent,
+  parseEvent,
+  peerConfig,
+  speakerDefaults,
+} from "../src/index.ts";
+import { buildOpen } from "../src/session/negotiated.ts";
+import { type SessionConfig } from "../src/session/session-config.ts";
+import { MessageSplitter } from "../src/wire/header.ts";
+import { decodeMessage, keepaliveBytes } from "../src/wire/message.ts";
+import { encodeNlri, listNlri } from "../src/wire/nlri.ts";
+import { encodeOpen } from "../src/wire/open.ts";
+import { type PathAttributes } from "../src/wire/path-attributes.ts";
+import { encodeRouteRefresh } from "../src/wire/route-refresh.ts";
+import { UpdateWriter } from "../src/wire/update-writer.ts";
+import { addressOf, prefixOf, quickTimers } from "./simulation.ts";
+
+interface RigOptions {
+  readonly config?: Partial<SpeakerConfig>;
+  readonly resolver?: NextHopResolver;
+  readonly onEvent?: (event: SpeakerEvent) => void;
+}
+
+/** A speaker of AS 64512 at 10.0.0.100, and as many peers at 10.0.0.1, .2, … as are named by their AS. */
+class Rig {
+  readonly speaker: Speaker;
+  readonly effects: SpeakerEffect[] = [];
+  now = 1000;
+  readonly #onEvent: (event: SpeakerEvent) => void;
+  readonly #told = new Map<string, Map<string, string>>();
+
+  constructor(asns: readonly number[], options: RigOptions = {}, more: Partial<PeerInput> = {}) {
+    this.#onEvent = options.onEvent ?? (() => undefined);
+    this.speaker = new Speaker(
+      { ...speakerDefaults, routerId: Ipv4.of(0x0a000064), asn: 64512, ...options.config },
+      {
+        resolver: options.resolver ?? {
+          resolve: () => ({ reachable: true, metric: 0, connected: true }),
+        },
+        random: () => 0.5,
+        policies: new Map(),
+      },
+    );
+    this.handle({
+      kind: "peers",
+      peers: asns.map((asn, index) =>
+        peerConfig({
+          name: `p${index + 1}`,
+          address: addressOf(`10.0.0.${index + 1}`),
+          asn,
+          passive: true,
+          timers: quickTimers,
+          addPathReceive: false,
+          addPathSend: false,
+          ...more,
+        }),
+      ),
+    });
+  }
+
+  handle(event: SpeakerEvent): SpeakerEffect[] {
+    this.#onEvent(event);
+    const effects = [...this.speaker.handle(event, this.now)];
+    this.effects.push(...effects);
+    for (const effect of effects) if (effect.kind === "send") this.#hear(effect.connection, effect.bytes);
+    return effects;
+  }
+
+  /** Brings the session with peer `number` up, and has all that is due sent. */
+  up(number: number, asn: number, more: Partial<SessionConfig> = {}, restarted = false): void {
+    const connection = `c${number}`;
+    this.handle({
+      kind: "accepted",
+      connection,
+      localAddress: addressOf("10.0.0.100"),
+      remoteAddress: addressOf(`10.0.0.${number}`),
+    });
+    const open = buildOpen(
+      {
+        name: "",
+        routerId: Ipv4.of(number),
+        localAsn: asn,
+        peerAsn: 64512,
+        passive: false,
+        timers: quickTimers,
+        families: [4],
+        addPathReceive: false,
+        addPathSend: false,
+        restartTimeS: 100,
+        ...more,
+      },
+      { restarted, forwardingPreserved: true },
+    );
+    this.bytes(number, encodeOpen(open));
+    this.bytes(number, keepaliveBytes);
+    this.settle();
+  }
+
+  settle(): void {
+    while ((this.speaker.deadline ?? Infinity) <= this.now) this.handle({ kind: "tick" });
+  }
+
+  bytes(number: number, bytes: Uint8Array): SpeakerEffect[] {
+    return this.handle({ kind: "received", connection: `c${number}`, bytes });
+  }
+
+  announce(
+    number: number,
+    prefix: string,
+    attributes: Partial<PathAttributes> & { path?: readonly number[] },
+  ): SpeakerEffect[] {
+    const { path = [65000 + number], ...rest } = attributes;
+    const writer = new UpdateWriter({ family: 4, addPath: false, as4: true });
+    writer.announce(
+      {
+        origin: 0,
+        asPath: path.length === 0 ? [] : [{ kind: "sequence", asns: path }],
+        nextHop: addressOf(`10.0.0.${number}`),
+        ...rest,
+      },
+      1,
+      (out) => encodeNlri(out, { prefix: prefixOf(prefix), pathId: 0 }, false),
+    );
+    return this.bytes(number, writer.take());
+  }
+
+  withdraw(number: number, prefix: string): void {
+    const writer = new UpdateWriter({ family: 4, addPath: false, as4: true });
+    writer.withdraw(1, (out) => encodeNlri(out, { prefix: prefixOf(prefix), pathId: 0 }, false));
+    this.bytes(number, writer.take());
+  }
+
+  endOfRib(number: number): void {
+    const writer = new UpdateWriter({ family: 4, addPath: false, as4: true });
+    writer.endOfRib();
+    this.bytes(number, writer.take());
+  }
+
+  /** What peer `number` holds from us: `prefix via next-hop`; `End-of-RIB` too once it came. */
+  told(number: number): string[] {
+    return [...(this.#told.get(`c${number}`)?.values() ?? [])].toSorted();
+  }
+
+  local(...prefixes: readonly (string | LocalRoute)[]): void {
+    const routes = prefixes.map((one) => (typeof one === "string" ? { prefix: prefixOf(one) } : one));
+    this.handle({ kind: "localRoutes", routes });
+  }
+
+  #hear(connection: string, bytes: Uint8Array): void {
+    let table = this.#told.get(connection);
+    if (table === undefined) this.#told.set(connection, (table = new Map()));
+    const splitter = new MessageSplitter();
+    splitter.push(bytes);
+    for (let frame = splitter.next(); frame !== undefined; frame = splitter.next()) {
+      const message = decodeMessage(frame, { as4: true, external: false, addPath: [] });
+      if (message.kind !== "update") continue;
+      if (message.endOfRib !== undefined) table.set("end", "End-of-RIB");
+      for (const block of message.withdrawn) {
+        for (const { prefix } of listNlri(block)) table.delete(Prefix.format(prefix));
+      }
+      for (const { nlri, attributes } of message.announced) {
+        const hop = attributes.nextHop === undefined ? "?" : IpAddress.format(attributes.nextHop);
+        for (const { prefix } of listNlri(nlri)) {
+          const key = Prefix.format(prefix);
+          table.set(key, `${key} via ${hop}`);
+        }
+      }
+    }
+  }
+}
+
+/** The best-route changes among effects, as text. */
+function best(effects: readonly SpeakerEffect[]): string[] {
+  return effects.flatMap((effect) =>
+    effect.kind !== "bestRoutes"
+      ? []
+      : effect.changes.map((one) =>
+          one.kind === "unreach"
+            ? `${Prefix.format(one.prefix)} gone`
+            : `${Prefix.format(one.prefix)} via ${one.nextHops.map((hop) => IpAddress.format(hop.address)).join(",")}`,
+        ),
+  );
+}
+
+test("two external paths as good as each other are both next hops", () => {
+  const rig = new Rig([65001, 65002]);
+  rig.up(1, 65001);
+  rig.up(2, 65002);
+  assert.deepEqual(best(rig.announce(1, "10.9.0.0/16", {})), ["10.9.0.0/16 via 10.0.0.1"]);
+  assert.deepEqual(best(rig.announce(2, "10.9.0.0/16", {})), ["10.9.0.0/16 via 10.0.0.1,10.0.0.2"]);
+  assert.deepEqual(best(rig.announce(2, "10.9.0.0/16", { path: [65002, 7] })), ["10.9.0.0/16 via 10.0.0.1"]);
+  rig.withdraw(1, "10.9.0.0/16");
+  assert.deepEqual(best(rig.effects).at(-1), "10.9.0.0/16 via 10.0.0.2");
+});
+
+test("a peer is not told its own route; when its own takes another's place, the other's is withdrawn from it", () => {
+  const rig = new Rig([65001, 65002, 65003]);
+  for (const [index, asn] of [65001, 65002, 65003].entries()) rig.up(index + 1, asn);
+  rig.announce(1, "10.9.0.0/16", { path: [65001, 7] });
+  assert.deepEqual(rig.told(1), ["End-of-RIB"]);
+  assert.deepEqual(rig.told(2), ["10.9.0.0/16 via 10.0.0.100", "End-of-RIB"]);
+  rig.announce(2, "10.9.0.0/16", {});
+  assert.deepEqual(rig.told(1), ["10.9.0.0/16 via 10.0.0.100", "End-of-RIB"]);
+  assert.deepEqual(rig.told(2), ["End-of-RIB"]);
+  assert.equal(rig.speaker.peers(rig.now)[1]?.exportedCount, 0);
+  rig.withdraw(2, "10.9.0.0/16");
+  assert.deepEqual(rig.told(2), ["10.9.0.0/16 via 10.0.0.100", "End-of-RIB"]);
+});
+
+test("members of a group get the same bytes", () => {
+  const rig = new Rig([65001, 65001, 65001].map((asn, index) => asn + index));
+  for (const number of [1, 2, 3]) rig.up(number, 65000 + number);
+  const sent = rig.announce(1, "10.9.0.0/16", {}).filter((one) => one.kind === "send");
+  assert.deepEqual(
+    sent.map((one) => one.connection),
+    ["c2", "c3"],
+  );
+  assert.equal(sent[0]?.bytes, sent[1]?.bytes);
+});
+
+test("NO_EXPORT stays in the AS, NO_ADVERTISE stays here", () => {
+  const rig = new Rig([65001, 64512, 65003]);
+  rig.up(1, 65001);
+  rig.up(2, 64512);
+  rig.up(3, 65003);
+  rig.announce(1, "10.8.0.0/16", { communities: [0xffffff01] });
+  rig.announce(1, "10.9.0.0/16", { communities: [0xffffff02] });
+  assert.deepEqual(rig.told(2), ["10.8.0.0/16 via 10.0.0.1", "End-of-RIB"]);
+  assert.deepEqual(rig.told(3), ["End-of-RIB"]);
+});
+
+test("a path with our AS in it is kept aside and counted", () => {
+  const rig = new Rig([65001]);
+  rig.up(1, 65001);
+  assert.deepEqual(best(rig.announce(1, "10.9.0.0/16", { path: [65001, 64512] })), []);
+  assert.equal(rig.speaker.routes()[0]?.state, "looped");
+  assert.equal(rig.speaker.peers(rig.now)[0]?.imports.updatesRejected, 1);
+});
+
+test("next hops are resolved again when the network changes, and the nearer one is chosen", () => {
+  const metrics = new Map<IpAddress, number>([
+    [addressOf("10.0.0.1"), 10],
+    [addressOf("10.0.0.2"), 20],
+  ]);
+  const rig = new Rig([64512, 64512], {
+    resolver: {
+      resolve: (nextHop) => {
+        const metric = metrics.get(nextHop);
+        return metric === undefined ? { reachable: false } : { reachable: true, metric, connected: true };
+      },
+    },
+  });
+  rig.up(1, 64512);
+  rig.up(2, 64512);
+  rig.announce(1, "10.9.0.0/16", { path: [] });
+  rig.announce(2, "10.9.0.0/16", { path: [] });
+  assert.deepEqual(best(rig.effects), ["10.9.0.0/16 via 10.0.0.1"]);
+  metrics.set(addressOf("10.0.0.1"), 30);
+  assert.deepEqual(best(rig.handle({ kind: "resolution" })), ["10.9.0.0/16 via 10.0.0.2"]);
+  metrics.clear();
+  assert.deepEqual(best(rig.handle({ kind: "resolution" })), ["10.9.0.0/16 gone"]);
+  assert.equal(rig.speaker.routes()[0]?.state, "unreachable");
+  assert.deepEqual(best(rig.handle({ kind: "resolution" })), []);
+});
+
+test("a congested peer hears nothing and delays nobody; then it hears only what is true by then", () => {
+  const rig = new Rig([65001, 65002, 65003]);
+  for (const number of [1, 2, 3]) rig.up(number, 65000 + number);
+  rig.announce(1, "10.7.0.0/16", {});
+  rig.handle({ kind: "congested", connection: "c3", full: true });
+  const before = rig.effects.length;
+  for (let round = 0; round < 50; round += 1) rig.announce(1, "10.8.0.0/16", { med: round });
+  rig.announce(1, "10.9.0.0/16", {});
+  rig.withdraw(1, "10.9.0.0/16");
+  rig.withdraw(1, "10.7.0.0/16");
+  assert.equal(
+    rig.effects.slice(before).some((one) => one.kind === "send" && one.connection === "c3"),
+    false,
+  );
+  assert.deepEqual(rig.told(2), ["10.8.0.0/16 via 10.0.0.100", "End-of-RIB"]);
+  const after = rig.handle({ kind: "congested", connection: "c3", full: false });
+  assert.equal(
+    after.filter((one) => one.kind === "send").length,
+    2,
+    "one message of withdrawals, one of routes",
+  );
+  assert.deepEqual(rig.told(3), rig.told(2));
+});
+
+test("a refresh request gets everything again", () => {
+  const rig = new Rig([65001]);
+  rig.local("10.1.0.0/26", "10.1.0.64/26");
+  rig.up(1, 65001);
+  const sent = rig.bytes(1, encodeRouteRefresh({ kind: "routeRefresh", afi: 1, safi: 1, subtype: 0 }));
+  assert.equal(sent.filter((one) => one.kind === "send").length, 1);
+  assert.equal(rig.told(1).length, 3);
+});
+
+test("a restarting speaker tells its own routes at once, the others after every peer's End-of-RIB", () => {
+  const rig = new Rig([65001, 65002], { config: { restarting: true } });
+  rig.local("10.1.0.0/26");
+  rig.up(1, 65001);
+  rig.up(2, 65002);
+  rig.announce(1, "10.9.0.0/16", {});
+  rig.endOfRib(1);
+  assert.deepEqual(rig.told(2), ["10.1.0.0/26 via 10.0.0.100"]);
+  assert.equal(
+    rig.effects.some((one) => one.kind === "initialSync"),
+    false,
+  );
+  rig.endOfRib(2);
+  assert.deepEqual(rig.told(2), ["10.1.0.0/26 via 10.0.0.100", "10.9.0.0/16 via 10.0.0.100", "End-of-RIB"]);
+  assert.equal(rig.effects.at(-1)?.kind, "initialSync");
+});
+
+test("a restarting speaker does not wait for a peer that restarts as well, nor forever for a dead one", () => {
+  const both = new Rig([65001], { config: { restarting: true } });
+  both.up(1, 65001, {}, true);
+  assert.deepEqual(both.told(1), ["End-of-RIB"]);
+  assert.equal(
+    both.effects.some((one) => one.kind === "initialSync"),
+    false,
+    "its routes are still awaited",
+  );
+  both.endOfRib(1);
+  assert.equal(both.effects.at(-1)?.kind, "initialSync");
+  const dead = new Rig([65001], { config: { restarting: true } });
+  dead.now += speakerDefaults.selectionDeferralMs;
+  assert.equal(dead.handle({ kind: "tick" }).at(-1)?.kind, "initialSync");
+});
+
+test("a connection from nowhere is refused and counted", () => {
+  const rig = new Rig([65001]);
+  const effects = rig.handle({
+    kind: "accepted",
+    connection: "x",
+    localAddress: addressOf("10.0.0.100"),
+    remoteAddress: addressOf("10.0.0.77"),
+  });
+  assert.deepEqual(
+    effects.map((one) => one.kind),
+    ["close", "log"],
+  );
+  assert.equal(rig.speaker.refusedCount, 1);
+});
+
+test("a recording of events, read back, makes another speaker do the same", () => {
+  const lines: string[] = [];
+  const first = new Rig([65001, 65002], { onEvent: (event) => lines.push(formatEvent(event)) });
+  first.local("10.1.0.0/26", "fd00:1::/64");
+  first.up(1, 65001);
+  first.up(2, 65002);
+  first.announce(1, "10.9.0.0/16", { communities: [7] });
+  first.handle({ kind: "failed", connection: "c1", reason: "Connection closed" });
+  const [peers, ...rest] = lines;
+  assert.ok(peers !== undefined);
+  const second = new Rig([65001, 65002]);
+  for (const line of rest) {
+    const event = parseEvent(line);
+    assert.ok(event !== undefined, line);
+    second.handle(event);
+  }
+  assert.deepEqual(second.effects, first.effects);
+  assert.equal(parseEvent('{"kind":"other"}'), undefined);
+});
