@@ -149,7 +149,7 @@ function torment(network: Network, seed: number): void {
     const unique = [...new Set(prefixes)];
     origins.set(node, unique);
     for (const prefix of unique) for (const set of everHad.values()) if (unique.length > 0) set.add(prefix);
-    if (node.alive) node.setLocalRoutes(unique);
+    node.setLocalRoutes(unique);
   };
   net.check = () => {
     for (const node of nodes) {
@@ -170,7 +170,7 @@ function torment(network: Network, seed: number): void {
       net.run(random() * 4000);
     }
     for (const [a, b] of edges) net.join(a, b);
-    for (const node of nodes) if (!node.alive) start(node, random() < 0.7, origins);
+    for (const node of nodes) if (!node.alive) node.start(random() < 0.7);
     net.run(90_000);
     for (const node of nodes) {
       assert.deepEqual(node.table(), network.expected(node, origins), `${node.name} after turn ${turn}`);
@@ -178,11 +178,6 @@ function torment(network: Network, seed: number): void {
       assertLean(node, origins);
     }
   }
-}
-
-function start(node: SimNode, restarting: boolean, origins: ReadonlyMap<SimNode, readonly string[]>): void {
-  node.start(restarting);
-  node.setLocalRoutes(origins.get(node) ?? []);
 }
 
 function disturb(

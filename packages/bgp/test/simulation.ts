@@ -88,9 +88,10 @@ export class SimNode {
     this.handle({ kind: "peers", peers: this.#peers });
   }
 
+  /** A dead node's are those that it starts with. */
   setLocalRoutes(prefixes: readonly (string | LocalRoute)[]): void {
     this.#localRoutes = prefixes.map((one) => (typeof one === "string" ? { prefix: prefixOf(one) } : one));
-    this.handle({ kind: "localRoutes", routes: this.#localRoutes });
+    if (this.alive) this.handle({ kind: "localRoutes", routes: this.#localRoutes });
   }
 
   handle(event: SpeakerEvent): void {
@@ -206,7 +207,10 @@ export class Simulation {
 
   /** What was sent meanwhile is lost, so what connections are left end with a reset. */
   join(a: SimNode, b: SimNode): void {
-    if (this.#blocked.delete(pairKey(a, b))) this.cut(a, b);
+    if (!this.#blocked.delete(pairKey(a, b))) return;
+    // Both ways: one end may have been told of a reset that could not reach the other.
+    this.cut(a, b);
+    this.cut(b, a);
   }
 
   /** Resets the connections of two nodes, as a lost TCP session. */
