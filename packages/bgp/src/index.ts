@@ -43,3 +43,26 @@ export {
 } from "./speaker/speaker-events.ts";
 export { formatEvent, parseEvent } from "./speaker/event-lines.ts";
 export { Speaker, type SpeakerPorts } from "./speaker/speaker.ts";
+export { compileFilters } from "./policy/compile-filters.ts";
+export {
+  type ConditionTrace,
+  type FilterExplanation,
+  type RuleTrace,
+  explainFilter,
+} from "./policy/explain-filter.ts";
+export { checkFilter, maxFilterRules } from "./policy/filter-rules.ts";
+export { type FilterSession } from "./policy/filter-session.ts";
+export {
+  type AsPathMatch,
+  type CommunityChange,
+  type CommunityMatch,
+  type Filter,
+  type FilterAction,
+  FilterError,
+  type FilterProblem,
+  type FilterRule,
+  type NumberRange,
+  type PeerType,
+  type RouteChange,
+  type RouteMatch,
+} from "./policy/filter.ts";

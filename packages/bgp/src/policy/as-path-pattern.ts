@@ -219,7 +219,9 @@ class Parser {
 }
 
 function setOf(characters: string): CharacterSet {
-  return [...characters].reduce((set, one) => set | (1 << alphabet.indexOf(one)), 0);
+  let set = 0;
+  for (let at = 0; at < characters.length; at += 1) set |= 1 << alphabet.indexOf(characters.charAt(at));
+  return set;
 }
 
 const border: Expression = {

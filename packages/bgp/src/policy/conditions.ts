@@ -47,9 +47,7 @@ function familyConditions({ family }: RouteMatch): readonly Condition[] {
 function peerTypeConditions({ peerType }: RouteMatch, session: FilterSession): readonly Condition[] {
   if (peerType === undefined) return [];
   const isSame = peerType === session.peerType;
-  return [
-    { field: "peerType", wanted: peerType, holds: () => isSame, found: () => session.peerType },
-  ];
+  return [{ field: "peerType", wanted: peerType, holds: () => isSame, found: () => session.peerType }];
 }
 
 function sourceConditions(match: RouteMatch, reader: FilterReader): readonly Condition[] {
