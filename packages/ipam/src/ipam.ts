@@ -82,7 +82,8 @@ export interface AssignAddressRequest {
 
 /**
  * Addresses for the workloads and tunnels of one node. Any number of these, in any number of processes, may work on one
- * store: each write is a compare-and-swap. Requests made at the same time share reads and block writes.
+ * store: each write is a compare-and-swap. The store's reads may lag behind other processes, but not behind what this one
+ * has seen. Requests made at the same time share reads and block writes.
  */
 export class Ipam {
   readonly #store: Store;

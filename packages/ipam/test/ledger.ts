@@ -27,23 +27,30 @@ export class Ledger {
     }
   }
 
+  /** All that the handle has may go from now on. */
   async releasing(handle: string, release: () => Promise<unknown>): Promise<void> {
+    for (const [text, holder] of this.#holders) if (holder.handle === handle) this.#holders.delete(text);
+    await this.#during(handle, release);
+  }
+
+  /** One address of some handle may go from now on, also when the handle should get it once more meanwhile. */
+  async releasingOne(
+    pick: (count: number) => number,
+    release: (holder: { readonly address: IpAddress; readonly handle: string }) => Promise<unknown>,
+  ): Promise<void> {
+    const all = [...this.#holders.values()];
+    const holder = all.length === 0 ? undefined : all[pick(all.length)];
+    if (holder === undefined) return;
+    this.#holders.delete(IpAddress.format(holder.address));
+    await this.#during(holder.handle, () => release(holder));
+  }
+
+  async #during(handle: string, release: () => Promise<unknown>): Promise<void> {
     const releases = this.#releasesOf(handle);
     releases.begun += 1;
     releases.running += 1;
-    for (const [text, holder] of this.#holders) if (holder.handle === handle) this.#holders.delete(text);
     await release();
     releases.running -= 1;
-  }
-
-  /** Takes one holder out of the ledger, to release its address. */
-  take(
-    pick: (count: number) => number,
-  ): { readonly address: IpAddress; readonly handle: string } | undefined {
-    const all = [...this.#holders.values()];
-    const holder = all.length === 0 ? undefined : all[pick(all.length)];
-    if (holder !== undefined) this.#holders.delete(IpAddress.format(holder.address));
-    return holder;
   }
 
   /** Throws when the store contradicts itself or what anyone was told. */

@@ -63,9 +63,10 @@ export class SteppedWorld {
     return {
       get: (key) => step(`get ${key}`, () => this.#viewOf(actor).get(key)),
       list: (prefix) => step(`list ${prefix}`, () => list(this.#viewOf(actor), prefix)),
-      create: (key, value) => step(`create ${key}`, () => this.#create(key, value)),
-      update: (key, value, revision) => step(`update ${key}`, () => this.#update(key, value, revision)),
-      delete: (key, revision) => step(`delete ${key}`, () => this.#delete(key, revision)),
+      create: (key, value) => step(`create ${key}`, () => this.#wrote(actor, this.#create(key, value))),
+      update: (key, value, revision) =>
+        step(`update ${key}`, () => this.#wrote(actor, this.#update(key, value, revision))),
+      delete: (key, revision) => step(`delete ${key}`, () => this.#wrote(actor, this.#delete(key, revision))),
       watch: () => {
         throw new Error("nobody watches here");
       },
@@ -102,12 +103,18 @@ export class SteppedWorld {
     });
   }
 
-  /** What a read sees: maybe not the newest, never older than what the actor has seen before. */
+  /** What a read sees: maybe not the newest, never older than what the actor has seen or written before. */
   #viewOf(actor: string): ReadonlyMap<string, Entry> {
     const newest = this.#moments.length - 1;
     const moment = this.#readMoment(this.#seen.get(actor) ?? 0, newest);
     this.#seen.set(actor, moment);
     return this.#moments[moment] ?? new Map();
+  }
+
+  /** A write shows the writer what is now, also when it fails. */
+  #wrote(actor: string, outcome: WriteOutcome): WriteOutcome {
+    this.#seen.set(actor, this.#moments.length - 1);
+    return outcome;
   }
 
   #now(): ReadonlyMap<string, Entry> {
