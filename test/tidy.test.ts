@@ -29,6 +29,7 @@ const floors: Readonly<Record<string, number>> = {
   node: 4,
   cni: 4,
   lab: 4,
+  speaker: 4,
   cli: 5,
 };
 const sideways = new Set(["ipam → datastore"]);

@@ -12,3 +12,4 @@ export { BirdSocket, type BirdSocketOptions } from "./bird-socket.ts";
 export { type BirdStateInput, buildBirdSnapshot } from "./state/build-bird-snapshot.ts";
 export { FirstSeen } from "./state/first-seen.ts";
 export type { KernelView } from "./state/kernel-view.ts";
+export type { BirdTerms } from "./state/protocols.ts";

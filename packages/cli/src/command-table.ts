@@ -13,6 +13,11 @@ export const commandTable: Readonly<Record<string, () => Promise<Command>>> = {
   "node run": async () => (await import("./commands/node-run.ts")).nodeRun,
   "ipam show": async () => (await import("./commands/ipam-show.ts")).ipamShow,
   birdcl: async () => (await import("./commands/birdcl.ts")).birdcl,
+  "bgp run": async () => (await import("./commands/bgp-run.ts")).bgpRun,
+  "bgp check": async () => (await import("./commands/bgp-check.ts")).bgpCheck,
+  "bgp reload": async () => (await import("./commands/bgp-reload.ts")).bgpReload,
+  "bgp show": async () => (await import("./commands/bgp-show.ts")).bgpShow,
+  "bgp birdcl": async () => (await import("./commands/bgp-birdcl.ts")).bgpBirdcl,
   lab: async () => (await import("./commands/lab.ts")).lab,
   "datastore serve": async () => (await import("./commands/datastore-serve.ts")).datastoreServe,
   version: async () => (await import("./commands/version.ts")).version,
@@ -23,5 +28,6 @@ export const commandTable: Readonly<Record<string, () => Promise<Command>>> = {
 export const commandGroups: Readonly<Record<string, string>> = {
   node: "The node daemon and its BGP status.",
   ipam: "IP address management.",
+  bgp: "A BGP speaker of its own, without a cluster.",
   datastore: "The embedded datastore.",
 };

@@ -8,6 +8,8 @@ export interface Command {
   readonly summary: string;
   /** Positional arguments as the usage line shows them: `KIND [NAME]…`. */
   readonly operands?: string;
+  /** Words for the shell to offer as the first operand. */
+  readonly operandChoices?: readonly string[];
   /** More about it, for its own help. */
   readonly description?: string;
   readonly options: readonly Option[];

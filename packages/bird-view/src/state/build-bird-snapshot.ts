@@ -1,13 +1,12 @@
 import type { PeerSnapshot, RouteSnapshot } from "@caracal/bgp";
 import { IpAddress, type IpFamily, type Ipv4, Prefix } from "@caracal/net";
-import { RouteProtocol, RouteTable } from "@caracal/netlink";
 import type { BirdRoute, BirdSnapshot } from "../bird-snapshot.ts";
 import { bgpRoutes } from "./bgp-routes.ts";
 import type { FirstSeen } from "./first-seen.ts";
 import { connectedSubnets, type KernelView } from "./kernel-view.ts";
-import { localRoutes, type LocalRoutesInput } from "./local-routes.ts";
+import { birdRoutes, localRoutes, type LocalRoutesInput, type OwnRoutes } from "./local-routes.ts";
 import { NextHopPaths } from "./next-hop-paths.ts";
-import { bgpProtocol, countTable, localProtocols } from "./protocols.ts";
+import { bgpProtocol, type BirdTerms, calicoTerms, countTable, localProtocols } from "./protocols.ts";
 import { orderTable } from "./table-order.ts";
 
 /** What the BGP speaker says of itself at one moment. */
@@ -31,13 +30,15 @@ export interface BirdStateInput extends LocalRoutesInput {
   /** Set while restarted sessions are awaited. */
   readonly recovery?: NonNullable<BirdSnapshot["recovery"]>;
   readonly speaker: SpeakerView;
+  /** Calico's unless told. */
+  readonly terms?: BirdTerms;
   /** The times of this family's local routes; kept from one call to the next. */
   readonly firstSeen: FirstSeen;
 }
 
-/** One family's routing in BIRD's terms, as a node that runs Calico's configuration has it. */
+/** One family's routing in BIRD's terms; unless told otherwise, as a node that runs Calico's configuration has it. */
 export function buildBirdSnapshot(input: BirdStateInput): BirdSnapshot {
-  const { family, kernel, speaker, nowMs, recovery } = input;
+  const { family, kernel, speaker, nowMs, recovery, ours = birdRoutes, terms = calicoTerms } = input;
   // A time after `nowMs` would be shown as a date.
   const local = localRoutes(input, input.firstSeen).map((route): BirdRoute =>
     route.sinceMs > nowMs ? { ...route, sinceMs: nowMs } : route,
@@ -54,20 +55,20 @@ export function buildBirdSnapshot(input: BirdStateInput): BirdSnapshot {
     configuredAtMs: input.configuredAtMs,
     ...(recovery === undefined ? {} : { recovery }),
     protocols: [
-      ...localProtocols(counts, countProgrammed(kernel, family), input.bootedAtMs),
+      ...localProtocols(counts, countProgrammed(kernel, family, ours), input.bootedAtMs, terms),
       ...speaker.peers
         .filter((peer) => IpAddress.family(peer.address) === family)
-        .map((peer) => bgpProtocol(peer, counts, startedAtMs)),
+        .map((peer) => bgpProtocol(peer, counts, startedAtMs, terms)),
     ],
     routes,
   };
 }
 
-/** Networks that the main table has from us. */
-function countProgrammed(kernel: KernelView, family: IpFamily): number {
+/** Networks that the kernel has from us. */
+function countProgrammed(kernel: KernelView, family: IpFamily, ours: OwnRoutes): number {
   const networks = new Set<string>();
   for (const { destination, protocol, table } of kernel.routes) {
-    const isOurs = protocol === RouteProtocol.RTPROT_BIRD && table === RouteTable.RT_TABLE_MAIN;
+    const isOurs = protocol === ours.protocol && table === ours.table;
     if (isOurs && destination.family === family) networks.add(Prefix.key(destination));
   }
   return networks.size;

@@ -17,6 +17,24 @@ export interface ReachableBy {
   readonly gateway: IpAddress;
 }
 
+/** A static route through a gateway. */
+export interface StaticGateway {
+  readonly prefix: Prefix;
+  readonly gateway: IpAddress;
+}
+
+/** How routes that we programmed are told from others' in the kernel. */
+export interface OwnRoutes {
+  readonly protocol: number;
+  readonly table: number;
+}
+
+/** Where Calico's BIRD puts its routes. */
+export const birdRoutes: OwnRoutes = {
+  protocol: RouteProtocol.RTPROT_BIRD,
+  table: RouteTable.RT_TABLE_MAIN,
+};
+
 /** What routes that BGP did not bring come from. */
 export interface LocalRoutesInput {
   readonly family: IpFamily;
@@ -24,8 +42,12 @@ export interface LocalRoutesInput {
   /** Own blocks and announced service ranges; those of the other family are ignored. */
   readonly blackholes: readonly Prefix[];
   readonly reachableBy?: readonly ReachableBy[];
-  /** How the names of pods' interfaces begin: `cali`. */
-  readonly interfacePrefix: string;
+  /** Routes of our own through a gateway. */
+  readonly gateways?: readonly StaticGateway[];
+  /** What the kernel's routes of ours carry; BIRD's number in the main table unless told. */
+  readonly ours?: OwnRoutes;
+  /** How the names of pods' interfaces begin: `cali`; absent where there are no pods. */
+  readonly interfacePrefix?: string;
   /** Names, with `*` and `?`, of further interfaces whose subnets are not shown. */
   readonly ignoredInterfaces: readonly string[];
 }
@@ -41,12 +63,11 @@ export const LocalProtocol = {
 /** BIRD's preferences: of routes to one network the highest counts. */
 export const Preference = { direct: 240, static: 200, bgp: 100, kernel: 10 } as const;
 
-/** Protocols whose routes are not learned: nobody's, redirects, what the addresses themselves bring, and our own. */
+/** Protocols whose routes are not learned, besides our own: nobody's, redirects, what the addresses themselves bring. */
 const notLearned: ReadonlySet<number> = new Set([
   RouteProtocol.RTPROT_UNSPEC,
   RouteProtocol.RTPROT_REDIRECT,
   RouteProtocol.RTPROT_KERNEL,
-  RouteProtocol.RTPROT_BIRD,
 ]);
 
 type Draft = Omit<BirdRoute, "sinceMs" | "isBest">;
@@ -67,19 +88,27 @@ function* staticRoutes(input: LocalRoutesInput): Generator<Draft> {
   for (const prefix of input.blackholes) {
     if (prefix.family === input.family) yield { ...base, prefix, via: { kind: "blackhole" } };
   }
-  if (input.reachableBy === undefined) return;
-  const subnets = connectedSubnets(input.kernel, input.family);
-  for (const { peer, gateway } of input.reachableBy) {
+  const { reachableBy = [], gateways = [] } = input;
+  const wanted = [
+    ...reachableBy.map(({ peer, gateway }) => ({ prefix: hostPrefix(peer), gateway })),
+    ...gateways,
+  ].filter(({ prefix }) => prefix.family === input.family);
+  const subnets = wanted.length === 0 ? [] : connectedSubnets(input.kernel, input.family);
+  for (const { prefix, gateway } of wanted) {
     // BIRD holds such a route back until the gateway is a neighbour.
-    const link = subnets.find(({ prefix }) => Prefix.contains(prefix, gateway));
-    if (link === undefined || IpAddress.family(peer) !== input.family) continue;
-    const prefix = Prefix.of(peer, input.family === 4 ? 32 : 128);
+    const link = subnets.find((subnet) => Prefix.contains(subnet.prefix, gateway));
+    if (link === undefined) continue;
     yield { ...base, prefix, via: { kind: "gateway", gateway, interface: link.interface } };
   }
 }
 
+function hostPrefix(address: IpAddress): Prefix {
+  return Prefix.of(address, IpAddress.isIpv4(address) ? 32 : 128);
+}
+
 function* directRoutes(input: LocalRoutesInput): Generator<Draft> {
-  const hidden = [`${input.interfacePrefix}*`, "kube-ipvs*", ...input.ignoredInterfaces].map(wildcard);
+  const pods = input.interfacePrefix === undefined ? [] : [`${input.interfacePrefix}*`];
+  const hidden = [...pods, "kube-ipvs*", ...input.ignoredInterfaces].map(wildcard);
   const addresses = input.kernel.addresses.filter(isPrimary);
   const seen = new Set<string>();
   for (const subnet of connectedSubnets({ ...input.kernel, addresses }, input.family)) {
@@ -111,11 +140,12 @@ function wildcard(pattern: string): RegExp {
 /** Alien routes of the main table: of several to one network the one of the least metric, as the kernel itself chooses. */
 function learnedRoutes(input: LocalRoutesInput): Iterable<Draft> {
   const names = interfaceNames(input.kernel.links);
+  const { ours = birdRoutes } = input;
   const learned = new Map<string, { readonly draft: Draft; readonly metric: number }>();
   for (const route of input.kernel.routes) {
     const { destination, metric, protocol } = route;
     if (destination.family !== input.family || route.table !== RouteTable.RT_TABLE_MAIN) continue;
-    if (notLearned.has(protocol) || !isRoutable(destination.address)) continue;
+    if (notLearned.has(protocol) || protocol === ours.protocol || !isRoutable(destination.address)) continue;
     const key = Prefix.key(destination);
     const rival = learned.get(key);
     if (rival !== undefined && rival.metric <= metric) continue;

@@ -17,6 +17,26 @@ export interface TableCounts {
   readonly preferred: ReadonlyMap<string, number>;
 }
 
+/** What the configuration calls its parts. */
+export interface BirdTerms {
+  /** Of a neighbour. */
+  readonly description?: string;
+  readonly importFilter: string;
+  readonly exportFilter: string;
+  readonly kernelFilter: string;
+  /** Said of every session, however near the peer: Calico's template does so. */
+  readonly isMultihop: boolean;
+}
+
+/** The words of the configuration that Calico's template makes. */
+export const calicoTerms: BirdTerms = {
+  description: "Connection to BGP peer",
+  importFilter: "ACCEPT",
+  exportFilter: "calico_export_to_bgp_peers",
+  kernelFilter: "calico_kernel_programming",
+  isMultihop: true,
+};
+
 export function countTable(table: readonly BirdRoute[]): TableCounts {
   const imported = new Map<string, number>();
   const preferred = new Map<string, number>();
@@ -27,11 +47,12 @@ export function countTable(table: readonly BirdRoute[]): TableCounts {
   return { imported, preferred };
 }
 
-/** The protocols that Calico's configuration names before the peers. `programmedCount` routes are in the kernel. */
+/** The protocols that a configuration names before the peers. `programmedCount` routes are in the kernel. */
 export function localProtocols(
   counts: TableCounts,
   programmedCount: number,
   sinceMs: number,
+  terms: BirdTerms,
 ): readonly BirdProtocol[] {
   const protocol = (
     name: string,
@@ -53,7 +74,7 @@ export function localProtocols(
     };
   };
   const statics = protocol(LocalProtocol.static, "Static", Preference.static);
-  const programmed = { filter: "calico_kernel_programming", count: programmedCount };
+  const programmed = { filter: terms.kernelFilter, count: programmedCount };
   return [
     // The configuration has no static protocol while there is nothing to put into it.
     ...(statics.routes.imported === 0 ? [] : [statics]),
@@ -77,20 +98,25 @@ function localChanges({ imported, exported }: BirdRouteCounts): BirdChangeCounts
   };
 }
 
-/** A peer as the protocol that Calico's template makes of it. `startedAtMs` is the zero of the speaker's clock. */
-export function bgpProtocol(peer: PeerSnapshot, counts: TableCounts, startedAtMs: number): BirdProtocol {
+/** A peer as a protocol. `startedAtMs` is the zero of the speaker's clock. */
+export function bgpProtocol(
+  peer: PeerSnapshot,
+  counts: TableCounts,
+  startedAtMs: number,
+  terms: BirdTerms,
+): BirdProtocol {
   return {
     name: peer.name,
     kind: "BGP",
     state: peer.protocolState,
     sinceMs: startedAtMs + peer.since,
-    description: "Connection to BGP peer",
+    ...(terms.description === undefined ? {} : { description: terms.description }),
     preference: Preference.bgp,
-    inputFilter: "ACCEPT",
-    outputFilter: "calico_export_to_bgp_peers",
+    inputFilter: terms.importFilter,
+    outputFilter: terms.exportFilter,
     routes: routeCounts(counts, peer.name, peer.exportedCount),
     changes: bgpChanges(peer),
-    bgp: bgpSession(peer),
+    bgp: bgpSession(peer, terms),
   };
 }
 
@@ -119,7 +145,7 @@ function bgpChanges({ imports, exports }: PeerSnapshot): BirdChangeCounts {
   };
 }
 
-function bgpSession(peer: PeerSnapshot): BirdBgpSession {
+function bgpSession(peer: PeerSnapshot, terms: BirdTerms): BirdBgpSession {
   const { session, staleCount, lastError, protocolState } = peer;
   return {
     state: bgpState(peer),
@@ -129,7 +155,7 @@ function bgpSession(peer: PeerSnapshot): BirdBgpSession {
     ...(staleCount === 0 ? {} : { isNeighborRestarting: true }),
     ...(protocolState !== "up" || session === undefined
       ? {}
-      : { established: establishedSession(peer, session) }),
+      : { established: establishedSession(peer, session, terms) }),
   };
 }
 
@@ -138,11 +164,14 @@ function bgpState({ state, passive }: PeerSnapshot): BirdBgpState {
   return state === "Active" && passive ? "Passive" : state;
 }
 
-function establishedSession(peer: PeerSnapshot, session: SessionSnapshot): BirdEstablishedSession {
+function establishedSession(
+  peer: PeerSnapshot,
+  session: SessionSnapshot,
+  terms: BirdTerms,
+): BirdEstablishedSession {
   const words: readonly (readonly [string, boolean])[] = [
     [peer.external ? "external" : "internal", true],
-    // Calico's template says so of every peer, however near.
-    ["multihop", true],
+    ["multihop", terms.isMultihop],
     ["route-reflector", peer.reflectorClient],
     ["AS4", session.as4],
     ["add-path-rx", session.addPathReceive],

@@ -42,6 +42,11 @@ function kindWords(): readonly string[] {
   return Object.values(kinds).map(({ name }) => name.toLowerCase());
 }
 
+/** What may follow a command's name, besides options. */
+function operandWords({ name, operandChoices = [] }: Command): readonly string[] {
+  return kindCommands.has(name) ? kindWords() : operandChoices;
+}
+
 function topWords(commands: readonly Command[]): readonly string[] {
   return [...new Set([...commands.map(({ name }) => name.replace(/ .*/, "")), "help"])];
 }
@@ -61,7 +66,7 @@ function bashScript(commands: readonly Command[], programs: readonly string[]): 
   const arms: string[] = [];
   const choices = new Map<string, readonly string[]>();
   for (const command of commands) {
-    const words = [...optionWords(command), ...(kindCommands.has(command.name) ? kindWords() : [])];
+    const words = [...optionWords(command), ...operandWords(command)];
     arms.push(`    "${command.name}"*) words="${words.join(" ")}" ;;`);
     for (const option of shownOptions(command)) {
       if (option.choices !== undefined) choices.set(option.name, option.choices);
@@ -107,10 +112,9 @@ function fishScript(commands: readonly Command[], programs: readonly string[]): 
       if (second !== undefined) {
         lines.push(`${complete} -n ${seen} -f -a ${second} -d ${quote(command.summary)}`);
       }
-      if (kindCommands.has(command.name)) {
-        lines.push(`${complete} -n ${seen} -f -a ${quote(kindWords().join(" "))}`);
-      }
       const where = second === undefined ? seen : `"__fish_seen_subcommand_from ${second}"`;
+      const operands = operandWords(command);
+      if (operands.length > 0) lines.push(`${complete} -n ${where} -f -a ${quote(operands.join(" "))}`);
       for (const option of shownOptions(command)) lines.push(`${complete} -n ${where} ${fishOption(option)}`);
     }
   }

@@ -1,0 +1,129 @@
+import { tabTable } from "../output/tab-table.ts";
+import { part, parts, textPart } from "./json-parts.ts";
+
+/** The tables of `bgp show`, made of what the speaker's control socket answers. */
+
+export function neighborTable(neighbors: readonly unknown[]): string {
+  if (neighbors.length === 0) return "No neighbors.\n";
+  const heading = ["NAME", "ADDRESS", "ASN", "STATE", "SINCE", "RECEIVED", "BEST", "ADVERTISED", "INFO"];
+  const rows = neighbors.map((one) => [
+    textPart(one, "name"),
+    textPart(one, "address"),
+    textPart(one, "asn"),
+    textPart(one, "state"),
+    moment(textPart(one, "since")),
+    textPart(one, "routes", "received"),
+    textPart(one, "routes", "best"),
+    textPart(one, "routes", "advertised"),
+    textPart(one, "lastError"),
+  ]);
+  return tabTable([heading, ...rows]);
+}
+
+export function summaryText(summary: unknown): string {
+  const kernel = part(summary, "kernel");
+  const programmed =
+    typeof kernel === "object"
+      ? `table ${textPart(kernel, "table")}, protocol ${textPart(kernel, "protocol")}: ${textPart(kernel, "routes")} routes, ` +
+        `${parts(kernel, "failures").length} failed, ${parts(kernel, "conflicts").length} in conflict`
+      : "left alone";
+  const lines = details([
+    ["Router ID", textPart(summary, "routerId")],
+    ["AS", textPart(summary, "asn")],
+    ["Listening", textPart(summary, "ports")],
+    ["Started", moment(textPart(summary, "startedAt"))],
+    ["Configured", moment(textPart(summary, "configuredAt"))],
+    ["Routes", `${textPart(summary, "routes", "ipv4")} IPv4, ${textPart(summary, "routes", "ipv6")} IPv6`],
+    ["Kernel", programmed],
+  ]);
+  return `${lines}\n${neighborTable(parts(summary, "neighbors"))}`;
+}
+
+export function neighborText(one: unknown): string {
+  const session = part(one, "session");
+  const rows: (readonly [string, string])[] = [
+    ["Name", textPart(one, "name")],
+    ["Address", `${textPart(one, "address")} port ${textPart(one, "port")}`],
+    ["AS", `${textPart(one, "asn")} (${textPart(one, "type")}), ours ${textPart(one, "localAsn")}`],
+    ["State", `${textPart(one, "state")} since ${moment(textPart(one, "since"))}`],
+    ["Last error", textPart(one, "lastError")],
+    ["Routes", counts(one, "routes", ["received", "best", "advertised", "stale"])],
+    ["Updates in", counts(one, "imports", ["Received", "Accepted", "Filtered", "Rejected"], "updates")],
+    ["Updates out", counts(one, "exports", ["Accepted", "Filtered", "Rejected"], "updates")],
+  ];
+  if (session !== undefined) {
+    rows.push(
+      ["Router ID", textPart(session, "routerId")],
+      ["Our address", textPart(session, "localAddress")],
+      ["Families", textPart(session, "families")],
+      ["Capabilities", textPart(session, "capabilities")],
+      ["Add paths", textPart(session, "addPaths")],
+      ["Hold time", `${textPart(session, "holdTimeMs")} ms`],
+    );
+  }
+  return details(rows.filter(([, value]) => value !== ""));
+}
+
+export function memoryText(memory: unknown): string {
+  const size = (key: string): string => `${(Number(part(memory, key)) / 2 ** 20).toFixed(1)} MiB`;
+  return details([
+    ["Resident", size("residentBytes")],
+    ["JavaScript heap", size("heapBytes")],
+    ["Outside the heap", size("externalBytes")],
+    ["Attribute sets", textPart(memory, "attributeSets")],
+    ["IPv4 routes", textPart(memory, "routes", "ipv4")],
+    ["IPv6 routes", textPart(memory, "routes", "ipv6")],
+  ]);
+}
+
+/** Widths of the columns of routes: a long listing is printed as it comes, so they cannot depend on it. */
+const routeColumns = [
+  ["", 3],
+  ["PREFIX", 20],
+  ["NEXT HOP", 17],
+  ["NEIGHBOR", 17],
+  ["LOCALPREF", 11],
+  ["MED", 7],
+  ["AS PATH", 0],
+] as const;
+
+export const routeHeading: string = fixedLine(routeColumns.map(([title]) => title));
+
+/** `*` marks the best; `!` one that cannot be used, with why at the end of the line; `s` one that is stale. */
+export function routeLine(route: unknown): string {
+  const state = textPart(route, "state");
+  const isUsable = state === "valid";
+  const flags = `${part(route, "best") === true ? "*" : isUsable ? " " : "!"}${part(route, "stale") === true ? "s" : ""}`;
+  const path = `${textPart(route, "asPath")} ${textPart(route, "origin").charAt(0)}`.trim();
+  return fixedLine([
+    flags,
+    textPart(route, "prefix"),
+    textPart(route, "nextHop") || "self",
+    textPart(route, "neighbor") || "-",
+    textPart(route, "localPref"),
+    textPart(route, "med"),
+    isUsable ? path : `${path} (${state})`,
+  ]);
+}
+
+function fixedLine(cells: readonly string[]): string {
+  const padded = routeColumns.map(([, width], column) => {
+    const cell = cells[column] ?? "";
+    // What does not fit still keeps its distance.
+    return cell.length < width ? cell.padEnd(width) : `${cell} `;
+  });
+  return `${padded.join("").trimEnd()}\n`;
+}
+
+function details(rows: readonly (readonly [string, string])[]): string {
+  return rows.map(([label, value]) => `${`${label}:`.padEnd(18)}${value}\n`).join("");
+}
+
+function counts(value: unknown, key: string, names: readonly string[], prefix = ""): string {
+  return names.map((name) => `${textPart(value, key, `${prefix}${name}`)} ${name.toLowerCase()}`).join(", ");
+}
+
+/** `2024-01-08 03:12:11` of UTC. */
+function moment(iso: string): string {
+  return iso.slice(0, 19).replace("T", " ");
+}

@@ -1,0 +1,33 @@
+import { CliError } from "../cli-error.ts";
+import type { Command } from "../command.ts";
+
+const levels = { debug: "debug", info: "info", warn: "warn", error: "error" } as const;
+
+export const bgpRun: Command = {
+  name: "bgp run",
+  summary: "Run a BGP speaker in the foreground, as a file says.",
+  operands: "--config FILE",
+  description: [
+    'SIGHUP and "caracal bgp reload" apply what changed in the file; sessions that did not change go on.',
+    "SIGTERM stops it: neighbors with graceful restart, and the kernel, keep its routes.",
+  ].join("\n"),
+  options: [{ name: "config", short: "c", value: "FILE", summary: "The configuration, in YAML." }],
+  run: async (ctx, args) => {
+    const file = args.text("config");
+    if (file === undefined || args.positional.length > 0) throw new CliError("bgp run needs --config FILE");
+    const { signal } = ctx;
+    const { runSpeaker } = await import("@caracal/speaker");
+    const level = args.text("log-level") ?? "info";
+    return await runSpeaker({
+      file,
+      stdout: ctx.stdout,
+      stderr: ctx.stderr,
+      logLevel: level === "debug" || level === "info" || level === "warn" ? levels[level] : "error",
+      signal,
+      onReload: (reload) => {
+        process.on("SIGHUP", reload);
+        return () => process.off("SIGHUP", reload);
+      },
+    });
+  },
+};

@@ -1,0 +1,101 @@
+import { part, parts } from "../bgp/json-parts.ts";
+import {
+  memoryText,
+  neighborTable,
+  neighborText,
+  routeHeading,
+  routeLine,
+  summaryText,
+} from "../bgp/show-tables.ts";
+import { askSpeaker, controlOptions, controlPath, outputOption } from "../bgp/speaker-control.ts";
+import { CliError, describeError } from "../cli-error.ts";
+import type { Command } from "../command.ts";
+import type { CliContext } from "../context.ts";
+import { didYouMean } from "../did-you-mean.ts";
+
+/** What can be shown: the method that answers, how many operands it takes, and how it is printed. */
+const views = {
+  summary: { method: "bgp.summary", operand: "", print: summaryText },
+  neighbors: {
+    method: "bgp.neighbors",
+    operand: "",
+    print: (answer: unknown) => neighborTable(Array.isArray(answer) ? answer : []),
+  },
+  neighbor: { method: "bgp.neighbor", operand: "NAME", print: neighborText },
+  routes: { method: "bgp.routes", operand: "[PREFIX]", print: undefined },
+  received: { method: "bgp.received", operand: "NAME", print: undefined },
+  advertised: { method: "bgp.advertised", operand: "NAME", print: undefined },
+  memory: { method: "bgp.memory", operand: "", print: memoryText },
+} as const;
+
+type ViewName = keyof typeof views;
+
+export const bgpShow: Command = {
+  name: "bgp show",
+  summary: "Show a BGP speaker's neighbors and routes.",
+  operands: Object.entries(views)
+    .map(([name, { operand }]) => (operand === "" ? name : `${name} ${operand}`))
+    .join("|"),
+  operandChoices: Object.keys(views),
+  description:
+    "Of routes, * marks the best, ! one that cannot be used, s one kept from a neighbor that is away.",
+  options: [...controlOptions, outputOption],
+  run: async (ctx, args) => {
+    const [name = "summary", operand, ...stray] = args.positional;
+    if (!isView(name)) {
+      throw new CliError(`bgp show knows no "${name}"${didYouMean(name, Object.keys(views))}`);
+    }
+    const view = views[name];
+    const isMissing = view.operand === "NAME" && operand === undefined;
+    if (isMissing || stray.length > 0 || (view.operand === "" && operand !== undefined)) {
+      throw new CliError(`usage: bgp show ${name}${view.operand === "" ? "" : ` ${view.operand}`}`);
+    }
+    const isJson = args.text("output") === "json";
+    const path = await controlPath(ctx, args);
+    if (view.print === undefined) {
+      const params = view.operand === "NAME" ? { name: operand } : { prefix: operand };
+      return await showRoutes(ctx, { path, method: view.method, params, isJson });
+    }
+    const answer = await askSpeaker(path, view.method, { name: operand });
+    ctx.stdout.write(isJson ? `${JSON.stringify(answer, null, 2)}\n` : view.print(answer));
+    return 0;
+  },
+};
+
+function isView(name: string): name is ViewName {
+  return Object.hasOwn(views, name);
+}
+
+interface RouteQuestion {
+  readonly path: string;
+  readonly method: string;
+  readonly params: object;
+  readonly isJson: boolean;
+}
+
+/** Prints a listing part by part: a full table does not fit one answer, nor need it fit this process. */
+async function showRoutes(ctx: CliContext, question: RouteQuestion): Promise<number> {
+  const { ControlClient } = await import("@caracal/control");
+  const { method, params, isJson } = question;
+  try {
+    using client = await ControlClient.connect(question.path);
+    let count = 0;
+    let cursor: unknown;
+    do {
+      const page = await client.request(method, { ...params, cursor });
+      const lines = parts(page, "routes").map((route) => {
+        count += 1;
+        if (!isJson) return routeLine(route);
+        return `${count === 1 ? "[\n" : ",\n"}  ${JSON.stringify(route)}`;
+      });
+      if (!isJson && cursor === undefined && lines.length > 0) lines.unshift(routeHeading);
+      ctx.stdout.write(lines.join(""));
+      cursor = part(page, "next");
+    } while (cursor !== undefined);
+    if (isJson) ctx.stdout.write(count === 0 ? "[]\n" : "\n]\n");
+    else if (count === 0) ctx.stdout.write("No routes.\n");
+    return 0;
+  } catch (error) {
+    throw new CliError(describeError(error), { cause: error });
+  }
+}

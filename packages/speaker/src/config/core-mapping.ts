@@ -1,0 +1,123 @@
+import { defaultTimers, type LocalRoute, type PeerInput } from "@caracal/bgp";
+import { IpAddress, type IpFamily } from "@caracal/net";
+import { neighborName } from "./list-rules.ts";
+import type { Located } from "./located.ts";
+import type { ListenFile, NeighborFile, StaticFile } from "./speaker-file.ts";
+
+type NeighborKey = Exclude<keyof NeighborFile, "name" | "address" | "asn">;
+
+/** What every key of a neighbour means to the BGP core. */
+const neighborMapping: {
+  readonly [K in NeighborKey]: (value: NeighborFile[K]) => Partial<PeerInput>;
+} = {
+  prefix: unsupported,
+  port: (port) => ({ port }),
+  passive: (passive) => ({ passive }),
+  localAsn: (localAsn) => (localAsn === undefined ? {} : { localAsn }),
+  password: unsupported,
+  ttlSecurity: unsupported,
+  holdTimeMs: (holdTimeMs) => ({ timers: timers(holdTimeMs) }),
+  routeReflectorClient: (reflectorClient) => ({ reflectorClient }),
+  clusterId: (clusterId) => (clusterId === undefined ? {} : { clusterId }),
+  nextHop: (nextHop) => ({ nextHop }),
+  addPaths: (which) => ({
+    addPathReceive: which === "receive" || which === "both",
+    addPathSend: which === "send" || which === "both",
+  }),
+  gracefulRestart: restartTime,
+  families: (families) => (families === undefined ? {} : { families }),
+  import: unsupported,
+  export: unsupported,
+  maxPrefixes: unsupported,
+};
+
+/** Marks what the core does not offer yet: such a key is refused, never ignored. */
+function unsupported(): Partial<PeerInput> {
+  return {};
+}
+
+/** Reports every key that the core does not offer yet. */
+export function refuseUnsupported(file: Located): void {
+  const filters = file.member("filters");
+  if (filters.kind !== "nothing") filters.problem("not supported yet");
+  for (const neighbor of file.member("neighbors").items) {
+    for (const key of neighbor.keys) {
+      if (isNeighborKey(key) && neighborMapping[key] === unsupported) {
+        neighbor.member(key).problem("not supported yet");
+      }
+    }
+  }
+}
+
+/** The neighbours in the core's words. */
+export function mapNeighbors(
+  neighbors: readonly NeighborFile[],
+  listen: readonly ListenFile[],
+): readonly PeerInput[] {
+  return neighbors.flatMap((neighbor): PeerInput[] => {
+    const { address, asn } = neighbor;
+    if (address === undefined) return [];
+    const settings: Partial<PeerInput>[] = mappedKeys.map((key) => mapKey(key, neighbor));
+    const family = IpAddress.family(address);
+    const own = ownAddress(listen, family, address);
+    const other = ownAddress(listen, family === 4 ? 6 : 4, address);
+    if (own !== undefined) settings.push({ sourceAddress: own });
+    if (other !== undefined) settings.push({ otherFamilyAddress: other });
+    return [{ ...merge(settings), name: neighborName(neighbor), address, asn }];
+  });
+}
+
+/** Routes of our own in the core's words. One with a next hop is told with it, a blackhole with ourselves. */
+export function mapStatics(statics: readonly StaticFile[]): readonly LocalRoute[] {
+  return statics.map(({ prefix, nextHop, communities = [] }) => {
+    const standard = communities.flatMap((one) => (one.kind === "standard" ? [one.value] : []));
+    const large = communities.flatMap((one) => (one.kind === "large" ? [one.value] : []));
+    return {
+      prefix,
+      ...(nextHop === undefined ? {} : { nextHop }),
+      ...(standard.length === 0 ? {} : { communities: standard }),
+      ...(large.length === 0 ? {} : { largeCommunities: large }),
+    };
+  });
+}
+
+const mappedKeys: readonly NeighborKey[] = Object.keys(neighborMapping).filter(isNeighborKey);
+
+function isNeighborKey(key: string): key is NeighborKey {
+  return Object.hasOwn(neighborMapping, key);
+}
+
+function mapKey<K extends NeighborKey>(key: K, neighbor: NeighborFile): Partial<PeerInput> {
+  return neighborMapping[key](neighbor[key]);
+}
+
+function merge(parts: readonly Partial<PeerInput>[]): Partial<PeerInput> {
+  return parts.reduce((whole, part) => ({ ...whole, ...part }), {});
+}
+
+/** The first attempt comes at once; three keepalives fit into the hold time (RFC 4271 §4.4). */
+function timers(holdTimeMs: number): typeof defaultTimers {
+  return { ...defaultTimers, connectDelayMs: 0, holdTimeMs, keepaliveMs: Math.floor(holdTimeMs / 3) };
+}
+
+/** The core's default stands for `true`; only a key that is there without a value switches it off. */
+function restartTime(wanted: boolean | number): Partial<PeerInput> {
+  if (typeof wanted === "number") return { restartTimeS: wanted };
+  return wanted ? {} : Object.fromEntries([["restartTimeS", undefined]]);
+}
+
+/**
+ * Our end of a session, where the file settles it: who listens on one address of a family is known to its neighbours by
+ * that address, so it must also call from there.
+ */
+function ownAddress(listen: readonly ListenFile[], family: IpFamily, peer: IpAddress): IpAddress | undefined {
+  const own = listen.filter(({ address }) => address === undefined || IpAddress.family(address) === family);
+  const [only] = own;
+  if (only?.address === undefined || own.length > 1) return undefined;
+  // From a loopback address nothing can be reached but the machine itself.
+  return isLoopback(only.address) && !isLoopback(peer) ? undefined : only.address;
+}
+
+function isLoopback(address: IpAddress): boolean {
+  return IpAddress.isIpv4(address) ? address >>> 24 === 127 : address === 1n;
+}

@@ -1,0 +1,69 @@
+import { IpAddress, Prefix } from "@caracal/net";
+import type { Located } from "./located.ts";
+import type { Placed } from "./shape.ts";
+import type { ListenFile, NeighborFile, StaticFile } from "./speaker-file.ts";
+
+/** Rules that look at several elements of a list, or at several keys of one element. */
+
+/** Two sockets cannot have one address. */
+export function checkListen(list: readonly Placed<ListenFile>[]): void {
+  const seen = new Map<string, Located>();
+  for (const { value, at } of list) {
+    const { address, port } = value;
+    const shown = address === undefined ? "every address" : IpAddress.format(address);
+    unique(seen, `${shown} port ${port}`, at);
+  }
+}
+
+export function checkNeighbors(list: readonly Placed<NeighborFile>[]): void {
+  const names = new Map<string, Located>();
+  const addresses = new Map<string, Located>();
+  const prefixes: { readonly prefix: Prefix; readonly at: Located }[] = [];
+  for (const { value, at } of list) {
+    const { address, prefix, name } = value;
+    if ((address === undefined) === (prefix === undefined)) {
+      at.problem(`expected address or prefix, found ${address === undefined ? "neither" : "both"}`);
+      continue;
+    }
+    unique(names, neighborName(value), name === undefined ? at : at.member("name"));
+    if (address !== undefined) unique(addresses, IpAddress.format(address), at.member("address"));
+    if (prefix === undefined) continue;
+    const place = at.member("prefix");
+    const other = prefixes.find((earlier) => Prefix.overlaps(earlier.prefix, prefix));
+    if (other !== undefined) {
+      place.problem(
+        `${Prefix.format(prefix)} overlaps ${Prefix.format(other.prefix)} of line ${other.at.line}`,
+      );
+    }
+    prefixes.push({ prefix, at: place });
+  }
+}
+
+export function checkStatics(list: readonly Placed<StaticFile>[]): void {
+  const seen = new Map<string, Located>();
+  for (const { value, at } of list) {
+    const { prefix, nextHop, blackhole } = value;
+    unique(seen, Prefix.format(prefix), at.member("prefix"));
+    if ((nextHop !== undefined) === blackhole) {
+      at.problem(`expected nextHop or blackhole: true, found ${blackhole ? "both" : "neither"}`);
+    }
+    if (nextHop !== undefined && IpAddress.family(nextHop) !== prefix.family) {
+      at.member("nextHop").problem(
+        `expected an IPv${prefix.family} address as the next hop of ${Prefix.format(prefix)}`,
+      );
+    }
+  }
+}
+
+/** What a neighbour is called: as the file says, else as its address. */
+export function neighborName({ name, address, prefix }: NeighborFile): string {
+  if (name !== undefined) return name;
+  if (address !== undefined) return IpAddress.format(address);
+  return prefix === undefined ? "" : Prefix.format(prefix);
+}
+
+function unique(seen: Map<string, Located>, key: string, at: Located): void {
+  const first = seen.get(key);
+  if (first === undefined) seen.set(key, at);
+  else at.problem(`${key} is there already, in line ${first.line}`);
+}

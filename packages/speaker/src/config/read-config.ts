@@ -1,0 +1,82 @@
+import type { LocalRoute, PeerInput } from "@caracal/bgp";
+import type { IpAddress, Ipv4, Prefix } from "@caracal/net";
+import { mapNeighbors, mapStatics, refuseUnsupported } from "./core-mapping.ts";
+import { Located, type Problem } from "./located.ts";
+import { nearestWord } from "./nearest-word.ts";
+import { type SpeakerFile, speakerFile } from "./speaker-file.ts";
+
+/** A whole configuration, in the words of the packages that carry it out. */
+export interface SpeakerConfiguration {
+  readonly routerId: Ipv4;
+  readonly asn: number;
+  readonly listen: readonly { readonly address?: IpAddress; readonly port: number }[];
+  /** Path of the control socket. */
+  readonly control: string | undefined;
+  readonly peers: readonly PeerInput[];
+  readonly origins: readonly LocalRoute[];
+  /** The origins as the kernel should have them; without a next hop, a blackhole. */
+  readonly statics: readonly StaticRoute[];
+  /** Absent: the kernel is left alone. */
+  readonly kernel: { readonly table: number; readonly protocol: number } | undefined;
+}
+
+export interface StaticRoute {
+  readonly prefix: Prefix;
+  readonly nextHop: IpAddress | undefined;
+}
+
+export type ConfigurationOutcome =
+  | { readonly kind: "ok"; readonly configuration: SpeakerConfiguration }
+  /** All that is wrong, in the file's order. */
+  | { readonly kind: "problems"; readonly problems: readonly Problem[] };
+
+/** Reads a configuration file's text. */
+export function readConfiguration(text: string): ConfigurationOutcome {
+  const root = Located.parse(text);
+  // What could not be understood as YAML says nothing about keys.
+  if (root.problems.length > 0) return { kind: "problems", problems: root.problems };
+  const file = speakerFile.read(root);
+  checkFilterNames(root);
+  refuseUnsupported(root);
+  if (file === undefined || root.problems.length > 0) {
+    return { kind: "problems", problems: root.problems.toSorted((a, b) => a.line - b.line) };
+  }
+  return { kind: "ok", configuration: configurationOf(file) };
+}
+
+/** `bgp.yaml:12: neighbors[2].asn: expected …`. */
+export function formatProblem(file: string, { line, path, message }: Problem): string {
+  return `${file}:${line}: ${path}${path === "" ? "" : ": "}${message}`;
+}
+
+function configurationOf(file: SpeakerFile): SpeakerConfiguration {
+  const listen = file.listen.map(({ value }) => value);
+  const statics = file.static.map(({ value }) => value);
+  const neighbors = file.neighbors.map(({ value }) => value);
+  return {
+    routerId: file.routerId,
+    asn: file.asn,
+    listen: listen.map(({ address, port }) => (address === undefined ? { port } : { address, port })),
+    control: file.control,
+    peers: mapNeighbors(neighbors, listen),
+    origins: mapStatics(statics),
+    statics: statics.map(({ prefix, nextHop }) => ({ prefix, nextHop })),
+    kernel: file.kernel === false ? undefined : file.kernel,
+  };
+}
+
+/** A neighbour's filters must be among those that the file has. */
+function checkFilterNames(root: Located): void {
+  const names = root.member("filters").keys;
+  for (const neighbor of root.member("neighbors").items) {
+    for (const key of ["import", "export"]) {
+      const at = neighbor.member(key);
+      const name = at.text;
+      if (name === undefined || names.includes(name)) continue;
+      const nearest = nearestWord(name, names);
+      at.problem(
+        `there is no filter "${name}"${nearest === undefined ? " under filters" : `; did you mean ${nearest}?`}`,
+      );
+    }
+  }
+}

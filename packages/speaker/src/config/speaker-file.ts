@@ -1,0 +1,99 @@
+import type { Located } from "./located.ts";
+import { checkListen, checkNeighbors, checkStatics } from "./list-rules.ts";
+import {
+  checked,
+  type FieldsRead,
+  list,
+  mapping,
+  namedBy,
+  oneOf,
+  optional,
+  placed,
+  required,
+  scalar,
+  type Shape,
+  withDefault,
+} from "./shape.ts";
+import * as value from "./value-shapes.ts";
+
+/** The keys of the file. Everything about them is declared here once: what is read, its type, and what a message expects. */
+
+const bgpPort = 179;
+
+const listenFields = {
+  /** Absent: every address of the machine. */
+  address: optional(value.address),
+  port: withDefault(value.port, bgpPort),
+};
+
+const neighborFields = {
+  /** Absent: the address or prefix as it is written. */
+  name: optional(value.text),
+  address: optional(value.address),
+  /** Whoever connects from there is a neighbour. */
+  prefix: optional(value.prefix),
+  /** Where to connect to. */
+  port: withDefault(value.port, bgpPort),
+  asn: required(value.asNumber),
+  passive: withDefault(value.flag, false),
+  localAsn: optional(value.asNumber),
+  password: optional(value.text),
+  ttlSecurity: optional(value.hopCount),
+  holdTimeMs: withDefault(value.holdTime, 90_000),
+  routeReflectorClient: withDefault(value.flag, false),
+  clusterId: optional(value.identifier),
+  nextHop: withDefault(oneOf("default", "self", "keep"), "default"),
+  addPaths: withDefault(oneOf("none", "send", "receive", "both"), "none"),
+  gracefulRestart: withDefault(value.gracefulRestart, true),
+  /** Absent: the family of the address. */
+  families: optional(list(value.family)),
+  import: optional(value.text),
+  export: optional(value.text),
+  maxPrefixes: optional(value.whole("a number of prefixes", 1, 0xffffffff)),
+};
+
+const staticFields = {
+  prefix: required(value.prefix),
+  nextHop: optional(value.address),
+  blackhole: withDefault(value.flag, false),
+  communities: optional(list(value.community)),
+};
+
+const kernelFields = {
+  table: withDefault(value.routeTable, 254),
+  protocol: withDefault(value.routeProtocol, 12),
+};
+
+export type ListenFile = FieldsRead<typeof listenFields>;
+export type NeighborFile = FieldsRead<typeof neighborFields>;
+export type StaticFile = FieldsRead<typeof staticFields>;
+export type KernelFile = FieldsRead<typeof kernelFields>;
+
+/** `{table, protocol}`, or `false`: the kernel is left alone. */
+const kernel: Shape<KernelFile | false> = (() => {
+  const settings = mapping(kernelFields);
+  const off = scalar("false or a mapping", (text) => (text === "false" ? ("off" as const) : undefined));
+  return {
+    read: (at) => {
+      if (at.kind === "mapping") return settings.read(at);
+      return off.read(at) === undefined ? undefined : false;
+    },
+  };
+})();
+
+/** What a filter says is the policy's business: here it only has a name and a place. */
+const filter: Shape<Located> = { read: (at) => at };
+
+const speakerFields = {
+  routerId: required(value.identifier),
+  asn: required(value.asNumber),
+  listen: withDefault(checked(list(placed(mapping(listenFields))), checkListen), []),
+  control: optional(value.text),
+  neighbors: withDefault(checked(list(placed(mapping(neighborFields))), checkNeighbors), []),
+  static: withDefault(checked(list(placed(mapping(staticFields))), checkStatics), []),
+  kernel: withDefault(kernel, false),
+  filters: optional(namedBy(/^[A-Za-z_][\w.-]*$/, "a word such as from_peers", filter)),
+};
+
+export type SpeakerFile = FieldsRead<typeof speakerFields>;
+export const speakerFile: Shape<SpeakerFile> = mapping(speakerFields);

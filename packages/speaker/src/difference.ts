@@ -1,0 +1,54 @@
+import type { SpeakerConfiguration } from "./config/read-config.ts";
+
+/** What a new file changes. Neighbours are named; those not named stay as they are. */
+export interface Difference {
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+  readonly changed: readonly string[];
+  readonly unchangedCount: number;
+  /** What cannot change under a running speaker: every session starts anew. */
+  readonly restartsBecause: readonly string[];
+  readonly isStaticChanged: boolean;
+  readonly isKernelChanged: boolean;
+  readonly isControlChanged: boolean;
+}
+
+export function difference(before: SpeakerConfiguration, after: SpeakerConfiguration): Difference {
+  const old = new Map(before.peers.map((peer) => [peer.name, peer]));
+  const names = new Set(after.peers.map(({ name }) => name));
+  const added: string[] = [];
+  const changed: string[] = [];
+  for (const peer of after.peers) {
+    const was = old.get(peer.name);
+    if (was === undefined) added.push(peer.name);
+    else if (!isSame(was, peer)) changed.push(peer.name);
+  }
+  const identity: Readonly<Record<string, (one: SpeakerConfiguration) => unknown>> = {
+    routerId: ({ routerId }) => routerId,
+    asn: ({ asn }) => asn,
+    listen: ({ listen }) => listen,
+    // Whether next hops are looked up, and best routes told, is settled when a speaker starts.
+    kernel: ({ kernel }) => kernel !== undefined,
+  };
+  return {
+    added,
+    removed: before.peers.map(({ name }) => name).filter((name) => !names.has(name)),
+    changed,
+    unchangedCount: after.peers.length - added.length - changed.length,
+    restartsBecause: Object.keys(identity).filter((key) => {
+      const part = identity[key];
+      return part !== undefined && !isSame(part(before), part(after));
+    }),
+    isStaticChanged: !isSame([before.origins, before.statics], [after.origins, after.statics]),
+    isKernelChanged: !isSame(before.kernel, after.kernel),
+    isControlChanged: before.control !== after.control,
+  };
+}
+
+function isSame(a: unknown, b: unknown): boolean {
+  return fingerprint(a) === fingerprint(b);
+}
+
+function fingerprint(value: unknown): string {
+  return JSON.stringify([value], (_key, part: unknown) => (typeof part === "bigint" ? `${part}n` : part));
+}

@@ -1,0 +1,78 @@
+import type { ExportCounts, ImportCounts, PeerSnapshot } from "@caracal/bgp";
+import { IpAddress, Ipv4 } from "@caracal/net";
+
+/** One neighbour, as `show` and `-o json` tell it. */
+export interface NeighborView {
+  readonly name: string;
+  readonly address: string;
+  readonly port: number;
+  readonly asn: number;
+  readonly localAsn: number;
+  readonly type: "internal" | "external";
+  readonly passive: boolean;
+  readonly routeReflectorClient: boolean;
+  readonly state: PeerSnapshot["state"];
+  /** When that state was entered. */
+  readonly since: string;
+  /** Why the last session or attempt ended; empty while Established. */
+  readonly lastError: string;
+  readonly routes: {
+    readonly received: number;
+    readonly best: number;
+    readonly advertised: number;
+    readonly stale: number;
+  };
+  /** Since the start. */
+  readonly imports: ImportCounts;
+  readonly exports: ExportCounts;
+  /** While Established. */
+  readonly session?: {
+    readonly routerId: string;
+    readonly localAddress: string;
+    readonly families: readonly string[];
+    readonly capabilities: readonly string[];
+    readonly addPaths: "none" | "send" | "receive" | "both";
+    /** 0: the ends agreed to do without. */
+    readonly holdTimeMs: number;
+    readonly keepaliveMs: number;
+  };
+}
+
+export function neighborView(peer: PeerSnapshot): NeighborView {
+  return {
+    name: peer.name,
+    address: IpAddress.format(peer.address),
+    port: peer.port,
+    asn: peer.asn,
+    localAsn: peer.localAsn,
+    type: peer.external ? "external" : "internal",
+    passive: peer.passive,
+    routeReflectorClient: peer.reflectorClient,
+    state: peer.state,
+    since: new Date(peer.since).toISOString(),
+    lastError: peer.lastError,
+    routes: {
+      received: peer.importedCount,
+      best: peer.preferredCount,
+      advertised: peer.exportedCount,
+      stale: peer.staleCount,
+    },
+    imports: peer.imports,
+    exports: peer.exports,
+    ...(peer.session === undefined ? {} : { session: sessionView(peer.session) }),
+  };
+}
+
+function sessionView(session: NonNullable<PeerSnapshot["session"]>): NonNullable<NeighborView["session"]> {
+  const { addPathReceive, addPathSend } = session;
+  const oneWay = addPathReceive ? "receive" : addPathSend ? "send" : "none";
+  return {
+    routerId: Ipv4.format(session.neighborId),
+    localAddress: IpAddress.format(session.sourceAddress),
+    families: session.families.map((family) => `ipv${family}`),
+    capabilities: session.neighborCapabilities,
+    addPaths: addPathReceive && addPathSend ? "both" : oneWay,
+    holdTimeMs: session.hold?.ofMs ?? 0,
+    keepaliveMs: session.keepalive?.ofMs ?? 0,
+  };
+}

@@ -1,0 +1,262 @@
+import { readFileSync } from "node:fs";
+import type { PeerSnapshot, RouteSnapshot } from "@caracal/bgp";
+import { BgpListenError, BgpServer } from "@caracal/bgp-tcp";
+import { ControlError, ControlServer } from "@caracal/control";
+import type { RouteStatus } from "@caracal/dataplane";
+import type { Prefix } from "@caracal/net";
+import { formatProblem, readConfiguration, type SpeakerConfiguration } from "./config/read-config.ts";
+import { controlMethods } from "./control-methods.ts";
+import { difference } from "./difference.ts";
+import type { KernelRoutes } from "./kernel/kernel-routes.ts";
+import type { Log } from "./log.ts";
+import { logFact } from "./log-facts.ts";
+import type { Refusal, ReloadOutcome, SpeakerView } from "./speaker-view.ts";
+
+/** The file, or what the machine has to offer, does not allow to start; each reason is a line for a person. */
+export class SpeakerStartError extends Error {
+  override readonly name = "SpeakerStartError";
+  readonly code = "start";
+  readonly reasons: readonly string[];
+
+  constructor(reasons: readonly string[], options?: ErrorOptions) {
+    super(reasons.join("\n"), options);
+    this.reasons = reasons;
+  }
+}
+
+export interface SpeakerDaemonOptions {
+  /** Path of the configuration file. */
+  readonly file: string;
+  readonly log: Log;
+}
+
+/** A speaker that follows its file: one `BgpServer`, the kernel's routes and the control socket, changed by difference. */
+export class SpeakerDaemon implements SpeakerView {
+  readonly startedAtMs: number = Date.now();
+  readonly #options: SpeakerDaemonOptions;
+  #configuration: SpeakerConfiguration;
+  #configuredAtMs = Date.now();
+  #server: BgpServer | undefined;
+  #kernel: KernelRoutes | undefined;
+  #control: ControlServer | undefined;
+  /** Reloads and the stop come one after the other. */
+  #turn: Promise<unknown> = Promise.resolve();
+
+  private constructor(options: SpeakerDaemonOptions, configuration: SpeakerConfiguration) {
+    this.#options = options;
+    this.#configuration = configuration;
+  }
+
+  /** Starts as the file says; throws `SpeakerStartError` and leaves nothing open if that cannot be. */
+  static async start(options: SpeakerDaemonOptions): Promise<SpeakerDaemon> {
+    const read = readFile(options.file);
+    if (read.kind === "refused") throw new SpeakerStartError(read.reasons);
+    const daemon = new SpeakerDaemon(options, read.configuration);
+    try {
+      // First of all, so that a second speaker with the same file goes no further.
+      daemon.#control = await daemon.#openControl(read.configuration.control);
+      await daemon.#openSpeaker(read.configuration);
+    } catch (error) {
+      await daemon.#close({ removeRoutes: false });
+      throw startError(error);
+    }
+    const { asn, peers, control } = read.configuration;
+    options.log("info", "BGP is listening", {
+      asn,
+      ports: daemon.#server?.ports,
+      peers: peers.length,
+      control,
+    });
+    return daemon;
+  }
+
+  get configuration(): SpeakerConfiguration {
+    return this.#configuration;
+  }
+
+  get configuredAtMs(): number {
+    return this.#configuredAtMs;
+  }
+
+  /** The ports listened on. */
+  get ports(): readonly number[] {
+    return this.#server?.ports ?? [];
+  }
+
+  peers(): readonly PeerSnapshot[] {
+    return this.#server?.peers() ?? [];
+  }
+
+  routes(prefix?: Prefix): readonly RouteSnapshot[] {
+    return this.#server?.routes(prefix) ?? [];
+  }
+
+  get sizes(): BgpServer["sizes"] {
+    return this.#server?.sizes ?? { attributeSets: 0, routes4: 0, routes6: 0 };
+  }
+
+  get kernelStatus(): RouteStatus | undefined {
+    return this.#kernel?.status;
+  }
+
+  /** Reads the file again and applies what differs. */
+  async reload(): Promise<ReloadOutcome> {
+    const outcome = this.#turn.then(() => this.#reload());
+    this.#turn = outcome.catch(() => undefined);
+    return await outcome;
+  }
+
+  /** Without a NOTIFICATION, so that neighbours keep our routes until we are back; the kernel keeps them too. */
+  async stop(): Promise<void> {
+    await this.#turn;
+    this.#options.log("info", "stopping; routes stay in the kernel");
+    await this.#server?.stop({ graceful: true });
+    this.#server = undefined;
+    await this.#close({ removeRoutes: false });
+  }
+
+  async #reload(): Promise<ReloadOutcome> {
+    const read = readFile(this.#options.file);
+    const outcome = read.kind === "refused" ? read : await this.#apply(read.configuration);
+    if (outcome.kind === "refused") {
+      this.#options.log("error", "reload refused; nothing has changed", { reasons: outcome.reasons });
+    } else {
+      this.#options.log("info", "reloaded", { ...outcome.difference });
+    }
+    return outcome;
+  }
+
+  async #apply(next: SpeakerConfiguration): Promise<ReloadOutcome> {
+    const before = this.#configuration;
+    const changes = difference(before, next);
+    const oldControl = this.#control;
+    try {
+      if (changes.isControlChanged) this.#control = await this.#openControl(next.control);
+    } catch (error) {
+      return refusal(error);
+    }
+    if (changes.restartsBecause.length > 0) {
+      const failure = await this.#restart(before, next);
+      if (failure !== undefined) {
+        if (changes.isControlChanged) await this.#control?.close();
+        this.#control = oldControl;
+        return failure;
+      }
+    } else {
+      if (changes.isKernelChanged && next.kernel !== undefined) await this.#kernel?.move(next.kernel);
+      this.#follow(next);
+    }
+    this.#configuration = next;
+    this.#configuredAtMs = Date.now();
+    // The answer to this very reload may still be on its way through the old socket.
+    if (changes.isControlChanged) setImmediate(() => void oldControl?.close());
+    return { kind: "applied", difference: changes };
+  }
+
+  /** Another router identifier, AS or socket needs another speaker; if it cannot start, the old one comes back. */
+  async #restart(before: SpeakerConfiguration, next: SpeakerConfiguration): Promise<Refusal | undefined> {
+    await this.#server?.stop({ graceful: false });
+    this.#server = undefined;
+    try {
+      if (next.kernel === undefined) await this.#closeKernel({ removeRoutes: true });
+      await this.#openSpeaker(next);
+      return undefined;
+    } catch (error) {
+      await this.#openSpeaker(before);
+      return refusal(error);
+    }
+  }
+
+  async #openSpeaker(configuration: SpeakerConfiguration): Promise<void> {
+    const { routerId, asn, listen, kernel: place } = configuration;
+    const isFirst = this.#kernel === undefined;
+    if (place !== undefined) {
+      // Only who programs the kernel loads what talks to it.
+      const { KernelRoutes } = await import("./kernel/kernel-routes.ts");
+      if (this.#kernel === undefined) {
+        this.#kernel = new KernelRoutes(place, () => this.#server?.networkChanged());
+      } else {
+        await this.#kernel.move(place);
+        this.#kernel.forget();
+      }
+    }
+    const kernel = this.#kernel;
+    const server = new BgpServer({
+      routerId,
+      asn,
+      listen,
+      tellsBestRoutes: kernel !== undefined,
+      restarting: isFirst && kernel?.hasLeftovers === true,
+      ...(kernel === undefined ? {} : { resolver: kernel.resolver }),
+      onFact: (fact) => logFact(this.#options.log, fact),
+    });
+    if (kernel !== undefined) {
+      server.onBestRoutes((changes) => kernel.apply(changes));
+      server.onInitialSync(() => kernel.complete());
+    }
+    await server.start();
+    this.#server = server;
+    this.#follow(configuration);
+  }
+
+  /** What a running speaker takes over in place. */
+  #follow({ origins, statics, peers }: SpeakerConfiguration): void {
+    this.#kernel?.setStatics(statics);
+    this.#server?.setOrigins(origins);
+    this.#server?.setPeers(peers);
+  }
+
+  async #openControl(path: string | undefined): Promise<ControlServer | undefined> {
+    if (path === undefined) return undefined;
+    const { log } = this.#options;
+    return await ControlServer.listen({
+      path,
+      methods: controlMethods(this),
+      onError: (error) => log("warn", "control request failed", { reason: error.message }),
+    });
+  }
+
+  async #close(options: { readonly removeRoutes: boolean }): Promise<void> {
+    await this.#closeKernel(options);
+    await this.#control?.close();
+  }
+
+  async #closeKernel(options: { readonly removeRoutes: boolean }): Promise<void> {
+    await this.#kernel?.close(options);
+    this.#kernel = undefined;
+  }
+}
+
+function readFile(
+  file: string,
+): { readonly kind: "ok"; readonly configuration: SpeakerConfiguration } | Refusal {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    return refusal(error);
+  }
+  const outcome = readConfiguration(text);
+  if (outcome.kind === "ok") return outcome;
+  return { kind: "refused", reasons: outcome.problems.map((problem) => formatProblem(file, problem)) };
+}
+
+/** What a person can mend becomes a refusal; a fault of the program goes on. */
+function refusal(error: unknown): Refusal {
+  if (!isForeseen(error)) throw error;
+  return { kind: "refused", reasons: [error.message] };
+}
+
+function startError(error: unknown): unknown {
+  return isForeseen(error) ? new SpeakerStartError([error.message], { cause: error }) : error;
+}
+
+function isForeseen(error: unknown): error is Error {
+  if (error instanceof BgpListenError || error instanceof ControlError) return true;
+  return (
+    error instanceof Error &&
+    "code" in error &&
+    typeof error.code === "string" &&
+    /^E[A-Z]+$/.test(error.code)
+  );
+}

@@ -1,0 +1,29 @@
+import type { PeerSnapshot, RouteSnapshot } from "@caracal/bgp";
+import type { RouteStatus } from "@caracal/dataplane";
+import type { Prefix } from "@caracal/net";
+import type { SpeakerConfiguration } from "./config/read-config.ts";
+import type { Difference } from "./difference.ts";
+
+/** What became of a new file. */
+export type ReloadOutcome = { readonly kind: "applied"; readonly difference: Difference } | Refusal;
+
+/** Nothing has changed; each reason is a line for a person. */
+export interface Refusal {
+  readonly kind: "refused";
+  readonly reasons: readonly string[];
+}
+
+/** A running speaker as its control socket sees it. */
+export interface SpeakerView {
+  readonly configuration: SpeakerConfiguration;
+  readonly startedAtMs: number;
+  readonly configuredAtMs: number;
+  readonly ports: readonly number[];
+  /** Attribute sets and routes held. */
+  readonly sizes: { readonly attributeSets: number; readonly routes4: number; readonly routes6: number };
+  /** Absent: the kernel is left alone. */
+  readonly kernelStatus: RouteStatus | undefined;
+  readonly peers: () => readonly PeerSnapshot[];
+  readonly routes: (prefix?: Prefix) => readonly RouteSnapshot[];
+  readonly reload: () => Promise<ReloadOutcome>;
+}
