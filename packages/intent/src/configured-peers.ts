@@ -184,11 +184,9 @@ function toPeer(
   const secret = password?.secretKeyRef;
   const gateway = isReverse || spec.reachableBy === undefined ? undefined : IpAddress.parse(spec.reachableBy);
   for (const name of spec.filters ?? []) {
-    const reason = cluster.filtersByName.has(name) ? "is not applied yet" : "does not exist";
-    problems.push({
-      about: `BGPPeer(${peering.name})`,
-      message: `names the BGPFilter ${name}, which ${reason}`,
-    });
+    if (cluster.filtersByName.has(name)) continue;
+    const message = `names the BGPFilter ${name}, which does not exist`;
+    problems.push({ about: `BGPPeer(${peering.name})`, message });
   }
   return {
     name: peerName(type, text, port),

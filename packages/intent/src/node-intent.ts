@@ -10,9 +10,10 @@ import {
 } from "./cluster.ts";
 import { configuredPeers } from "./configured-peers.ts";
 import { decideExport, type ExportPolicy, exportPolicy } from "./export-policy.ts";
-import { type IntentProblem, sortProblems } from "./intent-problem.ts";
+import { compareText, type IntentProblem, sortProblems } from "./intent-problem.ts";
 import { meshPeers } from "./mesh-peers.ts";
 import { type BlockAffinity, isHostBlock, ownBlocks } from "./own-blocks.ts";
+import { opensExport, type PeerFilter, peerFilterOf } from "./peer-filters.ts";
 import { bgpPort, type PeerIntent } from "./peer-intent.ts";
 import { type PodRoute, podRoutes } from "./pod-routes.ts";
 import { type ProgrammingPolicy, programmingPolicy } from "./programming-policy.ts";
@@ -35,6 +36,8 @@ export interface OriginIntent {
   readonly prefix: Prefix;
   /** A whole block, a workload's address outside the node's own blocks, or a range of service addresses. */
   readonly kind: "block" | "pod" | "service";
+  /** The link to a pod. */
+  readonly interfaceName?: string;
 }
 
 /** The node's BGP speaker. */
@@ -51,6 +54,9 @@ export interface BgpIntent {
   readonly families: readonly IpFamily[];
   /** Mesh first, then global, then node-specific, each by family and address. */
   readonly peers: readonly PeerIntent[];
+  /** The BGPFilters that peers name and that exist, by name. */
+  readonly filters: readonly PeerFilter[];
+  /** What the export policy lets out; more where a filter may let out more. */
   readonly origins: readonly OriginIntent[];
   readonly exportPolicy: ExportPolicy;
 }
@@ -122,6 +128,8 @@ function bgpIntent(
   const routerId = routerIdOf(self, settings, problems);
   if (routerId === undefined) return undefined;
   const mesh = meshPeers(cluster, self);
+  const peers = [...mesh, ...configuredPeers(cluster, self, mesh, problems)];
+  const filters = filtersOf(cluster, peers, problems);
   const policy = exportPolicy(cluster, local.blocks, local.services);
   const addresses = [...self.addresses.values()].map(({ address }) => address);
   return {
@@ -133,8 +141,9 @@ function bgpIntent(
       ...(cluster.settings.bindMode === "NodeIP" ? { addresses } : {}),
     },
     families: [...self.addresses.keys()],
-    peers: [...mesh, ...configuredPeers(cluster, self, mesh, problems)],
-    origins: origins(self, policy, local),
+    peers,
+    filters,
+    origins: origins(self, filters.some(opensExport) ? undefined : policy, local),
     exportPolicy: policy,
   };
 }
@@ -146,16 +155,38 @@ interface LocalRoutes {
   readonly services: ServiceRanges;
 }
 
-/** Own blocks, workload addresses outside them and service ranges, as far as the export policy lets them out. */
-function origins(self: NodeFacts, policy: ExportPolicy, local: LocalRoutes): readonly OriginIntent[] {
+/** The filters of the peers, each once. */
+function filtersOf(
+  cluster: ClusterFacts,
+  peers: readonly PeerIntent[],
+  problems: IntentProblem[],
+): readonly PeerFilter[] {
+  const names = [...new Set(peers.flatMap(({ filters }) => filters))].toSorted(compareText);
+  const filters = names.flatMap((name) => {
+    const resource = cluster.filtersByName.get(name);
+    return resource === undefined ? [] : [peerFilterOf(resource)];
+  });
+  for (const { name, warnings } of filters) {
+    for (const message of warnings) problems.push({ about: `BGPFilter(${name})`, message });
+  }
+  return filters;
+}
+
+/** Own blocks, workload addresses and service ranges, as far as the export policy, if there is one, lets them out. */
+function origins(
+  self: NodeFacts,
+  policy: ExportPolicy | undefined,
+  local: LocalRoutes,
+): readonly OriginIntent[] {
   const candidates: readonly OriginIntent[] = [
     ...local.blocks
       .filter((block) => !isHostBlock(block))
       .map((prefix) => ({ prefix, kind: "block" as const })),
-    ...local.routes.map(({ prefix }) => ({ prefix, kind: "pod" as const })),
+    ...local.routes.map(({ prefix, interfaceName }) => ({ prefix, kind: "pod" as const, interfaceName })),
     ...local.services.announced.map((prefix) => ({ prefix, kind: "service" as const })),
   ];
   return candidates.filter(
-    ({ prefix }) => self.addresses.has(prefix.family) && decideExport(policy, prefix).isAccepted,
+    ({ prefix }) =>
+      self.addresses.has(prefix.family) && (policy === undefined || decideExport(policy, prefix).isAccepted),
   );
 }
