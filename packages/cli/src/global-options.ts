@@ -1,5 +1,8 @@
 import type { Option } from "./command.ts";
 
+/** What `--log-level` may be. */
+export const logLevels: readonly string[] = ["panic", "fatal", "error", "warn", "info", "debug"];
+
 /** Options of every command. */
 export const globalOptions: readonly Option[] = [
   { name: "help", short: "h", summary: "Show help and exit." },
@@ -7,7 +10,7 @@ export const globalOptions: readonly Option[] = [
     name: "log-level",
     short: "l",
     value: "LEVEL",
-    choices: ["panic", "fatal", "error", "warn", "info", "debug"],
+    choices: logLevels,
     summary: "How much to log.",
   },
   { name: "context", value: "NAME", summary: "Context of the kubeconfig to use." },
@@ -39,7 +42,7 @@ export const fileOptions: readonly Option[] = [
     name: "filename",
     short: "f",
     value: "FILE",
-    summary: "File or directory of YAML or JSON; - is standard input.",
+    summary: "File or directory of YAML or JSON; - is standard input. May be given several times.",
   },
   { name: "recursive", short: "R", summary: "Read the directories inside the directory too." },
   { name: "skip-empty", summary: "Do not fail when there is no resource." },

@@ -30,6 +30,9 @@ test("an unknown word is one line, with what was probably meant", async () => {
     ["node stauts", 'unknown command "stauts" for "calicoctl node"; did you mean status?'],
     ["help aply", 'unknown command "aply" for "calicoctl"; did you mean apply?'],
     ["constructor", 'unknown command "constructor" for "calicoctl"'],
+    ["-c file get nodes", "unknown flag: -c; options of a command stand after its name"],
+    ["node status now", 'node status takes no operands: unexpected "now"'],
+    ["version -l loud", "unknown log level: loud; it is one of panic, fatal, error, warn, info, debug"],
     ["completion tcsh", "completion needs the name of a shell: bash, zsh, fish"],
   ] as const) {
     assert.deepEqual(await run(line), { exitCode: 1, stdout: "", stderr: `${stderr}\n` }, line);
@@ -53,6 +56,7 @@ COMP_WORDS=(${words.map((word) => `'${word}'`).join(" ")}); COMP_CWORD=${words.l
   assert.deepEqual(complete("calicoctl get ippo"), ["ippool"]);
   assert.deepEqual(complete("calicoctl get nodes --all-n"), ["--all-namespaces"]);
   assert.deepEqual(complete("calicoctl get nodes -o wi"), ["wide"]);
+  assert.deepEqual(complete("calicoctl patch node a -t me"), ["merge"]);
 });
 
 test("zsh and fish get scripts of their own", async () => {

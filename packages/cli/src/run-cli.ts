@@ -3,7 +3,7 @@ import type { Arguments, Command } from "./command.ts";
 import { commandGroups, commandTable } from "./command-table.ts";
 import type { CliContext } from "./context.ts";
 import { didYouMean } from "./did-you-mean.ts";
-import { globalOptions } from "./global-options.ts";
+import { globalOptions, logLevels } from "./global-options.ts";
 import { commandHelp, overview, programName } from "./help.ts";
 import { parseArguments } from "./parse-arguments.ts";
 
@@ -34,7 +34,20 @@ async function dispatch(words: readonly string[], ctx: CliContext): Promise<numb
     ctx.stdout.write(commandHelp(ctx.guise, command));
     return 0;
   }
+  checkWords(command, args);
   return command.run(ctx, args);
+}
+
+/** What no command looks at itself. */
+function checkWords(command: Command, args: Arguments): void {
+  const level = args.text("log-level");
+  if (level !== undefined && !logLevels.includes(level)) {
+    throw new CliError(`unknown log level: ${level}; it is one of ${logLevels.join(", ")}`);
+  }
+  const [stray] = args.positional;
+  if (command.operands === undefined && stray !== undefined) {
+    throw new CliError(`${command.name} takes no operands: unexpected "${stray}"`);
+  }
 }
 
 function rawArguments(positional: readonly string[]): Arguments {
@@ -75,6 +88,9 @@ async function findCommand(
   const [first = "", second] = words;
   if (!Object.hasOwn(commandGroups, first)) {
     const load = Object.hasOwn(commandTable, first) ? commandTable[first] : undefined;
+    if (first.startsWith("-")) {
+      throw new CliError(`unknown flag: ${first}; options of a command stand after its name`);
+    }
     if (load === undefined) throw unknownCommand(first, programName(ctx.guise), topLevelNames());
     return { command: await load(), rest: words.slice(1) };
   }

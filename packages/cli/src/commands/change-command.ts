@@ -5,6 +5,7 @@ import type { Arguments, Command, Option } from "../command.ts";
 import { withConnection } from "../connection/with-connection.ts";
 import { configOption, fileOptions, namespaceOption } from "../global-options.ts";
 import { reportChanges, singleKindOf, type Verb } from "../resources/change-report.ts";
+import { ensureClusterInformation } from "../resources/ensure-cluster-information.ts";
 import { withNamespace } from "../resources/namespaces.ts";
 import { readManifests } from "../resources/read-manifests.ts";
 
@@ -33,12 +34,11 @@ export function changeCommand(parts: ChangeParts): Command {
     operands: "-f FILE",
     options: [...fileOptions, ...options, namespaceOption, configOption],
     run: async (ctx, args) => {
-      const path = args.text("filename");
-      if (path === undefined) throw new CliError(`${verb.base} needs --filename`);
+      if (args.text("filename") === undefined) throw new CliError(`${verb.base} needs --filename`);
       if (args.positional.length > 0) {
         throw new CliError(`${verb.base} takes no operands: give files with --filename`);
       }
-      const wanted = (await readManifests(ctx, args, path)).map((resource) =>
+      const wanted = (await readManifests(ctx, args)).map((resource) =>
         withNamespace(resource, args.text("namespace")),
       );
       const singleKind = singleKindOf(wanted);
@@ -56,6 +56,7 @@ export function changeCommand(parts: ChangeParts): Command {
           else errors.push(error);
           if (errors.length > 0 && !goesOn) break;
         }
+        if (doneCount > 0) await ensureClusterInformation(resources);
         reportChanges(ctx, verb, { total: wanted.length, doneCount, errors, singleKind });
         return 0;
       });

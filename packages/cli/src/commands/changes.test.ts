@@ -20,8 +20,10 @@ async function field(store: Store, key: string, path: string): Promise<unknown> 
   return value;
 }
 
+/** Without ClusterInformation, which comes by itself. */
 async function keysIn(store: Store): Promise<readonly string[]> {
-  return (await store.list(keys.root)).entries.map(({ key }) => key);
+  const all = (await store.list(keys.root)).entries.map(({ key }) => key);
+  return all.filter((key) => key !== keys.resource("clusterinformations", "default"));
 }
 
 async function directory(t: TestContext): Promise<string> {
@@ -283,6 +285,43 @@ test("a patch that makes no sense changes nothing", async () => {
     assert.match(outcome.stderr, stderr);
     assert.equal(outcome.stderr.split("\n").length, 2, outcome.stderr);
   }
+});
+
+test("several files are applied in their order", async (t) => {
+  const store = new MemoryStore();
+  const path = await directory(t);
+  await writeFile(join(path, "a.yaml"), yaml);
+  await writeFile(join(path, "b.yaml"), poolYaml("q", "10.1.0.0/16"));
+  const words = `-f ${path}/b.yaml --filename=${path}/a.yaml`;
+  assert.equal(
+    (await run(`apply ${words}`, { store })).stdout,
+    "Successfully applied 2 'IPPool' resource(s)\n",
+  );
+  const { stdout } = await run(`get ${words} -o custom-columns=NAME`, { store });
+  assert.deepEqual(
+    stdout
+      .split("\n")
+      .map((line) => line.trim())
+      .filter(Boolean),
+    ["NAME", "q", "p"],
+  );
+  assert.equal(
+    (await run(`delete ${words}`, { store })).stdout,
+    "Successfully deleted 2 'IPPool' resource(s)\n",
+  );
+});
+
+test("the first change of a datastore brings ClusterInformation, a refused one does not", async () => {
+  const store = new MemoryStore();
+  const key = keys.resource("clusterinformations", "default");
+  assert.equal((await run("replace -f -", { store, stdin: yaml })).exitCode, 1);
+  assert.equal(await store.get(key), undefined);
+  await run("create -f -", { store, stdin: yaml });
+  const guid = await field(store, key, "spec.clusterGUID");
+  assert.match(String(guid), /^[0-9a-f]{32}$/);
+  assert.equal(await field(store, key, "spec.datastoreReady"), true);
+  await run("apply -f -", { store, stdin: yaml });
+  assert.equal(await field(store, key, "spec.clusterGUID"), guid);
 });
 
 test("label sets, updates and removes", async () => {

@@ -64,13 +64,11 @@ function optionWords(command: Command): readonly string[] {
 /** One `case` arm for each place where something can be completed. */
 function bashScript(commands: readonly Command[], programs: readonly string[]): string {
   const arms: string[] = [];
-  const choices = new Map<string, readonly string[]>();
+  const values: string[] = [];
   for (const command of commands) {
     const words = [...optionWords(command), ...operandWords(command)];
     arms.push(`    "${command.name}"*) words="${words.join(" ")}" ;;`);
-    for (const option of shownOptions(command)) {
-      if (option.choices !== undefined) choices.set(option.name, option.choices);
-    }
+    values.push(...shownOptions(command).flatMap((option) => valueArm(command, option)));
   }
   for (const group of Object.keys(commandGroups)) {
     const names = commands.flatMap(({ name }) =>
@@ -78,7 +76,6 @@ function bashScript(commands: readonly Command[], programs: readonly string[]): 
     );
     arms.push(`    "${group}"*) words="${names.join(" ")}" ;;`);
   }
-  const values = [...choices].map(([name, list]) => `    --${name}) words="${list.join(" ")}" ;;`);
   return `_caracal() {
   local words="" line="\${COMP_WORDS[*]:1:COMP_CWORD-1}" current="\${COMP_WORDS[COMP_CWORD]}"
   case "$line" in
@@ -87,13 +84,22 @@ ${arms.join("\n")}
   esac
   case "\${COMP_WORDS[COMP_CWORD-1]}" in
     -f|--filename|-c|--config) COMPREPLY=($(compgen -f -- "$current")); return ;;
-    -o) words="${(choices.get("output") ?? []).join(" ")}" ;;
+  esac
+  case "$line" in
 ${values.join("\n")}
   esac
   COMPREPLY=($(compgen -W "$words" -- "$current"))
 }
 complete -F _caracal ${programs.join(" ")}
 `;
+}
+
+/** After an option that has choices, those: an option of the same name may have others in another command. */
+function valueArm(command: Command, { name, short, choices }: Option): readonly string[] {
+  if (choices === undefined) return [];
+  const ends = short === undefined ? [`--${name}`] : [`--${name}`, `-${short}`];
+  const patterns = ends.map((end) => `"${command.name} "*"${end}"`);
+  return [`    ${patterns.join("|")}) words="${choices.join(" ")}" ;;`];
 }
 
 /** zsh runs bash's completions. */

@@ -71,11 +71,10 @@ async function remove(ctx: CliContext, connection: Connection, doomed: Doomed): 
 }
 
 async function readDoomed(ctx: CliContext, args: Arguments): Promise<readonly Doomed[]> {
-  const path = args.text("filename");
   const [word, ...names] = args.positional;
-  if (path !== undefined) {
+  if (args.text("filename") !== undefined) {
     if (word !== undefined) throw new CliError("give a kind and names or --filename, not both");
-    return (await readManifests(ctx, args, path)).map((resource) => {
+    return (await readManifests(ctx, args)).map((resource) => {
       const { kind, metadata } = withNamespace(resource, args.text("namespace"));
       return { kind, name: metadata.name, namespace: metadata.namespace };
     });

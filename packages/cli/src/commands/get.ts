@@ -33,6 +33,7 @@ export const get: Command = {
     },
     namespaceOption,
     { name: "all-namespaces", short: "A", summary: "Resources of all namespaces." },
+    { name: "all-namespaces", short: "a", summary: "An older letter for it.", isHidden: true },
     { name: "export", summary: "Leave out what only this cluster knows, such as versions and times." },
     configOption,
   ],
@@ -83,11 +84,10 @@ function readNamespaces(args: Arguments): Namespaces {
 }
 
 async function readQuery(ctx: CliContext, args: Arguments, namespaces: Namespaces): Promise<Query> {
-  const path = args.text("filename");
   const [word, ...names] = args.positional;
-  if (path !== undefined) {
+  if (args.text("filename") !== undefined) {
     if (word !== undefined) throw new CliError("give a kind or --filename, not both");
-    const resources = await readManifests(ctx, args, path);
+    const resources = await readManifests(ctx, args);
     const wanted = resources.map((resource) => wantedOf(resource, namespaces.given));
     return { kind: "named", wanted, listKind: undefined };
   }

@@ -24,8 +24,6 @@ export const ipamShow: Command = {
     configOption,
   ],
   run: async (ctx, args) => {
-    const [stray] = args.positional;
-    if (stray !== undefined) throw new CliError(`unknown argument "${stray}"`);
     const address = parseAddress(args.text("ip"));
     return withConnection(ctx, args, async (connection) => {
       const ipam = openIpam(ctx, connection, noNode);

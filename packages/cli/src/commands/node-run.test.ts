@@ -6,7 +6,7 @@ import { run } from "../../test/test-context.ts";
 test("node run needs root, no operands and a datastore", async () => {
   for (const [line, given, stderr] of [
     ["node run", { userId: 1000 }, /^Need super user privileges: Operation not permitted$/],
-    ["node run fast", {}, /^node run takes no operands: it is configured by the environment$/],
+    ["node run fast", {}, /^node run takes no operands: unexpected "fast"$/],
     ["node run", { env: {} }, /^environment ETCD_ENDPOINTS is not set: .*$/],
     ["node run --ip 10.0.0.1", {}, /^unknown flag: --ip$/],
   ] as const) {

@@ -7,9 +7,7 @@ export const nodeRun: Command = {
   description:
     "Configured by Calico's environment variables (NODENAME, IP, ETCD_ENDPOINTS, CALICO_IPV4POOL_CIDR, …).",
   options: [],
-  run: async (ctx, { positional }) => {
-    if (positional.length > 0)
-      throw new CliError("node run takes no operands: it is configured by the environment");
+  run: async (ctx) => {
     if (ctx.userId !== 0) throw new CliError("Need super user privileges: Operation not permitted");
     const { signal } = ctx;
     const { runNode } = await import("@caracal/node");

@@ -9,23 +9,22 @@ import type { CliContext } from "../context.ts";
 const maxFileBytes = 64 << 20;
 
 /**
- * All resources of `-f`: one file, a directory's `.json`, `.yaml` and `.yml` files, or standard input. One document that is
- * wrong fails them all, before anything was changed.
+ * All resources of every `-f`, in their order: a file, a directory's `.json`, `.yaml` and `.yml` files, or standard input.
+ * One document that is wrong fails them all, before anything was changed.
  */
-export async function readManifests(
-  ctx: CliContext,
-  args: Arguments,
-  path: string,
-): Promise<readonly Resource[]> {
+export async function readManifests(ctx: CliContext, args: Arguments): Promise<readonly Resource[]> {
+  const paths = args.texts("filename");
   const resources: Resource[] = [];
-  for (const { name, text } of await readSources(ctx, path, args.flag("recursive"))) {
-    const manifest = parseManifest(text);
-    const [error] = manifest.errors;
-    if (error !== undefined) throw new CliError(describeManifestError(error, name));
-    resources.push(...manifest.resources.map(({ resource }) => resource));
+  for (const path of paths) {
+    for (const { name, text } of await readSources(ctx, path, args.flag("recursive"))) {
+      const manifest = parseManifest(text);
+      const [error] = manifest.errors;
+      if (error !== undefined) throw new CliError(describeManifestError(error, name));
+      resources.push(...manifest.resources.map(({ resource }) => resource));
+    }
   }
   if (resources.length === 0 && !args.flag("skip-empty")) {
-    throw new CliError(`no resources specified in file ${path}`);
+    throw new CliError(`no resources specified in file ${paths.join(", ")}`);
   }
   return resources;
 }

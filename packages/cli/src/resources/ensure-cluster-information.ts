@@ -1,0 +1,17 @@
+import { randomUUID } from "node:crypto";
+import type { ResourceClient } from "@caracal/datastore";
+
+/**
+ * Gives a datastore that people filled before any node started the ClusterInformation that Calico's tools expect. One that
+ * is there is left as it is. What fails is not told: the person asked for something else, and a node makes it too.
+ */
+export async function ensureClusterInformation(resources: ResourceClient): Promise<void> {
+  const found = await resources.get("ClusterInformation", "default");
+  if (found.kind === "ok" || found.reason !== "missing") return;
+  await resources.create({
+    kind: "ClusterInformation",
+    apiVersion: "projectcalico.org/v3",
+    metadata: { name: "default" },
+    spec: { clusterGUID: randomUUID().replaceAll("-", ""), datastoreReady: true },
+  });
+}
