@@ -27,7 +27,7 @@ export function placeOf(lab: LabDirectory, word: string, ctx: LabContext): LabPl
   if (lab.pods().some((pod) => pod.name === word)) {
     return { namespace: lab.namespacePath(word), env: { ...ctx.env, ...mark } };
   }
-  const node = findNode(lab, word).name;
+  const node = findNode(lab, word, "node or pod").name;
   const path = `${ctx.commandDirectory}:${ctx.env["PATH"] ?? ""}`;
   return {
     namespace: lab.namespacePath(node),

@@ -39,8 +39,12 @@ export function findLab(name: string | undefined, ctx: Pick<LabContext, "root">)
   return new LabDirectory(root, chosen);
 }
 
-/** A node by its whole or short name. */
-export function findNode(lab: LabDirectory, word: string): NodeRecord {
+/** A node by its whole or short name; what is told when there is none depends on what was sought. */
+export function findNode(
+  lab: LabDirectory,
+  word: string,
+  sought: "node" | "node or pod" = "node",
+): NodeRecord {
   const nodes = lab.nodes();
   const name = findByShortName(
     word,
@@ -48,8 +52,9 @@ export function findNode(lab: LabDirectory, word: string): NodeRecord {
   );
   const node = nodes.find((candidate) => candidate.name === name);
   if (node !== undefined) return node;
+  const others = sought === "node" ? nodes : [...nodes, ...lab.pods()];
   throw new LabError(
-    `lab ${lab.name} has no node ${word}: it has ${nodes.map((one) => one.name).join(", ")}`,
+    `lab ${lab.name} has no ${sought} ${word}: it has ${others.map((one) => one.name).join(", ")}`,
   );
 }
 
