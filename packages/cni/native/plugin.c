@@ -28,7 +28,7 @@
 #define VERSIONS "[\"0.1.0\",\"0.2.0\",\"0.3.0\",\"0.3.1\",\"0.4.0\",\"1.0.0\",\"1.1.0\"]"
 
 /* Error codes of the CNI specification, section "Error". */
-enum { INVALID_ENVIRONMENT = 4, IO_FAILURE = 5, INVALID_CONFIG = 7, TRY_AGAIN_LATER = 11, NOT_AVAILABLE = 50 };
+enum { INVALID_ENVIRONMENT = 4, IO_FAILURE = 5, DECODE_FAILURE = 6, INVALID_CONFIG = 7, TRY_AGAIN_LATER = 11, NOT_AVAILABLE = 50 };
 
 struct text {
   char *bytes;
@@ -287,6 +287,14 @@ static size_t build_request(const char *plugin) {
   return line.length;
 }
 
+/* Input that is no object never becomes a configuration, and may be why the daemon was sought in the wrong place. Its two
+ * ends decide: more is for the daemon to judge. */
+static int looks_like_object(const char *text) {
+  const char *start = skip_space(text), *end = start + strlen(start);
+  while (end > start && strchr(" \t\n\r", end[-1]) != NULL) end--;
+  return *start == '{' && end - start > 1 && end[-1] == '}';
+}
+
 static int connect_daemon(void) {
   static char directory[4096];
   struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -305,8 +313,12 @@ static int connect_daemon(void) {
   /* connect(2) waits while the daemon's queue of connections is full; the alarm ends that too. */
   setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
   if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
+    const char *reason = strerror(errno);
+    if (!looks_like_object(input)) {
+      fail(DECODE_FAILURE, "the network configuration on stdin is no JSON object", "");
+    }
     snprintf(message, sizeof message, "the node daemon cannot be reached at %s", address.sun_path);
-    fail(TRY_AGAIN_LATER, message, strerror(errno));
+    fail(TRY_AGAIN_LATER, message, reason);
   }
   return fd;
 }

@@ -2,6 +2,7 @@
 export const ClientErrorCode = {
   invalidEnvironment: 4,
   ioFailure: 5,
+  decodeFailure: 6,
   invalidConfig: 7,
   tryAgainLater: 11,
   /** STATUS only: "the plugin cannot service ADD requests". */
@@ -104,6 +105,21 @@ export function readAnswer(call: PluginCall, line: string): PluginAnswer {
   return typeof message === "string"
     ? failure(call, ClientErrorCode.tryAgainLater, "the node daemon refused the call", message)
     : failure(call, ClientErrorCode.ioFailure, "the node daemon's answer cannot be read");
+}
+
+/**
+ * The answer when nobody can be asked. A daemon that is away may come back, but input that is no object never becomes a
+ * configuration, and may be why the daemon was sought in the wrong place. Both forms of the plugin judge by its two ends only.
+ */
+export function unanswered(call: PluginCall, message: string, details: string): PluginAnswer {
+  if (!/^[ \t\r\n]*\{[^]*\}[ \t\r\n]*$/.test(call.stdin)) {
+    return failure(
+      call,
+      ClientErrorCode.decodeFailure,
+      "the network configuration on stdin is no JSON object",
+    );
+  }
+  return failure(call, ClientErrorCode.tryAgainLater, message, details);
 }
 
 /** A CNI error object on stdout, exit code 1. */

@@ -13,6 +13,7 @@ import {
   lineBytesMax,
   planCall,
   readAnswer,
+  unanswered,
 } from "./plugin-call.ts";
 import type { PluginAnswer, PluginCall } from "./plugin-call.ts";
 
@@ -39,7 +40,9 @@ function ask(call: PluginCall, path: string, line: string): Promise<PluginAnswer
     const socket = connect(path, () => socket.write(line));
     const away = (message: string, details = ""): void =>
       resolve(failure(call, ClientErrorCode.tryAgainLater, message, details));
-    socket.on("error", (error) => away(`the node daemon cannot be reached at ${path}`, error.message));
+    socket.on("error", (error) =>
+      resolve(unanswered(call, `the node daemon cannot be reached at ${path}`, error.message)),
+    );
     socket.on("close", () => away("the node daemon closed the connection before it answered"));
     socket.on("data", (data) => {
       const chunk = typeof data === "string" ? Buffer.from(data) : data;

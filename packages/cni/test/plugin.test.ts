@@ -185,6 +185,7 @@ for (const form of ["native", "node"] satisfies PluginForm[]) {
       const inputs = [
         "",
         "{",
+        "}",
         "[1,",
         '"',
         '"\\',
@@ -193,12 +194,21 @@ for (const form of ["native", "node"] satisfies PluginForm[]) {
         '{"cniVersion":"\\u12',
         "}}]]",
         "null",
-        '{"a":}',
-        "{,}",
       ];
-      for (const stdin of [...inputs, "[".repeat(10_000), Buffer.from([0, 0xff, 0xfe, 0x22, 0])]) {
+      // Nobody is there to be asked: only what cannot be an object is refused for good.
+      const expected = [
+        ...[...inputs, "[".repeat(10_000), Buffer.from([0, 0xff, 0xfe, 0x22, 0])].map(
+          (stdin) => [stdin, 6] as const,
+        ),
+        ...['{"a":}', "{,}", " {}\r\n\t ", "{\n}"].map((stdin) => [stdin, 11] as const),
+      ];
+      for (const [stdin, code] of expected) {
         const ran = await calico({ ...environment, CARACAL_RUN_DIR: directory }, stdin);
-        assert.equal(JSON.parse(ran.stdout).code, 11, `input ${JSON.stringify(String(stdin)).slice(0, 40)}`);
+        assert.equal(
+          JSON.parse(ran.stdout).code,
+          code,
+          `input ${JSON.stringify(String(stdin)).slice(0, 40)}`,
+        );
       }
       const ran = await calico({ ...environment, CARACAL_RUN_DIR: directory }, `"${"x".repeat(1 << 20)}"`);
       assert.deepEqual(JSON.parse(ran.stdout).code, 7);
