@@ -15,9 +15,8 @@ const ROOT = "/run/caracal/labs";
 process.exitCode = await main();
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: { down: { type: "boolean", default: false }, name: { type: "string", default: TOPOLOGY } },
-  });
+  const values = readOptions();
+  if (values === undefined) return 1;
   if (process.getuid?.() !== 0) {
     console.error("the demo needs root: it makes network namespaces");
     return 1;
@@ -36,6 +35,19 @@ async function main(): Promise<number> {
   const exitCode = stage.conclude();
   sayHowToGoOn(stage, open, (performance.now() - startedAt) / 1000);
   return exitCode;
+}
+
+/** `undefined`, and one line about it, for a word that the demo does not know. */
+function readOptions(): { readonly down: boolean; readonly name: string } | undefined {
+  try {
+    return parseArgs({
+      options: { down: { type: "boolean", default: false }, name: { type: "string", default: TOPOLOGY } },
+    }).values;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message.split(/[.\n]/, 1)[0] : String(error);
+    console.error(`${reason}; the demo takes --down and --name NAME`);
+    return undefined;
+  }
 }
 
 async function down(stage: Stage, name: string): Promise<number> {
