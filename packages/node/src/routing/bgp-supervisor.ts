@@ -1,9 +1,10 @@
-import type { PeerSnapshot, RouteSnapshot } from "@caracal/bgp";
-import { type BgpIntent, decideExport } from "@caracal/intent";
+import type { PeerSnapshot, Policies, RouteSnapshot } from "@caracal/bgp";
+import type { BgpIntent } from "@caracal/intent";
 import type { IpAddress, IpFamily, Ipv4 } from "@caracal/net";
 import type { Log } from "../observe/log.ts";
 import type { BgpListener, BgpService } from "./bgp-service.ts";
-import { exportPolicyName, peerConfigs } from "./peer-configs.ts";
+import { peerConfigs } from "./peer-configs.ts";
+import { PeerPolicies } from "./peer-policies.ts";
 
 /** What cannot change while a speaker runs. */
 export interface SpeakerSettings {
@@ -19,6 +20,8 @@ export interface BgpSupervisorOptions {
   readonly open: (settings: SpeakerSettings, listener: BgpListener) => Promise<BgpService>;
   readonly isRestart: boolean;
   readonly log: Log;
+  /** The link that leads to a next hop, for filters by interface; without it these match nothing learned. */
+  readonly linkOf?: (nextHop: IpAddress) => string | undefined;
 }
 
 /** Pauses before a speaker that could not listen is tried again double from the first to the last of these. */
@@ -35,7 +38,9 @@ export class BgpSupervisor {
   #service: BgpService | undefined;
   /** Of the speaker that runs; empty without one. */
   #identity = "";
-  #exportPolicy = "";
+  readonly #policies: PeerPolicies;
+  /** What the speaker that runs was last told. */
+  #inForce: { readonly intent: BgpIntent; readonly policies: Policies } | undefined;
   #wanted: BgpIntent | undefined;
   #isFirst = true;
   #isStopped = false;
@@ -48,6 +53,7 @@ export class BgpSupervisor {
 
   constructor(options: BgpSupervisorOptions) {
     this.#options = options;
+    this.#policies = new PeerPolicies((nextHop) => options.linkOf?.(nextHop), options.log);
   }
 
   /** Says who hears of routes; before `apply`. */
@@ -71,7 +77,13 @@ export class BgpSupervisor {
   }
 
   networkChanged(): void {
+    this.#policies.linksChanged();
     this.#service?.networkChanged();
+    if (this.#service !== undefined && this.#inForce !== undefined) {
+      const policies = this.#policies.compile(this.#inForce.intent);
+      this.#service.setPolicies(policies);
+      this.#inForce = { intent: this.#inForce.intent, policies };
+    }
   }
 
   peers(): readonly PeerSnapshot[] {
@@ -121,7 +133,7 @@ export class BgpSupervisor {
       this.#isFirst = false;
       this.#service = service;
       this.#identity = identity;
-      this.#exportPolicy = "";
+      this.#inForce = undefined;
       this.#configure(service, this.#wanted ?? intent);
       return;
     }
@@ -158,21 +170,14 @@ export class BgpSupervisor {
   }
 
   #configure(service: BgpService, intent: BgpIntent): void {
-    const policy = JSON.stringify(intent.exportPolicy, bigintAsText);
-    if (policy !== this.#exportPolicy) {
-      this.#exportPolicy = policy;
-      service.setPolicies(
-        new Map([
-          [
-            exportPolicyName,
-            ({ prefix, attributes }) =>
-              decideExport(intent.exportPolicy, prefix).isAccepted ? attributes : undefined,
-          ],
-        ]),
-      );
-    }
+    const policies = this.#policies.compile(intent);
+    // A name without a policy accepts everything, so what is not wanted any more stays until no peer has its name.
+    const before = this.#inForce?.policies ?? new Map<string, never>();
+    service.setPolicies(new Map([...before, ...policies]));
     service.setOrigins(intent.origins.map(({ prefix }) => ({ prefix })));
     service.setPeers(peerConfigs(intent, sourceAddresses(intent)));
+    if ([...before.keys()].some((name) => !policies.has(name))) service.setPolicies(policies);
+    this.#inForce = { intent, policies };
   }
 
   #fail(error: unknown): void {

@@ -28,6 +28,7 @@ export function openRouting(
     open: (settings, listener) => openSpeaker(settings, listener, { resolver, log }),
     isRestart,
     log,
+    linkOf: (nextHop) => resolver.path(nextHop)?.interfaceName,
   });
   const routing = new Routing({ ...options, kernel, resolver, bgp });
   routing.start();

@@ -2,9 +2,7 @@ import type { PeerInput } from "@caracal/bgp";
 import { defaultTimers } from "@caracal/bgp";
 import type { BgpIntent, PeerIntent } from "@caracal/intent";
 import type { IpAddress, IpFamily } from "@caracal/net";
-
-/** The name under which every peer's export policy is registered. */
-export const exportPolicyName = "calico_export_to_bgp_peers";
+import { policyNames } from "./peer-policies.ts";
 
 /** The speaker's neighbours, from what the node's intent says of them. */
 export function peerConfigs(
@@ -35,7 +33,7 @@ function peerConfigOf(peer: PeerIntent, addresses: ReadonlyMap<IpFamily, IpAddre
     nextHop: peer.nextHop === "auto" ? "default" : peer.nextHop,
     reflectorClient: peer.reflectorClusterId !== undefined,
     allowLocalAs: peer.allowedLocalAsCount,
-    exportPolicy: exportPolicyName,
+    ...policyNames(peer),
     ...(peer.sourceAddress === undefined ? {} : { sourceAddress: peer.sourceAddress }),
     ...(peer.reflectorClusterId === undefined ? {} : { clusterId: peer.reflectorClusterId }),
     ...(other === undefined ? {} : { otherFamilyAddress: other }),

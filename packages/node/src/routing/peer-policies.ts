@@ -1,0 +1,123 @@
+import { checkFilter, compileFilters, type Filter, type Policies, type Policy } from "@caracal/bgp";
+import { type BgpIntent, decideExport, type FilterIntent, type PeerIntent } from "@caracal/intent";
+import { type IpAddress, Prefix } from "@caracal/net";
+import type { Log } from "../observe/log.ts";
+
+/** The node's own export rules, which every peer has after its filters. */
+const ownExportPolicy = "calico_export_to_bgp_peers";
+
+type Direction = "import" | "export";
+
+/** The names of a peer's policies. Peers with the same filters share them, and so what they are told. */
+export function policyNames(peer: PeerIntent): {
+  readonly importPolicy: string;
+  readonly exportPolicy: string;
+} {
+  if (peer.filters.length === 0) return { importPolicy: "", exportPolicy: ownExportPolicy };
+  const filters = `(${peer.filters.join(",")}) ${peerTypeOf(peer)} IPv${peer.family}`;
+  return { importPolicy: `import${filters}`, exportPolicy: `${ownExportPolicy}${filters}` };
+}
+
+/**
+ * The policies of the node's peers: their BGPFilters, and on export the node's own rules behind them. A policy that would
+ * decide as before is the same object as before, so that only what changed is evaluated again.
+ */
+export class PeerPolicies {
+  readonly #linkOf: (nextHop: IpAddress) => string | undefined;
+  readonly #log: Log;
+  #known = new Map<string, { readonly basis: string; readonly policy: Policy }>();
+  #linkGeneration = 0;
+
+  constructor(linkOf: (nextHop: IpAddress) => string | undefined, log: Log) {
+    this.#linkOf = linkOf;
+    this.#log = log;
+  }
+
+  /** Next hops may be behind other links now. */
+  linksChanged(): void {
+    this.#linkGeneration += 1;
+  }
+
+  compile(intent: BgpIntent): Policies {
+    const own: Policy = ({ prefix, attributes }) =>
+      decideExport(intent.exportPolicy, prefix).isAccepted ? attributes : undefined;
+    const ownBasis = JSON.stringify(intent.exportPolicy, bigintAsText);
+    const before = this.#known;
+    this.#known = new Map();
+    const keep = (name: string, basis: string, make: () => Policy): void => {
+      const old = before.get(name);
+      if (this.#known.has(name)) return;
+      this.#known.set(name, old?.basis === basis ? old : { basis, policy: make() });
+    };
+    keep(ownExportPolicy, ownBasis, () => own);
+    for (const peer of intent.peers) {
+      if (peer.filters.length === 0) continue;
+      const { importPolicy, exportPolicy } = policyNames(peer);
+      const imports = this.#filtersOf(intent, peer, "import");
+      keep(importPolicy, this.#basis(intent, imports), () => this.#compile(intent, peer, "import", imports));
+      const exports = this.#filtersOf(intent, peer, "export");
+      const basis = ownBasis + this.#basis(intent, exports);
+      keep(exportPolicy, basis, () => this.#compile(intent, peer, "export", exports, own));
+    }
+    return new Map([...this.#known].map(([name, { policy }]) => [name, policy]));
+  }
+
+  /** The peer's filters of its own family in its order; one that does not exist is left out. */
+  #filtersOf(intent: BgpIntent, peer: PeerIntent, direction: Direction): readonly FilterIntent[] {
+    return peer.filters.flatMap((name) => {
+      const filter = intent.filters.find((one) => one.name === name);
+      return filter === undefined ? [] : filter[direction][peer.family];
+    });
+  }
+
+  /** Everything that the policy of these filters depends on. */
+  #basis(intent: BgpIntent, filters: readonly FilterIntent[]): string {
+    const seesLinks = filters.some(({ rules }) => rules.some(({ match }) => match.interfaces !== undefined));
+    const links = seesLinks ? [this.#linkGeneration, [...ownLinks(intent)]] : [];
+    return JSON.stringify([filters, links]);
+  }
+
+  #compile(
+    intent: BgpIntent,
+    peer: PeerIntent,
+    direction: Direction,
+    filters: readonly Filter[],
+    last?: Policy,
+  ): Policy {
+    const links = ownLinks(intent);
+    const sound = filters.filter((filter) => {
+      const problems = checkFilter(filter);
+      if (problems.length > 0) this.#log.error({ peer: peer.name, problems }, "BGPFilter left out");
+      return problems.length === 0;
+    });
+    return compileFilters(
+      sound,
+      {
+        direction,
+        peerType: peerTypeOf(peer),
+        linkOf: ({ prefix, attributes: { nextHop }, source }) => {
+          if (source.kind === "local") return links.get(Prefix.key(prefix));
+          return nextHop === undefined ? undefined : this.#linkOf(nextHop);
+        },
+      },
+      last,
+    );
+  }
+}
+
+function peerTypeOf(peer: PeerIntent): "iBGP" | "eBGP" {
+  return peer.localAsNumber === peer.remoteAsNumber ? "iBGP" : "eBGP";
+}
+
+/** The links of the node's own routes; blocks and service ranges have none. */
+function ownLinks(intent: BgpIntent): ReadonlyMap<string, string> {
+  return new Map(
+    intent.origins.flatMap(({ prefix, interfaceName }) =>
+      interfaceName === undefined ? [] : [[Prefix.key(prefix), interfaceName] as const],
+    ),
+  );
+}
+
+function bigintAsText(_key: string, value: unknown): unknown {
+  return typeof value === "bigint" ? String(value) : value;
+}
