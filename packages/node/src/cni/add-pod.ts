@@ -13,6 +13,7 @@ import {
   takeSteps,
 } from "./operation.ts";
 import type { EndpointNotice, PodInterface } from "./ports.ts";
+import { requestedAddress, requestedFamilies } from "./requested-address.ts";
 
 /** What the datastore knows before an ADD. */
 interface Known {
@@ -145,14 +146,16 @@ async function assignAddresses(services: CniServices, operation: Operation, draf
 }
 
 async function assignOwn(services: CniServices, operation: Operation, draft: Draft): Promise<void> {
-  const { attachment, config } = operation;
+  const { attachment, call, config } = operation;
   const held = new Set(draft.addresses.map(IpAddress.family));
-  const families = config.ipam.families.filter((family) => !held.has(family));
+  const families = requestedFamilies(call, config).filter((family) => !held.has(family));
   if (families.length === 0) return;
+  const address = requestedAddress(call);
   const outcome = await services.ipam.assign({
     handle: attachment.handle,
     families,
     pools: config.ipam.pools,
+    ...(address !== undefined && { address }),
     attributes: allocationAttributes(services, attachment.pod),
   });
   if (outcome.kind === "refused") throw new CniError(CniCode.noAddress, outcome.reason);
@@ -254,7 +257,7 @@ export function podInterface(
   operation: Operation,
   wanted: { readonly addresses: readonly IpAddress[]; readonly routes: readonly Prefix[] },
 ): PodInterface {
-  const { attachment, config } = operation;
+  const { attachment, call, config } = operation;
   const mtu = config.mtu ?? services.defaultMtu();
   if (mtu === undefined && config.requireMtuFile) {
     throw new CniError(CniCode.tryAgainLater, "the node has not written its MTU file yet");
@@ -262,7 +265,8 @@ export function podInterface(
   const { hostName, netns, ifname } = attachment;
   const { addresses, routes } = wanted;
   const families = new Set(addresses.map(IpAddress.family));
-  if (config.ipam.type === ownIpam) for (const family of config.ipam.families) families.add(family);
+  if (config.ipam.type === ownIpam)
+    for (const family of requestedFamilies(call, config)) families.add(family);
   return { hostName, netns, ifname, families, addresses, routes, mtu, forwarding: config.allowsIpForwarding };
 }
 

@@ -229,11 +229,22 @@ describe("the engine besides", () => {
     assert.equal(JSON.parse((await engine.answer(check)).stdout).code, 103);
   });
 
-  it("calico-ipam gives the address that CNI_ARGS asks for", async () => {
-    const { node } = newNode();
-    const call = podCall("", { plugin: "calico-ipam", args: "IP=10.244.7.7" });
-    assert.equal(result(await node.engine().answer(call)).ips[0]?.address, "10.244.7.7/32");
-  });
+  for (const plugin of ["calico", "calico-ipam"] as const) {
+    it(`${plugin} gives the address that CNI_ARGS asks for, or none`, async () => {
+      const { node, netns } = newNode();
+      const engine = node.engine();
+      const call = podCall(netns, { plugin, args: "IP=10.244.7.7" });
+      const made = result(await engine.answer(call));
+      assert.equal(made.ips[0]?.address, "10.244.7.7/32");
+      assert.deepEqual(result(await engine.answer(call)), made);
+      const other = { netns: node.rig.newNamespace(), containerId: "other" };
+      assert.equal(JSON.parse((await engine.answer({ ...call, ...other })).stdout).code, 101);
+      const malformed = await engine.answer({ ...call, ...other, args: "IP=10.244.7" });
+      assert.equal(JSON.parse(malformed.stdout).code, 4);
+      assert.equal((await engine.answer({ ...call, command: "DEL" })).exitCode, 0);
+      assert.deepEqual(await node.state(), { kernel: [], allocations: [], endpoints: [] });
+    });
+  }
 
   it("another IPAM plugin is asked, given back after a failure, and asked once more after a kill", async () => {
     const { node, netns } = newNode();

@@ -5,6 +5,7 @@ import { CniCode, CniError } from "./cni-error.ts";
 import type { CniResult } from "./cni-result.ts";
 import type { NetworkConfig } from "./network-config.ts";
 import { allocationAttributes, type CniServices } from "./operation.ts";
+import { requestedAddress, requestedFamilies } from "./requested-address.ts";
 
 /** ADD of plugin `calico-ipam` for another interface plugin: the addresses alone, the same ones however often it is called. */
 export async function assignForPlugin(
@@ -13,12 +14,11 @@ export async function assignForPlugin(
   config: NetworkConfig,
 ): Promise<CniResult> {
   checkAttachmentVariables(call);
-  const args = parseArguments(call.args);
-  const pod = podOf(args);
+  const pod = podOf(parseArguments(call.args));
   const handle = handleOf(config.name, call.containerId);
-  const wanted = requestedAddress(args);
+  const wanted = requestedAddress(call);
   const held = await services.ipam.addressesOf(handle);
-  const families = (wanted === undefined ? config.ipam.families : [IpAddress.family(wanted)]).filter(
+  const families = requestedFamilies(call, config).filter(
     (family) => !held.some((address) => IpAddress.family(address) === family),
   );
   if (families.length === 0) return resultOf(held);
@@ -59,21 +59,6 @@ export async function checkForPlugin(
     );
   }
   if (held.length === 0) throw new CniError(CniCode.checkFailed, "no address is allocated to the container");
-}
-
-/** CNI_ARGS `IP=…`: this address and no other. */
-function requestedAddress(args: ReadonlyMap<string, string>): IpAddress | undefined {
-  const text = args.get("IP") ?? "";
-  if (text === "") return undefined;
-  const address = IpAddress.parse(text);
-  if (address === undefined) {
-    throw new CniError(
-      CniCode.invalidEnvironment,
-      "CNI_ARGS IP must be an address",
-      `it is ${JSON.stringify(text)}`,
-    );
-  }
-  return address;
 }
 
 /** Calico's form: each address alone in its network, and a route to it. */
