@@ -8,6 +8,8 @@ export interface Difference {
   readonly unchangedCount: number;
   /** What cannot change under a running speaker: every session starts anew. */
   readonly restartsBecause: readonly string[];
+  /** Filters that are new, gone or other than before. */
+  readonly filtersChanged: readonly string[];
   readonly isStaticChanged: boolean;
   readonly isKernelChanged: boolean;
   readonly isControlChanged: boolean;
@@ -39,6 +41,9 @@ export function difference(before: SpeakerConfiguration, after: SpeakerConfigura
       const part = identity[key];
       return part !== undefined && !isSame(part(before), part(after));
     }),
+    filtersChanged: [...new Set([...before.filters.keys(), ...after.filters.keys()])].filter(
+      (name) => !isSame(before.filters.get(name), after.filters.get(name)),
+    ),
     isStaticChanged: !isSame([before.origins, before.statics], [after.origins, after.statics]),
     isKernelChanged: !isSame(before.kernel, after.kernel),
     isControlChanged: before.control !== after.control,

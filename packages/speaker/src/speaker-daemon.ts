@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import type { PeerSnapshot, RouteSnapshot } from "@caracal/bgp";
+import type { PeerSnapshot, Policies, RouteSnapshot } from "@caracal/bgp";
 import { BgpListenError, BgpServer } from "@caracal/bgp-tcp";
 import { ControlError, ControlServer } from "@caracal/control";
 import type { RouteStatus } from "@caracal/dataplane";
@@ -10,6 +10,7 @@ import { difference } from "./difference.ts";
 import type { KernelRoutes } from "./kernel/kernel-routes.ts";
 import type { Log } from "./log.ts";
 import { logFact } from "./log-facts.ts";
+import { PolicyBook } from "./policy-book.ts";
 import type { Refusal, ReloadOutcome, SpeakerView } from "./speaker-view.ts";
 
 /** The file, or what the machine has to offer, does not allow to start; each reason is a line for a person. */
@@ -39,6 +40,8 @@ export class SpeakerDaemon implements SpeakerView {
   #server: BgpServer | undefined;
   #kernel: KernelRoutes | undefined;
   #control: ControlServer | undefined;
+  readonly #policyBook = new PolicyBook();
+  #policies: Policies = new Map();
   /** Reloads and the stop come one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -200,10 +203,15 @@ export class SpeakerDaemon implements SpeakerView {
   }
 
   /** What a running speaker takes over in place. */
-  #follow({ origins, statics, peers }: SpeakerConfiguration): void {
+  #follow({ origins, statics, peers, filters }: SpeakerConfiguration): void {
     this.#kernel?.setStatics(statics);
     this.#server?.setOrigins(origins);
+    const before = this.#policies;
+    this.#policies = this.#policyBook.compile(filters);
+    // To the core a name without a policy accepts everything: the old ones go when no neighbour names them any more.
+    this.#server?.setPolicies(new Map([...before, ...this.#policies]));
     this.#server?.setPeers(peers);
+    this.#server?.setPolicies(this.#policies);
   }
 
   async #openControl(path: string | undefined): Promise<ControlServer | undefined> {

@@ -24,6 +24,8 @@ function told(difference: unknown): string {
   });
   const restarts = textPart(difference, "restartsBecause");
   if (restarts !== "") lines.push(`every session starts anew: another ${restarts}`);
+  const filters = textPart(difference, "filtersChanged");
+  if (filters !== "") lines.push(`filters changed: ${filters}`);
   if (part(difference, "isStaticChanged") === true) lines.push("static routes changed");
   if (part(difference, "isKernelChanged") === true) lines.push("the kernel's table or protocol changed");
   if (part(difference, "isControlChanged") === true) lines.push("the control socket changed");

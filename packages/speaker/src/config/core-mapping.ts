@@ -1,14 +1,20 @@
-import { defaultTimers, type LocalRoute, type PeerInput } from "@caracal/bgp";
+import { defaultTimers, type LocalRoute, type PeerInput, type PeerType } from "@caracal/bgp";
 import { IpAddress, type IpFamily } from "@caracal/net";
+import { policyName } from "../policy-book.ts";
 import { neighborName } from "./list-rules.ts";
 import type { Located } from "./located.ts";
 import type { ListenFile, NeighborFile, StaticFile } from "./speaker-file.ts";
 
 type NeighborKey = Exclude<keyof NeighborFile, "name" | "address" | "asn">;
 
+/** What the rest of the file makes of a neighbour. */
+interface Surroundings {
+  readonly peerType: PeerType;
+}
+
 /** What every key of a neighbour means to the BGP core. */
 const neighborMapping: {
-  readonly [K in NeighborKey]: (value: NeighborFile[K]) => Partial<PeerInput>;
+  readonly [K in NeighborKey]: (value: NeighborFile[K], around: Surroundings) => Partial<PeerInput>;
 } = {
   prefix: unsupported,
   port: (port) => ({ port }),
@@ -26,8 +32,10 @@ const neighborMapping: {
   }),
   gracefulRestart: restartTime,
   families: (families) => (families === undefined ? {} : { families }),
-  import: unsupported,
-  export: unsupported,
+  import: (filter, { peerType }) =>
+    filter === undefined ? {} : { importPolicy: policyName(filter, { direction: "import", peerType }) },
+  export: (filter, { peerType }) =>
+    filter === undefined ? {} : { exportPolicy: policyName(filter, { direction: "export", peerType }) },
   maxPrefixes: unsupported,
 };
 
@@ -38,8 +46,6 @@ function unsupported(): Partial<PeerInput> {
 
 /** Reports every key that the core does not offer yet. */
 export function refuseUnsupported(file: Located): void {
-  const filters = file.member("filters");
-  if (filters.kind !== "nothing") filters.problem("not supported yet");
   for (const neighbor of file.member("neighbors").items) {
     for (const key of neighbor.keys) {
       if (isNeighborKey(key) && neighborMapping[key] === unsupported) {
@@ -52,12 +58,13 @@ export function refuseUnsupported(file: Located): void {
 /** The neighbours in the core's words. */
 export function mapNeighbors(
   neighbors: readonly NeighborFile[],
-  listen: readonly ListenFile[],
+  { listen, asn: speakerAsn }: { readonly listen: readonly ListenFile[]; readonly asn: number },
 ): readonly PeerInput[] {
   return neighbors.flatMap((neighbor): PeerInput[] => {
     const { address, asn } = neighbor;
     if (address === undefined) return [];
-    const settings: Partial<PeerInput>[] = mappedKeys.map((key) => mapKey(key, neighbor));
+    const peerType = asn === (neighbor.localAsn ?? speakerAsn) ? "iBGP" : "eBGP";
+    const settings: Partial<PeerInput>[] = mappedKeys.map((key) => mapKey(key, neighbor, { peerType }));
     const family = IpAddress.family(address);
     const own = ownAddress(listen, family, address);
     const other = ownAddress(listen, family === 4 ? 6 : 4, address);
@@ -87,8 +94,12 @@ function isNeighborKey(key: string): key is NeighborKey {
   return Object.hasOwn(neighborMapping, key);
 }
 
-function mapKey<K extends NeighborKey>(key: K, neighbor: NeighborFile): Partial<PeerInput> {
-  return neighborMapping[key](neighbor[key]);
+function mapKey<K extends NeighborKey>(
+  key: K,
+  neighbor: NeighborFile,
+  around: Surroundings,
+): Partial<PeerInput> {
+  return neighborMapping[key](neighbor[key], around);
 }
 
 function merge(parts: readonly Partial<PeerInput>[]): Partial<PeerInput> {

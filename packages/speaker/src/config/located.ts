@@ -86,6 +86,14 @@ export class Located {
     return new Located(pair?.value, path, this.#lineOf(pair?.key), this.#source);
   }
 
+  /** What stands at a path such as `rules[2].match`; where it ends early, what is nearest. */
+  find(path: string): Located {
+    const [, step, rest = ""] = /^\.?(\[\d+\]|[^.[]+)(.*)$/.exec(path) ?? [];
+    if (step === undefined) return this;
+    const next = step.startsWith("[") ? this.items[Number(step.slice(1, -1))] : this.member(step);
+    return next?.find(rest) ?? this;
+  }
+
   #lineOf(node: unknown): number {
     const offset = isScalar(node) || isMap(node) || isSeq(node) ? node.range?.[0] : undefined;
     return offset === undefined ? this.line : this.#source.lineAt(offset);

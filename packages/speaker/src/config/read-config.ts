@@ -1,4 +1,4 @@
-import type { LocalRoute, PeerInput } from "@caracal/bgp";
+import type { Filter, LocalRoute, PeerInput } from "@caracal/bgp";
 import type { IpAddress, Ipv4, Prefix } from "@caracal/net";
 import { mapNeighbors, mapStatics, refuseUnsupported } from "./core-mapping.ts";
 import { Located, type Problem } from "./located.ts";
@@ -13,6 +13,8 @@ export interface SpeakerConfiguration {
   /** Path of the control socket. */
   readonly control: string | undefined;
   readonly peers: readonly PeerInput[];
+  /** By name; the peers' policies come of them. */
+  readonly filters: ReadonlyMap<string, Filter>;
   readonly origins: readonly LocalRoute[];
   /** The origins as the kernel should have them; without a next hop, a blackhole. */
   readonly statics: readonly StaticRoute[];
@@ -58,7 +60,8 @@ function configurationOf(file: SpeakerFile): SpeakerConfiguration {
     asn: file.asn,
     listen: listen.map(({ address, port }) => (address === undefined ? { port } : { address, port })),
     control: file.control,
-    peers: mapNeighbors(neighbors, listen),
+    peers: mapNeighbors(neighbors, { listen, asn: file.asn }),
+    filters: file.filters ?? new Map(),
     origins: mapStatics(statics),
     statics: statics.map(({ prefix, nextHop }) => ({ prefix, nextHop })),
     kernel: file.kernel === false ? undefined : file.kernel,

@@ -12,17 +12,27 @@ export interface Placed<T> {
   readonly at: Located;
 }
 
-/** A key of a mapping: required without `otherwise`, which is what it means to leave the key out. */
+/** A key of a mapping. What it means to leave it out is `otherwise`; without that it is required, or marked as optional. */
 export interface Field<T> {
   readonly shape: Shape<T>;
   readonly otherwise?: () => T;
 }
 
+export interface OptionalField<T> extends Field<T> {
+  readonly isOptional: true;
+}
+
 /** The keys of a mapping, declared once: the type of what is read follows from them. */
-export type Fields = Readonly<Record<string, Field<unknown>>>;
+export type Fields = Readonly<Record<string, Field<unknown> | OptionalField<unknown>>>;
+
+type OptionalKey<F extends Fields> = {
+  [K in keyof F]: F[K] extends OptionalField<unknown> ? K : never;
+}[keyof F];
+type ValueOf<One> = One extends Field<infer T> ? T : never;
+
 export type FieldsRead<F extends Fields> = {
-  readonly [K in keyof F]: F[K] extends Field<infer T> ? T : never;
-};
+  readonly [K in Exclude<keyof F, OptionalKey<F>>]: ValueOf<F[K]>;
+} & { readonly [K in OptionalKey<F>]?: ValueOf<F[K]> };
 
 /** A single value that `parse` understands; `expected` says what it takes: "a port from 1 to 65535". */
 export function scalar<T>(expected: string, parse: (text: string) => T | undefined): Shape<T> {
@@ -78,8 +88,8 @@ export function required<T>(shape: Shape<T>): Field<T> {
   return { shape };
 }
 
-export function optional<T>(shape: Shape<T>): Field<T | undefined> {
-  return { shape, otherwise: () => undefined };
+export function optional<T>(shape: Shape<T>): OptionalField<T> {
+  return { shape, isOptional: true };
 }
 
 export function withDefault<T>(shape: Shape<T>, value: T): Field<T> {
@@ -103,9 +113,15 @@ export function mapping<F extends Fields>(fields: F): Shape<FieldsRead<F>> {
       }
       const values: Record<string, unknown> = {};
       for (const [name, field] of Object.entries(fields)) {
-        const value = at.keys.includes(name) ? readMember(field, at.member(name)) : absent(field, name, at);
-        if (value === failed) isWhole = false;
-        else values[name] = value;
+        if (at.keys.includes(name)) {
+          values[name] = field.shape.read(at.member(name));
+          if (values[name] === undefined) isWhole = false;
+        } else if (field.otherwise !== undefined) {
+          values[name] = field.otherwise();
+        } else if (!("isOptional" in field)) {
+          at.problem(`the key ${name} is missing`);
+          isWhole = false;
+        }
       }
       return isRead(values, fields, isWhole) ? values : undefined;
     },
@@ -128,20 +144,6 @@ export function namedBy<T>(name: RegExp, expected: string, shape: Shape<T>): Sha
   };
 }
 
-/** Of a member that was reported as wrong: `undefined` may be what a key means. */
-const failed: unique symbol = Symbol("failed");
-
-function readMember(field: Field<unknown>, at: Located): unknown {
-  const value = field.shape.read(at);
-  return value === undefined ? failed : value;
-}
-
-function absent(field: Field<unknown>, name: string, at: Located): unknown {
-  if (field.otherwise !== undefined) return field.otherwise();
-  at.problem(`the key ${name} is missing`);
-  return failed;
-}
-
 function isRead<F extends Fields>(values: object, fields: F, isWhole: boolean): values is FieldsRead<F> {
-  return isWhole && Object.keys(fields).every((name) => name in values);
+  return isWhole && Object.entries(fields).every(([name, field]) => "isOptional" in field || name in values);
 }

@@ -1,4 +1,4 @@
-import type { Located } from "./located.ts";
+import { filter } from "./filter-file.ts";
 import { checkListen, checkNeighbors, checkStatics } from "./list-rules.ts";
 import {
   checked,
@@ -80,9 +80,6 @@ const kernel: Shape<KernelFile | false> = (() => {
     },
   };
 })();
-
-/** What a filter says is the policy's business: here it only has a name and a place. */
-const filter: Shape<Located> = { read: (at) => at };
 
 const speakerFields = {
   routerId: required(value.identifier),

@@ -106,7 +106,8 @@ export function whole(what: string, least: number, most: number): Shape<number> 
   return scalar(`${what} from ${least} to ${most}`, (value) => wholeNumber(value, least, most));
 }
 
-function wholeNumber(value: string, least: number, most: number): number | undefined {
+/** A whole number within bounds. */
+export function wholeNumber(value: string, least: number, most: number): number | undefined {
   const number = /^(0|[1-9]\d{0,15})$/.test(value) ? Number(value) : Number.NaN;
   return number >= least && number <= most ? number : undefined;
 }
