@@ -63,6 +63,9 @@ const tiers: readonly Tier[] = [
   },
 ];
 
+/** Far beyond what any tier takes. */
+const tierDeadlineMs = 15 * 60_000;
+
 interface Count {
   passed: number;
   failed: number;
@@ -108,8 +111,15 @@ async function runTier(tier: Tier): Promise<void> {
     console.log(`    not root: the ${tier.name} tier skips what needs network namespaces`);
   }
   const count: Count = { passed: 0, failed: 0, skipped: 0 };
+  // A test that never yields does not notice its own time-out: then the whole tier is ended.
+  const deadline = AbortSignal.timeout(tierDeadlineMs);
+  deadline.addEventListener("abort", () => {
+    count.failed += 1;
+    console.log(`=== ${tier.name}: given up after ${tierDeadlineMs / 60_000} minutes`);
+  });
   const events = run({
     files: chosen,
+    signal: deadline,
     concurrency: tier.concurrency,
     timeout: tier.timeoutMs,
     execArgv: ["--disable-warning=ExperimentalWarning"],
