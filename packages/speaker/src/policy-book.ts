@@ -18,6 +18,11 @@ export function policyName(
   return `${filter} ${direction} ${peerType}`;
 }
 
+/** Whether a core's name is of a filter for what comes in. */
+export function isImportPolicy(name: string): boolean {
+  return peerTypes.some((peerType) => name.endsWith(policyName("", { direction: "import", peerType })));
+}
+
 /** Filters as the core's policies. A filter that did not change keeps its policy, so that no route is looked at again. */
 export class PolicyBook {
   #known: ReadonlyMap<string, { readonly text: string; readonly policy: Policy }> = new Map();

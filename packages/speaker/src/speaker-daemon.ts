@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import type { PeerSnapshot, Policies, RouteSnapshot } from "@caracal/bgp";
+import type { PeerInput, PeerSnapshot, Policies, RouteSnapshot } from "@caracal/bgp";
 import { BgpListenError, BgpServer } from "@caracal/bgp-tcp";
 import { ControlError, ControlServer } from "@caracal/control";
 import type { RouteStatus } from "@caracal/dataplane";
@@ -10,7 +10,7 @@ import { difference } from "./difference.ts";
 import type { KernelRoutes } from "./kernel/kernel-routes.ts";
 import type { Log } from "./log.ts";
 import { logFact } from "./log-facts.ts";
-import { PolicyBook } from "./policy-book.ts";
+import { isImportPolicy, PolicyBook } from "./policy-book.ts";
 import type { Refusal, ReloadOutcome, SpeakerView } from "./speaker-view.ts";
 
 /** The file, or what the machine has to offer, does not allow to start; each reason is a line for a person. */
@@ -38,10 +38,13 @@ export class SpeakerDaemon implements SpeakerView {
   #configuration: SpeakerConfiguration;
   #configuredAtMs = Date.now();
   #server: BgpServer | undefined;
+  #unhear: (() => void) | undefined;
   #kernel: KernelRoutes | undefined;
   #control: ControlServer | undefined;
   readonly #policyBook = new PolicyBook();
   #policies: Policies = new Map();
+  /** As the running speaker has them. */
+  #peers: readonly PeerInput[] = [];
   /** Reloads and the stop come one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -113,8 +116,7 @@ export class SpeakerDaemon implements SpeakerView {
   async stop(): Promise<void> {
     await this.#turn;
     this.#options.log("info", "stopping; routes stay in the kernel");
-    await this.#server?.stop({ graceful: true });
-    this.#server = undefined;
+    await this.#stopSpeaker({ graceful: true });
     await this.#close({ removeRoutes: false });
   }
 
@@ -158,8 +160,7 @@ export class SpeakerDaemon implements SpeakerView {
 
   /** Another router identifier, AS or socket needs another speaker; if it cannot start, the old one comes back. */
   async #restart(before: SpeakerConfiguration, next: SpeakerConfiguration): Promise<Refusal | undefined> {
-    await this.#server?.stop({ graceful: false });
-    this.#server = undefined;
+    await this.#stopSpeaker({ graceful: false });
     try {
       if (next.kernel === undefined) await this.#closeKernel({ removeRoutes: true });
       await this.#openSpeaker(next);
@@ -194,12 +195,20 @@ export class SpeakerDaemon implements SpeakerView {
       onFact: (fact) => logFact(this.#options.log, fact),
     });
     if (kernel !== undefined) {
-      server.onBestRoutes((changes) => kernel.apply(changes));
+      this.#unhear = server.onBestRoutes((changes) => kernel.apply(changes));
       server.onInitialSync(() => kernel.complete());
     }
     await server.start();
     this.#server = server;
     this.#follow(configuration);
+  }
+
+  /** The kernel keeps the routes of a speaker that ends: that all are gone is not for it to hear. */
+  async #stopSpeaker(how: { readonly graceful: boolean }): Promise<void> {
+    this.#unhear?.();
+    await this.#server?.stop(how);
+    this.#server = undefined;
+    this.#peers = [];
   }
 
   /** What a running speaker takes over in place. */
@@ -209,8 +218,13 @@ export class SpeakerDaemon implements SpeakerView {
     const before = this.#policies;
     this.#policies = this.#policyBook.compile(filters);
     // To the core a name without a policy accepts everything: the old ones go when no neighbour names them any more.
+    // And what comes in is decided before what goes out, as the core wants best routes that stand when it works out the latter.
+    const isImport = ([name]: readonly [string, unknown]): boolean => isImportPolicy(name);
+    this.#server?.setPolicies(new Map([...before, ...[...this.#policies].filter(isImport)]));
     this.#server?.setPolicies(new Map([...before, ...this.#policies]));
+    this.#server?.setPeers(withImportsOf(peers, this.#peers));
     this.#server?.setPeers(peers);
+    this.#peers = peers;
     this.#server?.setPolicies(this.#policies);
   }
 
@@ -233,6 +247,12 @@ export class SpeakerDaemon implements SpeakerView {
     await this.#kernel?.close(options);
     this.#kernel = undefined;
   }
+}
+
+/** The neighbours as they were, with the import filters that they will have. */
+function withImportsOf(next: readonly PeerInput[], before: readonly PeerInput[]): readonly PeerInput[] {
+  const imports = new Map(next.map(({ name, importPolicy = "" }) => [name, importPolicy]));
+  return before.map((peer) => ({ ...peer, importPolicy: imports.get(peer.name) ?? peer.importPolicy ?? "" }));
 }
 
 function readFile(
