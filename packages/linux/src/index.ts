@@ -1,7 +1,9 @@
 /**
- * The Linux kernel for the rest of the house: netlink sockets, network namespaces, settings, child processes in namespaces.
+ * The Linux kernel for the rest of the house: netlink sockets, network namespaces, settings, child processes in
+ * namespaces, TCP socket options.
  *
- * Standards: netlink(7), rtnetlink(7), network_namespaces(7); the codecs are those of `netlink`.
+ * Standards: netlink(7), rtnetlink(7), network_namespaces(7), tcp(7) and ip(7) socket options; the codecs are those of
+ * `netlink`.
  * Not here: what should be in the kernel. `dataplane` decides, this package carries out.
  */
 export { KernelError } from "./kernel-error.ts";
@@ -21,3 +23,4 @@ export { type PlacedLinkSettings, Rtnetlink, type VethEnd } from "./rtnetlink.ts
 export { spawnInNamespace } from "./spawn-in-namespace.ts";
 export { readSysctl, writeSysctl } from "./sysctl.ts";
 export { systemClock } from "./system-clock.ts";
+export { tcpOptions } from "./tcp-options.ts";
