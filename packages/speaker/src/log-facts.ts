@@ -1,4 +1,5 @@
 import type { SpeakerFact } from "@caracal/bgp";
+import type { RouteStatus } from "@caracal/dataplane";
 import { IpAddress } from "@caracal/net";
 import type { Log } from "./log.ts";
 
@@ -23,4 +24,27 @@ export function logFact(log: Log, fact: SpeakerFact): void {
     default:
       log("info", "graceful restart", { ...fact });
   }
+}
+
+/** Tells the log when the kernel begins to refuse routes, and when it has taken all again. */
+export function kernelWatch(log: Log): (status: RouteStatus) => void {
+  let wasFailing = false;
+  return (status) => {
+    const [failure] = status.failures;
+    const [conflict] = status.conflicts;
+    const isFailing = failure !== undefined || conflict !== undefined || status.kernelFailure !== undefined;
+    // In between it is not known yet.
+    if (isFailing === wasFailing || (!isFailing && !status.settled)) return;
+    wasFailing = isFailing;
+    if (!isFailing) {
+      log("info", "the kernel has all routes");
+      return;
+    }
+    log("warn", "the kernel does not have all routes", {
+      failed: status.failures.length,
+      inConflict: status.conflicts.length,
+      route: failure?.key ?? conflict?.key,
+      reason: failure?.detail ?? status.kernelFailure ?? "another's route is in its place",
+    });
+  };
 }

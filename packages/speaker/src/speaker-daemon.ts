@@ -9,7 +9,7 @@ import { controlMethods } from "./control-methods.ts";
 import { difference } from "./difference.ts";
 import type { KernelRoutes } from "./kernel/kernel-routes.ts";
 import type { Log } from "./log.ts";
-import { logFact } from "./log-facts.ts";
+import { kernelWatch, logFact } from "./log-facts.ts";
 import { isImportPolicy, PolicyBook } from "./policy-book.ts";
 import type { Refusal, ReloadOutcome, SpeakerView } from "./speaker-view.ts";
 
@@ -162,7 +162,6 @@ export class SpeakerDaemon implements SpeakerView {
   async #restart(before: SpeakerConfiguration, next: SpeakerConfiguration): Promise<Refusal | undefined> {
     await this.#stopSpeaker({ graceful: false });
     try {
-      if (next.kernel === undefined) await this.#closeKernel({ removeRoutes: true });
       await this.#openSpeaker(next);
       return undefined;
     } catch (error) {
@@ -174,17 +173,7 @@ export class SpeakerDaemon implements SpeakerView {
   async #openSpeaker(configuration: SpeakerConfiguration): Promise<void> {
     const { routerId, asn, listen, kernel: place } = configuration;
     const isFirst = this.#kernel === undefined;
-    if (place !== undefined) {
-      // Only who programs the kernel loads what talks to it.
-      const { KernelRoutes } = await import("./kernel/kernel-routes.ts");
-      if (this.#kernel === undefined) {
-        this.#kernel = new KernelRoutes(place, () => this.#server?.networkChanged());
-      } else {
-        await this.#kernel.move(place);
-        this.#kernel.forget();
-      }
-    }
-    const kernel = this.#kernel;
+    const kernel = await this.#openKernel(place);
     const server = new BgpServer({
       routerId,
       asn,
@@ -201,6 +190,26 @@ export class SpeakerDaemon implements SpeakerView {
     await server.start();
     this.#server = server;
     this.#follow(configuration);
+  }
+
+  /** The kernel's routes for another speaker; without a place, those of an earlier one are taken away. */
+  async #openKernel(place: SpeakerConfiguration["kernel"]): Promise<KernelRoutes | undefined> {
+    if (place === undefined) {
+      await this.#closeKernel({ removeRoutes: true });
+      return undefined;
+    }
+    if (this.#kernel !== undefined) {
+      await this.#kernel.move(place);
+      this.#kernel.forget();
+      return this.#kernel;
+    }
+    // Only who programs the kernel loads what talks to it.
+    const { KernelRoutes } = await import("./kernel/kernel-routes.ts");
+    this.#kernel = new KernelRoutes(place, {
+      onNetworkChange: () => this.#server?.networkChanged(),
+      onStatus: kernelWatch(this.#options.log),
+    });
+    return this.#kernel;
   }
 
   /** The kernel keeps the routes of a speaker that ends: that all are gone is not for it to hear. */

@@ -301,3 +301,30 @@ test("the kernel keeps routes over a restart, until all is known again", { skip 
     kept.filter((route) => !route.startsWith("10.61.")),
   );
 });
+
+test(
+  "another router ID starts every session anew; without `kernel` the routes go, with it they come back",
+  { skip },
+  async (t) => {
+    const { host, bird, speaker } = await network(t);
+    await untilUp(speaker, "bird", "gobgp");
+    await untilKernelHas(host, 100, learned);
+    const other = usual.replace("routerId: 10.77.0.1", "routerId: 10.77.0.9");
+    speaker.write(other);
+    const { stdout, stderr } = await speaker.bgp("reload");
+    assert.deepEqual(
+      [stdout, stderr],
+      ["every session starts anew: another routerId\nneighbors unchanged: 2\n", ""],
+    );
+    assert.deepEqual(await kernelRoutes(host, 100), learned, "nothing was missing in between");
+    await untilUp(speaker, "bird", "gobgp");
+    assert.match(await bird.birdc("show protocols all caracal"), /Neighbor ID: +10\.77\.0\.9/);
+
+    speaker.write(other.replace(kernel, "kernel: false\n"));
+    assert.equal((await speaker.bgp("reload")).stderr, "");
+    assert.deepEqual(await kernelRoutes(host, 100), []);
+    speaker.write(other);
+    assert.equal((await speaker.bgp("reload")).stderr, "");
+    await untilKernelHas(host, 100, learned);
+  },
+);

@@ -32,7 +32,8 @@ test("the least that a file can say", () => {
   const read = configuration(head);
   assert.equal(read.routerId, Ipv4.parse("10.0.0.1"));
   assert.equal(read.asn, 65001);
-  assert.deepEqual([read.listen, read.peers, read.origins, read.statics], [[], [], [], []]);
+  assert.deepEqual([read.listen, read.peers, read.origins, read.statics], [[{ port: 179 }], [], [], []]);
+  assert.deepEqual(configuration(`${head}listen: []\n`).listen, [], "nobody can call");
   assert.deepEqual([read.control, read.kernel], [undefined, undefined]);
 });
 

@@ -3,7 +3,7 @@ import type { IpAddress, Ipv4, Prefix } from "@caracal/net";
 import { mapNeighbors, mapStatics, refuseUnsupported } from "./core-mapping.ts";
 import { Located, type Problem } from "./located.ts";
 import { nearestWord } from "./nearest-word.ts";
-import { type SpeakerFile, speakerFile } from "./speaker-file.ts";
+import { bgpPort, type SpeakerFile, speakerFile } from "./speaker-file.ts";
 
 /** A whole configuration, in the words of the packages that carry it out. */
 export interface SpeakerConfiguration {
@@ -52,13 +52,13 @@ export function formatProblem(file: string, { line, path, message }: Problem): s
 }
 
 function configurationOf(file: SpeakerFile): SpeakerConfiguration {
-  const listen = file.listen.map(({ value }) => value);
+  const listen = file.listen?.map(({ value }) => value) ?? [{ port: bgpPort }];
   const statics = file.static.map(({ value }) => value);
   const neighbors = file.neighbors.map(({ value }) => value);
   return {
     routerId: file.routerId,
     asn: file.asn,
-    listen: listen.map(({ address, port }) => (address === undefined ? { port } : { address, port })),
+    listen,
     control: file.control,
     peers: mapNeighbors(neighbors, { listen, asn: file.asn }),
     filters: file.filters ?? new Map(),

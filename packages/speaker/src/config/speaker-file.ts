@@ -18,7 +18,8 @@ import * as value from "./value-shapes.ts";
 
 /** The keys of the file. Everything about them is declared here once: what is read, its type, and what a message expects. */
 
-const bgpPort = 179;
+/** RFC 4271 §3. */
+export const bgpPort = 179;
 
 const listenFields = {
   /** Absent: every address of the machine. */
@@ -84,7 +85,8 @@ const kernel: Shape<KernelFile | false> = (() => {
 const speakerFields = {
   routerId: required(value.identifier),
   asn: required(value.asNumber),
-  listen: withDefault(checked(list(placed(mapping(listenFields))), checkListen), []),
+  /** Absent: every address of the machine, at BGP's port. */
+  listen: optional(checked(list(placed(mapping(listenFields))), checkListen)),
   control: optional(value.text),
   neighbors: withDefault(checked(list(placed(mapping(neighborFields))), checkNeighbors), []),
   static: withDefault(checked(list(placed(mapping(staticFields))), checkStatics), []),

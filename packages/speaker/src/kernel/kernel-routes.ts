@@ -18,6 +18,13 @@ export interface KernelPlace {
   readonly protocol: number;
 }
 
+/** What `KernelRoutes` tells. */
+export interface KernelRoutesEvents {
+  /** Next hops may be reached otherwise. */
+  readonly onNetworkChange: () => void;
+  readonly onStatus: (status: RouteStatus) => void;
+}
+
 /** How long after a restart learned routes stay in the kernel while peers have not told all they have. */
 const bgpGraceMs = 120_000;
 /** Changes of links and routes are gathered so long before next hops are looked up anew. */
@@ -33,7 +40,7 @@ export class KernelRoutes {
   readonly #kernel = LinuxKernel.open();
   readonly #tables = Rtnetlink.open();
   readonly #resolver: KernelResolver;
-  readonly #onNetworkChange: () => void;
+  readonly #events: KernelRoutesEvents;
   readonly #unsubscribe: () => void;
   /** Kept whole: a change of the table or of the network decides anew about routes learned long ago. */
   readonly #best = new Map<string, Reach>();
@@ -43,10 +50,10 @@ export class KernelRoutes {
   #isComplete = false;
   #timer: NodeJS.Timeout | undefined;
 
-  /** Begins in this thread's network namespace. `onNetworkChange` hears when next hops may be reached otherwise. */
-  constructor(place: KernelPlace, onNetworkChange: () => void) {
+  /** Begins in this thread's network namespace. */
+  constructor(place: KernelPlace, events: KernelRoutesEvents) {
     this.#place = place;
-    this.#onNetworkChange = onNetworkChange;
+    this.#events = events;
     this.#resolver = new KernelResolver(this.#tables, () => this.#place.protocol);
     this.#reconciler = this.#begin();
     this.#unsubscribe = this.#kernel.subscribe((notice) => this.#hear(notice));
@@ -63,11 +70,6 @@ export class KernelRoutes {
 
   get status(): RouteStatus {
     return this.#reconciler.status;
-  }
-
-  /** Waits until all that is wanted now was tried. */
-  async settled(): Promise<RouteStatus> {
-    return await this.#reconciler.settled();
   }
 
   setStatics(statics: readonly StaticRoute[]): void {
@@ -114,6 +116,7 @@ export class KernelRoutes {
   async move(place: KernelPlace): Promise<void> {
     const old = this.#reconciler;
     const before = this.#place;
+    if (before.table === place.table && before.protocol === place.protocol) return;
     this.#place = place;
     if (before.table !== place.table) {
       this.#reconciler = this.#begin();
@@ -152,6 +155,7 @@ export class KernelRoutes {
         { name: "static", owns, graceMs: 0 },
         { name: "bgp", owns, graceMs: bgpGraceMs },
       ],
+      onStatus: (status) => this.#events.onStatus(status),
     });
     reconciler.start();
     return reconciler;
@@ -195,7 +199,7 @@ export class KernelRoutes {
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       this.#resolver.forget();
-      this.#onNetworkChange();
+      this.#events.onNetworkChange();
       // A gateway may have changed behind a next hop that the speaker sees reached as before.
       this.#replaceLearned();
     }, networkDelayMs);
