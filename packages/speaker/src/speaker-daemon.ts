@@ -231,7 +231,8 @@ export class SpeakerDaemon implements SpeakerView {
     const isImport = ([name]: readonly [string, unknown]): boolean => isImportPolicy(name);
     this.#server?.setPolicies(new Map([...before, ...[...this.#policies].filter(isImport)]));
     this.#server?.setPolicies(new Map([...before, ...this.#policies]));
-    this.#server?.setPeers(withImportsOf(peers, this.#peers));
+    // A speaker that has none yet would take "no peers" for all that there are, and think itself complete.
+    if (this.#peers.length > 0) this.#server?.setPeers(withImportsOf(peers, this.#peers));
     this.#server?.setPeers(peers);
     this.#peers = peers;
     this.#server?.setPolicies(this.#policies);
