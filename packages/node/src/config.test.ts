@@ -76,7 +76,7 @@ test("every mistake is told, each with its variable and value", () => {
   });
   assert.ok(outcome.kind === "problems");
   assert.deepEqual(outcome.problems, [
-    "environment AUTODETECT_POLL_INTERVAL='soon' is not a duration such as 60s",
+    "environment AUTODETECT_POLL_INTERVAL='soon' is not a duration from 100ms to 24h, such as 60s",
     "environment CALICO_IPV4POOL_CIDR='10.244.0.5/16' is not an IPv4 CIDR such as 10.244.0.0/16, and not 'none'",
     "environment CALICO_IPV4POOL_IPIP='sometimes' is not one of never, off, always, crosssubnet, cross-subnet",
     "environment CALICO_IPV4POOL_BLOCK_SIZE='33' is not a whole number from 20 to 32",
@@ -89,4 +89,27 @@ test("IPIP and VXLAN together, and a pool where none is wanted, are refused", ()
   assert.ok(both.kind === "problems");
   const unwanted = readConfig({ NO_DEFAULT_POOLS: "true", CALICO_IPV4POOL_CIDR: "10.0.0.0/8" });
   assert.ok(unwanted.kind === "problems");
+});
+
+test("an interval that would spin or overflow is refused", () => {
+  for (const text of ["0", "1ms", "25h", "99999999999999"]) {
+    const outcome = readConfig({ AUTODETECT_POLL_INTERVAL: text });
+    assert.equal(outcome.kind, "problems", text);
+  }
+  assert.equal(read({ AUTODETECT_POLL_INTERVAL: "2m" }).autodetectPollMs, 120_000);
+});
+
+test("a router ID is an IPv4 address or 'hash'", () => {
+  assert.equal(read({ CALICO_ROUTER_ID: "hash" }).routerId, "hash");
+  assert.equal(read({ CALICO_ROUTER_ID: "10.0.0.1" }).routerId, "10.0.0.1");
+  assert.deepEqual(readConfig({ CALICO_ROUTER_ID: "router1" }), {
+    kind: "problems",
+    problems: ["environment CALICO_ROUTER_ID='router1' is neither 'hash' nor an IPv4 address"],
+  });
+});
+
+test("interface prefixes are a list, and what CNI makes is always among them", () => {
+  assert.deepEqual(read({}).interfacePrefixes, ["cali"]);
+  assert.deepEqual(read({ FELIX_INTERFACEPREFIX: "azv, tap," }).interfacePrefixes, ["cali", "azv", "tap"]);
+  assert.deepEqual(read({ FELIX_INTERFACEPREFIX: "cali" }).interfacePrefixes, ["cali"]);
 });

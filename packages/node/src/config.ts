@@ -85,7 +85,7 @@ export function readConfig(environment: Environment): ConfigOutcome {
     kubernetesNodeName: reader.text("CALICO_K8S_NODE_REF"),
     checkNodeIp: !reader.flag("DISABLE_NODE_IP_CHECK", false),
     autodetectPollMs: reader.durationMs("AUTODETECT_POLL_INTERVAL", {
-      leastMs: 1_000,
+      leastMs: 100,
       mostMs: 86_400_000,
       presetMs: 60_000,
     }),
@@ -239,7 +239,7 @@ class EnvironmentReader {
     const unitMs = { ms: 1, s: 1000, "": 1000, m: 60_000, h: 3_600_000 }[match?.[2] ?? "none"];
     const foundMs = Number(match?.[1]) * (unitMs ?? Number.NaN);
     if (foundMs >= leastMs && foundMs <= mostMs) return foundMs;
-    this.problem(name, value, `is not a duration from ${leastMs / 1000}s to ${mostMs / 1000}s, such as 60s`);
+    this.problem(name, value, `is not a duration from ${leastMs}ms to ${mostMs / 3_600_000}h, such as 60s`);
     return presetMs;
   }
 

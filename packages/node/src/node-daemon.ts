@@ -85,6 +85,8 @@ export class NodeDaemon {
     this.#health.report("startup", { live: true, ready: false, detail: "starting" });
     await this.#serveControl();
     await this.#serveHttp();
+    // A daemon that is told to stop before it has begun leaves the host as it was.
+    if (stop.aborted) return;
     this.#host.enableForwarding();
     const startUp = this.#startUp();
     if (!(await this.#prepare(startUp, stop))) return;

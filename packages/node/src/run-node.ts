@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
 import { ControlError } from "@caracal/control";
-import { StoreError } from "@caracal/datastore";
+import { type Store, StoreError } from "@caracal/datastore";
 import { type EtcdConfig, EtcdStore, configFromEnvironment } from "@caracal/store-etcd";
 import { type Environment, readConfig } from "./config.ts";
 import { NodeDaemon } from "./node-daemon.ts";
-import { openLog } from "./observe/log.ts";
+import { type Log, openLog } from "./observe/log.ts";
 import { findNodeName } from "./startup/node-name.ts";
 import { StartUpError } from "./startup/start-up-error.ts";
 
@@ -24,35 +24,32 @@ export async function runNode({ env, signal, stderr }: RunNodeOptions): Promise<
     return 1;
   }
   const { config } = outcome;
-  let connection: EtcdConfig | undefined;
+  let log: Log | undefined;
   try {
-    connection = configFromEnvironment(env, (path) => readFileSync(path, "utf8"));
-  } catch (error) {
-    stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-    return 1;
-  }
-  if (connection === undefined) {
-    stderr.write(
-      "environment ETCD_ENDPOINTS is not set: name the datastore, such as http://127.0.0.1:2379 or unix:///run/store.sock\n",
-    );
-    return 1;
-  }
-  const node = findNodeName(config, env["HOSTNAME"]);
-  const log = openLog(config.logLevel, node);
-  try {
-    const store = new EtcdStore(connection);
-    try {
-      await new NodeDaemon({ config, node, store, log }).run(signal);
-    } finally {
-      await store.close();
-    }
+    const connection = connectionOf(env);
+    const node = findNodeName(config, env["HOSTNAME"]);
+    log = openLog(config.logLevel, node);
+    await using store = closing(new EtcdStore(connection));
+    await new NodeDaemon({ config, node, store: store.value, log }).run(signal);
     return 0;
   } catch (error) {
     if (!isForeseen(error)) throw error;
-    log.fatal({ reason: error.message }, "the node daemon cannot run");
+    log?.fatal({ reason: error.message }, "the node daemon cannot run");
     stderr.write(`${error.message}\n`);
     return 1;
   }
+}
+
+function connectionOf(env: Environment): EtcdConfig {
+  const connection = configFromEnvironment(env, (path) => readFileSync(path, "utf8"));
+  if (connection !== undefined) return connection;
+  throw new StartUpError(
+    "environment ETCD_ENDPOINTS is not set: name the datastore, such as http://127.0.0.1:2379 or unix:///run/store.sock",
+  );
+}
+
+function closing<S extends Store>(value: S): AsyncDisposable & { readonly value: S } {
+  return { value, [Symbol.asyncDispose]: () => value.close() };
 }
 
 /** What a person can mend, as opposed to a fault of the program. */

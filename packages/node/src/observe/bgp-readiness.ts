@@ -7,7 +7,7 @@ const youngMs = 30_000;
 
 /** Readiness of BGP in Calico's words. No peers at all is ready. */
 export function bgpReadiness(
-  peers: readonly PeerSnapshot[],
+  peers: readonly Pick<PeerSnapshot, "address" | "state">[],
   ageMs: number,
   failure: string | undefined,
 ): HealthReport {

@@ -8,6 +8,8 @@ export interface StoreWait {
   readonly signal: AbortSignal;
   /** An attempt found nobody. */
   readonly onAway: (reason: string, attempt: number) => void;
+  /** Waits, or returns early when the signal aborts; with the machine's clock unless told. */
+  readonly pause?: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
 /**
@@ -15,14 +17,14 @@ export interface StoreWait {
  * attempt. Every other failure is thrown.
  */
 export async function untilStoreAnswers(work: () => Promise<void>, wait: StoreWait): Promise<boolean> {
-  const { signal } = wait;
+  const { signal, pause = pauseFor } = wait;
   for (let attempt = 1; !signal.aborted; attempt += 1) {
     try {
       return await Promise.race([work().then(() => true), aborted(signal)]);
     } catch (error) {
       if (!(error instanceof StoreError) || error.code !== "unavailable") throw error;
       wait.onAway(error.message, attempt);
-      await delay(retryMs, undefined, { signal }).catch(() => undefined);
+      await pause(retryMs, signal);
     }
   }
   return false;
@@ -34,4 +36,8 @@ function aborted(signal: AbortSignal): Promise<false> {
     if (signal.aborted) resolve(false);
     else signal.addEventListener("abort", () => resolve(false), { once: true });
   });
+}
+
+async function pauseFor(ms: number, signal: AbortSignal): Promise<void> {
+  await delay(ms, undefined, { signal }).catch(() => undefined);
 }
