@@ -15,7 +15,7 @@ export interface OpenRouting {
 
 /** Starts routing in this thread's network namespace; everything it opens is closed with `stack`. */
 export function openRouting(
-  options: Omit<RoutingOptions, "kernel" | "resolver" | "bgp">,
+  options: Omit<RoutingOptions, "kernel" | "resolver" | "bgp" | "isRestart">,
   stack: AsyncDisposableStack,
 ): OpenRouting {
   const { log } = options;
@@ -30,7 +30,7 @@ export function openRouting(
     log,
     linkOf: (nextHop) => resolver.path(nextHop)?.interfaceName,
   });
-  const routing = new Routing({ ...options, kernel, resolver, bgp });
+  const routing = new Routing({ ...options, kernel, resolver, bgp, isRestart });
   routing.start();
   stack.defer(() => routing.stop());
   return { routing, bgp, kernel, tables };

@@ -35,6 +35,8 @@ export interface RoutingOptions {
   readonly routerId: string | undefined;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** An earlier run left learned routes in the kernel. */
+  readonly isRestart: boolean;
   /** The machine's own unless told. */
   readonly clock?: Clock;
 }
@@ -78,6 +80,8 @@ export class Routing {
       ],
       onStatus: (status) => this.#observe(status),
     });
+    // Nothing was left that would have to wait for the peers' word.
+    if (!options.isRestart) this.#reconciler.complete("bgp");
     this.#listenTo(options.bgp);
   }
 
