@@ -20,10 +20,11 @@ if [ ! -f node_modules/.package-lock.json ] || [ package-lock.json -nt node_modu
   touch node_modules/.package-lock.json
 fi
 
-[ "$purpose" = check ] && exit 0
-
 # Debian packages: command that proves it is there, and the package that brings it.
-needs="ip:iproute2 ping:iputils-ping tcpdump:tcpdump"
+needs=
+[ "$purpose" = check ] || needs="ip:iproute2 ping:iputils-ping tcpdump:tcpdump"
+# The pinned Node is a plain binary: what it links to is not on every machine.
+[ ! -e node_modules/.bin/node ] || node_modules/.bin/node --version >/dev/null 2>&1 || needs="$needs libatomic:libatomic1"
 if [ "$purpose" = test ]; then
   needs="$needs etcd:etcd-server etcdctl:etcd-client bird:bird2 gobgpd:gobgpd /usr/lib/frr/bgpd:frr"
   needs="$needs /usr/lib/cni/ptp:containernetworking-plugins nft:nftables setpriv:util-linux"
