@@ -13,6 +13,7 @@ import {
 import { deleteNodeBelongings } from "./delete-effects.ts";
 import { keys } from "./keys.ts";
 import { type ResourceIdentity, resourceMessage } from "./resource-error.ts";
+import { ResourceEntries } from "./resource-entries.ts";
 import { type Entry, Revision, type Store, type WriteOutcome } from "./store.ts";
 import { completeResource, storedText } from "./stored-form.ts";
 
@@ -50,17 +51,19 @@ const maxAttempts = 5;
  */
 export class ResourceClient {
   readonly #store: Store;
+  readonly #entries: ResourceEntries;
   readonly #sources: ResourceClientSources;
 
   constructor(store: Store, sources: ResourceClientSources) {
     this.#store = store;
+    this.#entries = new ResourceEntries(store);
     this.#sources = sources;
   }
 
   /** All of a kind, or of one namespace. Entries that cannot be read are left out, as Calico's client does. */
   async list<K extends KindName>(kind: K, namespace?: string): Promise<ResourceListing<Resources[K]>> {
     const within = kinds[kind].isNamespaced ? namespace : undefined;
-    const listing = await this.#store.list(keys.resources(kinds[kind].plural, within));
+    const listing = await this.#entries.list(keys.resources(kinds[kind].plural, within));
     return {
       items: listing.entries.flatMap((entry) => readResource(kind, entry) ?? []),
       revision: listing.revision,
@@ -74,7 +77,7 @@ export class ResourceClient {
   ): Promise<ResourceOutcome<Resources[K]>> {
     const identity = identityOf(kind, name, namespace);
     if (lacksNamespace(identity)) return refused([noNamespace]);
-    const entry = await this.#store.get(keyOf(identity));
+    const entry = await this.#entries.get(keyOf(identity));
     if (entry === undefined) return failed("missing", resourceMessage.missing(identity));
     return readOutcome(identity, entry);
   }
@@ -125,14 +128,14 @@ export class ResourceClient {
     if (lacksNamespace(identity)) return refused([noNamespace]);
     const version = given(resourceVersion);
     if (kind === "Node") {
-      const current = version === undefined ? undefined : await this.#store.get(keyOf(identity));
+      const current = version === undefined ? undefined : await this.#entries.get(keyOf(identity));
       if (current !== undefined && current.revision !== version) {
         return failed("conflict", resourceMessage.conflict(identity));
       }
       await deleteNodeBelongings(this, name);
     }
     const revision = version === undefined ? undefined : Revision.of(version);
-    const outcome = await this.#store.delete(keyOf(identity), revision);
+    const outcome = await this.#entries.delete(keyOf(identity), revision);
     return outcomeOf(identity, outcome, "; it has been deleted");
   }
 
@@ -149,7 +152,7 @@ export class ResourceClient {
     if (value.kind === "IPPool") problems.push(...(await this.#checkNewPool(value)));
     if (problems.length > 0) return refused(problems);
     const identity = identityOf(value.kind, value.metadata.name, value.metadata.namespace);
-    return outcomeOf(identity, await this.#store.create(keyOf(identity), storedText(value)));
+    return outcomeOf(identity, await this.#entries.create(keyOf(identity), storedText(value)));
   }
 
   /** One attempt; `version` is the one that the caller insists on. */
@@ -171,7 +174,7 @@ export class ResourceClient {
     problems.push(...kinds[resource.kind].checkUpdate(current.resource, reading.value));
     if (problems.length > 0) return refused(problems);
     const at = Revision.of(resourceVersion);
-    return outcomeOf(identity, await this.#store.update(keyOf(identity), storedText(reading.value), at));
+    return outcomeOf(identity, await this.#entries.update(keyOf(identity), storedText(reading.value), at));
   }
 
   /** A new pool may not overlap another, nor hold blocks that a pool of another block size left behind. */

@@ -270,6 +270,14 @@ test("a broken file gives its line and one message", () => {
       "4: error with field ipCooldownSeconds = '1201' (is out of range; allowed: 0 to 1200)",
     ],
     [
+      one("IPAMConfiguration", "default", "{autoAllocateBlocks: false}"),
+      "4: error with field autoAllocateBlocks = 'false' (cannot be false while strictAffinity is false)",
+    ],
+    [
+      one("IPAMConfiguration", "default", "{maxBlocksPerHost: 2}"),
+      "4: error with field maxBlocksPerHost = '2' (needs strictAffinity to be true)",
+    ],
+    [
       one("IPReservation", "a", "{reservedCIDRs: 10.0.0.0/8}"),
       "4: error with field reservedCIDRs = '10.0.0.0/8' (must be a list)",
     ],

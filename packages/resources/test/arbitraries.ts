@@ -197,7 +197,15 @@ export const validDocument: fc.Arbitrary<object> = fc.oneof(
   ),
   resource(
     "IPAMConfiguration",
-    optional({ strictAffinity: fc.boolean(), maxBlocksPerHost: fc.nat({ max: 1000000 }) }),
+    fc.oneof(
+      fc.constant({}),
+      fc.constant({ strictAffinity: false, autoAllocateBlocks: true }),
+      fc.record({
+        strictAffinity: fc.constant(true),
+        autoAllocateBlocks: fc.boolean(),
+        maxBlocksPerHost: fc.nat({ max: 1000000 }),
+      }),
+    ),
     fc.constant("default"),
   ),
   resource("IPReservation", fc.record({ reservedCIDRs: fc.array(fc.oneof(cidr, ip), { maxLength: 3 }) })),

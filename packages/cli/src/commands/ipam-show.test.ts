@@ -137,3 +137,28 @@ test("borrowed addresses and settings", async () => {
     ].join("\n"),
   );
 });
+
+test("settings that are applied are those of IPAM and those that are read back", async () => {
+  const store = await seedStore();
+  const yaml = (spec: string): string =>
+    `apiVersion: projectcalico.org/v3\nkind: IPAMConfiguration\nmetadata: {name: default}\nspec: ${spec}\n`;
+  const applied = await run("apply -f -", {
+    store,
+    stdin: yaml("{strictAffinity: true, maxBlocksPerHost: 4}"),
+  });
+  assert.equal(applied.exitCode, 0, applied.stderr);
+  assert.match(
+    (await run("ipam show --show-configuration", { store })).stdout,
+    /StrictAffinity {5}\| true .*AutoAllocateBlocks \| true .*MaxBlocksPerHost {3}\| {5}4 /s,
+  );
+  // `calicoctl ipam configure` of Calico writes the record alone.
+  const record = (await store.get(keys.ipamConfig)) ?? assert.fail("IPAM has no settings");
+  await store.update(record.key, '{"auto_allocate_blocks":true}', record.revision);
+  assert.match(
+    (await run("get ipamconfig -o yaml", { store })).stdout,
+    /autoAllocateBlocks: true\n\s+strictAffinity: false\n/,
+  );
+  const refused = await run("apply -f -", { store, stdin: yaml("{autoAllocateBlocks: false}") });
+  assert.notEqual(refused.exitCode, 0);
+  assert.match(refused.stderr, /cannot be false while strictAffinity is false/);
+});

@@ -1,6 +1,7 @@
 import { type Static, Type } from "typebox";
 import type { Immutable } from "../immutable.ts";
 import { defineKind, type Kind } from "../kind.ts";
+import { problem, type Problem } from "../problem.ts";
 import { choice, resourceSchema } from "../resource-schema.ts";
 
 const ipamConfigurationSchema = resourceSchema(
@@ -22,7 +23,7 @@ const ipamConfigurationSchema = resourceSchema(
   ),
 );
 
-/** Address assignment settings as a resource; IPAM itself keeps them in its own record. */
+/** Address assignment settings as a resource; IPAM itself reads them from a record of its own, written with this. */
 export type IpamConfiguration = Immutable<Static<typeof ipamConfigurationSchema>>;
 
 export const ipamConfigurationKind: Kind<IpamConfiguration> = defineKind({
@@ -31,4 +32,20 @@ export const ipamConfigurationKind: Kind<IpamConfiguration> = defineKind({
   aliases: ["ipamconfig", "ipamconfigs", "ipamconfiguration", "ipamconfigurations"],
   schema: ipamConfigurationSchema,
   nameRule: { accepts: (name) => name === "default", allowed: "default" },
+  check: checkSettings,
 });
+
+/** Settings that contradict each other. */
+function checkSettings({ spec }: IpamConfiguration): readonly Problem[] {
+  const { strictAffinity, autoAllocateBlocks, maxBlocksPerHost = 0 } = spec;
+  if (strictAffinity) return [];
+  const problems: Problem[] = [];
+  if (!autoAllocateBlocks) {
+    const reason = "cannot be false while strictAffinity is false";
+    problems.push(problem("spec.autoAllocateBlocks", autoAllocateBlocks, reason));
+  }
+  if (maxBlocksPerHost > 0) {
+    problems.push(problem("spec.maxBlocksPerHost", maxBlocksPerHost, "needs strictAffinity to be true"));
+  }
+  return problems;
+}
