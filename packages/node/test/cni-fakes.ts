@@ -57,6 +57,7 @@ export class FakeIpam implements PodIpam {
 interface Pair {
   pod: PodInterface;
   readonly mac: string;
+  prepared: boolean;
   configured: boolean;
   routed: boolean;
 }
@@ -78,8 +79,12 @@ export class FakeKernel implements PodKernel {
     if (isTaken || this.pairs.has(pod.hostName)) return false;
     this.#made += 1;
     const mac = `02:00:00:00:00:${this.#made.toString(16).padStart(2, "0")}`;
-    this.pairs.set(pod.hostName, { pod, mac, configured: false, routed: false });
+    this.pairs.set(pod.hostName, { pod, mac, prepared: false, configured: false, routed: false });
     return true;
+  }
+
+  preparePair(pod: PodInterface): void {
+    this.#pair(pod.hostName).prepared = true;
   }
 
   configurePair(pod: PodInterface): { readonly mac: string; readonly mtu: number } {
@@ -96,7 +101,7 @@ export class FakeKernel implements PodKernel {
     const pair = this.pairs.get(pod.hostName);
     if (pair === undefined || !this.isPair(pod.hostName, pod.netns, pod.ifname)) return undefined;
     const differences = [
-      ...(pair.configured ? [] : [`${pod.ifname} is down`]),
+      ...(pair.prepared && pair.configured ? [] : [`${pod.ifname} is down`]),
       ...(pair.routed ? [] : ["the host has no route"]),
       ...pod.addresses
         .filter((address) => !pair.pod.addresses.includes(address))

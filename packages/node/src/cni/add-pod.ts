@@ -32,6 +32,8 @@ interface Draft {
   mtu: number;
   /** This call has made the pair. */
   created: boolean;
+  /** And its settings. */
+  prepared: boolean;
   /** The pair is there and as it should be: a repeated ADD. */
   complete: boolean;
   /** Resolves when new blocks are announced; runs beside the steps in the kernel. */
@@ -77,6 +79,7 @@ export async function addPod(services: CniServices, operation: Operation): Promi
     mac: "",
     mtu: 0,
     created: false,
+    prepared: false,
     complete: false,
     announced: Promise.resolve(),
     undo: [],
@@ -151,16 +154,23 @@ async function assignOwn(services: CniServices, operation: Operation, draft: Dra
   const families = requestedFamilies(call, config).filter((family) => !held.has(family));
   if (families.length === 0) return;
   const address = requestedAddress(call);
-  const outcome = await services.ipam.assign({
+  const assigning = services.ipam.assign({
     handle: attachment.handle,
     families,
     pools: config.ipam.pools,
     ...(address !== undefined && { address }),
     attributes: allocationAttributes(services, attachment.pod),
   });
-  if (outcome.kind === "refused") throw new CniError(CniCode.noAddress, outcome.reason);
   // What an earlier call was given may be in use: then only DEL takes it back.
-  if (held.size === 0) draft.undo.push(() => giveBack(services, operation, draft));
+  if (held.size === 0) draft.undo.push(() => giveBack(services, operation, draft, assigning));
+  if (draft.created) {
+    // As above: the kernel's work must not hold up the request, nor a failure of it count as unhandled.
+    assigning.catch(() => undefined);
+    await setImmediate();
+    preparePair(services, operation, draft);
+  }
+  const outcome = await assigning;
+  if (outcome.kind === "refused") throw new CniError(CniCode.noAddress, outcome.reason);
   draft.addresses = [...draft.addresses, ...outcome.addresses].toSorted(IpAddress.compare);
   if (outcome.claimed.length > 0) {
     draft.announced = services.hooks.blocksClaimed(outcome.claimed);
@@ -170,7 +180,13 @@ async function assignOwn(services: CniServices, operation: Operation, draft: Dra
 }
 
 /** Only when the kernel has let go of them: the next pod may get them at once. */
-async function giveBack(services: CniServices, { attachment }: Operation, { created }: Draft): Promise<void> {
+async function giveBack(
+  services: CniServices,
+  { attachment }: Operation,
+  { created }: Draft,
+  assigning: Promise<unknown>,
+): Promise<void> {
+  await Promise.allSettled([assigning]);
   if (created) await services.kernel.removePair(attachment.hostName);
   await services.ipam.release(attachment.handle);
 }
@@ -213,8 +229,14 @@ async function createPair(services: CniServices, operation: Operation, draft: Dr
   throw new CniError(CniCode.interfaceExists, message);
 }
 
+function preparePair(services: CniServices, operation: Operation, draft: Draft): void {
+  services.kernel.preparePair(podInterface(services, operation, draft));
+  draft.prepared = true;
+}
+
 function configurePair(services: CniServices, operation: Operation, draft: Draft): void {
   if (draft.complete) return;
+  if (!draft.prepared) preparePair(services, operation, draft);
   const { mac, mtu } = services.kernel.configurePair(podInterface(services, operation, draft));
   Object.assign(draft, { mac, mtu });
 }

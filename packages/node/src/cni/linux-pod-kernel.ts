@@ -65,18 +65,20 @@ export class LinuxPodKernel implements PodKernel, Disposable {
         { name: pod.hostName, mac: hostMac, ...mtu },
         { name: pod.ifname, namespace: pod.netns, ...mtu },
       );
+      return true;
     } catch (error) {
       if (error instanceof KernelError && error.errno === "EEXIST") return false;
       throw error;
     }
-    try {
-      this.#setUp(pod);
-    } catch (error) {
-      // It takes the kernel its time, but nobody else knows of the pair.
-      bestEffort(() => this.#host.deleteLink(pod.hostName));
-      throw error;
-    }
-    return true;
+  }
+
+  preparePair(pod: PodInterface): void {
+    withNamespace(this.#node, () => setHostSettings(pod));
+    this.#host.setLink(pod.hostName, { up: true });
+    using inside = Namespace.open(pod.netns);
+    withNamespace(inside, () => setPodSettings(pod));
+    using podSide = Rtnetlink.open(inside);
+    podSide.setLink(pod.ifname, { up: true });
   }
 
   configurePair(pod: PodInterface): { readonly mac: string; readonly mtu: number } {
@@ -148,15 +150,6 @@ export class LinuxPodKernel implements PodKernel, Disposable {
 
   [Symbol.dispose](): void {
     this.close();
-  }
-
-  #setUp(pod: PodInterface): void {
-    withNamespace(this.#node, () => setHostSettings(pod));
-    this.#host.setLink(pod.hostName, { up: true });
-    using inside = Namespace.open(pod.netns);
-    withNamespace(inside, () => setPodSettings(pod));
-    using podSide = Rtnetlink.open(inside);
-    podSide.setLink(pod.ifname, { up: true });
   }
 
   /** Takes the place of a route learned from elsewhere, but not of another pod's. */

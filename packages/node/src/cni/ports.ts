@@ -66,8 +66,10 @@ export interface PodInterfaceState {
 export interface PodKernel {
   /** Whether the path leads to a network namespace. */
   hasNamespace(netns: string): boolean;
-  /** Makes the pair, with settings and link state: all that needs no address. False when one of its names is taken already. */
+  /** Makes the pair; false when one of its names is taken already. */
   createPair(pod: PodInterface): boolean;
+  /** Settings and link state of both ends: all that needs no address. */
+  preparePair(pod: PodInterface): void;
   /** Addresses and routes of the pod's end. Gives its MAC and MTU. */
   configurePair(pod: PodInterface): { readonly mac: string; readonly mtu: number };
   /** The host's routes and neighbour entries for the pod's addresses. */

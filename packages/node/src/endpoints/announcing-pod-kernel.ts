@@ -27,6 +27,10 @@ export class AnnouncingPodKernel implements PodKernel {
     return this.#kernel.createPair(pod);
   }
 
+  preparePair(pod: PodInterface): void {
+    this.#kernel.preparePair(pod);
+  }
+
   configurePair(pod: PodInterface): { readonly mac: string; readonly mtu: number } {
     const configured = this.#kernel.configurePair(pod);
     this.#macs.set(pod.hostName, configured.mac);
