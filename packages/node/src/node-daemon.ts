@@ -25,6 +25,7 @@ import { StoreStatusLog } from "./observe/store-status-log.ts";
 import { openRouting } from "./routing/open-routing.ts";
 import type { Routing } from "./routing/routing.ts";
 import { AddressMonitor } from "./startup/address-monitor.ts";
+import { checkBgpPort } from "./startup/check-bgp-port.ts";
 import { LocalHost } from "./startup/local-host.ts";
 import { readMtu, writeNodeName } from "./startup/node-files.ts";
 import { ensureNode, prepareCluster, type StartUp } from "./startup/prepare-cluster.ts";
@@ -111,7 +112,11 @@ export class NodeDaemon {
 
   /** Makes the datastore ready for this node, however long it takes to answer; false when the daemon was stopped. */
   #prepare(startUp: StartUp, signal: AbortSignal): Promise<boolean> {
-    return untilStoreAnswers(() => prepareCluster(startUp), {
+    const prepare = async (): Promise<void> => {
+      if (startUp.config.backend === "bgp") await checkBgpPort(startUp.client, startUp.node);
+      await prepareCluster(startUp);
+    };
+    return untilStoreAnswers(prepare, {
       signal,
       onAway: (reason, attempt) => {
         const detail = `waiting for the datastore: ${reason}`;
