@@ -1,37 +1,67 @@
 import { type AttributeId } from "../rib/attribute-table.ts";
+import { grown } from "../rib/columns.ts";
 import { type PrefixSlot } from "../rib/prefix-slots.ts";
 import { type PeerIndex } from "../rib/route-rows.ts";
 
-/** Routes that go out together: one attribute set (0: withdrawn), one sender that must not hear them (0: none). */
+/** Index of a route in a batch; 0 is none. */
+type Entry = number;
+
+/** Routes that go out together: one attribute set (0: withdrawn), one peer that must not hear them (0: none). */
 export interface RouteRun {
   readonly value: AttributeId;
   readonly except: PeerIndex;
-  readonly slots: PrefixSlot[];
-  readonly pathIds: number[];
+  readonly count: number;
+  readonly first: Entry;
 }
+
+type GrowingRun = { -readonly [K in keyof RouteRun]: RouteRun[K] } & { last: Entry };
 
 /** Changes of one group since the last flush, packed by attribute set (RFC 4271 §9.2). */
 export class ExportBatch {
-  readonly #announced = new Map<number, RouteRun>();
-  readonly #withdrawn = new Map<PeerIndex, RouteRun>();
+  readonly #announced = new Map<number, GrowingRun>();
+  readonly #withdrawn = new Map<PeerIndex, GrowingRun>();
   /** To one member only: its own route took the place of one that it had been told. */
-  readonly #withdrawnFrom = new Map<PeerIndex, RouteRun>();
+  readonly #withdrawnFrom = new Map<PeerIndex, GrowingRun>();
+  /** Where the last announcement went: the next one is often of the same set. */
+  #recent: GrowingRun | undefined;
+  #slots = new Uint32Array(64);
+  #pathIds = new Uint32Array(64);
+  #next = new Uint32Array(64);
+  #used = 1;
 
   get isEmpty(): boolean {
-    return this.#announced.size === 0 && this.#withdrawn.size === 0 && this.#withdrawnFrom.size === 0;
+    return this.#used === 1;
+  }
+
+  slot(entry: Entry): PrefixSlot {
+    return this.#slots[entry] ?? 0;
+  }
+
+  pathId(entry: Entry): number {
+    return this.#pathIds[entry] ?? 0;
+  }
+
+  /** The following entry of the same run. */
+  next(entry: Entry): Entry {
+    return this.#next[entry] ?? 0;
   }
 
   announce(value: AttributeId, except: PeerIndex, slot: PrefixSlot, pathId: number): void {
-    // Both numbers are small, so the pair fits a number exactly.
-    push(this.#announced, value * 2 ** 20 + except, { value, except }, slot, pathId);
+    let run = this.#recent;
+    if (run?.value !== value || run.except !== except) {
+      // Both numbers are small, so the pair fits a number exactly.
+      run = runOf(this.#announced, value * 2 ** 20 + except, value, except);
+      this.#recent = run;
+    }
+    this.#append(run, slot, pathId);
   }
 
   withdraw(except: PeerIndex, slot: PrefixSlot, pathId: number): void {
-    push(this.#withdrawn, except, { value: 0, except }, slot, pathId);
+    this.#append(runOf(this.#withdrawn, except, 0, except), slot, pathId);
   }
 
   withdrawFrom(member: PeerIndex, slot: PrefixSlot, pathId: number): void {
-    push(this.#withdrawnFrom, member, { value: 0, except: 0 }, slot, pathId);
+    this.#append(runOf(this.#withdrawnFrom, member, 0, 0), slot, pathId);
   }
 
   /** Withdrawals first, as they free memory at the other end. */
@@ -46,29 +76,52 @@ export class ExportBatch {
 
   /** Every prefix in a withdrawal. */
   *withdrawnSlots(): Iterable<PrefixSlot> {
-    for (const run of this.#withdrawn.values()) yield* run.slots;
-    for (const run of this.#withdrawnFrom.values()) yield* run.slots;
+    for (const runs of [this.#withdrawn, this.#withdrawnFrom]) {
+      for (const run of runs.values()) {
+        for (let entry = run.first; entry !== 0; entry = this.next(entry)) yield this.slot(entry);
+      }
+    }
   }
 
   clear(): void {
     this.#announced.clear();
     this.#withdrawn.clear();
     this.#withdrawnFrom.clear();
+    this.#recent = undefined;
+    this.#used = 1;
+  }
+
+  #append(run: GrowingRun, slot: PrefixSlot, pathId: number): void {
+    if (this.#used === this.#slots.length) this.#grow();
+    const entry = this.#used;
+    this.#used += 1;
+    this.#slots[entry] = slot;
+    this.#pathIds[entry] = pathId;
+    this.#next[entry] = 0;
+    if (run.count === 0) run.first = entry;
+    else this.#next[run.last] = entry;
+    run.last = entry;
+    run.count += 1;
+  }
+
+  #grow(): void {
+    const capacity = this.#slots.length * 2;
+    this.#slots = grown(this.#slots, capacity);
+    this.#pathIds = grown(this.#pathIds, capacity);
+    this.#next = grown(this.#next, capacity);
   }
 }
 
-function push(
-  runs: Map<number, RouteRun>,
+function runOf(
+  runs: Map<number, GrowingRun>,
   key: number,
-  head: Pick<RouteRun, "value" | "except">,
-  slot: PrefixSlot,
-  pathId: number,
-): void {
+  value: AttributeId,
+  except: PeerIndex,
+): GrowingRun {
   let run = runs.get(key);
   if (run === undefined) {
-    run = { ...head, slots: [], pathIds: [] };
+    run = { value, except, count: 0, first: 0, last: 0 };
     runs.set(key, run);
   }
-  run.slots.push(slot);
-  run.pathIds.push(pathId);
+  return run;
 }

@@ -1,8 +1,7 @@
 import { IpAddress, type IpFamily, type Ipv4 } from "@caracal/net";
-import { WellKnownCommunity } from "../iana.ts";
-import { type PeerFacts, defaultLocalPref } from "../rib/decision.ts";
-import { AsPath } from "../wire/as-path.ts";
-import { type PathAttributes } from "../wire/path-attributes.ts";
+import { AttributeCode, WellKnownCommunity } from "../iana.ts";
+import { type PeerFacts } from "../rib/decision.ts";
+import { attributeValue, findAttribute, nextAttribute, wordAt } from "../wire/canonical-attributes.ts";
 
 /** What peers that are told the same have in common. */
 export interface GroupTraits {
@@ -24,98 +23,41 @@ export interface ExportSource extends PeerFacts {
   readonly reflectorClient: boolean;
 }
 
-/** Whether a route may go to a group at all. */
-export function mayExport(
-  value: PathAttributes,
-  source: ExportSource | undefined,
-  traits: GroupTraits,
-): boolean {
-  // RFC 1997: NO_ADVERTISE stays here, NO_EXPORT and, without confederations, NO_EXPORT_SUBCONFED in the AS.
-  for (const community of value.communities ?? []) {
-    if (community === WellKnownCommunity.noAdvertise) return false;
-    if (!traits.external) continue;
-    if (community === WellKnownCommunity.noExport || community === WellKnownCommunity.noExportSubconfed) {
-      return false;
-    }
-  }
+/** Whether a route with these attributes, canonical bytes, may go to a group at all. */
+export function mayExport(set: Uint8Array, source: ExportSource | undefined, traits: GroupTraits): boolean {
   // RFC 4271 §9.2: what an internal peer said goes to no other one, except by reflection (RFC 4456 §6).
   const isInternalRoute = source !== undefined && !source.external;
-  return traits.external || !isInternalRoute || source.reflectorClient || traits.reflectorClient;
+  const mayPass = traits.external || !isInternalRoute || source.reflectorClient || traits.reflectorClient;
+  return mayPass && !isKeptBack(set, traits.external);
+}
+
+/** RFC 1997: NO_ADVERTISE stays here, NO_EXPORT and, without confederations, NO_EXPORT_SUBCONFED in the AS. */
+function isKeptBack(set: Uint8Array, external: boolean): boolean {
+  const start = findAttribute(set, AttributeCode.communities);
+  if (start < 0) return false;
+  const end = nextAttribute(set, start);
+  for (let at = attributeValue(set, start); at < end; at += 4) {
+    const community = wordAt(set, at);
+    if (community === WellKnownCommunity.noAdvertise) return true;
+    if (!external) continue;
+    if (community === WellKnownCommunity.noExport || community === WellKnownCommunity.noExportSubconfed) {
+      return true;
+    }
+  }
+  return false;
 }
 
 /**
- * The attributes as a group is told them (RFC 4271 §5.1, RFC 4456 §8), or `undefined` when there is no next hop to
- * tell. `accepted` is the route before the export policy.
+ * The next hop that a group is told: "keep" the one that came, or ours, or `undefined` when there is none to tell.
+ * RFC 4271 §5.1.3: peers may be far away, so an external one gets our address; an internal one keeps what came.
+ * `isChosen`: by the export policy.
  */
-export function exportAttributes(
-  value: PathAttributes,
-  accepted: PathAttributes,
-  source: ExportSource | undefined,
+export function exportNextHop(
+  nextHop: IpAddress | undefined,
+  isChosen: boolean,
   traits: GroupTraits,
-): PathAttributes | undefined {
-  const nextHop = exportNextHop(value, traits);
-  if (nextHop === undefined) return undefined;
-  return traits.external
-    ? toExternal(value, accepted, source, traits, nextHop)
-    : toInternal(value, source, traits, nextHop);
-}
-
-interface NextHopPair {
-  readonly nextHop: IpAddress;
-  readonly linkLocalNextHop?: PathAttributes["linkLocalNextHop"] & bigint;
-}
-
-/** RFC 4271 §5.1.3: peers may be far away, so an external one gets our address; an internal one keeps what came. */
-function exportNextHop(value: PathAttributes, traits: GroupTraits): NextHopPair | undefined {
-  const keeps = traits.nextHop === "keep" || (traits.nextHop === "default" && !traits.external);
-  const { nextHop, linkLocalNextHop } = value;
-  if (keeps && nextHop !== undefined && IpAddress.family(nextHop) === traits.family) {
-    return linkLocalNextHop === undefined ? { nextHop } : { nextHop, linkLocalNextHop };
-  }
-  return traits.selfNextHop === undefined ? undefined : { nextHop: traits.selfNextHop };
-}
-
-function toExternal(
-  value: PathAttributes,
-  accepted: PathAttributes,
-  source: ExportSource | undefined,
-  traits: GroupTraits,
-  hop: NextHopPair,
-): PathAttributes {
-  const {
-    localPref: _localPref,
-    originatorId: _originatorId,
-    clusterList: _clusterList,
-    linkLocalNextHop: _linkLocal,
-    med,
-    extendedCommunities,
-    ...rest
-  } = value;
-  // RFC 4271 §5.1.4: a MED learned from one AS is not told to the next; one that policy set is.
-  const ownMed = source === undefined || med !== accepted.med ? med : undefined;
-  // RFC 4360 §6: non-transitive communities stay in the AS.
-  const crossing = extendedCommunities?.filter((one) => ((one >> 62n) & 1n) === 0n) ?? [];
-  return {
-    ...rest,
-    ...hop,
-    ...(ownMed === undefined ? {} : { med: ownMed }),
-    ...(crossing.length === 0 ? {} : { extendedCommunities: crossing }),
-    asPath: AsPath.prepend(value.asPath, traits.localAsn),
-  };
-}
-
-function toInternal(
-  value: PathAttributes,
-  source: ExportSource | undefined,
-  traits: GroupTraits,
-  hop: NextHopPair,
-): PathAttributes {
-  const { linkLocalNextHop: _linkLocal, ...rest } = value;
-  const told = { ...rest, ...hop, localPref: value.localPref ?? defaultLocalPref };
-  if (source === undefined || source.external) return told;
-  return {
-    ...told,
-    originatorId: value.originatorId ?? source.routerId,
-    clusterList: [traits.clusterId, ...(value.clusterList ?? [])],
-  };
+): "keep" | IpAddress | undefined {
+  const keeps = isChosen || traits.nextHop === "keep" || (traits.nextHop === "default" && !traits.external);
+  if (keeps && nextHop !== undefined && IpAddress.family(nextHop) === traits.family) return "keep";
+  return traits.selfNextHop;
 }

@@ -56,6 +56,17 @@ export class GroupMember {
     return this.#cursor !== Infinity || this.#pending.size > 0;
   }
 
+  /** Where the initial dump goes on, if that is all that the peer waits for; peers at one place share the bytes. */
+  get sharedCursor(): PrefixSlot | undefined {
+    const isPlain = this.#cursor !== Infinity && this.#pending.size === 0 && !this.#holdsTable;
+    return isPlain ? this.#cursor : undefined;
+  }
+
+  /** It was told the same as `other`, which stood at the same place. */
+  follow(other: GroupMember): void {
+    this.#cursor = other.#cursor;
+  }
+
   /** Starts over, as the peer asked for everything again (RFC 2918 §4). */
   restart(): void {
     this.#cursor = 1;

@@ -1,7 +1,7 @@
 import { IpAddress, type Ipv4 } from "@caracal/net";
 import { AsPath } from "../wire/as-path.ts";
 import { type PathAttributes } from "../wire/path-attributes.ts";
-import { type AttributeTable } from "./attribute-table.ts";
+import { type AttributeId, type AttributeTable } from "./attribute-table.ts";
 import { type NextHops } from "./next-hops.ts";
 import { type PrefixSlot } from "./prefix-slots.ts";
 import { type Rib } from "./rib.ts";
@@ -24,7 +24,9 @@ export class Decision {
   readonly #attributes: AttributeTable;
   readonly #nextHops: NextHops;
   readonly #peerFacts: (index: PeerIndex) => PeerFacts | undefined;
-  /** The routes that share the traffic after the last `decide`, the best one first; empty without a best one. */
+  /** Used again and again, as most prefixes have one route. */
+  readonly #alone: RouteRow[] = [0];
+  /** The routes that share the traffic, the best one first; empty without a best one. Valid until the next `decide`. */
   equal: readonly RouteRow[] = [];
   /** Routes of peers wait: the selection deferral of RFC 4724 §4.1. */
   localOnly = false;
@@ -42,18 +44,17 @@ export class Decision {
   /** The best route of a prefix, or 0. */
   decide(rib: Rib, slot: PrefixSlot): RouteRow {
     const { rows } = rib;
+    const first = rib.first(slot);
+    if (rows.next(first) === 0) return this.#single(first !== 0 && this.isUsable(rib, first) ? first : 0);
     let only: RouteRow = 0;
     let candidates: RouteRow[] | undefined;
-    for (let row = rib.first(slot); row !== 0; row = rows.next(row)) {
+    for (let row = first; row !== 0; row = rows.next(row)) {
       if (!this.isUsable(rib, row)) continue;
       if (only === 0) only = row;
       else if (candidates === undefined) candidates = [only, row];
       else candidates.push(row);
     }
-    if (candidates === undefined) {
-      this.equal = only === 0 ? noRows : [only];
-      return only;
-    }
+    if (candidates === undefined) return this.#single(only);
     const equal = this.#tieSet(rib, candidates);
     const best = this.#breakTie(rib, equal);
     this.equal = equal.length === 1 ? equal : [best, ...equal.filter((row) => row !== best)];
@@ -65,7 +66,13 @@ export class Decision {
     const id = rib.rows.accepted(row);
     if (id === 0) return false;
     if (rib.rows.peer(row) === 0) return true;
-    return !this.localOnly && this.#metric(this.#attributes.get(id)) !== Infinity;
+    return !this.localOnly && this.#metric(id) !== Infinity;
+  }
+
+  #single(row: RouteRow): RouteRow {
+    this.#alone[0] = row;
+    this.equal = row === 0 ? noRows : this.#alone;
+    return row;
   }
 
   /** RFC 4271 §9.1.1 and §9.1.2.2 a–e: what is left may share the traffic. */
@@ -80,7 +87,7 @@ export class Decision {
     left = least(left, (row) => value(row).origin);
     left = this.#lowestMed(rib, left);
     left = least(left, (row) => (this.#isExternal(rib, row) ? 0 : 1));
-    return least(left, (row) => (rib.rows.peer(row) === 0 ? 0 : this.#metric(value(row))));
+    return least(left, (row) => (rib.rows.peer(row) === 0 ? 0 : this.#metric(id(row))));
   }
 
   /** RFC 4271 §9.1.2.2 c: MED compares only routes from the same neighbouring AS. */
@@ -121,8 +128,9 @@ export class Decision {
     return this.#peerFacts(rib.rows.peer(row));
   }
 
-  #metric(value: PathAttributes): number {
-    return value.nextHop === undefined ? 0 : this.#nextHops.metric(value.nextHop);
+  #metric(id: AttributeId): number {
+    const nextHop = this.#attributes.nextHop(id);
+    return nextHop === undefined ? 0 : this.#nextHops.metric(nextHop);
   }
 }
 

@@ -7,18 +7,30 @@ export type PrefixSlot = number;
 
 const initialCapacity = 64;
 
-/** Gives each prefix of a family a small number, found by exact match. Typed arrays only: no object for a prefix. */
+/** Buckets for each slot: at most half are taken, so that a search that finds nothing is short. */
+const bucketsPerSlot = 2;
+
+/** Neighbouring IPv4 prefixes of one length fall into one run of as many buckets, which is a line of the cache. */
+const lineBits = 3;
+const lineBuckets: number = 1 << lineBits;
+
+/**
+ * Gives each prefix of a family a small number, found by exact match. Typed arrays only: no object for a prefix. The
+ * hash table is open (linear probing), and a bucket has the whole hash beside the slot, so that a search touches the
+ * prefixes themselves only where it finds one.
+ */
 export class PrefixSlots {
   readonly family: IpFamily;
   readonly #wordCount: 1 | 4;
   /** `#wordCount` words for each slot. */
   #words: Uint32Array;
   #lengths = new Uint8Array(initialCapacity);
-  #next = new Uint32Array(initialCapacity);
-  #buckets = new Uint32Array(initialCapacity);
+  /** Two words for each bucket: hash and slot, which is 0 in an empty one. */
+  #buckets = new Uint32Array(initialCapacity * bucketsPerSlot * 2);
+  #bucketMask: number = initialCapacity * bucketsPerSlot - 1;
   #used = 1;
   #size = 0;
-  /** Freed slots, chained through `#next`. */
+  /** Freed slots, chained through their first word. */
   #free: PrefixSlot = 0;
 
   constructor(family: IpFamily) {
@@ -42,29 +54,20 @@ export class PrefixSlots {
 
   /** The slot of a prefix, or 0. */
   find(prefix: Readonly<PrefixWords>): PrefixSlot {
-    let slot = this.#buckets[this.#bucketOf(prefix.w0, prefix.w1, prefix.w2, prefix.w3, prefix.length)] ?? 0;
-    while (slot !== 0 && !this.#holds(slot, prefix)) slot = this.#next[slot] ?? 0;
-    return slot;
+    return this.#search(prefix, this.#hash(prefix.w0, prefix.w1, prefix.w2, prefix.w3, prefix.length));
   }
 
   /** The slot of a prefix, which gets one if it has none. */
   take(prefix: Readonly<PrefixWords>): PrefixSlot {
-    const found = this.find(prefix);
-    return found === 0 ? this.#insert(prefix) : found;
+    const hash = this.#hash(prefix.w0, prefix.w1, prefix.w2, prefix.w3, prefix.length);
+    const found = this.#search(prefix, hash);
+    return found === 0 ? this.#insert(prefix, hash) : found;
   }
 
   /** Forgets a prefix; its slot may be given to another. */
   drop(slot: PrefixSlot): void {
-    const bucket = this.#bucketOfSlot(slot);
-    const following = this.#next[slot] ?? 0;
-    if (this.#buckets[bucket] === slot) {
-      this.#buckets[bucket] = following;
-    } else {
-      let previous = this.#buckets[bucket] ?? 0;
-      while (this.#next[previous] !== slot) previous = this.#next[previous] ?? 0;
-      this.#next[previous] = following;
-    }
-    this.#next[slot] = this.#free;
+    this.#unlink(slot);
+    this.#words[slot * this.#wordCount] = this.#free;
     this.#free = slot;
     this.#lengths[slot] = 255;
     this.#size -= 1;
@@ -102,10 +105,19 @@ export class PrefixSlots {
     if (left > 2) writer.u8((word >>> 8) & 255);
   }
 
-  #insert(prefix: Readonly<PrefixWords>): PrefixSlot {
+  #search(prefix: Readonly<PrefixWords>, hash: number): PrefixSlot {
+    const buckets = this.#buckets;
+    const mask = this.#bucketMask;
+    for (let bucket = hash & mask; ; bucket = (bucket + 1) & mask) {
+      const slot = buckets[bucket * 2 + 1] ?? 0;
+      if (slot === 0 || (buckets[bucket * 2] === hash && this.#holds(slot, prefix))) return slot;
+    }
+  }
+
+  #insert(prefix: Readonly<PrefixWords>, hash: number): PrefixSlot {
     let slot = this.#free;
     if (slot !== 0) {
-      this.#free = this.#next[slot] ?? 0;
+      this.#free = this.#words[slot * this.#wordCount] ?? 0;
     } else {
       if (this.#used === this.#lengths.length) this.#grow();
       slot = this.#used;
@@ -119,15 +131,35 @@ export class PrefixSlots {
       this.#words[at + 3] = prefix.w3;
     }
     this.#lengths[slot] = prefix.length;
-    this.#link(slot);
+    this.#link(slot, hash);
     this.#size += 1;
     return slot;
   }
 
-  #link(slot: PrefixSlot): void {
-    const bucket = this.#bucketOfSlot(slot);
-    this.#next[slot] = this.#buckets[bucket] ?? 0;
-    this.#buckets[bucket] = slot;
+  #link(slot: PrefixSlot, hash: number): void {
+    const buckets = this.#buckets;
+    const mask = this.#bucketMask;
+    let bucket = hash & mask;
+    while (buckets[bucket * 2 + 1] !== 0) bucket = (bucket + 1) & mask;
+    buckets[bucket * 2] = hash;
+    buckets[bucket * 2 + 1] = slot;
+  }
+
+  /** Empties a bucket and moves up what a search would not reach any more over the gap. */
+  #unlink(slot: PrefixSlot): void {
+    const buckets = this.#buckets;
+    const mask = this.#bucketMask;
+    let gap = this.#hashOfSlot(slot) & mask;
+    while (buckets[gap * 2 + 1] !== slot) gap = (gap + 1) & mask;
+    for (let bucket = (gap + 1) & mask; buckets[bucket * 2 + 1] !== 0; bucket = (bucket + 1) & mask) {
+      const hash = buckets[bucket * 2] ?? 0;
+      const isReachable = ((bucket - (hash & mask)) & mask) < ((bucket - gap) & mask);
+      if (isReachable) continue;
+      buckets[gap * 2] = hash;
+      buckets[gap * 2 + 1] = buckets[bucket * 2 + 1] ?? 0;
+      gap = bucket;
+    }
+    buckets[gap * 2 + 1] = 0;
   }
 
   /** Only called when every slot is in use, so the chain of free slots is empty. */
@@ -135,9 +167,13 @@ export class PrefixSlots {
     const capacity = this.#lengths.length * 2;
     this.#words = grown(this.#words, capacity * this.#wordCount);
     this.#lengths = grownBytes(this.#lengths, capacity);
-    this.#next = new Uint32Array(capacity);
-    this.#buckets = new Uint32Array(capacity);
-    for (let slot = 1; slot < this.#used; slot += 1) this.#link(slot);
+    const old = this.#buckets;
+    this.#buckets = new Uint32Array(capacity * bucketsPerSlot * 2);
+    this.#bucketMask = capacity * bucketsPerSlot - 1;
+    for (let at = 0; at < old.length; at += 2) {
+      const slot = old[at + 1] ?? 0;
+      if (slot !== 0) this.#link(slot, old[at] ?? 0);
+    }
   }
 
   #holds(slot: PrefixSlot, prefix: Readonly<PrefixWords>): boolean {
@@ -148,23 +184,29 @@ export class PrefixSlots {
     return words[at + 1] === prefix.w1 && words[at + 2] === prefix.w2 && words[at + 3] === prefix.w3;
   }
 
-  #bucketOfSlot(slot: PrefixSlot): number {
+  #hashOfSlot(slot: PrefixSlot): number {
     const at = slot * this.#wordCount;
     const words = this.#words;
     const length = this.#lengths[slot] ?? 0;
-    if (this.#wordCount === 1) return this.#bucketOf(words[at] ?? 0, 0, 0, 0, length);
-    return this.#bucketOf(words[at] ?? 0, words[at + 1] ?? 0, words[at + 2] ?? 0, words[at + 3] ?? 0, length);
+    if (this.#wordCount === 1) return this.#hash(words[at] ?? 0, 0, 0, 0, length);
+    return this.#hash(words[at] ?? 0, words[at + 1] ?? 0, words[at + 2] ?? 0, words[at + 3] ?? 0, length);
   }
 
-  #bucketOf(w0: number, w1: number, w2: number, w3: number, length: number): number {
-    let hash = Math.imul(w0 ^ (length * 0x9e3779b1), 0x85ebca6b);
-    if (this.#wordCount === 4) {
-      hash = Math.imul(hash ^ (hash >>> 15) ^ w1, 0xc2b2ae35);
-      hash = Math.imul(hash ^ (hash >>> 13) ^ w2, 0x27d4eb2f);
-      hash = Math.imul(hash ^ (hash >>> 16) ^ w3, 0x165667b1);
+  #hash(w0: number, w1: number, w2: number, w3: number, length: number): number {
+    if (this.#wordCount === 1) {
+      // The last bits of the network choose the place in the line, all others the line.
+      const network = length === 0 ? 0 : w0 >>> (32 - length);
+      const line = mixed(Math.imul((network >>> lineBits) + 1, 0x85ebca6b) ^ (length * 0x9e3779b1));
+      return ((line & -lineBuckets) | (network & (lineBuckets - 1))) >>> 0;
     }
-    hash ^= hash >>> 15;
-    hash = Math.imul(hash, 0x2c1b3c6d);
-    return ((hash ^ (hash >>> 13)) >>> 0) & (this.#buckets.length - 1);
+    let hash = Math.imul(w0 ^ (length * 0x9e3779b1), 0x85ebca6b);
+    hash = Math.imul(hash ^ (hash >>> 15) ^ w1, 0xc2b2ae35);
+    hash = Math.imul(hash ^ (hash >>> 13) ^ w2, 0x27d4eb2f);
+    return mixed(Math.imul(hash ^ (hash >>> 16) ^ w3, 0x165667b1));
   }
+}
+
+function mixed(value: number): number {
+  const hash = Math.imul(value ^ (value >>> 15), 0x2c1b3c6d);
+  return (hash ^ (hash >>> 13)) >>> 0;
 }

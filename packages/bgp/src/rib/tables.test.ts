@@ -7,6 +7,7 @@ import { seeded } from "../../test/seeded.ts";
 import { prefixWords } from "../wire/nlri.ts";
 import { type PathAttributes } from "../wire/path-attributes.ts";
 import { AttributeTable } from "./attribute-table.ts";
+import { ByteStore } from "./byte-store.ts";
 import { PrefixSlots } from "./prefix-slots.ts";
 import { Rib } from "./rib.ts";
 
@@ -50,6 +51,27 @@ for (const family of [4, 6] as const) {
     );
   });
 }
+
+test("a byte store keeps its strings through growth and the closing of gaps", () => {
+  const random = seeded(3);
+  const store = new ByteStore();
+  const model = new Map<number, Uint8Array>();
+  for (let step = 0; step < 20_000; step += 1) {
+    const id = Math.floor(random() * 600);
+    if (model.delete(id)) {
+      store.delete(id);
+      continue;
+    }
+    const bytes = Uint8Array.from({ length: 1 + Math.floor(random() * 300) }, () => random() * 256);
+    store.set(id, Uint8Array.of(0, ...bytes, 0), 1, bytes.length + 1);
+    model.set(id, bytes);
+  }
+  for (const [id, bytes] of model) {
+    assert.deepEqual(store.get(id), bytes);
+    assert.ok(store.equals(id, bytes, 0, bytes.length));
+    assert.ok(!store.equals(id, bytes, 1, bytes.length));
+  }
+});
 
 test("equal attribute sets have one id, which lives as long as somebody retains it", () => {
   const table = new AttributeTable();

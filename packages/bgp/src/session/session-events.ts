@@ -1,4 +1,5 @@
 import { type IpAddress } from "@caracal/net";
+import { type PlainUpdate } from "../wire/plain-update.ts";
 import { type RouteRefresh } from "../wire/route-refresh.ts";
 import { type Update } from "../wire/update.ts";
 import { type Negotiated } from "./negotiated.ts";
@@ -33,4 +34,5 @@ export type SessionEffect =
   /** No longer Established. `graceful`: without a NOTIFICATION, so RFC 4724 may keep the routes. */
   | { readonly kind: "lost"; readonly graceful: boolean; readonly reason: string }
   | { readonly kind: "update"; readonly update: Update }
+  | PlainUpdate
   | { readonly kind: "refresh"; readonly refresh: RouteRefresh };

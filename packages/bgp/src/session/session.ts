@@ -1,9 +1,10 @@
 import { DecodeError, type IpAddress } from "@caracal/net";
-import { CeaseCode, ErrorCode, FsmError } from "../iana.ts";
+import { CeaseCode, ErrorCode, FsmError, MessageType } from "../iana.ts";
 import { type Frame } from "../wire/header.ts";
 import { decodeMessage, keepaliveBytes } from "../wire/message.ts";
 import { type Notification, encodeNotification, notificationText } from "../wire/notification.ts";
 import { type Open, encodeOpen } from "../wire/open.ts";
+import { type PlainUpdate, PlainUpdateDecoder } from "../wire/plain-update.ts";
 import { type Connection, createConnection } from "./connection.ts";
 import { buildOpen, negotiate } from "./negotiated.ts";
 import {
@@ -41,6 +42,7 @@ export class Session {
   #config: SessionConfig;
   readonly #random: () => number;
   readonly #connections = new Map<ConnectionId, Connection>();
+  readonly #plainUpdates = new PlainUpdateDecoder();
   #effects: SessionEffect[] = [];
   #phase: "Idle" | "Connect" | "Active" = "Idle";
   #enabled = false;
@@ -157,7 +159,10 @@ export class Session {
 
   #connect(now: Millis): void {
     for (const one of this.#connections.values()) {
-      if (one.direction === "outgoing" && one.state === "Connect") this.#drop(one, "", true);
+      if (one.direction !== "outgoing" || one.state !== "Connect") continue;
+      this.#drop(one, "", true);
+      // The system gives up later than we do, so nobody else says why there is no session.
+      this.#lastError = "Socket: Connection timed out";
     }
     this.#attempt += 1;
     const connection = createConnection(`${this.#config.name}>${this.#attempt}`, "outgoing");
@@ -254,6 +259,12 @@ export class Session {
   }
 
   #message(connection: Connection, frame: Frame, now: Millis): void {
+    const plain = connection.state === "Established" ? this.#plainUpdate(connection, frame) : undefined;
+    if (plain !== undefined) {
+      this.#restartHold(connection, now);
+      this.#effects.push(plain);
+      return;
+    }
     const message = decodeMessage(frame, connection.decoding);
     if (message.kind === "notification") {
       this.#notified(connection, message, now);
@@ -279,6 +290,10 @@ export class Session {
     this.#restartHold(connection, now);
     if (message.kind === "update") this.#effects.push({ kind: "update", update: message });
     if (message.kind === "routeRefresh") this.#effects.push({ kind: "refresh", refresh: message });
+  }
+
+  #plainUpdate(connection: Connection, { type, bytes }: Frame): PlainUpdate | undefined {
+    return type === MessageType.update ? this.#plainUpdates.decode(bytes, connection.decoding) : undefined;
   }
 
   /** OPEN in OpenSent: check it, settle a collision, and go on to OpenConfirm. */

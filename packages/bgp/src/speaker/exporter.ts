@@ -2,7 +2,8 @@ import { type IpAddress, IpAddress as Ip, type IpFamily } from "@caracal/net";
 import { type ExportSource, type GroupTraits } from "../export/export-rules.ts";
 import { type ExportCounts, type GroupMember, noExports } from "../export/group-member.ts";
 import { type Policies } from "../export/policy.ts";
-import { type SendTo, UpdateGroup } from "../export/update-group.ts";
+import { type SendTo } from "../export/group-outbox.ts";
+import { UpdateGroup } from "../export/update-group.ts";
 import { type AttributeId, type AttributeTable } from "../rib/attribute-table.ts";
 import { type Decision } from "../rib/decision.ts";
 import { type PrefixSlot } from "../rib/prefix-slots.ts";
@@ -18,7 +19,9 @@ export class Exporter {
   readonly #rib: (family: IpFamily) => Rib;
   readonly #source: (index: PeerIndex) => ExportSource | undefined;
   readonly #groups = new Map<string, UpdateGroup>();
-  policies: Policies = new Map();
+  /** The groups of each family, in a form that is quick to walk for every prefix. */
+  readonly #byFamily: Record<IpFamily, UpdateGroup[]> = { 4: [], 6: [] };
+  #policies: Policies = new Map();
 
   constructor(
     attributes: AttributeTable,
@@ -32,6 +35,16 @@ export class Exporter {
     this.#source = source;
   }
 
+  /** The policies are now these; `considerAll` follows for those that changed. */
+  setPolicies(policies: Policies): void {
+    const changed = (name: string): boolean => policies.get(name) !== this.#policies.get(name);
+    for (const group of this.#groups.values()) {
+      const { exportPolicy } = group.traits;
+      if (changed(exportPolicy)) group.setPolicy(policies.get(exportPolicy));
+    }
+    this.#policies = policies;
+  }
+
   /** Tells a peer whose session just came up everything. */
   join(peer: Peer, negotiated: Negotiated): void {
     for (const family of negotiated.families) this.#group(traits(peer, negotiated, family)).join(peer.index);
@@ -39,7 +52,7 @@ export class Exporter {
 
   leave(peer: Peer): void {
     for (const [key, group] of this.#groups) {
-      if (!group.members.has(peer.index)) continue;
+      if (group.member(peer.index) === undefined) continue;
       group.leave(peer.index);
       this.#closeIfEmpty(key, group);
     }
@@ -51,11 +64,10 @@ export class Exporter {
     if (negotiated === undefined) return;
     for (const family of negotiated.families) {
       const next = this.#group(traits(peer, negotiated, family));
-      if (next.members.has(peer.index)) continue;
+      if (next.member(peer.index) !== undefined) continue;
       const member = next.join(peer.index);
       for (const [key, group] of this.#groups) {
-        const old =
-          group === next || group.traits.family !== family ? undefined : group.members.get(peer.index);
+        const old = group === next || group.traits.family !== family ? undefined : group.member(peer.index);
         if (old === undefined) continue;
         member.inherit(old);
         this.#noteHeld(group, member, family);
@@ -68,30 +80,22 @@ export class Exporter {
   /** The peer wants everything again (RFC 2918 §4). */
   refresh(peer: Peer, family: IpFamily): void {
     for (const group of this.#groups.values()) {
-      if (group.traits.family === family) group.members.get(peer.index)?.restart();
+      if (group.traits.family === family) group.refresh(peer.index);
     }
   }
 
   setCongested(peer: Peer, full: boolean): void {
-    for (const group of this.#groups.values()) {
-      const member = group.members.get(peer.index);
-      if (member !== undefined) member.congested = full;
-    }
+    for (const group of this.#groups.values()) group.setCongested(peer.index, full);
   }
 
-  /** A policy of this name changed: says which families need all their prefixes considered. */
-  policyChanged(name: string): Set<IpFamily> {
-    const families = new Set<IpFamily>();
-    for (const group of this.#groups.values()) {
-      if (group.traits.exportPolicy !== name) continue;
-      group.policyChanged();
-      families.add(group.traits.family);
-    }
-    return families;
+  /** Families with peers that are told what this export policy says. */
+  familiesOf(name: string): Set<IpFamily> {
+    const groups = [...this.#groups.values()].filter((group) => group.traits.exportPolicy === name);
+    return new Set(groups.map((group) => group.traits.family));
   }
 
   consider(family: IpFamily, slot: PrefixSlot): void {
-    for (const group of this.#groups.values()) if (group.traits.family === family) group.consider(slot);
+    for (const group of this.#byFamily[family]) group.consider(slot);
   }
 
   /** Has every prefix compared anew, for groups whose policy changed. */
@@ -102,19 +106,19 @@ export class Exporter {
     }
   }
 
-  /** Sends what is due. `mayEndRib`: our own first selection is done (RFC 4724 §4.1). */
-  flush(mayEndRib: boolean, send: SendTo): void {
-    for (const group of this.#groups.values()) {
-      group.flush(send);
-      for (const member of group.members.values()) group.catchUp(member, mayEndRib, send);
-    }
+  /** Sends what changed to all peers that keep up. */
+  flush(send: SendTo): void {
+    for (const group of this.#groups.values()) group.flush(send);
+  }
+
+  /** Sends those that lag a part of what they lack. `mayEndRib`: our own first selection is done (RFC 4724 §4.1). */
+  catchUp(mayEndRib: boolean, send: SendTo): void {
+    for (const group of this.#groups.values()) group.catchUp(mayEndRib, send);
   }
 
   /** Whether a peer that could be told more has not been told all. */
   get hasBacklog(): boolean {
-    for (const group of this.#groups.values()) {
-      for (const member of group.members.values()) if (member.hasBacklog && !member.congested) return true;
-    }
+    for (const group of this.#groups.values()) if (group.hasBacklog) return true;
     return false;
   }
 
@@ -124,7 +128,7 @@ export class Exporter {
 
   /** What a group worked out from a peer's identifier or role may be wrong from now on. */
   forgetExports(): void {
-    for (const group of this.#groups.values()) group.policyChanged();
+    for (const group of this.#groups.values()) group.forgetExports();
   }
 
   /** Routes told to a peer, and its counts over all families. */
@@ -132,7 +136,7 @@ export class Exporter {
     const counts = noExports();
     let exported = 0;
     for (const group of this.#groups.values()) {
-      const member = group.members.get(peer.index);
+      const member = group.member(peer.index);
       if (member === undefined) continue;
       exported += group.exportedTo(peer.index);
       addCounts(counts, group.countsOf(member));
@@ -160,16 +164,19 @@ export class Exporter {
       attributes: this.#attributes,
       decision: this.#decision,
       source: this.#source,
-      policy: () => this.policies.get(wanted.exportPolicy),
+      policy: this.#policies.get(wanted.exportPolicy),
     });
     this.#groups.set(key, group);
+    this.#byFamily[wanted.family].push(group);
     return group;
   }
 
   #closeIfEmpty(key: string, group: UpdateGroup): void {
-    if (group.members.size > 0) return;
+    if (!group.isEmpty) return;
     group.close();
     this.#groups.delete(key);
+    const { family } = group.traits;
+    this.#byFamily[family] = this.#byFamily[family].filter((one) => one !== group);
   }
 }
 

@@ -1,6 +1,6 @@
 import { type IpAddress } from "@caracal/net";
 import { type ExportSource } from "../export/export-rules.ts";
-import { routeSource } from "../export/update-group.ts";
+import { routeSource } from "../export/exported-routes.ts";
 import { type AttributeTable } from "../rib/attribute-table.ts";
 import { type Decision } from "../rib/decision.ts";
 import { type NextHops } from "../rib/next-hops.ts";
@@ -78,7 +78,7 @@ export class Selector {
     for (const rib of ribs) {
       for (let row = 1; row < rib.rows.bound; row += 1) {
         const id = rib.rows.slot(row) === 0 ? 0 : rib.rows.accepted(row);
-        const nextHop = id === 0 ? undefined : this.#attributes.get(id).nextHop;
+        const nextHop = id === 0 ? undefined : this.#attributes.nextHop(id);
         if (nextHop === undefined || !isChanged(nextHop)) continue;
         this.#moved.add(rib.rows.slot(row));
         rib.markDirty(rib.rows.slot(row));
@@ -93,7 +93,7 @@ export class Selector {
     const seen = new Set<IpAddress>();
     const hops: BestNextHop[] = [];
     for (const row of rows) {
-      const { nextHop } = this.#attributes.get(rib.rows.accepted(row));
+      const nextHop = this.#attributes.nextHop(rib.rows.accepted(row));
       if (nextHop === undefined || seen.has(nextHop)) continue;
       seen.add(nextHop);
       hops.push({ address: nextHop, resolution: this.#nextHops.resolve(nextHop) });

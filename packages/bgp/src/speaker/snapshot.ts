@@ -1,7 +1,7 @@
 import { type IpAddress, type IpFamily, type Ipv4, type Prefix } from "@caracal/net";
 import { type ExportCounts } from "../export/group-member.ts";
 import { type RouteSource } from "../export/policy.ts";
-import { routeSource } from "../export/update-group.ts";
+import { routeSource } from "../export/exported-routes.ts";
 import { type AttributeTable } from "../rib/attribute-table.ts";
 import { type NextHops } from "../rib/next-hops.ts";
 import { type PrefixSlot } from "../rib/prefix-slots.ts";

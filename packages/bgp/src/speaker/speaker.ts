@@ -1,5 +1,6 @@
 import { type IpAddress, type IpFamily, type Prefix } from "@caracal/net";
 import { type ExportSource } from "../export/export-rules.ts";
+import { type SendTo } from "../export/group-outbox.ts";
 import { type Policies } from "../export/policy.ts";
 import { CeaseCode, RefreshKind } from "../iana.ts";
 import { AttributeTable } from "../rib/attribute-table.ts";
@@ -66,6 +67,10 @@ export class Speaker {
   #effects: SpeakerEffect[] = [];
   #refusedCount = 0;
   #isStopped = false;
+  readonly #send: SendTo = (index, bytes) => {
+    const connection = this.#peers[index]?.negotiated?.connection;
+    if (connection !== undefined) this.#effects.push({ kind: "send", connection, bytes });
+  };
 
   constructor(config: SpeakerConfig, ports: SpeakerPorts) {
     this.#config = config;
@@ -89,7 +94,7 @@ export class Speaker {
     this.#localRoutes = new LocalRoutes(this.#attributes);
     this.#sync = new InitialSync(config);
     this.#importer.policies = ports.policies;
-    this.#exporter.policies = ports.policies;
+    this.#exporter.setPolicies(ports.policies);
   }
 
   /** Connections from addresses that are no peer's, since the start. */
@@ -131,15 +136,16 @@ export class Speaker {
     const changed = [...names].filter((name) => policies.get(name) !== this.#policies.get(name));
     this.#policies = policies;
     this.#importer.policies = policies;
-    this.#exporter.policies = policies;
+    this.#exporter.setPolicies(policies);
     for (const name of changed) {
       for (const peer of this.#byName.values()) {
         if (peer.config.importPolicy === name) this.#reconsider(peer);
       }
-      for (const family of this.#exporter.policyChanged(name)) {
+      for (const family of this.#exporter.familiesOf(name)) {
         this.#exporter.considerAll(this.#ribs[family], name);
       }
     }
+    this.#exporter.flush(this.#send);
     this.#settle(now);
     return this.#effects;
   }
@@ -303,6 +309,7 @@ export class Speaker {
     this.#selector.resolutionChanged([this.#ribs[4], this.#ribs[6]], changes, (rib, slot) =>
       this.#exporter.consider(rib.family, slot),
     );
+    this.#exporter.flush(this.#send);
     this.#tellBest(changes);
   }
 
@@ -370,6 +377,9 @@ export class Speaker {
         return;
       case "update":
         this.#updated(peer, effect.update, now);
+        return;
+      case "plainUpdate":
+        this.#importer.plainUpdate(peer, effect, now);
         return;
       case "refresh":
         this.#refreshed(peer, effect.refresh);
@@ -448,10 +458,7 @@ export class Speaker {
       for (const rib of [this.#ribs[4], this.#ribs[6]]) rib.markAllDirty();
     }
     this.#select();
-    this.#exporter.flush(!this.#sync.deferring, (index, bytes) => {
-      const connection = this.#peers[index]?.negotiated?.connection;
-      if (connection !== undefined) this.#effects.push({ kind: "send", connection, bytes });
-    });
+    this.#exporter.catchUp(!this.#sync.deferring, this.#send);
     if (isSyncChanged && this.#sync.done) {
       for (const peer of this.#byName.values()) peer.session.restarted = false;
       this.#effects.push({ kind: "initialSync" });
@@ -464,6 +471,8 @@ export class Speaker {
     for (const rib of [this.#ribs[4], this.#ribs[6]]) {
       this.#selector.run(rib, changes, (slot) => this.#exporter.consider(rib.family, slot));
     }
+    // Before anything else is chosen, so that no prefix changes twice in one batch.
+    this.#exporter.flush(this.#send);
     this.#tellBest(changes);
   }
 

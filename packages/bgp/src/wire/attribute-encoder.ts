@@ -8,19 +8,15 @@ const wellKnown = AttributeFlag.transitive;
 const transitive = AttributeFlag.optional | AttributeFlag.transitive;
 const nonTransitive = AttributeFlag.optional;
 
-export interface AttributeEncoding {
-  /** Whether the receiver reads four-octet AS numbers. */
-  readonly as4: boolean;
-  /** Leave out NEXT_HOP: the next hop goes into MP_REACH_NLRI. */
-  readonly withoutNextHop: boolean;
-}
-
-/** Appends every attribute but MP_REACH_NLRI, ordered by code. */
-export function encodeAttributes(writer: Writer, value: PathAttributes, how: AttributeEncoding): void {
+/**
+ * Appends every attribute but MP_REACH_NLRI, ordered by code, and unknown ones last. `as4`: the receiver reads
+ * four-octet AS numbers.
+ */
+export function encodeAttributes(writer: Writer, value: PathAttributes, as4: boolean): void {
   attribute(writer, wellKnown, AttributeCode.origin, () => writer.u8(value.origin));
-  attribute(writer, wellKnown, AttributeCode.asPath, () => encodeAsPath(writer, value.asPath, how.as4));
+  attribute(writer, wellKnown, AttributeCode.asPath, () => encodeAsPath(writer, value.asPath, as4));
   const { nextHop } = value;
-  if (nextHop !== undefined && !how.withoutNextHop && IpAddress.isIpv4(nextHop)) {
+  if (nextHop !== undefined && IpAddress.isIpv4(nextHop)) {
     attribute(writer, wellKnown, AttributeCode.nextHop, () => writer.u32(nextHop));
   }
   encodeNumber(writer, nonTransitive, AttributeCode.multiExitDisc, value.med);
@@ -28,7 +24,7 @@ export function encodeAttributes(writer: Writer, value: PathAttributes, how: Att
   if (value.atomicAggregate === true) {
     attribute(writer, wellKnown, AttributeCode.atomicAggregate, () => undefined);
   }
-  encodeAggregator(writer, value, how.as4);
+  encodeAggregator(writer, value, as4);
   encodeNumbers(writer, transitive, AttributeCode.communities, value.communities);
   encodeNumber(writer, nonTransitive, AttributeCode.originatorId, value.originatorId);
   encodeNumbers(writer, nonTransitive, AttributeCode.clusterList, value.clusterList);
@@ -36,26 +32,6 @@ export function encodeAttributes(writer: Writer, value: PathAttributes, how: Att
   for (const opaque of value.opaque ?? []) {
     attribute(writer, opaque.flags, opaque.code, () => writer.bytes(opaque.value));
   }
-}
-
-/**
- * Appends MP_REACH_NLRI (RFC 4760 §3), its prefixes written by `writeNlri`:
- *
- *     | AFI u16 | SAFI u8 | next hop length u8 | next hop | reserved u8 | prefixes |
- */
-export function encodeMpReach(
-  writer: Writer,
-  family: IpFamily,
-  value: PathAttributes,
-  writeNlri: () => void,
-): void {
-  attribute(writer, nonTransitive | AttributeFlag.extendedLength, AttributeCode.mpReachNlri, () => {
-    writer.u16(family === 4 ? Afi.ipv4 : Afi.ipv6);
-    writer.u8(Safi.unicast);
-    encodeNextHop(writer, value);
-    writer.u8(0);
-    writeNlri();
-  });
 }
 
 /** Appends MP_UNREACH_NLRI (RFC 4760 §4): | AFI u16 | SAFI u8 | prefixes |. */
@@ -68,7 +44,10 @@ export function encodeMpUnreach(writer: Writer, family: IpFamily, writeNlri: () 
 }
 
 /** | length u8 | next hop, and for IPv6 perhaps the link-local one (RFC 2545 §3) | */
-export function encodeNextHop(writer: Writer, value: PathAttributes): void {
+export function encodeNextHop(
+  writer: Writer,
+  value: Pick<PathAttributes, "nextHop" | "linkLocalNextHop">,
+): void {
   const bytes = value.nextHop === undefined ? new Uint8Array(0) : IpAddress.toBytes(value.nextHop);
   const linkLocal =
     value.linkLocalNextHop === undefined ? new Uint8Array(0) : IpAddress.toBytes(value.linkLocalNextHop);

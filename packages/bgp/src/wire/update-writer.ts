@@ -1,11 +1,7 @@
 import { type IpFamily, Writer } from "@caracal/net";
 import { AttributeCode, AttributeFlag, MessageType } from "../iana.ts";
-import {
-  encodeAs4Attributes,
-  encodeAttributes,
-  encodeMpReach,
-  encodeMpUnreach,
-} from "./attribute-encoder.ts";
+import { encodeAs4Attributes, encodeAttributes, encodeMpUnreach } from "./attribute-encoder.ts";
+import { encodeCanonical, encodeNextHopOnly, findAttribute } from "./canonical-attributes.ts";
 import { beginFrame, endFrame, headerBytes, maxMessageBytes } from "./header.ts";
 import { type PathAttributes } from "./path-attributes.ts";
 
@@ -21,9 +17,6 @@ export interface UpdateEncoding {
 
 /** A batch is bounded by its table; this only keeps a fault from taking all memory. */
 const maxBatchBytes = 1 << 30;
-
-/** Flags, code, two-octet length, AFI and SAFI of an MP attribute, and the reserved octet of MP_REACH. */
-const mpHeadBytes = 4 + 3 + 1;
 
 /** Writes UPDATE messages one after the other, each as full of prefixes as it may be. */
 export class UpdateWriter {
@@ -50,16 +43,28 @@ export class UpdateWriter {
 
   /** Announces `count` prefixes. False, and nothing is written, when the attributes leave no room for a prefix. */
   announce(attributes: PathAttributes, count: number, write: WriteNlri): boolean {
-    const { as4, family } = this.#encoding;
     const encoded = this.#attributes;
     encoded.truncate(0);
-    encodeAttributes(encoded, attributes, { as4, withoutNextHop: family === 6 });
-    if (!as4) encodeAs4Attributes(encoded, attributes);
-    const fixedBytes = headerBytes + 4 + encoded.length + (family === 6 ? mpHeadBytes + 33 : 0);
+    if (this.#encoding.as4) {
+      encodeCanonical(encoded, attributes);
+    } else {
+      encodeAttributes(encoded, attributes, false);
+      encodeAs4Attributes(encoded, attributes);
+      if (this.#encoding.family === 6) encodeNextHopOnly(encoded, attributes);
+    }
+    return this.announceEncoded(encoded.view(), count, write);
+  }
+
+  /** The same with attributes in canonical form, which a peer with four-octet AS numbers can read. */
+  announceEncoded(attributes: Uint8Array, count: number, write: WriteNlri): boolean {
+    const fixedBytes = headerBytes + 4 + attributes.length;
     if (fixedBytes + this.#maxNlriBytes > maxMessageBytes) return false;
+    const reachAt = this.#encoding.family === 4 ? -1 : findAttribute(attributes, AttributeCode.mpReachNlri);
     for (let index = 0; index < count;) {
       index =
-        family === 4 ? this.#reach4(index, count, write) : this.#reach6(attributes, index, count, write);
+        reachAt < 0
+          ? this.#reach4(attributes, index, count, write)
+          : this.#reach6(attributes, reachAt, index, count, write);
     }
     return true;
   }
@@ -103,12 +108,12 @@ export class UpdateWriter {
     endFrame(out, start);
   }
 
-  #reach4(from: number, count: number, write: WriteNlri): number {
+  #reach4(attributes: Uint8Array, from: number, count: number, write: WriteNlri): number {
     const out = this.#out;
     const start = beginFrame(out, MessageType.update);
     out.u16(0);
-    out.u16(this.#attributes.length);
-    out.bytes(this.#attributes.view());
+    out.u16(attributes.length);
+    out.bytes(attributes);
     const last = start + maxMessageBytes - this.#maxNlriBytes;
     let index = from;
     while (index < count && out.length <= last) write(out, index++);
@@ -116,17 +121,18 @@ export class UpdateWriter {
     return index;
   }
 
-  /** RFC 7606 §5.1: MP_REACH_NLRI stands first. */
-  #reach6(attributes: PathAttributes, from: number, count: number, write: WriteNlri): number {
+  /** RFC 7606 §5.1: MP_REACH_NLRI, the last attribute of canonical bytes, stands first. */
+  #reach6(attributes: Uint8Array, reachAt: number, from: number, count: number, write: WriteNlri): number {
     const out = this.#out;
     const start = beginFrame(out, MessageType.update);
     out.u32(0);
-    const last = start + maxMessageBytes - this.#maxNlriBytes - this.#attributes.length;
+    const lengthAt = out.length + 2;
+    out.bytes(attributes.subarray(reachAt));
+    const last = start + maxMessageBytes - this.#maxNlriBytes - reachAt;
     let index = from;
-    encodeMpReach(out, 6, attributes, () => {
-      while (index < count && out.length <= last) write(out, index++);
-    });
-    out.bytes(this.#attributes.view());
+    while (index < count && out.length <= last) write(out, index++);
+    out.patchU16(lengthAt, out.length - lengthAt - 2);
+    out.bytes(attributes.subarray(0, reachAt));
     out.patchU16(start + headerBytes + 2, out.length - start - headerBytes - 4);
     endFrame(out, start);
     return index;

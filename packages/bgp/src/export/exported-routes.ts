@@ -1,0 +1,147 @@
+import { type AttributeId, type AttributeTable } from "../rib/attribute-table.ts";
+import { grown } from "../rib/columns.ts";
+import { type Decision } from "../rib/decision.ts";
+import { type PrefixSlot } from "../rib/prefix-slots.ts";
+import { type Rib } from "../rib/rib.ts";
+import { type PeerIndex, type RouteRow } from "../rib/route-rows.ts";
+import { hasChosenNextHop } from "../policy/chosen-next-hop.ts";
+import { ExportRewriter } from "./export-rewriter.ts";
+import { type ExportSource, type GroupTraits, mayExport } from "./export-rules.ts";
+import { type ExportCounts } from "./group-member.ts";
+import { type Policy, type RouteSource } from "./policy.ts";
+
+/** What a group takes from the speaker around it. */
+export interface GroupContext {
+  readonly rib: Rib;
+  readonly attributes: AttributeTable;
+  readonly decision: Decision;
+  readonly source: (index: PeerIndex) => ExportSource | undefined;
+  /** The export policy to begin with. */
+  readonly policy: Policy | undefined;
+}
+
+/** In place of an attribute set: the group is not told. */
+const notTold = 0xffff_ffff;
+
+/** What a group is told for each route: rules, and where there is one, the export policy. */
+export class ExportedRoutes {
+  readonly #traits: GroupTraits;
+  readonly #context: GroupContext;
+  readonly #counts: ExportCounts;
+  readonly #rewriter: ExportRewriter;
+  #policy: Policy | undefined;
+  /** By attribute set, where no policy looks at the prefix: what is told for the source it last had. 0: not known. */
+  #told = new Uint32Array(64);
+  #sources = new Uint32Array(64);
+
+  constructor(traits: GroupTraits, context: GroupContext, counts: ExportCounts) {
+    this.#traits = traits;
+    this.#context = context;
+    this.#counts = counts;
+    this.#rewriter = new ExportRewriter(traits);
+    this.#policy = context.policy;
+  }
+
+  setPolicy(policy: Policy | undefined): void {
+    this.#policy = policy;
+    this.clear();
+  }
+
+  /** The attribute set that the group is told for a route, or 0. */
+  told(slot: PrefixSlot, row: RouteRow, source: PeerIndex): AttributeId {
+    const id = this.#context.rib.rows.accepted(row);
+    this.#counts.updatesReceived += 1;
+    if (this.#policy !== undefined) return this.#byPolicy(this.#policy, slot, id, source);
+    let told = this.#told[id] ?? 0;
+    if (told === 0 || this.#sources[id] !== source) told = this.#work(id, source);
+    if (told !== notTold) return told;
+    this.#counts.updatesRejected += 1;
+    return 0;
+  }
+
+  /** An attribute set is about to lose its number. */
+  forget(id: AttributeId): void {
+    const told = this.#told[id] ?? 0;
+    if (told === 0) return;
+    this.#told[id] = 0;
+    if (told !== notTold) this.#context.attributes.release(told);
+  }
+
+  clear(): void {
+    for (let id = 0; id < this.#told.length; id += 1) this.forget(id);
+  }
+
+  /** Works out what is told for an attribute set, and remembers it. */
+  #work(id: AttributeId, source: PeerIndex): AttributeId {
+    const { attributes } = this.#context;
+    const told = this.#byRules(id, source);
+    attributes.retain(told);
+    if (id >= this.#told.length) {
+      this.#told = grown(this.#told, attributes.capacity);
+      this.#sources = grown(this.#sources, attributes.capacity);
+    }
+    this.forget(id);
+    this.#told[id] = told === 0 ? notTold : told;
+    this.#sources[id] = source;
+    return this.#told[id] ?? notTold;
+  }
+
+  #byRules(id: AttributeId, sourceIndex: PeerIndex): AttributeId {
+    const source = this.#context.source(sourceIndex);
+    if (!mayExport(this.#context.attributes.canonical(id), source, this.#traits)) return 0;
+    return this.#rewritten(id, id, source, false);
+  }
+
+  #byPolicy(policy: Policy, slot: PrefixSlot, id: AttributeId, sourceIndex: PeerIndex): AttributeId {
+    const { attributes, rib } = this.#context;
+    const source = this.#context.source(sourceIndex);
+    if (!mayExport(attributes.canonical(id), source, this.#traits)) {
+      this.#counts.updatesRejected += 1;
+      return 0;
+    }
+    const value = policy({
+      prefix: rib.slots.prefix(slot),
+      attributes: attributes.get(id),
+      source: routeSource(source),
+    });
+    const changed = value === undefined ? 0 : attributes.intern(value);
+    // A policy may add a community that keeps the route from leaving.
+    const told =
+      value !== undefined && mayExport(attributes.canonical(changed), source, this.#traits)
+        ? this.#rewritten(changed, id, source, hasChosenNextHop(value))
+        : 0;
+    if (told === 0) this.#counts.updatesFiltered += 1;
+    return told;
+  }
+
+  #rewritten(
+    id: AttributeId,
+    before: AttributeId,
+    source: ExportSource | undefined,
+    keepsNextHop: boolean,
+  ): AttributeId {
+    const { attributes } = this.#context;
+    const route = {
+      nextHop: attributes.nextHop(id),
+      pathLength: attributes.pathLength(id),
+      before: attributes.canonical(before),
+      keepsNextHop,
+    };
+    const bytes = this.#rewriter.rewrite(attributes.canonical(id), route, source);
+    if (bytes === undefined) return 0;
+    const { nextHop, pathLength } = this.#rewriter;
+    return attributes.internCanonical({
+      bytes,
+      attributesAt: 0,
+      attributesEnd: bytes.length,
+      nextHop,
+      pathLength,
+    });
+  }
+}
+
+export function routeSource(source: ExportSource | undefined): RouteSource {
+  return source === undefined
+    ? { kind: "local" }
+    : { kind: "peer", name: source.name, external: source.external };
+}
