@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, globSync, readFileSync, statSync } from "node:fs";
 import { basename } from "node:path";
 import { test } from "node:test";
 
@@ -46,11 +46,7 @@ interface SourceFile {
   readonly isTest: boolean;
 }
 
-const tracked = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], {
-  encoding: "utf8",
-})
-  .split("\n")
-  .filter((path) => path !== "" && existsSync(path));
+const tracked = projectFiles().filter((path) => path !== "" && existsSync(path));
 const sources: readonly SourceFile[] = tracked
   .filter((path) => path.endsWith(".ts") && !path.includes("/generated/"))
   .map((path) => ({
@@ -59,6 +55,19 @@ const sources: readonly SourceFile[] = tracked
     package: /^packages\/([^/]+)\//.exec(path)?.[1],
     isTest: path.endsWith(".test.ts") || /^packages\/[^/]+\/(test|bench)\//.test(path),
   }));
+
+/** What git knows and does not ignore; without git, all but what is installed or built. */
+function projectFiles(): readonly string[] {
+  try {
+    const words = ["ls-files", "--cached", "--others", "--exclude-standard"];
+    return execFileSync("git", words, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).split("\n");
+  } catch {
+    const built = new Set(["node_modules", ".types", "dist", ".git"]);
+    return globSync("**/*", { exclude: (path) => built.has(basename(path)) }).filter((path) =>
+      statSync(path).isFile(),
+    );
+  }
+}
 
 function importsOf(text: string): readonly string[] {
   return [...text.matchAll(/(?:^|\n)\s*(?:import|export)\b[^;"']*?["']([^"']+)["']/g)].flatMap(
