@@ -1,6 +1,6 @@
 import { once } from "node:events";
-import { type Server, type Socket, createServer } from "node:net";
-import { IpAddress } from "@caracal/net";
+import { BoundSocket, type Server, type Socket, createServer } from "node:net";
+import { IpAddress, type IpFamily } from "@caracal/net";
 import { errorCode, socketErrorText } from "./socket-error-text.ts";
 
 /** Connections that may wait to be accepted: as many peers may come at once when a router starts. */
@@ -27,13 +27,19 @@ export class BgpListenError extends Error {
   }
 }
 
+export interface BgpListenerEvents {
+  onConnection(socket: Socket): void;
+  /** A socket is bound and about to listen: the moment for its options. */
+  onBound(fd: number, family: IpFamily): void;
+}
+
 /** The listening sockets of a speaker. */
 export class BgpListener {
   readonly #servers: Server[] = [];
-  readonly #onConnection: (socket: Socket) => void;
+  readonly #events: BgpListenerEvents;
 
-  constructor(onConnection: (socket: Socket) => void) {
-    this.#onConnection = onConnection;
+  constructor(events: BgpListenerEvents) {
+    this.#events = events;
   }
 
   /** Opens all, or none and throws `BgpListenError`. */
@@ -63,9 +69,13 @@ export class BgpListener {
   }
 
   async #listen(host: string, port: number, isWildcard: boolean): Promise<void> {
-    const server = createServer({ noDelay: true }, this.#onConnection);
+    const isIpv6 = host.includes(":");
+    const server = createServer({ noDelay: true }, (socket) => this.#events.onConnection(socket));
     try {
-      server.listen({ host, port, backlog: listenBacklog, ipv6Only: true });
+      // Closed here unless the server takes it over.
+      using bound = new BoundSocket({ host, port, ipv6Only: isIpv6 });
+      this.#events.onBound(bound.fd(), isIpv6 ? 6 : 4);
+      server.listen({ handle: bound, backlog: listenBacklog });
       await once(server, "listening");
     } catch (error) {
       // A machine without IPv6 has no IPv6 wildcard; the IPv4 one is enough there.

@@ -20,7 +20,10 @@ import {
 import { type IpFamily, type Prefix } from "@caracal/net";
 import { BgpListener, type ListenAddress } from "./bgp-listener.ts";
 import { type Clock, systemClock } from "./clock.ts";
-import { PeerSocket, type PeerSocketEvents, socketAddress } from "./peer-socket.ts";
+import { type PeerEndpoint, PeerSocket, type PeerSocketEvents, socketAddress } from "./peer-socket.ts";
+import { type PeerTransport, type SocketOptions } from "./peer-transport.ts";
+import { PeerTransports } from "./peer-transports.ts";
+import { socketErrorText } from "./socket-error-text.ts";
 
 export interface BgpServerOptions
   extends Pick<SpeakerConfig, "routerId" | "asn">, Partial<Omit<SpeakerConfig, "routerId" | "asn">> {
@@ -28,6 +31,8 @@ export interface BgpServerOptions
   readonly listen: readonly ListenAddress[];
   readonly resolver?: NextHopResolver;
   readonly policies?: Policies;
+  /** Without it a peer that has a transport of its own is never connected. */
+  readonly socketOptions?: SocketOptions;
   readonly clock?: Clock;
   readonly random?: () => number;
   /** Hears what a log or a metric may want to know. */
@@ -42,6 +47,7 @@ export class BgpServer {
   readonly #speaker: Speaker;
   readonly #clock: Clock;
   readonly #listener: BgpListener;
+  readonly #transports: PeerTransports;
   readonly #sockets = new Map<ConnectionId, PeerSocket>();
   readonly #touched = new Set<PeerSocket>();
   readonly #closing = new Set<Promise<void>>();
@@ -58,7 +64,11 @@ export class BgpServer {
   constructor(options: BgpServerOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#listener = new BgpListener((socket) => this.#accept(socket));
+    this.#transports = new PeerTransports(options.socketOptions);
+    this.#listener = new BgpListener({
+      onConnection: (socket) => this.#accept(socket),
+      onBound: (fd, family) => this.#transports.addListening(fd, family),
+    });
     this.#speaker = new Speaker(
       { ...speakerDefaults, ...options },
       {
@@ -89,9 +99,14 @@ export class BgpServer {
     return this.#isSynced;
   }
 
-  /** The peers are now these; sessions that did not change are not touched. */
-  setPeers(peers: readonly PeerInput[]): void {
+  /**
+   * The peers are now these; sessions that did not change are not touched. `transports` are by peer name: kept apart, so
+   * that passwords reach neither the speaker's snapshots nor recorded events.
+   */
+  setPeers(peers: readonly PeerInput[], transports: ReadonlyMap<string, PeerTransport> = new Map()): void {
+    const changed = this.#transports.replace(peers, transports);
     this.#dispatch({ kind: "peers", peers: peers.map(peerConfig) });
+    for (const name of changed) this.resetPeer(name);
   }
 
   /** The routes that this speaker is the source of are now these; only the difference is told. */
@@ -134,7 +149,12 @@ export class BgpServer {
   }
 
   peers(): PeerSnapshot[] {
-    return this.#speaker.peers(this.#clock.now());
+    const now = this.#clock.now();
+    return this.#speaker
+      .peers(now)
+      .map((peer) =>
+        peer.state === "Established" ? peer : { ...peer, lastError: this.#transports.explain(peer, now) },
+      );
   }
 
   routes(prefix?: Prefix): RouteSnapshot[] {
@@ -159,6 +179,7 @@ export class BgpServer {
     this.#cancelTimer = undefined;
     for (const socket of this.#sockets.values()) this.#close(socket);
     this.#sockets.clear();
+    this.#transports.forgetListening();
     await this.#listener.close();
     await Promise.all(this.#closing);
   }
@@ -190,11 +211,9 @@ export class BgpServer {
 
   #perform(effect: SpeakerEffect): void {
     switch (effect.kind) {
-      case "connect": {
-        const { connection } = effect;
-        this.#sockets.set(connection, PeerSocket.connect(effect, this.#events(connection)));
+      case "connect":
+        this.#connect(effect.connection, effect);
         return;
-      }
       case "send": {
         const socket = this.#sockets.get(effect.connection);
         if (socket === undefined) return;
@@ -224,6 +243,17 @@ export class BgpServer {
     }
   }
 
+  #connect(connection: ConnectionId, to: PeerEndpoint): void {
+    try {
+      const protect = this.#transports.protection(to.address);
+      this.#sockets.set(connection, PeerSocket.connect(to, this.#events(connection), protect));
+    } catch (error) {
+      // A socket that cannot be bound or protected as asked is an attempt that failed.
+      const reason = error instanceof Error ? socketErrorText(error) : String(error);
+      this.#dispatch({ kind: "failed", connection, reason });
+    }
+  }
+
   #events(connection: ConnectionId): PeerSocketEvents {
     return {
       onConnected: (localAddress) => this.#dispatch({ kind: "connected", connection, localAddress }),
@@ -241,6 +271,10 @@ export class BgpServer {
     const remoteAddress = socketAddress(socket.remoteAddress);
     if (localAddress === undefined || remoteAddress === undefined) {
       // It is gone already.
+      socket.destroy();
+      return;
+    }
+    if (this.#transports.protectAccepted(socket, remoteAddress) !== undefined) {
       socket.destroy();
       return;
     }

@@ -1,4 +1,4 @@
-import { type Socket, connect } from "node:net";
+import { BoundSocket, Socket, connect } from "node:net";
 import { IpAddress, Ipv4 } from "@caracal/net";
 import { socketErrorText } from "./socket-error-text.ts";
 
@@ -10,6 +10,14 @@ export const maxQueuedBytes: number = 256 << 20;
 
 /** How long a closed connection may take to hand over its last bytes. */
 const lingerMs = 1000;
+
+/** Where a connection goes, and from where. */
+export interface PeerEndpoint {
+  readonly address: IpAddress;
+  readonly port: number;
+  /** Undefined: the system chooses. */
+  readonly sourceAddress: IpAddress | undefined;
+}
 
 /** What a connection tells its owner. Nothing comes after `onClosed` or after `close` was called. */
 export interface PeerSocketEvents {
@@ -41,12 +49,13 @@ export class PeerSocket {
     socket.on("close", () => this.#closed());
   }
 
+  /** Begins to connect. With `protect`, which sets a descriptor's options, what is wrong with those is thrown. */
   static connect(
-    to: { address: IpAddress; port: number; sourceAddress: IpAddress | undefined },
+    to: PeerEndpoint,
     events: PeerSocketEvents,
+    protect: ((fd: number) => void) | undefined,
   ): PeerSocket {
-    const source = to.sourceAddress === undefined ? {} : { localAddress: IpAddress.format(to.sourceAddress) };
-    const socket = connect({ host: IpAddress.format(to.address), port: to.port, ...source });
+    const socket = protect === undefined ? connectPlain(to) : connectProtected(to, protect);
     const peer = new PeerSocket(socket, events);
     socket.once("connect", () => {
       const local = socketAddress(socket.localAddress);
@@ -120,6 +129,26 @@ export class PeerSocket {
     this.#events = undefined;
     events?.onClosed(this.#error ?? "Connection closed");
   }
+}
+
+function connectPlain({ address, port, sourceAddress }: PeerEndpoint): Socket {
+  const source = sourceAddress === undefined ? {} : { localAddress: IpAddress.format(sourceAddress) };
+  return connect({ host: IpAddress.format(address), port, ...source });
+}
+
+/** Node connects a socket that already has its options: the first packet must be signed. */
+function connectProtected(
+  { address, port, sourceAddress }: PeerEndpoint,
+  protect: (fd: number) => void,
+): Socket {
+  const anywhere = IpAddress.isIpv4(address) ? "0.0.0.0" : "::";
+  // Closed here unless the connection takes it over.
+  using bound = new BoundSocket({
+    host: sourceAddress === undefined ? anywhere : IpAddress.format(sourceAddress),
+  });
+  protect(bound.fd());
+  const socket = new Socket({ handle: bound });
+  return socket.connect({ host: IpAddress.format(address), port });
 }
 
 /** Node's text for an address, without zone, and IPv4 in IPv6's clothes undressed. */

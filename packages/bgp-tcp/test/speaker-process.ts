@@ -11,7 +11,8 @@ import { createServer } from "node:net";
 import { createInterface } from "node:readline";
 import { AsPath, type BestRouteChange, type PeerInput, defaultTimers } from "@caracal/bgp";
 import { IpAddress, type IpFamily, Ipv4, Prefix } from "@caracal/net";
-import { BgpServer } from "../src/index.ts";
+import { tcpOptions } from "@caracal/linux";
+import { BgpServer, type PeerTransport } from "../src/index.ts";
 
 /** A peer as a test writes it: addresses as text. */
 export interface PeerFile {
@@ -28,6 +29,7 @@ export interface PeerFile {
   readonly reflectorClient?: boolean;
   readonly nextHop?: "default" | "self" | "keep";
   readonly holdTimeMs?: number;
+  readonly transport?: PeerTransport;
 }
 
 export interface OriginFile {
@@ -94,6 +96,7 @@ async function main(configPath: string, socketPath: string): Promise<void> {
     listen: file.listen.map(({ address, port }) =>
       address === undefined ? { port } : { address: ip(address), port },
     ),
+    socketOptions: tcpOptions,
     onFact: (fact) =>
       process.stdout.write(
         `${JSON.stringify(fact, (_key, value: unknown) => (typeof value === "bigint" ? String(value) : value))}\n`,
@@ -105,7 +108,7 @@ async function main(configPath: string, socketPath: string): Promise<void> {
   });
   await server.start();
   server.setOrigins(file.origins.map(origin));
-  server.setPeers(file.peers.map(peer));
+  server.setPeers(file.peers.map(peer), transports(file.peers));
   rmSync(socketPath, { force: true });
   createServer((socket) => {
     createInterface({ input: socket }).on("line", (line) => {
@@ -117,7 +120,7 @@ async function main(configPath: string, socketPath: string): Promise<void> {
         return;
       }
       if (request.origins !== undefined) server.setOrigins(request.origins.map(origin));
-      if (request.peers !== undefined) server.setPeers(request.peers.map(peer));
+      if (request.peers !== undefined) server.setPeers(request.peers.map(peer), transports(request.peers));
       socket.write("{}\n");
       if (request.stop !== undefined) {
         void server.stop({ graceful: request.stop }).then(() => process.exit(0));
@@ -198,6 +201,12 @@ function peer(file: PeerFile): PeerInput {
     ...(file.nextHop === undefined ? {} : { nextHop: file.nextHop }),
     ...(typeof file.restartTimeS === "number" ? { restartTimeS: file.restartTimeS } : {}),
   };
+}
+
+function transports(peers: readonly PeerFile[]): Map<string, PeerTransport> {
+  return new Map(
+    peers.flatMap(({ name, transport }) => (transport === undefined ? [] : [[name, transport]])),
+  );
 }
 
 function origin({ prefix, ...rest }: OriginFile): {
