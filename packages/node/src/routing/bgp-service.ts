@@ -6,10 +6,11 @@ import type {
   Policies,
   RouteSnapshot,
 } from "@caracal/bgp";
+import type { PeerTransport } from "@caracal/bgp-tcp";
 
 /** What routing asks of the running speaker, whichever sockets it has. */
 export interface BgpService {
-  setPeers(peers: readonly PeerInput[]): void;
+  setPeers(peers: readonly PeerInput[], transports: ReadonlyMap<string, PeerTransport>): void;
   setOrigins(routes: readonly LocalRoute[]): void;
   setPolicies(policies: Policies): void;
   /** Next hops may be reached otherwise now. */

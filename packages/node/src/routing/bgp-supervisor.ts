@@ -1,9 +1,9 @@
 import type { PeerSnapshot, Policies, RouteSnapshot } from "@caracal/bgp";
-import type { BgpIntent } from "@caracal/intent";
+import type { BgpIntent, SecretKey } from "@caracal/intent";
 import type { IpAddress, IpFamily, Ipv4 } from "@caracal/net";
 import type { Log } from "../observe/log.ts";
 import type { BgpListener, BgpService } from "./bgp-service.ts";
-import { peerConfigs } from "./peer-configs.ts";
+import { peerConfigs, peerTransports } from "./peer-configs.ts";
 import { PeerPolicies } from "./peer-policies.ts";
 
 /** What cannot change while a speaker runs. */
@@ -22,6 +22,8 @@ export interface BgpSupervisorOptions {
   readonly log: Log;
   /** The link that leads to a next hop, for filters by interface; without it these match nothing learned. */
   readonly linkOf?: (nextHop: IpAddress) => string | undefined;
+  /** A session's password, from the secret that the intent names; without it sessions have none. */
+  readonly passwordOf?: (secret: SecretKey) => string | undefined;
 }
 
 /** Pauses before a speaker that could not listen is tried again double from the first to the last of these. */
@@ -175,7 +177,8 @@ export class BgpSupervisor {
     const before = this.#inForce?.policies ?? new Map<string, never>();
     service.setPolicies(new Map([...before, ...policies]));
     service.setOrigins(intent.origins.map(({ prefix }) => ({ prefix })));
-    service.setPeers(peerConfigs(intent, sourceAddresses(intent)));
+    const transports = peerTransports(intent.peers, (secret) => this.#options.passwordOf?.(secret));
+    service.setPeers(peerConfigs(intent, sourceAddresses(intent)), transports);
     if ([...before.keys()].some((name) => !policies.has(name))) service.setPolicies(policies);
     this.#inForce = { intent, policies };
   }

@@ -1,5 +1,6 @@
 import type { NextHopResolver, SpeakerFact } from "@caracal/bgp";
 import { BgpServer } from "@caracal/bgp-tcp";
+import { tcpOptions } from "@caracal/linux";
 import { IpAddress } from "@caracal/net";
 import type { Log } from "../observe/log.ts";
 import { RepeatLimit } from "../observe/repeat-limit.ts";
@@ -23,6 +24,7 @@ export async function openSpeaker(
     restarting: settings.restarting,
     listen: addresses === undefined ? [{ port }] : addresses.map((address) => ({ address, port })),
     resolver,
+    socketOptions: tcpOptions,
     onFact: (fact) => tell(log, fact, faults),
   });
   server.onBestRoutes((changes) => listener.onBestRoutes(changes));
