@@ -1,8 +1,8 @@
-import type { Socket } from "node:net";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 import { EmbeddedServerError } from "./embedded-server-error.ts";
 import { EmbeddedStore } from "./embedded-store.ts";
-import { listen, type ListenAddress, type Listener } from "./listener.ts";
+import { Entrance } from "./entrance.ts";
+import type { ListenAddress } from "./listener.ts";
 import { kvRoutes } from "./services/kv-routes.ts";
 import { leaseRoutes } from "./services/lease-routes.ts";
 import { maintenanceRoutes } from "./services/maintenance-routes.ts";
@@ -25,55 +25,51 @@ export interface EmbeddedServerOptions {
 
 /** An etcd v3 server in this process, on one directory. */
 export class EmbeddedServer {
+  readonly #entrance: Entrance;
   readonly #store: EmbeddedStore;
   readonly #server: Server;
-  readonly #listeners: Listener[] = [];
-  readonly #sockets = new Set<Socket>();
   #stopping: Promise<void> | undefined;
 
-  private constructor(store: EmbeddedStore, server: Server) {
+  private constructor(entrance: Entrance, store: EmbeddedStore) {
+    this.#entrance = entrance;
     this.#store = store;
-    this.#server = server;
-  }
-
-  /** Opens the store and listens. Throws `EmbeddedServerError`, and then nothing is left open. */
-  static async start(options: EmbeddedServerOptions): Promise<EmbeddedServer> {
-    if (options.listen.length === 0)
-      throw new EmbeddedServerError("invalid", "no address to listen on is given");
-    const store = new EmbeddedStore(options.dataDir, options.progressIntervalMs ?? defaultProgressIntervalMs);
-    const server = new Server({
+    this.#server = new Server({
       "grpc.max_receive_message_length": maxMessageBytes,
       "grpc.max_send_message_length": -1,
     });
-    const embedded = new EmbeddedServer(store, server);
     const routes = [
       ...kvRoutes(store),
       ...watchRoutes(store),
       ...leaseRoutes(store),
-      ...maintenanceRoutes(store, () => embedded.endpoints),
+      ...maintenanceRoutes(store, () => this.endpoints),
     ];
-    for (const addTo of routes) addTo(server);
+    for (const addTo of routes) addTo(this.#server);
     // Connections are ours before they are gRPC's: some need a repair.
-    const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+    const injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
+    entrance.serve((socket) => admit(socket, (connection) => injector.injectConnection(connection)));
+  }
+
+  /**
+   * Listens and opens the store, in this order: a start that fails for its addresses has made no data directory. Throws
+   * `EmbeddedServerError`, and then nothing is left open.
+   */
+  static async start(options: EmbeddedServerOptions): Promise<EmbeddedServer> {
+    const { dataDir, progressIntervalMs = defaultProgressIntervalMs } = options;
+    if (options.listen.length === 0)
+      throw new EmbeddedServerError("invalid", "no address to listen on is given");
+    const entrance = await Entrance.open(options.listen);
     try {
-      for (const address of options.listen) {
-        const accept = (socket: Socket): void => {
-          embedded.#sockets.add(socket);
-          socket.once("close", () => embedded.#sockets.delete(socket));
-          admit(socket, (connection) => injector.injectConnection(connection));
-        };
-        embedded.#listeners.push(await listen(address, accept));
-      }
+      return new EmbeddedServer(entrance, new EmbeddedStore(dataDir, progressIntervalMs));
     } catch (error) {
-      await embedded.stop();
+      entrance.close();
+      entrance.disconnect();
       throw error;
     }
-    return embedded;
   }
 
   /** Where clients find it, as etcd endpoints: `unix:///PATH` or `http://HOST:PORT`. */
   get endpoints(): readonly string[] {
-    return this.#listeners.map(({ endpoint }) => endpoint);
+    return this.#entrance.endpoints;
   }
 
   /** Answers what was asked, ends the watches and closes the directory. */
@@ -83,13 +79,13 @@ export class EmbeddedServer {
   }
 
   async #stop(): Promise<void> {
-    for (const listener of this.#listeners) listener.close();
+    this.#entrance.close();
     const finished = new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()));
     await this.#store.close();
     const grace = setTimeout(() => this.#server.forceShutdown(), stopGraceMs);
     await finished;
     clearTimeout(grace);
     // What is left never asked for anything, and gRPC does not know it.
-    for (const socket of this.#sockets) socket.destroy();
+    this.#entrance.disconnect();
   }
 }

@@ -8,7 +8,7 @@ import {
   type Socket,
 } from "node:net";
 import { dirname } from "node:path";
-import { EmbeddedServerError } from "./embedded-server-error.ts";
+import { EmbeddedServerError, reasonOf } from "./embedded-server-error.ts";
 
 /** Where to listen: a socket file, or a TCP port (0: any free one). */
 export type ListenAddress =
@@ -33,7 +33,8 @@ export async function listen(address: ListenAddress, accept: (socket: Socket) =>
   if ("unix" in address) return listenUnix(address.unix, accept);
   const { host, port, allowRemote = false } = address;
   if (!allowRemote && !isLoopback(host)) {
-    const reason = "anyone who reaches it may change everything: allow that, or listen on 127.0.0.1";
+    const reason =
+      "anyone who reaches it may change everything: allow that with --allow-remote, or listen on 127.0.0.1";
     throw new EmbeddedServerError("invalid", `${host} is not a loopback address, and ${reason}`);
   }
   const name = isIP(host) === 6 ? `[${host}]` : host;
@@ -47,7 +48,13 @@ async function listenUnix(path: string, accept: (socket: Socket) => void): Promi
   if (!path.startsWith("/")) {
     throw new EmbeddedServerError("invalid", `the socket path must be absolute: ${path}`);
   }
-  mkdirSync(dirname(path), { recursive: true });
+  try {
+    // The socket is its owner's alone, and so is a directory made for it, which may be the data directory.
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    const message = `cannot make the directory of the socket ${path}: ${reasonOf(cause)}`;
+    throw new EmbeddedServerError("invalid", message, { cause });
+  }
   await removeStale(path);
   const server = await open({ path }, path, accept);
   chmodSync(path, 0o600);
@@ -73,7 +80,12 @@ async function answers(path: string): Promise<boolean> {
     });
     socket.once("error", (error: NodeJS.ErrnoException) => {
       if (error.code === "ECONNREFUSED" || error.code === "ENOENT") resolve(false);
-      else reject(new EmbeddedServerError("invalid", `cannot use the socket ${path}`, { cause: error }));
+      else
+        reject(
+          new EmbeddedServerError("invalid", `cannot use the socket ${path}: ${reasonOf(error)}`, {
+            cause: error,
+          }),
+        );
     });
   });
 }
@@ -86,7 +98,7 @@ async function open(
   const server = createServer({ noDelay: true }, accept);
   return new Promise((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => {
-      const message = `cannot listen on ${shown}: ${error.message}`;
+      const message = `cannot listen on ${shown}: ${reasonOf(error)}`;
       const isTaken = error.code === "EADDRINUSE";
       reject(isTaken ? inUse(shown, error) : new EmbeddedServerError("invalid", message, { cause: error }));
     });

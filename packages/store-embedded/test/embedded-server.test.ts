@@ -117,10 +117,52 @@ test("a TCP port in use is one clear error, and frees what was opened before", a
   await start(bed, { dataDir, listen: [{ unix }] });
 });
 
+test("a start that fails for its port has made no data directory", async (t) => {
+  const bed = Testbed.create(t);
+  const first = await start(bed);
+  const port = Number(new URL(first.endpoints[0] ?? "").port);
+  const dataDir = join(bed.directory(), "new");
+  await assert.rejects(start(bed, { dataDir, listen: [{ host: "127.0.0.1", port }] }), {
+    code: "addressInUse",
+  });
+  assert.equal(existsSync(dataDir), false);
+});
+
+test("a data directory that cannot be used is named with the reason", async (t) => {
+  const bed = Testbed.create(t);
+  const directory = bed.directory();
+  const file = join(directory, "file");
+  writeFileSync(file, "mine");
+  const inFile = join(file, "data");
+  await assert.rejects(start(bed, { dataDir: inFile }), {
+    code: "unreadable",
+    message: `cannot open the data directory ${inFile}: not a directory (ENOTDIR)`,
+  });
+  await assert.rejects(start(bed, { dataDir: file }), {
+    code: "unreadable",
+    message: `cannot open the data directory ${file}: file already exists (EEXIST)`,
+  });
+  await assert.rejects(start(bed, { listen: [{ unix: join(file, "store.sock") }] }), {
+    code: "invalid",
+    message: `cannot make the directory of the socket ${join(file, "store.sock")}: file already exists (EEXIST)`,
+  });
+});
+
+test("an address that is not this machine's is named with the reason", async (t) => {
+  const bed = Testbed.create(t);
+  await assert.rejects(start(bed, { listen: [{ host: "192.0.2.1", port: 2379, allowRemote: true }] }), {
+    code: "invalid",
+    message: "cannot listen on 192.0.2.1:2379: address not available (EADDRNOTAVAIL)",
+  });
+});
+
 test("addresses that others can reach must be asked for", async (t) => {
   const bed = Testbed.create(t);
   for (const host of ["0.0.0.0", "::", "10.0.0.1", "example.org"]) {
-    await assert.rejects(start(bed, { listen: [{ host, port: 0 }] }), { code: "invalid" });
+    await assert.rejects(start(bed, { listen: [{ host, port: 0 }] }), {
+      code: "invalid",
+      message: /is not a loopback address.*--allow-remote/,
+    });
   }
   await assert.rejects(start(bed, { listen: [{ unix: "relative.sock" }] }), { code: "invalid" });
   await assert.rejects(start(bed, { listen: [] }), { code: "invalid" });

@@ -1,7 +1,7 @@
 import { closeSync, fdatasyncSync, fsyncSync, mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { EmbeddedServerError } from "../embedded-server-error.ts";
+import { EmbeddedServerError, reasonOf } from "../embedded-server-error.ts";
 
 /** Written into the file, so that no other program's database is mistaken for ours ("CRCL"). */
 const applicationId = 0x4352434c;
@@ -53,7 +53,8 @@ export class Database {
       mkdirSync(directory, { recursive: true, mode: 0o700 });
       this.#sqlite = new DatabaseSync(join(directory, fileName), { timeout: 0 });
     } catch (cause) {
-      throw new EmbeddedServerError("unreadable", `cannot open the data directory ${directory}`, { cause });
+      const message = `cannot open the data directory ${directory}: ${reasonOf(cause)}`;
+      throw new EmbeddedServerError("unreadable", message, { cause });
     }
     try {
       this.#open(directory);
@@ -160,5 +161,6 @@ function explain(error: unknown, directory: string): EmbeddedServerError {
     const message = `the data directory ${directory} is in use by another server`;
     return new EmbeddedServerError("directoryInUse", message, { cause: error });
   }
-  return new EmbeddedServerError("unreadable", `cannot read the store in ${directory}`, { cause: error });
+  const message = `cannot read the store in ${directory}: ${reasonOf(error)}`;
+  return new EmbeddedServerError("unreadable", message, { cause: error });
 }
