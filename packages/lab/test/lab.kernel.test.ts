@@ -103,7 +103,7 @@ test("exec passes the exit code on and lets a node's commands find daemon and st
   );
   const nowhere = await sh("nowhere", "true");
   assert.equal(nowhere.exitCode, 1);
-  assert.match(nowhere.stderr, /^lab \S+ has no node nowhere: it has small-a, small-b\n$/);
+  assert.match(nowhere.stderr, /^lab \S+ has no node or pod nowhere: it has small-a, small-b, pa, pb\n$/);
   assert.equal((await scope.lab(["exec", "--name", name, "pa", "--", "/no/such/program"])).exitCode, 127);
 });
 
