@@ -1,5 +1,6 @@
 import { StoreError, type StoreErrorCode } from "@caracal/datastore";
 import { status } from "@grpc/grpc-js";
+import { failureReason } from "./failure-reason.ts";
 
 /** What gRPC tells of a failed call. */
 export interface CallFailure {
@@ -23,7 +24,7 @@ export function mapError(error: unknown, where: string): StoreError {
   if (error instanceof StoreError) return error;
   if (!isCallFailure(error))
     return new StoreError("unavailable", `${where}: ${String(error)}`, { cause: error });
-  return new StoreError(codeOf(error), `${where}: ${error.details}`, { cause: error });
+  return new StoreError(codeOf(error), `${where}: ${failureReason(error.details)}`, { cause: error });
 }
 
 /** Whether the call never left this process, so that even a write may be tried elsewhere. */

@@ -61,14 +61,8 @@ function describeStoreError({ code, message }: StoreError): string {
   switch (code) {
     case "unauthorized":
       return `connection is unauthorized: ${message}`;
-    case "unavailable": {
-      // The transport wraps the reason in words about itself.
-      const reason = message.replace(
-        /No connection established\. Last error: (?:Error: )?(.*?)\. Resolution note:.*$/s,
-        "$1",
-      );
-      return `cannot reach the datastore: ${reason.replaceAll(/\s*\n\s*/g, " ")}; check ETCD_ENDPOINTS or calicoctl.cfg`;
-    }
+    case "unavailable":
+      return `cannot reach the datastore: ${message}; check ETCD_ENDPOINTS or calicoctl.cfg`;
     case "compacted":
     case "invalid":
       return message;
