@@ -24,7 +24,7 @@ export function failureReason(details: string): string {
   if (known !== undefined) return known;
   if (last.startsWith("Name resolution failed")) return "no such host";
   if (/^(Protocol error|Invalid HTTP\/2)/i.test(last)) return "it does not speak etcd's protocol";
-  if (/^Deadline exceeded/.test(last)) return "no answer in time";
+  if (last.startsWith("Deadline exceeded")) return "no answer in time";
   return last
     .replace(/^(?:[A-Za-z]*Error(?: \[\w+\])?: )+/, "")
     .replace(/ \(\d{4}-\d\d-\d\dT[\d:.]+Z\)$/, "")
