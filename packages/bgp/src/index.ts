@@ -7,7 +7,7 @@
  * refresh), 4724 (graceful restart, both roles), 7911 (add-path), 4456 (reflection), 1997, 4360, 8092 (communities),
  * 4486 and 9003 (cease).
  *
- * Not here: confederations (RFC 5065: refused), other address families, route policy as data, MRT and BMP.
+ * Route policy is plain data, compiled once (`Filter`). Not here: confederations (RFC 5065: refused), other address families.
  */
 export { Origin, WellKnownCommunity } from "./iana.ts";
 export { type Capability } from "./wire/capability.ts";

@@ -153,3 +153,41 @@ test("a filter sets the next hop to the speaker itself where it would be kept", 
   apply(net, a, new Map([["out", compileFilters([filter], { ...toPeer, peerType: "iBGP" })]]));
   assert.deepEqual(b.table(), ["10.9.0.0/24 via 10.0.0.9", "10.9.1.0/24 via 10.0.0.1"]);
 });
+
+test("an import and an export filter may change in one step, also on one session", () => {
+  const net = new Simulation(12);
+  const a = net.node("a", "10.0.0.1", { asn: 65001 });
+  const b = net.node("b", "10.0.0.2", { asn: 65002 });
+  const c = net.node("c", "10.0.0.3", { asn: 65003 });
+  a.setLocalRoutes(["10.1.0.0/24", "10.1.1.0/24"]);
+  a.setPeers([peerOf(b)]);
+  b.setPeers([peerOf(a), peerOf(c)]);
+  c.setPeers([peerOf(b)]);
+  net.run(3000);
+  assert.equal(learned(c).size, 2);
+
+  const rejectFirst: FilterRule = { match: { prefixes: ["10.1.0.0/24"] }, action: "reject" };
+  const policies = new Map([
+    ["from-a", compileFilters([filterOf(rejectFirst)], fromPeer)],
+    ["to-c", compileFilters([filterOf({ set: { med: 7 }, action: "accept" })], toPeer)],
+  ]);
+  apply(net, b, policies);
+  b.setPeers([
+    peerOf(a, { importPolicy: "from-a", exportPolicy: "to-c" }),
+    peerOf(c, { exportPolicy: "to-c" }),
+  ]);
+  net.run(200);
+  assert.deepEqual([...learned(c).keys()], ["10.1.1.0/24"]);
+  assert.equal(learned(c).get("10.1.1.0/24")?.med, 7);
+
+  apply(
+    net,
+    b,
+    new Map([
+      ["from-a", compileFilters([filterOf()], fromPeer)],
+      ["to-c", compileFilters([filterOf({ set: { med: 8 }, action: "accept" })], toPeer)],
+    ]),
+  );
+  assert.equal(learned(c).size, 2);
+  assert.equal(learned(c).get("10.1.0.0/24")?.med, 8);
+});
