@@ -95,6 +95,7 @@ export function readConfig(environment: Environment): ConfigOutcome {
     logLevel: reader.oneOf("CALICO_STARTUP_LOGLEVEL", logLevels, "info"),
     interfacePrefixes: readInterfacePrefixes(reader),
   };
+  checkDatastoreType(reader);
   return reader.problems.length === 0
     ? { kind: "ok", config }
     : { kind: "problems", problems: reader.problems };
@@ -184,6 +185,15 @@ function readRouterId(reader: EnvironmentReader): string | undefined {
   if (text === undefined || text === "hash" || Ipv4.parse(text) !== undefined) return text;
   reader.problem("CALICO_ROUTER_ID", text, "is neither 'hash' nor an IPv4 address");
   return undefined;
+}
+
+/** Calico's other datastore must not be taken for etcd because endpoints are named too. */
+function checkDatastoreType(reader: EnvironmentReader): void {
+  for (const name of ["DATASTORE_TYPE", "CALICO_DATASTORE_TYPE"]) {
+    const type = reader.text(name);
+    if (type !== undefined && type !== "etcdv3")
+      reader.problem(name, type, "is not supported: the datastore is etcd, set it to etcdv3");
+  }
 }
 
 /** Felix's own default is what CNI names interfaces by; a list in its place adds to that. */

@@ -75,6 +75,16 @@ test("a datastore must be named, and named in a form that can be used", async (t
   }
 });
 
+test("Calico's Kubernetes datastore is refused, also where endpoints of etcd are named", async (t) => {
+  const { exitCode, stderr } = await start(t, { DATASTORE_TYPE: "kubernetes" });
+  assert.equal(exitCode, 1);
+  assert.equal(
+    stderr,
+    "environment DATASTORE_TYPE='kubernetes' is not supported: the datastore is etcd, set it to etcdv3\n",
+  );
+  assert.equal((await start(t, { DATASTORE_TYPE: "etcdv3" })).exitCode, 0);
+});
+
 test("a node name that cannot be part of a key is refused", async (t) => {
   const { exitCode, stderr } = await start(t, { NODENAME: "../Node 1" });
   assert.equal(exitCode, 1);

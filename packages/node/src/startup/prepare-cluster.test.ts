@@ -157,10 +157,16 @@ test("an address that another node has is refused, unless that is not to be chec
   assert.ok((await store.get(keys.resource("nodes", "n1"))) !== undefined);
 });
 
-test("backend none writes no Node", async () => {
+test("backend none writes a Node that says nothing of BGP, and keeps what others said", async () => {
   const store = new MemoryStore();
-  await prepareCluster(startUp(store, { CALICO_NETWORKING_BACKEND: "none" }));
-  assert.equal(await store.get(keys.resource("nodes", "n1")), undefined);
+  const environment = { CALICO_NETWORKING_BACKEND: "none", IP: "none" };
+  await prepareCluster(startUp(store, { ...environment, CALICO_K8S_NODE_REF: "k1" }));
+  assert.deepEqual(await stored(store, "nodes", "n1"), {
+    orchRefs: [{ nodeName: "k1", orchestrator: "k8s" }],
+  });
+  await apply(store, node("n2", "172.18.0.3/16"));
+  await prepareCluster(startUp(store, environment, "n2"));
+  assert.deepEqual(await stored(store, "nodes", "n2"), { bgp: { ipv4Address: "172.18.0.3/16" } });
   assert.ok((await store.get(keys.resource("ippools", "default-ipv4-ippool"))) !== undefined);
 });
 

@@ -29,7 +29,7 @@ const maxAttempts = 10;
  */
 export async function prepareCluster(startUp: StartUp): Promise<void> {
   await ensureClusterInformation(startUp);
-  if (startUp.config.backend !== "none") await ensureNode(startUp);
+  await ensureNode(startUp);
   await ensurePools(startUp);
 }
 
@@ -88,22 +88,10 @@ export async function ensureNode(startUp: StartUp): Promise<void> {
 
 async function describeNode(startUp: StartUp, stored: Node | undefined): Promise<Node> {
   const { config, node } = startUp;
-  const ipv4 = await addressOf(startUp, 4, stored?.spec.bgp?.ipv4Address);
-  const ipv6 = await addressOf(startUp, 6, stored?.spec.bgp?.ipv6Address);
-  if (ipv4 === undefined && ipv6 === undefined) {
-    throw new StartUpError(
-      "the node has neither an IPv4 nor an IPv6 address; set IP or IP6, or their autodetection methods",
-    );
-  }
-  const asNumber = parseAsNumber(config.asNumber) ?? stored?.spec.bgp?.asNumber;
   const orchRefs =
     config.kubernetesNodeName === undefined
       ? stored?.spec.orchRefs
       : [{ nodeName: config.kubernetesNodeName, orchestrator: "k8s" }];
-  const own = [ipv4, ipv6].flatMap((address) =>
-    address === undefined ? [] : [{ address, type: "CalicoNodeIP" as const }],
-  );
-  const others = (stored?.spec.addresses ?? []).filter(({ type }) => type !== "CalicoNodeIP");
   return {
     kind: "Node",
     apiVersion: "projectcalico.org/v3",
@@ -111,15 +99,37 @@ async function describeNode(startUp: StartUp, stored: Node | undefined): Promise
     metadata: stored?.metadata ?? { name: node },
     spec: {
       ...stored?.spec,
-      bgp: {
-        ...stored?.spec.bgp,
-        ...(ipv4 === undefined ? {} : { ipv4Address: ipv4 }),
-        ...(ipv6 === undefined ? {} : { ipv6Address: ipv6 }),
-        ...(asNumber === undefined ? {} : { asNumber }),
-      },
+      // Without the BGP backend nothing is found out and nothing is written of it; what others wrote stays.
+      ...(config.backend === "none" ? {} : await describeBgp(startUp, stored)),
       ...(orchRefs === undefined ? {} : { orchRefs }),
-      addresses: [...own, ...others],
     },
+  };
+}
+
+async function describeBgp(
+  startUp: StartUp,
+  stored: Node | undefined,
+): Promise<Pick<Node["spec"], "bgp" | "addresses">> {
+  const ipv4 = await addressOf(startUp, 4, stored?.spec.bgp?.ipv4Address);
+  const ipv6 = await addressOf(startUp, 6, stored?.spec.bgp?.ipv6Address);
+  if (ipv4 === undefined && ipv6 === undefined) {
+    throw new StartUpError(
+      "the node has neither an IPv4 nor an IPv6 address; set IP or IP6, or their autodetection methods",
+    );
+  }
+  const asNumber = parseAsNumber(startUp.config.asNumber) ?? stored?.spec.bgp?.asNumber;
+  const own = [ipv4, ipv6].flatMap((address) =>
+    address === undefined ? [] : [{ address, type: "CalicoNodeIP" as const }],
+  );
+  const others = (stored?.spec.addresses ?? []).filter(({ type }) => type !== "CalicoNodeIP");
+  return {
+    bgp: {
+      ...stored?.spec.bgp,
+      ...(ipv4 === undefined ? {} : { ipv4Address: ipv4 }),
+      ...(ipv6 === undefined ? {} : { ipv6Address: ipv6 }),
+      ...(asNumber === undefined ? {} : { asNumber }),
+    },
+    addresses: [...own, ...others],
   };
 }
 
