@@ -66,3 +66,4 @@ export {
   type RouteChange,
   type RouteMatch,
 } from "./policy/filter.ts";
+export { encodeTableDump, type TableDump } from "./mrt/table-dump.ts";

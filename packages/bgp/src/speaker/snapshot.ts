@@ -68,6 +68,8 @@ export interface RouteSnapshot {
   readonly pathId: number;
   /** After import policy; before it for a route that was not accepted. */
   readonly attributes: PathAttributes;
+  /** What the peer said, where import policy made something else of it. */
+  readonly received?: PathAttributes;
   readonly best: boolean;
   /** Why the route takes no part, if so. */
   readonly state: "valid" | "unreachable" | "filtered" | "looped";
@@ -147,7 +149,8 @@ export function snapshotRoutes(
   const { rows } = rib;
   const list: RouteSnapshot[] = [];
   for (let row = rib.first(slot); row !== 0; row = rows.next(row)) {
-    const id = rows.accepted(row) === 0 ? rows.received(row) : rows.accepted(row);
+    const received = rows.received(row);
+    const id = rows.accepted(row) === 0 ? received : rows.accepted(row);
     const value = attributes.get(id);
     const from = peer(rows.peer(row));
     const metric = value.nextHop === undefined ? undefined : nextHops.metric(value.nextHop);
@@ -158,6 +161,7 @@ export function snapshotRoutes(
       from: from?.config.address,
       pathId: rows.pathId(row),
       attributes: value,
+      ...(received === id ? {} : { received: attributes.get(received) }),
       best: rib.best(slot) === row,
       state: routeState(rib, row, isReachable),
       stale: rows.has(row, RouteFlag.stale),
