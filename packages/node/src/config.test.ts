@@ -113,3 +113,12 @@ test("interface prefixes are a list, and what CNI makes is always among them", (
   assert.deepEqual(read({ FELIX_INTERFACEPREFIX: "azv, tap," }).interfacePrefixes, ["cali", "azv", "tap"]);
   assert.deepEqual(read({ FELIX_INTERFACEPREFIX: "cali" }).interfacePrefixes, ["cali"]);
 });
+
+test("the interfaces that bound pods' MTU are named by a regular expression", () => {
+  assert.ok(read({}).mtuPattern.test("eth0"));
+  assert.ok(read({ FELIX_MtuIfacePattern: "^bond" }).mtuPattern.test("bond0"));
+  assert.deepEqual(readConfig({ FELIX_MTUIFACEPATTERN: "(" }), {
+    kind: "problems",
+    problems: ["environment FELIX_MTUIFACEPATTERN='(' is not a regular expression"],
+  });
+});

@@ -1,4 +1,5 @@
 import { Ipv4, Prefix } from "@caracal/net";
+import { defaultMtuPattern } from "./mtu/pod-mtu.ts";
 
 /** What a node daemon is told by its environment, under Calico's names (facts: node start-up, §2 to §5). */
 export interface NodeConfig {
@@ -28,6 +29,8 @@ export interface NodeConfig {
   readonly logLevel: "debug" | "info" | "warn" | "error" | "fatal";
   /** What names of the host side of pods' interfaces begin with; `cali`, which CNI uses, is among them. */
   readonly interfacePrefixes: readonly string[];
+  /** Names of the interfaces whose MTU bounds that of pods. */
+  readonly mtuPattern: RegExp;
 }
 
 /** How the node's address of one family is found: `IP`/`IP6` and the autodetection method. */
@@ -94,6 +97,7 @@ export function readConfig(environment: Environment): ConfigOutcome {
     metrics: readEndpoint(reader, "PROMETHEUSMETRICS", 9091, false),
     logLevel: reader.oneOf("CALICO_STARTUP_LOGLEVEL", logLevels, "info"),
     interfacePrefixes: readInterfacePrefixes(reader),
+    mtuPattern: readMtuPattern(reader),
   };
   checkDatastoreType(reader);
   return reader.problems.length === 0
@@ -185,6 +189,16 @@ function readRouterId(reader: EnvironmentReader): string | undefined {
   if (text === undefined || text === "hash" || Ipv4.parse(text) !== undefined) return text;
   reader.problem("CALICO_ROUTER_ID", text, "is neither 'hash' nor an IPv4 address");
   return undefined;
+}
+
+function readMtuPattern(reader: EnvironmentReader): RegExp {
+  const text = reader.text("FELIX_MTUIFACEPATTERN");
+  try {
+    if (text !== undefined) return new RegExp(text);
+  } catch {
+    reader.problem("FELIX_MTUIFACEPATTERN", text ?? "", "is not a regular expression");
+  }
+  return new RegExp(defaultMtuPattern);
 }
 
 /** Calico's other datastore must not be taken for etcd because endpoints are named too. */

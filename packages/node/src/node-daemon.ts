@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { ControlServer } from "@caracal/control";
 import { ResourceClient, type Store } from "@caracal/datastore";
 import { Ipam, Nanos } from "@caracal/ipam";
+import type { IpPool } from "@caracal/resources";
 import { BirdState, birdVersion } from "./bird-state/bird-state.ts";
 import { BirdSocket } from "@caracal/bird-view";
 import { ClusterView } from "./cluster/cluster-view.ts";
@@ -15,6 +16,7 @@ import { AnnouncingPodKernel } from "./endpoints/announcing-pod-kernel.ts";
 import { CniService } from "./endpoints/cni-service.ts";
 import { NodePodIpam } from "./endpoints/node-pod-ipam.ts";
 import { WatchedIpamSettings } from "./endpoints/watched-ipam-settings.ts";
+import { PodMtuFile } from "./mtu/pod-mtu-file.ts";
 import { nodeStatus } from "./node-status.ts";
 import { Health } from "./observe/health.ts";
 import { HealthWatch } from "./observe/health-watch.ts";
@@ -55,6 +57,8 @@ export class NodeDaemon {
   readonly #metrics = new Metrics();
   readonly #host = new LocalHost();
   readonly #cni: CniService;
+  /** As of the start: the first pods' MTU must not wait for the watches. */
+  #firstPools: readonly IpPool[] = [];
   #status: (() => unknown) | undefined;
   #healthWatch: HealthWatch | undefined;
 
@@ -115,6 +119,7 @@ export class NodeDaemon {
     const prepare = async (): Promise<void> => {
       if (startUp.config.backend === "bgp") await checkBgpPort(startUp.client, startUp.node);
       await prepareCluster(startUp);
+      this.#firstPools = (await startUp.client.list("IPPool")).items;
     };
     return untilStoreAnswers(prepare, {
       signal,
@@ -159,6 +164,7 @@ export class NodeDaemon {
   /** From here on the node does what the cluster's resources ask, and serves CNI. */
   async #follow(stop: AbortSignal): Promise<void> {
     const { config, node, log } = this.#options;
+    const mtuFile = this.#openMtuFile();
     const listener: { onChange: () => void } = { onChange: () => undefined };
     const view = this.#openView(stop, listener);
     const { backend, interfacePrefixes, routerId } = config;
@@ -167,7 +173,10 @@ export class NodeDaemon {
       this.#stack,
     );
     const { routing, bgp, kernel, tables } = opened;
-    listener.onChange = () => routing.schedule();
+    listener.onChange = () => {
+      routing.schedule();
+      if (view.isComplete) mtuFile.setPools(view.resources.pools);
+    };
     this.#healthWatch = this.#stack.use(
       new HealthWatch(this.#health, {
         view,
@@ -183,6 +192,13 @@ export class NodeDaemon {
     const bootedAtMs = this.#startedAtMs;
     await this.#serveBird(new BirdState({ routing, bgp, kernel, tables, bootedAtMs, interfacePrefix }));
     this.#serveCni(view, routing);
+  }
+
+  #openMtuFile(): PodMtuFile {
+    const { config, log } = this.#options;
+    const path = join(config.libDir, "mtu");
+    const { mtuPattern: pattern } = config;
+    return this.#stack.use(new PodMtuFile({ path, pattern, pools: this.#firstPools, log }));
   }
 
   #openView(stop: AbortSignal, listener: { readonly onChange: () => void }): ClusterView {

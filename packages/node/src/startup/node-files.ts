@@ -4,10 +4,20 @@ import { dirname } from "node:path";
 /** Least MTU of an IPv4 link (RFC 791 §3.2). */
 const leastMtu = 68;
 
-/** Writes the node's name for CNI and for the next start. Whole or not at all: a reader never sees half a name. */
+/** Writes the node's name for CNI and for the next start. */
 export function writeNodeName(path: string, node: string): void {
+  writeWhole(path, node);
+}
+
+/** Writes the MTU that new pods shall have. */
+export function writeMtu(path: string, mtu: number): void {
+  writeWhole(path, String(mtu));
+}
+
+/** Whole or not at all: a reader never sees half a name. */
+function writeWhole(path: string, text: string): void {
   mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(`${path}.tmp`, node);
+  writeFileSync(`${path}.tmp`, text);
   renameSync(`${path}.tmp`, path);
 }
 
