@@ -35,6 +35,18 @@ interface RigOptions {
   readonly onEvent?: (event: SpeakerEvent) => void;
 }
 
+function rigPeer(asn: number, number: number): PeerInput {
+  return {
+    name: `p${number}`,
+    address: addressOf(`10.0.0.${number}`),
+    asn,
+    passive: true,
+    timers: quickTimers,
+    addPathReceive: false,
+    addPathSend: false,
+  };
+}
+
 /** A speaker of AS 64512 at 10.0.0.100, and as many peers at 10.0.0.1, .2, … as are named by their AS. */
 class Rig {
   readonly speaker: Speaker;
@@ -57,18 +69,7 @@ class Rig {
     );
     this.handle({
       kind: "peers",
-      peers: asns.map((asn, index) =>
-        peerConfig({
-          name: `p${index + 1}`,
-          address: addressOf(`10.0.0.${index + 1}`),
-          asn,
-          passive: true,
-          timers: quickTimers,
-          addPathReceive: false,
-          addPathSend: false,
-          ...more,
-        }),
-      ),
+      peers: asns.map((asn, index) => peerConfig({ ...rigPeer(asn, index + 1), ...more })),
     });
   }
 
@@ -82,6 +83,12 @@ class Rig {
 
   /** Brings the session with peer `number` up, and has all that is due sent. */
   up(number: number, asn: number, more: Partial<SessionConfig> = {}, restarted = false): void {
+    this.open(number, asn, more, restarted);
+    this.settle();
+  }
+
+  /** The same, with nothing sent yet but what goes at once. */
+  open(number: number, asn: number, more: Partial<SessionConfig> = {}, restarted = false): void {
     const connection = `c${number}`;
     this.handle({
       kind: "accepted",
@@ -107,7 +114,6 @@ class Rig {
     );
     this.bytes(number, encodeOpen(open));
     this.bytes(number, keepaliveBytes);
-    this.settle();
   }
 
   settle(): void {
@@ -232,6 +238,34 @@ test("members of a group get the same bytes", () => {
   assert.equal(sent[0]?.bytes, sent[1]?.bytes);
 });
 
+test("two peers removed at once: the route that took the other's place is gone as well", () => {
+  const rig = new Rig([65001, 65002, 65003]);
+  for (const number of [1, 2, 3]) rig.up(number, 65000 + number);
+  rig.announce(1, "10.9.0.0/16", {});
+  rig.announce(2, "10.9.0.0/16", { path: [65002, 7] });
+  rig.announce(2, "10.8.0.0/16", { path: [65002, 7] });
+  assert.equal(rig.told(3).length, 3);
+  rig.handle({
+    kind: "peers",
+    peers: [peerConfig({ ...rigPeer(65003, 3) })],
+  });
+  assert.deepEqual(rig.told(3), ["End-of-RIB"]);
+  assert.equal(rig.speaker.sizes.routes4, 0);
+});
+
+test("peers that join together share the bytes of their first dump", () => {
+  const rig = new Rig([65001, 65002, 65003]);
+  rig.up(1, 65001);
+  rig.announce(1, "10.9.0.0/16", {});
+  rig.announce(1, "10.8.0.0/16", { path: [65001, 7] });
+  for (const number of [2, 3]) rig.open(number, 65000 + number);
+  const sent = rig.handle({ kind: "tick" }).filter((one) => one.kind === "send");
+  assert.equal(sent.length, 4, "routes and End-of-RIB, to two peers");
+  assert.equal(sent[0]?.bytes, sent[1]?.bytes);
+  assert.deepEqual(rig.told(2), ["10.8.0.0/16 via 10.0.0.100", "10.9.0.0/16 via 10.0.0.100", "End-of-RIB"]);
+  assert.deepEqual(rig.told(3), rig.told(2));
+});
+
 test("NO_EXPORT stays in the AS, NO_ADVERTISE stays here", () => {
   const rig = new Rig([65001, 64512, 65003]);
   rig.up(1, 65001);
@@ -292,12 +326,9 @@ test("a congested peer hears nothing and delays nobody; then it hears only what 
     false,
   );
   assert.deepEqual(rig.told(2), ["10.8.0.0/16 via 10.0.0.100", "End-of-RIB"]);
-  const after = rig.handle({ kind: "congested", connection: "c3", full: false });
-  assert.equal(
-    after.filter((one) => one.kind === "send").length,
-    2,
-    "one message of withdrawals, one of routes",
-  );
+  rig.handle({ kind: "congested", connection: "c3", full: false });
+  const after = rig.handle({ kind: "tick" });
+  assert.equal(after.filter((one) => one.kind === "send").length, 1, "withdrawals and routes together");
   assert.deepEqual(rig.told(3), rig.told(2));
 });
 
@@ -305,7 +336,8 @@ test("a refresh request gets everything again", () => {
   const rig = new Rig([65001]);
   rig.local("10.1.0.0/26", "10.1.0.64/26");
   rig.up(1, 65001);
-  const sent = rig.bytes(1, encodeRouteRefresh({ kind: "routeRefresh", afi: 1, safi: 1, subtype: 0 }));
+  rig.bytes(1, encodeRouteRefresh({ kind: "routeRefresh", afi: 1, safi: 1, subtype: 0 }));
+  const sent = rig.handle({ kind: "tick" });
   assert.equal(sent.filter((one) => one.kind === "send").length, 1);
   assert.equal(rig.told(1).length, 3);
 });

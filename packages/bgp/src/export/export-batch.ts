@@ -1,5 +1,5 @@
 import { type AttributeId } from "../rib/attribute-table.ts";
-import { grown } from "../rib/columns.ts";
+import { grown, growthFactor } from "../rib/columns.ts";
 import { type PrefixSlot } from "../rib/prefix-slots.ts";
 import { type PeerIndex } from "../rib/route-rows.ts";
 
@@ -105,7 +105,7 @@ export class ExportBatch {
   }
 
   #grow(): void {
-    const capacity = this.#slots.length * 2;
+    const capacity = this.#slots.length * growthFactor;
     this.#slots = grown(this.#slots, capacity);
     this.#pathIds = grown(this.#pathIds, capacity);
     this.#next = grown(this.#next, capacity);

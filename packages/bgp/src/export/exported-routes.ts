@@ -21,7 +21,7 @@ export interface GroupContext {
 }
 
 /** In place of an attribute set: the group is not told. */
-const notTold = 0xffff_ffff;
+const notTold = 0x7fff_ffff;
 
 /** What a group is told for each route: rules, and where there is one, the export policy. */
 export class ExportedRoutes {

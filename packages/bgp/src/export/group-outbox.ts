@@ -39,14 +39,11 @@ export class GroupOutbox {
     this.#batch = batch;
     const hearers = new Hearers(members, send);
     for (const run of batch.runs()) {
-      if (run.except !== hearers.except) {
-        hearers.deliver(this.#writer.take());
-        hearers.except = run.except;
-      }
+      if (hearers.wouldChange(run.except)) hearers.deliver(this.#writer.take(), run.except);
       this.#encode(run);
       hearers.count(run);
     }
-    hearers.deliver(this.#writer.take());
+    hearers.deliver(this.#writer.take(), 0);
     for (const member of members) {
       const run = batch.runFor(member.peer);
       if (run === undefined) continue;
@@ -74,17 +71,25 @@ export class GroupOutbox {
   }
 }
 
-/** Collects what the same members hear. */
+/** Hands out what some members hear and one of them, perhaps, does not. */
 class Hearers {
   readonly #members: readonly GroupMember[];
+  readonly #peers: ReadonlySet<PeerIndex>;
   readonly #send: SendTo;
   #announcedCount = 0;
   #withdrawnCount = 0;
-  except: PeerIndex = 0;
+  /** Who does not hear what is written now; 0 for none. */
+  #except: PeerIndex = 0;
 
   constructor(members: readonly GroupMember[], send: SendTo) {
     this.#members = members;
+    this.#peers = new Set(members.map((member) => member.peer));
     this.#send = send;
+  }
+
+  /** Whether others would hear a run with this exception than heard the last one. */
+  wouldChange(except: PeerIndex): boolean {
+    return this.#present(except) !== this.#except;
   }
 
   count(run: RouteRun): void {
@@ -92,15 +97,20 @@ class Hearers {
     else this.#announcedCount += run.count;
   }
 
-  deliver(bytes: Uint8Array): void {
-    if (bytes.length === 0) return;
+  /** Sends what was written; `except` holds for what follows. */
+  deliver(bytes: Uint8Array, except: PeerIndex): void {
     for (const member of this.#members) {
-      if (member.peer === this.except) continue;
+      if (bytes.length === 0 || member.peer === this.#except) continue;
       member.counts.updatesAccepted += this.#announcedCount;
       member.counts.withdrawsAccepted += this.#withdrawnCount;
       this.#send(member.peer, bytes);
     }
     this.#announcedCount = 0;
     this.#withdrawnCount = 0;
+    this.#except = this.#present(except);
+  }
+
+  #present(except: PeerIndex): PeerIndex {
+    return this.#peers.has(except) ? except : 0;
   }
 }

@@ -1,5 +1,5 @@
 import { type AttributeId } from "../rib/attribute-table.ts";
-import { grown } from "../rib/columns.ts";
+import { grown, growthFactor } from "../rib/columns.ts";
 import { type PrefixSlot } from "../rib/prefix-slots.ts";
 import { type PeerIndex } from "../rib/route-rows.ts";
 import { type OutColumns, type OutRow } from "./adj-rib-out.ts";
@@ -85,7 +85,7 @@ export class PathColumns implements OutColumns {
   }
 
   #grow(): void {
-    const capacity = this.#values.length * 2;
+    const capacity = this.#values.length * growthFactor;
     this.#pathIds = grown(this.#pathIds, capacity);
     this.#values = grown(this.#values, capacity);
     this.#sources = grown(this.#sources, capacity);

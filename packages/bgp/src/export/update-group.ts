@@ -24,6 +24,9 @@ export class UpdateGroup {
   readonly #counts: ExportCounts = noExports();
   /** Members that have to be told something of their own. */
   #lagging: readonly GroupMember[] = [];
+  /** The source asked for last: prefixes come in runs of one source. -1: none. */
+  #recentSource: PeerIndex = -1;
+  #recentMember: PeerIndex = 0;
 
   constructor(traits: GroupTraits, context: GroupContext) {
     this.traits = traits;
@@ -141,7 +144,7 @@ export class UpdateGroup {
   }
 
   /** Tells lagging members their own backlog, a bounded part of it; those at the same place share the work. */
-  catchUp(mayEndRib: boolean, send: SendTo): void {
+  catchUp(send: SendTo): void {
     if (this.#lagging.length === 0) return;
     const together = new Map<PrefixSlot, GroupMember[]>();
     for (const member of this.#lagging) {
@@ -153,12 +156,19 @@ export class UpdateGroup {
       else if (member.hasBacklog) this.#retellTo([member], send);
     }
     for (const members of together.values()) this.#retellTo(members, send);
+    this.#noteLagging();
+  }
+
+  /** Tells members that have been told everything just that (RFC 4724 §2). */
+  endRib(send: SendTo): void {
+    let isTold = false;
     for (const member of this.#lagging) {
-      if (member.isLagging || !member.endOfRibDue || !mayEndRib) continue;
+      if (member.isLagging || !member.endOfRibDue) continue;
       member.endOfRibDue = false;
+      isTold = true;
       send(member.peer, this.#outbox.endOfRib());
     }
-    this.#noteLagging();
+    if (isTold) this.#noteLagging();
   }
 
   /** An attribute set is about to lose its number. */
@@ -194,7 +204,7 @@ export class UpdateGroup {
     if (before === 0) out.add(slot, pathId, told, source);
     else out.change(before, told, source);
     this.#batch.announce(told, this.#member(source), slot, pathId);
-    if (before !== 0 && source !== sourceBefore && this.#members.has(source)) {
+    if (before !== 0 && source !== sourceBefore && this.#member(source) !== 0) {
       this.#batch.withdrawFrom(source, slot, pathId);
       this.#context.rib.hold(slot);
     }
@@ -206,12 +216,17 @@ export class UpdateGroup {
 
   /** An End-of-RIB that is held back keeps its member on the list. */
   #noteLagging(): void {
+    this.#recentSource = -1;
     this.#lagging = [...this.#members.values()].filter((member) => member.isLagging || member.endOfRibDue);
   }
 
   /** Only a member needs to be left out; other sources pack together. */
   #member(source: PeerIndex): PeerIndex {
-    return this.#members.has(source) ? source : 0;
+    if (source !== this.#recentSource) {
+      this.#recentSource = source;
+      this.#recentMember = this.#members.has(source) ? source : 0;
+    }
+    return this.#recentMember;
   }
 
   /** Tells members that are at the same place the next part of what they lack. */

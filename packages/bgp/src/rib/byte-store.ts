@@ -1,4 +1,4 @@
-import { grown, grownBytes } from "./columns.ts";
+import { grown, grownBytes, growthFactor } from "./columns.ts";
 
 /** Below this it is not worth while to close gaps. */
 const minGapBytes = 1 << 16;
@@ -30,8 +30,8 @@ export class ByteStore {
     const length = to - from;
     if (this.#used + length > this.#bytes.length) this.#makeRoom(length);
     if (id >= this.#starts.length) {
-      this.#starts = grown(this.#starts, id * 2);
-      this.#lengths = grown(this.#lengths, id * 2);
+      this.#starts = grown(this.#starts, id * growthFactor);
+      this.#lengths = grown(this.#lengths, id * growthFactor);
     }
     const start = this.#used;
     for (let index = 0; index < length; index += 1) this.#bytes[start + index] = bytes[from + index] ?? 0;
@@ -49,7 +49,7 @@ export class ByteStore {
   #makeRoom(length: number): void {
     const live = this.#used - this.#gapBytes;
     if (this.#gapBytes < minGapBytes || this.#gapBytes < live) {
-      this.#bytes = grownBytes(this.#bytes, Math.max(this.#bytes.length * 2, this.#used + length));
+      this.#bytes = grownBytes(this.#bytes, Math.max(this.#bytes.length * growthFactor, this.#used + length));
       return;
     }
     const packed = new Uint8Array(Math.max(this.#bytes.length, live + length));

@@ -1,6 +1,6 @@
 import { type IpFamily, type Prefix, type Writer } from "@caracal/net";
 import { type PrefixWords, cursorPrefix } from "../wire/nlri.ts";
-import { grown, grownBytes } from "./columns.ts";
+import { grown, grownBytes, growthFactor } from "./columns.ts";
 
 /** Index of a prefix in its family's table; 0 is none. */
 export type PrefixSlot = number;
@@ -131,8 +131,9 @@ export class PrefixSlots {
       this.#words[at + 3] = prefix.w3;
     }
     this.#lengths[slot] = prefix.length;
-    this.#link(slot, hash);
     this.#size += 1;
+    if (this.#size * bucketsPerSlot > this.#bucketMask) this.#growBuckets();
+    this.#link(slot, hash);
     return slot;
   }
 
@@ -164,12 +165,16 @@ export class PrefixSlots {
 
   /** Only called when every slot is in use, so the chain of free slots is empty. */
   #grow(): void {
-    const capacity = this.#lengths.length * 2;
+    const capacity = this.#lengths.length * growthFactor;
     this.#words = grown(this.#words, capacity * this.#wordCount);
     this.#lengths = grownBytes(this.#lengths, capacity);
+  }
+
+  /** By two: a hash table is written all over, however few entries it has. */
+  #growBuckets(): void {
     const old = this.#buckets;
-    this.#buckets = new Uint32Array(capacity * bucketsPerSlot * 2);
-    this.#bucketMask = capacity * bucketsPerSlot - 1;
+    this.#buckets = new Uint32Array(old.length * 2);
+    this.#bucketMask = old.length - 1;
     for (let at = 0; at < old.length; at += 2) {
       const slot = old[at + 1] ?? 0;
       if (slot !== 0) this.#link(slot, old[at] ?? 0);

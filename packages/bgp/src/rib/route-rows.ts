@@ -1,5 +1,5 @@
 import { type AttributeId } from "./attribute-table.ts";
-import { grown, grownBytes } from "./columns.ts";
+import { grown, grownBytes, growthFactor } from "./columns.ts";
 import { type PrefixSlot } from "./prefix-slots.ts";
 
 /** Index of a route; 0 is none. */
@@ -19,11 +19,14 @@ export const RouteFlag = {
 
 const initialCapacity = 64;
 
+const noColumn = new Uint32Array(0);
+
 /** Routes as columns: what each peer announced (Adj-RIB-In) and what the import policy made of it. */
 export class RouteRows {
   #slots = new Uint32Array(initialCapacity);
   #peers = new Uint32Array(initialCapacity);
-  #pathIds = new Uint32Array(initialCapacity);
+  /** Without a column as long as all are 0: most peers do not number paths. */
+  #pathIds = noColumn;
   #received = new Uint32Array(initialCapacity);
   #accepted = new Uint32Array(initialCapacity);
   #since = new Uint32Array(initialCapacity);
@@ -54,7 +57,8 @@ export class RouteRows {
     }
     this.#slots[row] = slot;
     this.#peers[row] = peer;
-    this.#pathIds[row] = pathId;
+    if (pathId !== 0 && this.#pathIds === noColumn) this.#pathIds = new Uint32Array(this.#slots.length);
+    if (this.#pathIds !== noColumn) this.#pathIds[row] = pathId;
     this.#received[row] = 0;
     this.#accepted[row] = 0;
     this.#flags[row] = 0;
@@ -127,10 +131,10 @@ export class RouteRows {
   }
 
   #grow(): void {
-    const capacity = this.#slots.length * 2;
+    const capacity = this.#slots.length * growthFactor;
     this.#slots = grown(this.#slots, capacity);
     this.#peers = grown(this.#peers, capacity);
-    this.#pathIds = grown(this.#pathIds, capacity);
+    if (this.#pathIds !== noColumn) this.#pathIds = grown(this.#pathIds, capacity);
     this.#received = grown(this.#received, capacity);
     this.#accepted = grown(this.#accepted, capacity);
     this.#since = grown(this.#since, capacity);

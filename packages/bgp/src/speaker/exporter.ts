@@ -111,9 +111,14 @@ export class Exporter {
     for (const group of this.#groups.values()) group.flush(send);
   }
 
-  /** Sends those that lag a part of what they lack. `mayEndRib`: our own first selection is done (RFC 4724 §4.1). */
-  catchUp(mayEndRib: boolean, send: SendTo): void {
-    for (const group of this.#groups.values()) group.catchUp(mayEndRib, send);
+  /** Sends those that lag a part of what they lack. */
+  catchUp(send: SendTo): void {
+    for (const group of this.#groups.values()) group.catchUp(send);
+  }
+
+  /** Says so to those that have just been told everything: our own first selection is done (RFC 4724 §4.1). */
+  endRib(send: SendTo): void {
+    for (const group of this.#groups.values()) group.endRib(send);
   }
 
   /** Whether a peer that could be told more has not been told all. */

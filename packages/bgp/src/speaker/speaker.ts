@@ -125,7 +125,7 @@ export class Speaker {
   handle(event: SpeakerEvent, now: Millis): readonly SpeakerEffect[] {
     this.#effects = [];
     this.#dispatch(event, now);
-    this.#settle(now);
+    this.#settle(now, event.kind === "tick");
     return this.#effects;
   }
 
@@ -146,7 +146,7 @@ export class Speaker {
       }
     }
     this.#exporter.flush(this.#send);
-    this.#settle(now);
+    this.#settle(now, false);
     return this.#effects;
   }
 
@@ -450,15 +450,19 @@ export class Speaker {
     if (count > 0) this.#log({ kind: "staleRoutesRemoved", peer: peer.config.name, count });
   }
 
-  /** Brings decisions, announcements and waits up to date with what happened. */
-  #settle(now: Millis): void {
+  /**
+   * Brings decisions, announcements and waits up to date with what happened. Those that lag are told more by ticks only:
+   * so peers that join within one turn of the driver's loop share the work, and a dump leaves room for other events.
+   */
+  #settle(now: Millis, isTick: boolean): void {
     const isSyncChanged = this.#sync.check(this.#byName.values(), now);
     if (this.#decision.localOnly && !this.#sync.deferring) {
       this.#decision.localOnly = false;
       for (const rib of [this.#ribs[4], this.#ribs[6]]) rib.markAllDirty();
     }
     this.#select();
-    this.#exporter.catchUp(!this.#sync.deferring, this.#send);
+    if (isTick) this.#exporter.catchUp(this.#send);
+    if (!this.#sync.deferring) this.#exporter.endRib(this.#send);
     if (isSyncChanged && this.#sync.done) {
       for (const peer of this.#byName.values()) peer.session.restarted = false;
       this.#effects.push({ kind: "initialSync" });
