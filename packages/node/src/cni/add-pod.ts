@@ -93,7 +93,7 @@ export async function addPod(services: CniServices, operation: Operation): Promi
   return appendResult(operation.config.previous ?? emptyResult, resultOf(operation, draft));
 }
 
-async function askWhatIsKnown(services: CniServices, operation: Operation, draft: Draft): Promise<void> {
+function askWhatIsKnown(services: CniServices, operation: Operation, draft: Draft): void {
   const { attachment, config } = operation;
   const isOwn = config.ipam.type === ownIpam;
   draft.known = Promise.all([
@@ -102,13 +102,17 @@ async function askWhatIsKnown(services: CniServices, operation: Operation, draft
   ]).then(([stored, held]) => ({ stored, held }));
   // It is awaited by the step after the next; until then a failure must not count as unhandled.
   draft.known.catch(() => undefined);
-  // The kernel's work holds up the thread: the questions must have left before.
-  await setImmediate();
 }
 
-/** Only where nothing is in the way, and the addresses' families are known: everything else waits until it is clear what there is. */
-function createPairMeanwhile(services: CniServices, operation: Operation, draft: Draft): void {
-  if (operation.config.ipam.type === ownIpam) tryCreatePair(services, operation, draft);
+/**
+ * Only where nothing is in the way, and the addresses' families are known: everything else waits until it is clear what
+ * there is. Among many calls it would be of no use, but keep those apart that IPAM could serve together.
+ */
+async function createPairMeanwhile(services: CniServices, operation: Operation, draft: Draft): Promise<void> {
+  if (operation.config.ipam.type !== ownIpam || services.isBusy()) return;
+  // The kernel's work holds up the thread: the questions must have left before.
+  await setImmediate();
+  tryCreatePair(services, operation, draft);
 }
 
 function tryCreatePair(services: CniServices, operation: Operation, draft: Draft): void {
@@ -163,7 +167,7 @@ async function assignOwn(services: CniServices, operation: Operation, draft: Dra
   });
   // What an earlier call was given may be in use: then only DEL takes it back.
   if (held.size === 0) draft.undo.push(() => giveBack(services, operation, draft, assigning));
-  if (draft.created) {
+  if (draft.created && !services.isBusy()) {
     // As above: the kernel's work must not hold up the request, nor a failure of it count as unhandled.
     assigning.catch(() => undefined);
     await setImmediate();

@@ -66,6 +66,7 @@ export class CniEngine {
       kernel: options.kernel,
       hooks: options.hooks,
       now: options.sources.now,
+      isBusy: () => this.#queue.runningCount > 1,
       defaultMtu: options.defaultMtu ?? (() => undefined),
       podFacts: options.podFacts ?? (() => Promise.resolve(undefined)),
       runIpamPlugin: options.runIpamPlugin ?? runIpamPlugin,

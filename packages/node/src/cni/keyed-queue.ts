@@ -22,6 +22,11 @@ export class KeyedQueue {
     this.#waitingMax = limits.waitingMax;
   }
 
+  /** Pieces of work under way. */
+  get runningCount(): number {
+    return this.#running;
+  }
+
   async run<Result>(key: string, work: () => Promise<Result>): Promise<Result> {
     if (this.#taken >= this.#runningMax + this.#waitingMax) {
       throw new QueueFullError(`${this.#taken} calls are under way or waiting`);

@@ -16,6 +16,8 @@ export interface CniServices {
   readonly kernel: PodKernel;
   readonly hooks: CniHooks;
   readonly now: () => Date;
+  /** Whether other calls are under way, whose work fills the time that one waits for the datastore. */
+  readonly isBusy: () => boolean;
   /** MTU for pods whose configuration names none: the content of the mtu file. */
   readonly defaultMtu: () => number | undefined;
   readonly podFacts: (pod: PodName) => Promise<PodFacts | undefined>;
