@@ -2,7 +2,9 @@ import { type SpeakerEvent } from "./speaker-events.ts";
 
 /** An event as one line of JSON: a recording of them, fed to a new speaker, repeats what happened. */
 export function formatEvent(event: SpeakerEvent): string {
-  return JSON.stringify(event, (_key, value: unknown) => {
+  // Node's buffers turn themselves into something else before the replacer sees them.
+  const plain = event.kind === "received" ? { ...event, bytes: Uint8Array.from(event.bytes) } : event;
+  return JSON.stringify(plain, (_key, value: unknown) => {
     if (typeof value === "bigint") return { $big: value.toString(16) };
     return value instanceof Uint8Array ? { $hex: value.toHex() } : value;
   });
