@@ -64,6 +64,7 @@ export const caracal: BenchRouter = {
       routerId: routerAddress,
       asn: routerAsn,
       tellsBestRoutes: false,
+      rehearses: true,
       listen: [{ address: routerAddress, port }],
       peers: peers.map(session),
       origins: [],

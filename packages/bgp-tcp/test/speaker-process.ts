@@ -44,6 +44,7 @@ export interface SpeakerFile {
   readonly listen: readonly { readonly address?: string; readonly port: number }[];
   readonly restarting?: boolean;
   readonly tellsBestRoutes?: boolean;
+  readonly rehearses?: boolean;
   readonly peers: readonly PeerFile[];
   readonly origins: readonly OriginFile[];
 }
@@ -93,6 +94,7 @@ async function main(configPath: string, socketPath: string): Promise<void> {
     asn: file.asn,
     restarting: file.restarting ?? false,
     tellsBestRoutes: file.tellsBestRoutes ?? true,
+    rehearses: file.rehearses ?? false,
     listen: file.listen.map(({ address, port }) =>
       address === undefined ? { port } : { address: ip(address), port },
     ),

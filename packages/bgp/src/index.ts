@@ -15,6 +15,7 @@ export { AsPath, type AsSegment } from "./wire/as-path.ts";
 export { type LargeCommunity, type PathAttributes } from "./wire/path-attributes.ts";
 export { type Policies, type Policy, type PolicyRoute, type RouteSource } from "./export/policy.ts";
 export { type ExportCounts } from "./export/group-member.ts";
+export { rehearse } from "./speaker/rehearse.ts";
 export { type NextHopResolver, type Resolution, everythingReachable } from "./rib/next-hops.ts";
 export {
   type ConnectionId,
