@@ -99,7 +99,7 @@ export class FakeKernel implements PodKernel {
 
   inspect(pod: PodInterface): PodInterfaceState | undefined {
     const pair = this.pairs.get(pod.hostName);
-    if (pair === undefined || !this.isPair(pod.hostName, pod.netns, pod.ifname)) return undefined;
+    if (pair === undefined || this.podEnd(pod.hostName, pod.netns) !== pod.ifname) return undefined;
     const differences = [
       ...(pair.prepared && pair.configured ? [] : [`${pod.ifname} is down`]),
       ...(pair.routed ? [] : ["the host has no route"]),
@@ -110,9 +110,9 @@ export class FakeKernel implements PodKernel {
     return { mac: pair.mac, mtu: pod.mtu ?? 1500, differences };
   }
 
-  isPair(hostName: string, netns: string, ifname: string): boolean {
+  podEnd(hostName: string, netns: string): string | undefined {
     const pod = this.pairs.get(hostName)?.pod;
-    return this.namespaces.has(netns) && pod?.netns === netns && pod.ifname === ifname;
+    return this.namespaces.has(netns) && pod?.netns === netns ? pod.ifname : undefined;
   }
 
   removePair(hostName: string): Promise<void> {

@@ -230,6 +230,27 @@ export function cniSuite(title: string, newRig: () => Promise<CniRig>, skip: str
       assert.deepEqual(await node.state(), before);
     });
 
+    claim("a second interface of a pod is refused, and its DEL leaves the first alone", async (node) => {
+      const netns = node.rig.newNamespace();
+      const engine = node.engine();
+      const first = result(await engine.answer(podCall(netns)));
+      const before = await node.state();
+      const refused = await engine.answer(podCall(netns, { ifname: "net1" }));
+      assert.equal(errorCode(refused), 102);
+      assert.match(
+        refused.stdout,
+        /the pod has the interface eth0 already: a second one, net1, is not supported/,
+      );
+      assert.deepEqual(await node.state(), before);
+      const gone = await engine.answer(podCall(netns, { command: "DEL", ifname: "net1" }));
+      assert.equal(gone.exitCode, 0);
+      assert.deepEqual(await node.state(), before);
+      assert.equal(
+        (await engine.answer(podCall(netns, { command: "CHECK" }, { prevResult: first }))).exitCode,
+        0,
+      );
+    });
+
     claim("CHECK accepts what ADD made, and refuses what has been changed", async (node) => {
       const netns = node.rig.newNamespace();
       const engine = node.engine();

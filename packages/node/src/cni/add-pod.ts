@@ -225,11 +225,24 @@ function lookAtPair(services: CniServices, operation: Operation, draft: Draft): 
 
 async function createPair(services: CniServices, operation: Operation, draft: Draft): Promise<void> {
   if (draft.complete || draft.created) return;
+  refuseSecond(services, operation, draft);
   // Left by an ADD that was killed, by a former container, or incomplete: it is made anew.
   await services.kernel.removePair(operation.attachment.hostName);
   tryCreatePair(services, operation, draft);
   if (draft.created) return;
   const message = `the container has an interface ${operation.attachment.ifname} already, and it is not this network's`;
+  throw new CniError(CniCode.interfaceExists, message);
+}
+
+/**
+ * The host end is named after the pod, so a pod has one interface. A pair that has an endpoint of this call's name is this
+ * call's, whatever its end in the pod is called by now.
+ */
+function refuseSecond(services: CniServices, operation: Operation, draft: Draft): void {
+  const { hostName, netns, ifname } = operation.attachment;
+  const taken = services.kernel.podEnd(hostName, netns);
+  if (taken === undefined || taken === ifname || draft.stored !== undefined) return;
+  const message = `the pod has the interface ${taken} already: a second one, ${ifname}, is not supported`;
   throw new CniError(CniCode.interfaceExists, message);
 }
 

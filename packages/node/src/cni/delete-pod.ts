@@ -4,6 +4,8 @@ import { type CniServices, type Operation, ownIpam, type Step, takeSteps } from 
 
 interface Draft {
   stored: StoredEndpoint | undefined;
+  /** The pair belongs to another interface of the same pod. */
+  isAnothers: boolean;
   /** Settles when the container's pair is gone. The kernel takes its time, in which the datastore can be asked. */
   cutOff: Promise<void>;
 }
@@ -20,7 +22,7 @@ export const deleteSteps: readonly Step<Draft>[] = [
 
 /** DEL of plugin `calico`: whatever is missing is no error. Another container's pair and endpoint stay. */
 export async function deletePod(services: CniServices, operation: Operation): Promise<void> {
-  const draft: Draft = { stored: undefined, cutOff: Promise.resolve() };
+  const draft: Draft = { stored: undefined, isAnothers: false, cutOff: Promise.resolve() };
   try {
     await takeSteps(deleteSteps, services, operation, draft);
   } finally {
@@ -32,7 +34,9 @@ export async function deletePod(services: CniServices, operation: Operation): Pr
 /** First, because it needs no datastore: a container that ends is cut off even while the datastore is away. */
 function removeOwnPair(services: CniServices, operation: Operation, draft: Draft): void {
   const { hostName, netns, ifname } = operation.attachment;
-  if (netns === "" || !services.kernel.isPair(hostName, netns, ifname)) return;
+  const podEnd = netns === "" ? undefined : services.kernel.podEnd(hostName, netns);
+  draft.isAnothers = podEnd !== undefined && podEnd !== ifname;
+  if (podEnd !== ifname) return;
   draft.cutOff = services.kernel.removePair(hostName);
   // It is awaited before the addresses are released; until then a failure must not count as unhandled.
   draft.cutOff.catch(() => undefined);
@@ -51,7 +55,7 @@ async function removeEndpoint(services: CniServices, operation: Operation, draft
  * a namespace that lost its name but not its last user, or by an ADD that was killed.
  */
 async function removeLeftPair(services: CniServices, operation: Operation, draft: Draft): Promise<void> {
-  if (!isOurs(operation, draft)) return;
+  if (!isOurs(operation, draft) || isOfRefused(draft)) return;
   await draft.cutOff;
   await services.kernel.removePair(operation.attachment.hostName);
 }
@@ -60,15 +64,23 @@ async function removeLeftPair(services: CniServices, operation: Operation, draft
 async function releaseAddresses(services: CniServices, operation: Operation, draft: Draft): Promise<void> {
   const { attachment, call, config } = operation;
   await draft.cutOff;
+  // The handle is the container's, and so are the addresses of the interface that it has.
+  if (isOfRefused(draft) && config.ipam.type === ownIpam) return;
   if (config.ipam.type === ownIpam) await services.ipam.release(attachment.handle);
   else await services.runIpamPlugin(config.ipam.type, call, "DEL");
 }
 
 async function tellDaemon(services: CniServices, operation: Operation, draft: Draft): Promise<void> {
-  if (isOurs(operation, draft)) await services.hooks.endpointRemoved(noticeOf(operation, []));
+  if (isOurs(operation, draft) && !isOfRefused(draft))
+    await services.hooks.endpointRemoved(noticeOf(operation, []));
 }
 
 function isOurs(operation: Operation, draft: Draft): boolean {
   if (draft.stored === undefined) return true;
   return draft.stored.endpoint?.spec.containerID === operation.attachment.containerId;
+}
+
+/** The DEL that follows a refused ADD of a second interface: nothing of the first one is its business. */
+function isOfRefused({ isAnothers, stored }: Draft): boolean {
+  return isAnothers && stored === undefined;
 }

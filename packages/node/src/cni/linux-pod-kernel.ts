@@ -96,7 +96,7 @@ export class LinuxPodKernel implements PodKernel, Disposable {
 
   addHostRoutes(pod: PodInterface): void {
     const host = this.#host.link(pod.hostName);
-    const podLink = this.#podLink(pod);
+    const podLink = this.#podLink(pod.netns, pod.ifname);
     if (host === undefined || podLink?.mac === undefined) {
       throw new KernelError("route.add", "ENODEV", `${pod.hostName} or its other end is gone`);
     }
@@ -113,15 +113,15 @@ export class LinuxPodKernel implements PodKernel, Disposable {
     }
   }
 
-  isPair(hostName: string, netns: string, ifname: string): boolean {
+  podEnd(hostName: string, netns: string): string | undefined {
     const host = this.#host.link(hostName);
-    if (host === undefined) return false;
-    const pod = this.#podLink({ netns, ifname });
-    return pod?.kind === "veth" && pod.linkedIndex === host.index && host.linkedIndex === pod.index;
+    if (host?.linkedIndex === undefined) return undefined;
+    const pod = this.#podLink(netns, host.linkedIndex);
+    return pod?.kind === "veth" && pod.linkedIndex === host.index ? pod.name : undefined;
   }
 
   inspect(pod: PodInterface): PodInterfaceState | undefined {
-    if (!this.isPair(pod.hostName, pod.netns, pod.ifname)) return undefined;
+    if (this.podEnd(pod.hostName, pod.netns) !== pod.ifname) return undefined;
     const host = this.#host.link(pod.hostName);
     using podSide = Rtnetlink.open(pod.netns);
     const link = podSide.link(pod.ifname);
@@ -179,10 +179,10 @@ export class LinuxPodKernel implements PodKernel, Disposable {
       .map((address) => `the host has no route to ${IpAddress.format(address)} through ${pod.hostName}`);
   }
 
-  #podLink(pod: { readonly netns: string; readonly ifname: string }): Link | undefined {
+  #podLink(netns: string, which: string | number): Link | undefined {
     try {
-      using podSide = Rtnetlink.open(pod.netns);
-      return podSide.link(pod.ifname);
+      using podSide = Rtnetlink.open(netns);
+      return podSide.link(which);
     } catch (error) {
       if (error instanceof KernelError && ["ENOENT", "ENOTDIR", "EINVAL"].includes(error.errno))
         return undefined;

@@ -76,8 +76,8 @@ export interface PodKernel {
   addHostRoutes(pod: PodInterface): void;
   /** What is there, or `undefined` when the pair is not. */
   inspect(pod: PodInterface): PodInterfaceState | undefined;
-  /** Whether the pod's `ifname` is the other end of `hostName`. */
-  isPair(hostName: string, netns: string, ifname: string): boolean;
+  /** Name of the other end of `hostName` in this namespace, or `undefined` when it is not there. */
+  podEnd(hostName: string, netns: string): string | undefined;
   /** Removes the pair by its host end, with its routes. Waits without holding up the daemon. */
   removePair(hostName: string): Promise<void>;
 }

@@ -47,8 +47,8 @@ export class AnnouncingPodKernel implements PodKernel {
     return this.#kernel.inspect(pod);
   }
 
-  isPair(hostName: string, netns: string, ifname: string): boolean {
-    return this.#kernel.isPair(hostName, netns, ifname);
+  podEnd(hostName: string, netns: string): string | undefined {
+    return this.#kernel.podEnd(hostName, netns);
   }
 
   async removePair(hostName: string): Promise<void> {
