@@ -20,6 +20,7 @@ import {
 } from "@caracal/bgp";
 import { type IpFamily, type Prefix } from "@caracal/net";
 import { BgpListener, type ListenAddress } from "./bgp-listener.ts";
+import { BmpExport, type BmpOptions } from "./bmp-export.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { type PeerEndpoint, PeerSocket, type PeerSocketEvents, socketAddress } from "./peer-socket.ts";
 import { type PeerTransport, type SocketOptions } from "./peer-transport.ts";
@@ -36,6 +37,7 @@ export interface BgpServerOptions
   readonly socketOptions?: SocketOptions;
   /** Has the hot path compiled before peers come, for a fifth of a second of one core: for speakers of large tables. */
   readonly rehearses?: boolean;
+  readonly bmp?: BmpOptions;
   readonly clock?: Clock;
   readonly random?: () => number;
   /** Hears what a log or a metric may want to know. */
@@ -51,6 +53,7 @@ export class BgpServer {
   readonly #clock: Clock;
   readonly #listener: BgpListener;
   readonly #transports: PeerTransports;
+  readonly #bmp: BmpExport | undefined;
   readonly #sockets = new Map<ConnectionId, PeerSocket>();
   readonly #touched = new Set<PeerSocket>();
   readonly #closing = new Set<Promise<void>>();
@@ -68,6 +71,7 @@ export class BgpServer {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#transports = new PeerTransports(options.socketOptions);
+    this.#bmp = options.bmp === undefined ? undefined : new BmpExport(options.bmp, this, this.#clock);
     this.#listener = new BgpListener({
       onConnection: (socket) => this.#accept(socket),
       onBound: (fd, family) => this.#transports.addListening(fd, family),
@@ -86,6 +90,7 @@ export class BgpServer {
   async start(): Promise<void> {
     if (this.#options.rehearses === true) rehearse({ ...speakerDefaults, ...this.#options });
     await this.#listener.open(this.#options.listen);
+    this.#bmp?.start();
   }
 
   /** The ports listened on, in the order of the options. */
@@ -186,13 +191,16 @@ export class BgpServer {
     this.#transports.forgetListening();
     await this.#listener.close();
     await Promise.all(this.#closing);
+    await this.#bmp?.stop();
   }
 
   #dispatch(event: SpeakerEvent): void {
     this.#run(() => {
       const now = this.#clock.now();
       this.#options.onEvent?.(event, now);
-      return this.#speaker.handle(event, now);
+      const effects = this.#speaker.handle(event, now);
+      this.#bmp?.observe(event, effects, now);
+      return effects;
     });
   }
 

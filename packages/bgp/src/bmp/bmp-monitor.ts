@@ -55,8 +55,10 @@ export class BmpMonitor {
 
   /** What a station that comes in the middle must hear first: the sessions, and all that their peers have said. */
   *table(routes: Iterable<RouteSnapshot>, now: Millis): Generator<Uint8Array> {
+    // What changes while this is read comes in later messages.
+    const sessions = new Map([...this.#established].map(([name, { session }]) => [name, session]));
     const writers = new Map<string, Map<IpFamily, UpdateWriter>>();
-    for (const [name, { session }] of this.#established) {
+    for (const [name, session] of sessions) {
       yield encodePeerUp(session.peer, session.up, now);
       writers.set(
         name,
@@ -65,20 +67,15 @@ export class BmpMonitor {
     }
     for (const route of routes) {
       const name = route.source.kind === "peer" ? route.source.name : "";
-      const [session, writer] = [
-        this.#established.get(name)?.session,
-        writers.get(name)?.get(route.prefix.family),
-      ];
+      const [session, writer] = [sessions.get(name), writers.get(name)?.get(route.prefix.family)];
       // What is left from the session before is not what the peer says now.
       if (session === undefined || writer === undefined || route.stale) continue;
       const addPath = session.agreed.addPath.includes(route.prefix.family);
       writer.announce(route.received ?? route.attributes, 1, (out) => encodeNlri(out, route, addPath));
       if (writer.length > 0) yield encodeRouteMonitoring(session.peer, writer.take(), now);
     }
-    for (const [name, families] of writers) {
-      const session = this.#established.get(name)?.session;
-      if (session === undefined) continue;
-      for (const writer of families.values()) {
+    for (const [name, session] of sessions) {
+      for (const writer of writers.get(name)?.values() ?? []) {
         writer.endOfRib();
         yield encodeRouteMonitoring(session.peer, writer.take(), now);
       }

@@ -1,0 +1,94 @@
+import {
+  BmpMonitor,
+  type PeerSnapshot,
+  type RouteSnapshot,
+  type SpeakerEffect,
+  type SpeakerEvent,
+  TerminationReason,
+  encodeInitiation,
+  encodeTermination,
+} from "@caracal/bgp";
+import { BmpStation, type BmpStationAddress, type BmpStationFact } from "./bmp-station.ts";
+import { type Clock } from "./clock.ts";
+
+/** Whom to tell what peers say, by BMP (RFC 7854). */
+export interface BmpOptions {
+  /** What stations know this router by. */
+  readonly system: { readonly name: string; readonly description: string };
+  readonly stations: readonly BmpStationAddress[];
+  /** How often to send counters; absent: never. */
+  readonly statisticsMs?: number;
+  readonly onFact?: (fact: BmpStationFact) => void;
+}
+
+/** What stations are told of: a running speaker. */
+export interface MonitoredSpeaker {
+  peers(): readonly PeerSnapshot[];
+  routes(): readonly RouteSnapshot[];
+}
+
+/** Feeds monitoring stations from one speaker. */
+export class BmpExport {
+  readonly #options: BmpOptions;
+  readonly #clock: Clock;
+  readonly #speaker: MonitoredSpeaker;
+  readonly #monitor = new BmpMonitor();
+  readonly #stations: readonly BmpStation[];
+  #cancelStatistics: (() => void) | undefined;
+
+  constructor(options: BmpOptions, speaker: MonitoredSpeaker, clock: Clock) {
+    this.#options = options;
+    this.#speaker = speaker;
+    this.#clock = clock;
+    const events = {
+      firstMessages: () => this.#firstMessages(),
+      onFact: (fact: BmpStationFact) => options.onFact?.(fact),
+    };
+    this.#stations = options.stations.map((station) => new BmpStation(station, events, clock));
+  }
+
+  start(): void {
+    for (const station of this.#stations) station.start();
+    this.#planStatistics();
+  }
+
+  /** What happened to the speaker, and what it wants done for it; the event's bytes are read during the call only. */
+  observe(event: SpeakerEvent, effects: readonly SpeakerEffect[], now: number): void {
+    this.#send(this.#monitor.observe(event, effects, now));
+  }
+
+  async stop(): Promise<void> {
+    this.#cancelStatistics?.();
+    const last = encodeTermination(TerminationReason.administrativelyClosed);
+    await Promise.all(this.#stations.map((station) => station.stop(last)));
+  }
+
+  /** The routes are those of this moment, though they are encoded as the station takes them. */
+  #firstMessages(): Iterable<Uint8Array> {
+    const table = this.#monitor.table(this.#speaker.routes(), this.#clock.now());
+    const first = table.next();
+    const { system } = this.#options;
+    return (function* (): Generator<Uint8Array> {
+      yield encodeInitiation(system);
+      if (first.done === true) return;
+      yield first.value;
+      yield* table;
+    })();
+  }
+
+  #send(messages: readonly Uint8Array[]): void {
+    for (const station of this.#stations) station.send(messages);
+  }
+
+  #planStatistics(): void {
+    const { statisticsMs } = this.#options;
+    if (statisticsMs === undefined) return;
+    this.#cancelStatistics = this.#clock.after(statisticsMs, () => {
+      // Counting walks all routes, which is only worth it for somebody.
+      if (this.#stations.some(({ isUp }) => isUp)) {
+        this.#send(this.#monitor.statistics(this.#speaker.peers(), this.#clock.now()));
+      }
+      this.#planStatistics();
+    });
+  }
+}
