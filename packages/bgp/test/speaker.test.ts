@@ -266,6 +266,16 @@ test("peers that join together share the bytes of their first dump", () => {
   assert.deepEqual(rig.told(3), rig.told(2));
 });
 
+test("an internal peer made a reflector's client: its routes go to the other internal peers from then on", () => {
+  const rig = new Rig([64512, 64512]);
+  for (const number of [1, 2]) rig.up(number, 64512);
+  rig.announce(1, "10.9.0.0/16", { path: [65009], localPref: 100 });
+  assert.deepEqual(rig.told(2), ["End-of-RIB"]);
+  const peers = [{ ...rigPeer(64512, 1), reflectorClient: true }, rigPeer(64512, 2)].map(peerConfig);
+  rig.handle({ kind: "peers", peers });
+  assert.deepEqual(rig.told(2), ["10.9.0.0/16 via 10.0.0.1", "End-of-RIB"]);
+});
+
 test("NO_EXPORT stays in the AS, NO_ADVERTISE stays here", () => {
   const rig = new Rig([65001, 64512, 65003]);
   rig.up(1, 65001);

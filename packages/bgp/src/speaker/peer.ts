@@ -73,10 +73,13 @@ export class Peer {
     return this.localAsn !== this.config.asn;
   }
 
-  begin(negotiated: Negotiated): void {
+  /** A session is up. Says whether the peer has another identifier than in a session before. */
+  begin(negotiated: Negotiated): boolean {
+    const isOther = this.#remoteId !== 0 && this.#remoteId !== negotiated.remoteId;
     this.negotiated = negotiated;
     this.#remoteId = negotiated.remoteId;
     this.endOfRib.clear();
+    return isOther;
   }
 
   /** What decision and export need to know; of the last session while there is none. */

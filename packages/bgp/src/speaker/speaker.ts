@@ -278,8 +278,10 @@ export class Speaker {
       this.#reconsider(peer);
     }
     // A client's routes go where those of other internal peers do not.
-    if (before.reflectorClient !== config.reflectorClient)
+    if (before.reflectorClient !== config.reflectorClient) {
+      this.#exporter.forgetExports();
       for (const rib of [this.#ribs[4], this.#ribs[6]]) rib.markAllDirty();
+    }
     this.#exporter.move(peer);
   }
 
@@ -388,7 +390,8 @@ export class Speaker {
   }
 
   #established(peer: Peer, negotiated: Negotiated, now: Millis): void {
-    peer.begin(negotiated);
+    // What was worked out for its routes names the identifier that it had.
+    if (peer.begin(negotiated)) this.#exporter.forgetExports();
     if (peer.staleFamilies.size > 0) {
       // RFC 4724 §4.2: what the peer does not forward any more goes at once; the rest waits for End-of-RIB.
       const preserved = familiesPreserved(negotiated);
@@ -399,7 +402,6 @@ export class Speaker {
       if (peer.staleFamilies.size > 0) peer.staleUntil = now + this.#config.staleRoutesMs;
     }
     // So that its Adj-RIB-Out starts from what is chosen now.
-    this.#exporter.forgetExports();
     this.#select();
     this.#exporter.join(peer, negotiated);
   }
