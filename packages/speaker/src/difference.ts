@@ -23,7 +23,9 @@ export function difference(before: SpeakerConfiguration, after: SpeakerConfigura
   for (const peer of after.peers) {
     const was = old.get(peer.name);
     if (was === undefined) added.push(peer.name);
-    else if (!isSame(was, peer)) changed.push(peer.name);
+    else if (!isSame([was, before.transports.get(peer.name)], [peer, after.transports.get(peer.name)])) {
+      changed.push(peer.name);
+    }
   }
   const identity: Readonly<Record<string, (one: SpeakerConfiguration) => unknown>> = {
     routerId: ({ routerId }) => routerId,

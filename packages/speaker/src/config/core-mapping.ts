@@ -1,4 +1,5 @@
 import { defaultTimers, type LocalRoute, type PeerInput, type PeerType } from "@caracal/bgp";
+import type { PeerTransport } from "@caracal/bgp-tcp";
 import { IpAddress, type IpFamily } from "@caracal/net";
 import { policyName } from "../policy-book.ts";
 import { neighborName } from "./list-rules.ts";
@@ -20,8 +21,9 @@ const neighborMapping: {
   port: (port) => ({ port }),
   passive: (passive) => ({ passive }),
   localAsn: (localAsn) => (localAsn === undefined ? {} : { localAsn }),
-  password: unsupported,
-  ttlSecurity: unsupported,
+  // These two are the sockets' business: see mapTransports.
+  password: () => ({}),
+  ttlSecurity: () => ({}),
   holdTimeMs: (holdTimeMs) => ({ timers: timers(holdTimeMs) }),
   routeReflectorClient: (reflectorClient) => ({ reflectorClient }),
   clusterId: (clusterId) => (clusterId === undefined ? {} : { clusterId }),
@@ -72,6 +74,21 @@ export function mapNeighbors(
     if (other !== undefined) settings.push({ otherFamilyAddress: other });
     return [{ ...merge(settings), name: neighborName(neighbor), address, asn }];
   });
+}
+
+/** How the connections with each neighbour are protected, by its name. */
+export function mapTransports(neighbors: readonly NeighborFile[]): ReadonlyMap<string, PeerTransport> {
+  const transports = new Map<string, PeerTransport>();
+  for (const neighbor of neighbors) {
+    const { password, ttlSecurity = false } = neighbor;
+    const transport: PeerTransport = {
+      ...(password === undefined ? {} : { password }),
+      // `true` is a peer on the same link.
+      ...(ttlSecurity === false ? {} : { ttlSecurityHops: ttlSecurity === true ? 1 : ttlSecurity }),
+    };
+    if (Object.keys(transport).length > 0) transports.set(neighborName(neighbor), transport);
+  }
+  return transports;
 }
 
 /** Routes of our own in the core's words. One with a next hop is told with it, a blackhole with ourselves. */

@@ -240,21 +240,31 @@ filters:
     `${head}neighbors:
   - address: 10.0.0.2
     asn: 1
-    password: secret
-    ttlSecurity: true
     maxPrefixes: 100
 `,
-    [
-      "f:6: neighbors[0].password: not supported yet",
-      "f:7: neighbors[0].ttlSecurity: not supported yet",
-      "f:8: neighbors[0].maxPrefixes: not supported yet",
-    ],
+    ["f:6: neighbors[0].maxPrefixes: not supported yet"],
   ],
 ];
 
 for (const [title, file, messages] of corpus) {
   test(`it tells ${title}`, () => assert.deepEqual(problems(file), messages));
 }
+
+test("passwords and TTL security are for the sockets, and nowhere else", () => {
+  const read = configuration(`${head}neighbors:
+  - {address: 10.0.0.2, asn: 1, password: secret, ttlSecurity: 2}
+  - {name: near, address: 10.0.0.3, asn: 1, ttlSecurity: true}
+  - {address: 10.0.0.4, asn: 1, ttlSecurity: false}
+`);
+  assert.deepEqual(
+    [...read.transports],
+    [
+      ["10.0.0.2", { password: "secret", ttlSecurityHops: 2 }],
+      ["near", { ttlSecurityHops: 1 }],
+    ],
+  );
+  assert.ok(!Object.values(read.peers).some((peer) => "password" in peer));
+});
 
 test("every key of a neighbor reaches the core", () => {
   const timers = (holdTimeMs: number, keepaliveMs: number): object => ({

@@ -1,6 +1,7 @@
 import type { Filter, LocalRoute, PeerInput } from "@caracal/bgp";
+import type { PeerTransport } from "@caracal/bgp-tcp";
 import type { IpAddress, Ipv4, Prefix } from "@caracal/net";
-import { mapNeighbors, mapStatics, refuseUnsupported } from "./core-mapping.ts";
+import { mapNeighbors, mapStatics, mapTransports, refuseUnsupported } from "./core-mapping.ts";
 import { Located, type Problem } from "./located.ts";
 import { nearestWord } from "./nearest-word.ts";
 import { bgpPort, type SpeakerFile, speakerFile } from "./speaker-file.ts";
@@ -13,6 +14,8 @@ export interface SpeakerConfiguration {
   /** Path of the control socket. */
   readonly control: string | undefined;
   readonly peers: readonly PeerInput[];
+  /** How the connections of those that ask for it are protected, by name. */
+  readonly transports: ReadonlyMap<string, PeerTransport>;
   /** By name; the peers' policies come of them. */
   readonly filters: ReadonlyMap<string, Filter>;
   readonly origins: readonly LocalRoute[];
@@ -61,6 +64,7 @@ function configurationOf(file: SpeakerFile): SpeakerConfiguration {
     listen,
     control: file.control,
     peers: mapNeighbors(neighbors, { listen, asn: file.asn }),
+    transports: mapTransports(neighbors),
     filters: file.filters ?? new Map(),
     origins: mapStatics(statics),
     statics: statics.map(({ prefix, nextHop }) => ({ prefix, nextHop })),
