@@ -232,7 +232,8 @@ export class RouteReconciler {
       graceMs === undefined ? Infinity : this.#startedAt + graceMs,
     );
     this.#callOff?.();
-    this.#callOff = this.#clock.after(Math.max(0, at - now), () => void this.#pass());
+    // Whole milliseconds: a wait that rounding made too short would end just before its time, again and again.
+    this.#callOff = this.#clock.after(Math.ceil(Math.max(0, at - now)), () => void this.#pass());
   }
 
   async #pass(): Promise<void> {
@@ -279,7 +280,8 @@ export class RouteReconciler {
     const now = this.#clock.now();
     const keys = this.#dirty;
     this.#dirty = new Set();
-    for (const key of this.#retries.due(now)) keys.add(key);
+    const due = this.#retries.due(now);
+    for (const key of due) keys.add(key);
     const plan = planRoutes(this.#slots(keys, mirror, now), (route) =>
       this.#desired.claim(route, this.#links),
     );
@@ -287,6 +289,9 @@ export class RouteReconciler {
       this.#conflicts.set(conflict.key, conflict);
       this.#retries.forget(conflict.key);
     }
+    // What was to be tried again and needs nothing any more would be due for ever.
+    const planned = new Set(plan.operations.map(({ key }) => key));
+    for (const key of due) if (!planned.has(key)) this.#retries.forget(key);
     const { operationsPerApply } = this.#limits;
     for (let at = 0; at < plan.operations.length; at += operationsPerApply) {
       const part = plan.operations.slice(at, at + operationsPerApply);
