@@ -22,6 +22,7 @@ const floors: Readonly<Record<string, number>> = {
   linux: 3,
   "store-etcd": 3,
   "store-embedded": 3,
+  "bgp-intent": 3,
   "bgp-tcp": 3,
   control: 3,
   "bird-view": 3,

@@ -1,10 +1,10 @@
 import type { PeerSnapshot, Policies, RouteSnapshot } from "@caracal/bgp";
+import { peerConfigs, PeerPolicies } from "@caracal/bgp-intent";
 import type { BgpIntent, SecretKey } from "@caracal/intent";
 import type { IpAddress, IpFamily, Ipv4 } from "@caracal/net";
 import type { Log } from "../observe/log.ts";
 import type { BgpListener, BgpService } from "./bgp-service.ts";
-import { peerConfigs, peerTransports } from "./peer-configs.ts";
-import { PeerPolicies } from "./peer-policies.ts";
+import { peerTransports } from "./peer-transports.ts";
 
 /** What cannot change while a speaker runs. */
 export interface SpeakerSettings {
@@ -55,7 +55,10 @@ export class BgpSupervisor {
 
   constructor(options: BgpSupervisorOptions) {
     this.#options = options;
-    this.#policies = new PeerPolicies((nextHop) => options.linkOf?.(nextHop), options.log);
+    this.#policies = new PeerPolicies(
+      (nextHop) => options.linkOf?.(nextHop),
+      (peer, problems) => options.log.error({ peer, problems }, "BGPFilter left out"),
+    );
   }
 
   /** Says who hears of routes; before `apply`. */

@@ -5,13 +5,14 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
 import type { PathAttributes, PeerInput, Policies, PolicyRoute } from "@caracal/bgp";
+import { PeerPolicies, policyNames } from "@caracal/bgp-intent";
 import { type BgpIntent, nodeIntent } from "@caracal/intent";
 import { IpAddress, Prefix } from "@caracal/net";
 import { apiVersion, type BgpFilter, type BgpFilterRule, type BgpPeer } from "@caracal/resources";
 import { pino } from "pino";
 import { BgpSupervisor } from "./bgp-supervisor.ts";
-import { PeerPolicies, policyNames } from "./peer-policies.ts";
 
+const ignore = (): undefined => undefined;
 const log = pino({ enabled: false });
 
 function filterOf(name: string, spec: BgpFilter["spec"]): BgpFilter {
@@ -139,7 +140,7 @@ test("rules reject the routes that Calico's do", () => {
     const rules = [{ ...rule, action: "Reject" as const }, { action: "Accept" as const }];
     const intent = intentOf([filterOf("f", { exportV4: rules })]);
     const { exportPolicy } = namesOf(intent, "10.0.0.3");
-    const policy = new PeerPolicies(linkOf, log).compile(intent).get(exportPolicy);
+    const policy = new PeerPolicies(linkOf, ignore).compile(intent).get(exportPolicy);
     assert.ok(policy !== undefined);
     for (const route of rejected) assert.equal(policy(route), undefined, JSON.stringify(rule));
     for (const route of passed) assert.equal(policy(route), route.attributes, JSON.stringify(rule));
@@ -165,7 +166,7 @@ test("filters stand in the peer's order, before the node's own export rules; imp
     ],
   });
   const intent = intentOf([first, second]);
-  const policies = new PeerPolicies(linkOf, log).compile(intent);
+  const policies = new PeerPolicies(linkOf, ignore).compile(intent);
   const { importPolicy, exportPolicy } = namesOf(intent, "10.0.0.3");
   const told = (text: string, name = exportPolicy): PathAttributes | undefined =>
     policies.get(name)?.(routeOf(text, path(9)));
@@ -181,13 +182,15 @@ test("filters stand in the peer's order, before the node's own export rules; imp
     localPref: 2147483547,
   });
   const swapped = intentOf([first, second], ["second", "first"]);
-  const other = new PeerPolicies(linkOf, log).compile(swapped).get(namesOf(swapped, "10.0.0.3").exportPolicy);
+  const other = new PeerPolicies(linkOf, ignore)
+    .compile(swapped)
+    .get(namesOf(swapped, "10.0.0.3").exportPolicy);
   assert.equal(other?.(routeOf("192.0.2.0/24")), undefined, "the second filter is first now");
 });
 
 test("a filter that does not exist is passed over", () => {
   const intent = intentOf([], ["gone"]);
-  const policies = new PeerPolicies(linkOf, log).compile(intent);
+  const policies = new PeerPolicies(linkOf, ignore).compile(intent);
   const { importPolicy, exportPolicy } = namesOf(intent, "10.0.0.3");
   const route = routeOf("10.244.1.0/26");
   assert.equal(policies.get(importPolicy)?.(route), route.attributes);
@@ -196,7 +199,7 @@ test("a filter that does not exist is passed over", () => {
 });
 
 test("policies stay the same objects while nothing that they depend on changes", () => {
-  const policies = new PeerPolicies(linkOf, log);
+  const policies = new PeerPolicies(linkOf, ignore);
   const rules: readonly BgpFilterRule[] = [{ peerType: "eBGP", action: "Reject" }];
   const before = policies.compile(intentOf([filterOf("f", { importV4: rules })]));
   const changed = (after: Policies): string[] =>
@@ -209,7 +212,7 @@ test("policies stay the same objects while nothing that they depend on changes",
 });
 
 test("a filter by interface is compiled anew when links change", () => {
-  const policies = new PeerPolicies(linkOf, log);
+  const policies = new PeerPolicies(linkOf, ignore);
   const intent = intentOf([filterOf("f", { exportV4: [{ interface: "eth1", action: "Reject" }] })]);
   const { importPolicy, exportPolicy } = namesOf(intent, "10.0.0.3");
   const before = policies.compile(intent);

@@ -1,7 +1,6 @@
 import type { PeerInput } from "@caracal/bgp";
 import { defaultTimers } from "@caracal/bgp";
-import type { PeerTransport } from "@caracal/bgp-tcp";
-import type { BgpIntent, PeerIntent, SecretKey } from "@caracal/intent";
+import type { BgpIntent, PeerIntent } from "@caracal/intent";
 import type { IpAddress, IpFamily } from "@caracal/net";
 import { policyNames } from "./peer-policies.ts";
 
@@ -11,26 +10,6 @@ export function peerConfigs(
   addresses: ReadonlyMap<IpFamily, IpAddress>,
 ): readonly PeerInput[] {
   return intent.peers.map((peer) => peerConfigOf(peer, addresses));
-}
-
-/**
- * How the connections with neighbours are protected, by their names. As with Calico, a secret that is not there makes a
- * session without password, which a neighbour with one does not accept.
- */
-export function peerTransports(
-  peers: readonly Pick<PeerIntent, "name" | "ttlSecurityHops" | "password">[],
-  passwordOf: (secret: SecretKey) => string | undefined,
-): ReadonlyMap<string, PeerTransport> {
-  const transports = new Map<string, PeerTransport>();
-  for (const { name, ttlSecurityHops, password: secret } of peers) {
-    const password = secret === undefined ? undefined : passwordOf(secret);
-    if (ttlSecurityHops === undefined && password === undefined) continue;
-    transports.set(name, {
-      ...(ttlSecurityHops === undefined ? {} : { ttlSecurityHops }),
-      ...(password === undefined ? {} : { password }),
-    });
-  }
-  return transports;
 }
 
 function peerConfigOf(peer: PeerIntent, addresses: ReadonlyMap<IpFamily, IpAddress>): PeerInput {

@@ -1,7 +1,7 @@
 /** What the intent says of a session's protection, as the speaker's sockets get it. Pure: intents in, transports out. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { peerTransports } from "./peer-configs.ts";
+import { peerTransports } from "./peer-transports.ts";
 
 test("TTL security and passwords are kept by peer name; a secret that is not there makes no password", () => {
   const secret = (key: string): { name: string; key: string } => ({ name: "bgp", key });

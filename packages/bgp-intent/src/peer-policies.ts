@@ -1,7 +1,13 @@
-import { checkFilter, compileFilters, type Filter, type Policies, type Policy } from "@caracal/bgp";
+import {
+  checkFilter,
+  compileFilters,
+  type Filter,
+  type FilterProblem,
+  type Policies,
+  type Policy,
+} from "@caracal/bgp";
 import { type BgpIntent, decideExport, type FilterIntent, type PeerIntent } from "@caracal/intent";
 import { type IpAddress, Prefix } from "@caracal/net";
-import type { Log } from "../observe/log.ts";
 
 /** The node's own export rules, which every peer has after its filters. */
 const ownExportPolicy = "calico_export_to_bgp_peers";
@@ -24,13 +30,17 @@ export function policyNames(peer: PeerIntent): {
  */
 export class PeerPolicies {
   readonly #linkOf: (nextHop: IpAddress) => string | undefined;
-  readonly #log: Log;
+  readonly #onUnsound: (peer: string, problems: readonly FilterProblem[]) => void;
   #known = new Map<string, { readonly basis: string; readonly policy: Policy }>();
   #linkGeneration = 0;
 
-  constructor(linkOf: (nextHop: IpAddress) => string | undefined, log: Log) {
+  /** `linkOf` names the link that leads to a next hop; a filter that cannot be compiled is left out, and `onUnsound` told. */
+  constructor(
+    linkOf: (nextHop: IpAddress) => string | undefined,
+    onUnsound: (peer: string, problems: readonly FilterProblem[]) => void,
+  ) {
     this.#linkOf = linkOf;
-    this.#log = log;
+    this.#onUnsound = onUnsound;
   }
 
   /** Next hops may be behind other links now. */
@@ -87,7 +97,7 @@ export class PeerPolicies {
     const links = ownLinks(intent);
     const sound = filters.filter((filter) => {
       const problems = checkFilter(filter);
-      if (problems.length > 0) this.#log.error({ peer: peer.name, problems }, "BGPFilter left out");
+      if (problems.length > 0) this.#onUnsound(peer.name, problems);
       return problems.length === 0;
     });
     return compileFilters(
