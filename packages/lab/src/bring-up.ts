@@ -114,9 +114,9 @@ function makeNodes(lab: LabDirectory, topology: Topology): void {
   makeSwitch(lab, topology.networks);
   const names = shortNames(topology.nodes.map((node) => node.name));
   for (const spec of topology.nodes) {
-    const { name, network: networkName, address, environment } = spec;
+    const { name, network: networkName, address, backend, environment } = spec;
     const port = portName(names.get(name) ?? name, name);
-    const node: NodeRecord = { name, network: networkName, address, environment, port };
+    const node: NodeRecord = { name, network: networkName, address, backend, environment, port };
     const network = topology.networks.find((candidate) => candidate.name === networkName);
     if (network === undefined) throw new LabError(`there is no network ${networkName}`);
     lab.addNode(node);

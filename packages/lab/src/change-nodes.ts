@@ -28,7 +28,14 @@ export async function addNode(
   const nodes = lab.nodes();
   const address = chooseAddress(network, nodes, wanted);
   const port = choosePort(nodes, name);
-  const node: NodeRecord = { name, network: network.name, address, port, environment: {} };
+  const node: NodeRecord = {
+    name,
+    network: network.name,
+    address,
+    port,
+    backend: "caracal",
+    environment: {},
+  };
   const isTaken = lab.namespaceParts().includes(name) || existsSync(lab.namespacePath(name));
   if (isTaken || !lab.addNode(node)) throw new LabError(`the name ${name} is taken in lab ${lab.name}`);
   const progress = new Progress(ctx.stderr);

@@ -30,6 +30,7 @@ export interface NodeRecord {
   readonly address: string;
   /** Its interface on the switch. */
   readonly port: string;
+  readonly backend: string;
   readonly environment: Environment;
 }
 
@@ -57,7 +58,9 @@ export function isLabRecord(value: unknown): value is LabRecord {
 }
 
 export function isNodeRecord(value: unknown): value is NodeRecord {
-  return hasTexts(value, ["name", "network", "address", "port"]) && isTextRecord(value["environment"]);
+  return (
+    hasTexts(value, ["name", "network", "address", "port", "backend"]) && isTextRecord(value["environment"])
+  );
 }
 
 export function isPodRecord(value: unknown): value is PodRecord {

@@ -36,7 +36,7 @@ export async function startNodeDaemon(
       env: {
         ...ctx.env,
         IP: "autodetect",
-        CALICO_NETWORKING_BACKEND: "bird",
+        CALICO_NETWORKING_BACKEND: node.backend,
         CLUSTER_TYPE: "k8s,bgp",
         WAIT_FOR_DATASTORE: "true",
         FELIX_HEALTHENABLED: "true",

@@ -54,12 +54,24 @@ test("a pod is a name or a mapping; the only network needs no naming", () => {
     name: "a",
     network: "lan",
     address: "10.0.0.1",
+    backend: "caracal",
     environment: {},
     pods: [
       { name: "p1", namespace: "default", annotations: {} },
       { name: "p2", namespace: "web", annotations: { "cni.projectcalico.org/ipAddrs": '["10.244.0.9"]' } },
     ],
   });
+});
+
+test("a node's backend wins over the topology's", () => {
+  const text = GOOD.replace("pool:", "backend: bird\npool:").replace(
+    "- name: b",
+    "- name: b\n    backend: none",
+  );
+  assert.deepEqual(
+    parseTopology(text, "t.yaml").nodes.map(({ backend }) => backend),
+    ["bird", "none"],
+  );
 });
 
 const MISTAKES: readonly (readonly [what: string, from: string, to: string, message: string])[] = [
@@ -84,6 +96,12 @@ const MISTAKES: readonly (readonly [what: string, from: string, to: string, mess
     "address: 10.0.0.2",
     "network: wan\n    address: 10.0.0.2",
     't.yaml:17: nodes[1].network: "wan" is not one of',
+  ],
+  [
+    "a backend",
+    "address: 10.0.0.2",
+    "backend: frr\n    address: 10.0.0.2",
+    't.yaml:17: nodes[1].backend: "frr" is not caracal, bird, vxlan or none',
   ],
   ["a key twice", "    subnet:", "    name: lan\n    subnet:", "t.yaml:6: Map keys must be unique"],
   ["text for a list", "nodes:", "nodes: none\nothers:", "t.yaml:8: others: there is no such key"],

@@ -37,9 +37,15 @@ export interface NodeSpec {
   readonly network: string;
   /** On `eth0`, without a length. */
   readonly address: string;
+  readonly backend: Backend;
   readonly environment: Environment;
   readonly pods: readonly PodSpec[];
 }
+
+/** What routes on a node, as `CALICO_NETWORKING_BACKEND` names it. */
+export type Backend = (typeof BACKENDS)[number];
+
+const BACKENDS = ["caracal", "bird", "vxlan", "none"] as const;
 
 export interface PodSpec {
   readonly name: string;
@@ -66,6 +72,7 @@ export function parseTopology(text: string, file: string): Topology {
     "name",
     "description",
     "pool",
+    "backend",
     "environment",
     "networks",
     "nodes",
@@ -80,7 +87,8 @@ export function parseTopology(text: string, file: string): Topology {
   checkSubnets(networkValues, networks);
   if (networks.length === 0) root.required("networks").fail("at least one network is needed");
   const nodeValues = root.required("nodes").list();
-  const nodes = nodeValues.map((value) => readNode(value, networks));
+  const backend = readBackend(root.optional("backend")) ?? "caracal";
+  const nodes = nodeValues.map((value) => readNode(value, networks, backend));
   if (nodes.length === 0) root.required("nodes").fail("at least one node is needed");
   checkNames(nodeValues, nodes);
   return {
@@ -122,8 +130,8 @@ function readNetwork(value: YamlValue): NetworkSpec {
   return { name, subnet: Prefix.format(subnet), ...(gateway === undefined ? {} : { gateway }) };
 }
 
-function readNode(value: YamlValue, networks: readonly NetworkSpec[]): NodeSpec {
-  value.withKeys(["name", "network", "address", "environment", "pods"]);
+function readNode(value: YamlValue, networks: readonly NetworkSpec[], usual: Backend): NodeSpec {
+  value.withKeys(["name", "network", "address", "backend", "environment", "pods"]);
   const name = value.required("name").as(NODE_NAME_RULE, matching(NODE_NAME));
   const [only, another] = networks;
   const named = value
@@ -144,9 +152,14 @@ function readNode(value: YamlValue, networks: readonly NetworkSpec[]): NodeSpec 
     name,
     network: network.name,
     address,
+    backend: readBackend(value.optional("backend")) ?? usual,
     environment: readTexts(value.optional("environment")),
     pods,
   };
+}
+
+function readBackend(value: YamlValue | undefined): Backend | undefined {
+  return value?.as("caracal, bird, vxlan or none", (text) => BACKENDS.find((backend) => backend === text));
 }
 
 function readPod(value: YamlValue): PodSpec {
