@@ -174,7 +174,7 @@ test("a stop says goodbye unless it is graceful", async (t) => {
     await eventually(() => b.peers()[0]?.state !== "Established");
     assert.equal(
       b.peers()[0]?.lastError,
-      graceful ? "Socket: Connection closed" : "Received: Administrative shutdown",
+      graceful ? "Socket: Connection closed" : "Received: Hard reset: Administrative shutdown",
     );
     assert.equal(table(b).length, graceful ? 1 : 0);
   }

@@ -55,6 +55,8 @@ export const CeaseCode = {
   otherConfigurationChange: 6,
   connectionCollision: 7,
   outOfResources: 8,
+  /** RFC 8538 §3. */
+  hardReset: 9,
 } as const;
 
 /** RFC 7313 §5. */
@@ -136,6 +138,10 @@ export const WellKnownCommunity = {
   noExport: 0xffffff01,
   noAdvertise: 0xffffff02,
   noExportSubconfed: 0xffffff03,
+  /** RFC 9494 §4.6: kept beyond its peer's restart time, so the last choice. */
+  llgrStale: 0xffff0006,
+  /** RFC 9494 §4.7: never to be kept so long. */
+  noLlgr: 0xffff0007,
 } as const;
 
 /** RFC 6793 §9: stands for a four-octet AS number where only two octets fit. */

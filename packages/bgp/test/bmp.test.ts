@@ -265,7 +265,7 @@ test("our own NOTIFICATION, a peer taken out, and a quiet stop are told apart", 
   rig.handle({ kind: "received", connection: "c1", bytes: new Uint8Array(19) });
   assert.match(rig.take().join(), /^down 10\.0\.0\.1 AS65001 01f{32}0015030101$/);
   rig.peers([one, { number: 3, asn: 65003 }]);
-  assert.match(rig.take().join(), /^down 10\.0\.0\.2 AS65002 01f{32}0015030603$/);
+  assert.match(rig.take().join(), /^down 10\.0\.0\.2 AS65002 01f{32}00170306090603$/);
   rig.handle({ kind: "stop", graceful: true });
   assert.deepEqual(rig.take(), ["down 10.0.0.3 AS65003 020002"]);
 });

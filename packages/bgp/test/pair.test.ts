@@ -98,13 +98,14 @@ test("a peer that says goodbye loses its routes at once", () => {
   a.handle({ kind: "stop", graceful: false });
   net.run(100);
   assert.deepEqual(b.table(), ["10.2.0.0/26 via self"]);
-  assert.equal(b.speaker.peers(net.now)[0]?.lastError, "Received: Administrative shutdown");
+  assert.equal(b.speaker.peers(net.now)[0]?.lastError, "Received: Hard reset: Administrative shutdown");
 });
 
 test("a silent peer is given up when the hold time is over", () => {
   const timers = { connectDelayMs: 0, connectRetryMs: 1000, connectRetryMinMs: 250 };
   const { net, a, b } = pair({
     more: {
+      restartOnNotification: false,
       timers: {
         ...timers,
         errorWaitMinMs: 500,

@@ -3,6 +3,8 @@ import { ErrorCode, OpenError } from "../iana.ts";
 import {
   type Capability,
   type GracefulRestartCapability,
+  type LongLivedCapability,
+  maxStaleTimeS,
   unicast,
   unicastFamily,
 } from "../wire/capability.ts";
@@ -28,6 +30,10 @@ export interface Negotiated {
   readonly routeRefresh: boolean;
   /** The peer's, when both ends speak RFC 4724. */
   readonly gracefulRestart: GracefulRestartCapability | undefined;
+  /** RFC 8538 §4: a NOTIFICATION is no reason to drop routes, unless it is a hard reset. */
+  readonly keepsOnNotification: boolean;
+  /** The peer's, when both ends speak RFC 9494. */
+  readonly longLived: LongLivedCapability | undefined;
   /** The peer's, all of them. */
   readonly capabilities: readonly Capability[];
 }
@@ -49,12 +55,13 @@ export function buildOpen(config: SessionConfig, bits: RestartBits): Open {
     capabilities.push({
       kind: "gracefulRestart",
       restarted: bits.restarted,
-      notification: false,
+      notification: config.restartOnNotification !== false,
       restartTimeS: config.restartTimeS,
       families: families.map((family) => ({ ...family, forwardingPreserved: bits.forwardingPreserved })),
     });
   }
   capabilities.push({ kind: "fourOctetAs", asn: config.localAsn });
+  if (config.restartTimeS !== undefined) capabilities.push(longLivedOffer(config, bits));
   if (config.addPathReceive || config.addPathSend) {
     capabilities.push({
       kind: "addPath",
@@ -75,6 +82,16 @@ export function buildOpen(config: SessionConfig, bits: RestartBits): Open {
   };
 }
 
+/** RFC 9494 §3: without families it says that we know what to do with routes that others keep. */
+function longLivedOffer(config: SessionConfig, { forwardingPreserved }: RestartBits): Capability {
+  const staleTimeS = Math.min(config.longLivedTimeS ?? 0, maxStaleTimeS);
+  const families = staleTimeS === 0 ? [] : config.families.map(unicast);
+  return {
+    kind: "longLivedGracefulRestart",
+    families: families.map((family) => ({ ...family, forwardingPreserved, staleTimeS })),
+  };
+}
+
 /** Checks the peer's OPEN against our own configuration (RFC 4271 §6.2) and finds the common ground. */
 export function negotiate(
   config: SessionConfig,
@@ -88,7 +105,11 @@ export function negotiate(
   const ours = config.timers.holdTimeMs;
   const holdTimeMs = Math.min(ours, open.holdTimeS * 1000);
   const addPath = capabilities.find((one) => one.kind === "addPath")?.families ?? [];
-  const restart = capabilities.find((one) => one.kind === "gracefulRestart");
+  const restart =
+    config.restartTimeS === undefined
+      ? undefined
+      : capabilities.find((one) => one.kind === "gracefulRestart");
+  const longLived = capabilities.find((one) => one.kind === "longLivedGracefulRestart");
   const within = (list: typeof addPath): IpFamily[] =>
     families.filter((family) => list.some((one) => unicastFamily(one) === family));
   return {
@@ -105,7 +126,10 @@ export function negotiate(
     addPathReceive: config.addPathReceive ? within(addPath.filter((one) => one.send)) : [],
     addPathSend: config.addPathSend ? within(addPath.filter((one) => one.receive)) : [],
     routeRefresh: capabilities.some((one) => one.kind === "routeRefresh"),
-    gracefulRestart: config.restartTimeS === undefined ? undefined : restart,
+    gracefulRestart: restart,
+    keepsOnNotification: restart?.notification === true && config.restartOnNotification !== false,
+    // RFC 9494 §4.1: without the other capability this one is ignored.
+    longLived: restart === undefined ? undefined : longLived,
     capabilities,
   };
 }

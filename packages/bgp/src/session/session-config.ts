@@ -54,4 +54,8 @@ export interface SessionConfig {
   readonly addPathSend: boolean;
   /** Offered in OPEN; absent: no graceful restart in either role. */
   readonly restartTimeS: number | undefined;
+  /** Offer to keep routes over a NOTIFICATION or a silence too (RFC 8538); absent: yes. */
+  readonly restartOnNotification?: boolean;
+  /** How long the peer may keep our routes after that (RFC 9494); absent: we only understand what others keep. */
+  readonly longLivedTimeS?: number;
 }

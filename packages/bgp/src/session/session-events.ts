@@ -3,13 +3,23 @@ import { type PlainUpdate } from "../wire/plain-update.ts";
 import { type RouteRefresh } from "../wire/route-refresh.ts";
 import { type Update } from "../wire/update.ts";
 import { type Negotiated } from "./negotiated.ts";
-import { type ConnectionId, type SessionState } from "./session-config.ts";
+import { type ConnectionId, type Millis, type SessionState } from "./session-config.ts";
 
 /** What happens to a session; names from RFC 4271 §8.1 where it has one. */
 export type SessionEvent =
   | { readonly kind: "ManualStart" }
   /** With a cease subcode a NOTIFICATION goes out; without one the connection just ends, so that a helper keeps routes. */
   | { readonly kind: "ManualStop"; readonly cease: number | undefined }
+  /**
+   * RFC 4271 §8.1.2, Event 8: the speaker ends the session for a reason of its own. It begins again after `idleMs`, or,
+   * without that, when somebody starts it.
+   */
+  | {
+      readonly kind: "AutomaticStop";
+      readonly cease: number;
+      readonly data: Uint8Array;
+      readonly idleMs: Millis | undefined;
+    }
   /** Our own attempt succeeded. */
   | { readonly kind: "Tcp_CR_Acked"; readonly connection: ConnectionId; readonly localAddress: IpAddress }
   /** The peer connected. */
@@ -31,7 +41,7 @@ export type SessionEffect =
   | { readonly kind: "close"; readonly connection: ConnectionId }
   | { readonly kind: "state"; readonly from: SessionState; readonly to: SessionState }
   | { readonly kind: "established"; readonly negotiated: Negotiated }
-  /** No longer Established. `graceful`: without a NOTIFICATION, so RFC 4724 may keep the routes. */
+  /** No longer Established. `graceful`: for no reason that forbids to keep the routes (RFC 4724 §4.2, RFC 8538 §4). */
   | { readonly kind: "lost"; readonly graceful: boolean; readonly reason: string }
   | { readonly kind: "update"; readonly update: Update }
   | PlainUpdate

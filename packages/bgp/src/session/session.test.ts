@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { Ipv4 } from "@caracal/net";
 import { addressOf } from "../../test/simulation.ts";
 import { keepaliveBytes } from "../wire/message.ts";
-import { encodeNotification } from "../wire/notification.ts";
+import { type Notification, encodeNotification, hardReset } from "../wire/notification.ts";
 import { encodeOpen } from "../wire/open.ts";
 import { buildOpen } from "./negotiated.ts";
 import { type SessionConfig, defaultTimers } from "./session-config.ts";
@@ -91,7 +91,12 @@ test("keepalives go out in time, and silence for the hold time ends the session 
   const rig = new Rig().establish();
   assert.ok((rig.session.deadline ?? 0) <= 3000);
   assert.deepEqual(rig.tickAt(3000), ["send 4 on p>1"]);
-  assert.deepEqual(rig.tickAt(9000), ["send 4.0 on p>1", "close p>1", "lost", "Established → Idle"]);
+  assert.deepEqual(rig.tickAt(9000), [
+    "send 4.0 on p>1",
+    "close p>1",
+    "lost gracefully",
+    "Established → Idle",
+  ]);
   assert.equal(rig.session.lastError, "BGP Error: Hold timer expired");
 });
 
@@ -198,25 +203,61 @@ test("an Established session outlives a late collision, but not a restarted peer
   ]);
 });
 
-test("a lost connection keeps the routes, a NOTIFICATION does not", () => {
+test("a lost connection keeps the routes; a NOTIFICATION does if both ends said so and it is no hard reset", () => {
   const lost = new Rig().establish();
   assert.deepEqual(lost.on({ kind: "TcpConnectionFails", connection: "p>1", reason: "Connection closed" }), [
     "lost gracefully",
     "Established → Active",
   ]);
-  const told = new Rig().establish();
-  const cease = encodeNotification({
+  const cease: Notification = {
     kind: "notification",
     code: 6,
     subcode: 2,
     data: Uint8Array.of(3, 98, 121, 101),
-  });
-  assert.deepEqual(told.bytes("p>1", cease), ["close p>1", "lost", "Established → Idle"]);
-  assert.equal(told.session.lastError, "Received: Administrative shutdown: bye");
+  };
+  const rows = [
+    { asked: true, said: cease, lost: "lost gracefully", text: "Administrative shutdown: bye" },
+    { asked: false, said: cease, lost: "lost", text: "Administrative shutdown: bye" },
+    {
+      asked: true,
+      said: hardReset(cease),
+      lost: "lost",
+      text: "Hard reset: Administrative shutdown: bye",
+    },
+  ];
+  for (const { asked, said, lost: outcome, text } of rows) {
+    const told = new Rig({ restartOnNotification: asked }).establish();
+    assert.deepEqual(told.bytes("p>1", encodeNotification(said)), [
+      "close p>1",
+      outcome,
+      "Established → Idle",
+    ]);
+    assert.equal(told.session.lastError, `Received: ${text}`);
+  }
+});
+
+test("an automatic stop gives its reason, and begins again in its time or when somebody says so", () => {
+  const data = Uint8Array.of(0, 1, 1, 0, 0, 0, 9);
+  const rig = new Rig().establish();
+  assert.deepEqual(rig.on({ kind: "AutomaticStop", cease: 1, data, idleMs: 60_000 }), [
+    "send 6.9 on p>1",
+    "close p>1",
+    "lost",
+    "Established → Idle",
+  ]);
+  assert.equal(rig.session.deadline, 60_000);
+  assert.deepEqual(rig.tickAt(60_000), ["connect p>2", "Idle → Connect"]);
+  assert.deepEqual(rig.on({ kind: "AutomaticStop", cease: 1, data, idleMs: undefined }), [
+    "close p>2",
+    "Connect → Idle",
+  ]);
+  assert.equal(rig.session.deadline, undefined);
+  assert.deepEqual(rig.incoming("in"), ["close in"]);
+  assert.deepEqual(rig.on({ kind: "ManualStart" }), ["connect p>3", "Idle → Connect"]);
 });
 
 test("stop says cease or nothing, as asked", () => {
-  assert.deepEqual(new Rig().establish().on({ kind: "ManualStop", cease: 2 }), [
+  assert.deepEqual(new Rig({ restartTimeS: undefined }).establish().on({ kind: "ManualStop", cease: 2 }), [
     "send 6.2 on p>1",
     "close p>1",
     "lost",

@@ -2,7 +2,13 @@ import { DecodeError, type IpAddress } from "@caracal/net";
 import { CeaseCode, ErrorCode, FsmError, MessageType } from "../iana.ts";
 import { type Frame } from "../wire/header.ts";
 import { decodeMessage, keepaliveBytes } from "../wire/message.ts";
-import { type Notification, encodeNotification, notificationText } from "../wire/notification.ts";
+import {
+  type Notification,
+  encodeNotification,
+  hardReset,
+  isHardReset,
+  notificationText,
+} from "../wire/notification.ts";
 import { type Open, encodeOpen } from "../wire/open.ts";
 import { type PlainUpdate, PlainUpdateDecoder } from "../wire/plain-update.ts";
 import { type Connection, createConnection } from "./connection.ts";
@@ -120,6 +126,9 @@ export class Session {
       case "ManualStop":
         this.#stop(event.cease);
         return;
+      case "AutomaticStop":
+        this.#automaticStop(event, now);
+        return;
       case "Tcp_CR_Acked":
         this.#connected(event.connection, event.localAddress, now);
         return;
@@ -155,6 +164,19 @@ export class Session {
     this.#phase = "Idle";
     this.#retryAt = undefined;
     this.#idleUntil = undefined;
+  }
+
+  #automaticStop({ cease, data, idleMs }: SessionEvent & { kind: "AutomaticStop" }, now: Millis): void {
+    const reason: Notification = { kind: "notification", code: ErrorCode.cease, subcode: cease, data };
+    for (const one of this.#connections.values()) {
+      if (one.state === "Connect") this.#drop(one, "", true);
+      else this.#dropWith(one, reason);
+    }
+    this.#lastError = `BGP Error: ${notificationText(reason)}`;
+    this.#enabled = idleMs !== undefined;
+    this.#phase = "Idle";
+    this.#retryAt = undefined;
+    this.#idleUntil = idleMs === undefined ? undefined : now + idleMs;
   }
 
   #connect(now: Millis): void {
@@ -373,7 +395,8 @@ export class Session {
   /** The peer said why it closes. */
   #notified(connection: Connection, notification: Notification, now: Millis): void {
     const text = `Received: ${notificationText(notification)}`;
-    this.#drop(connection, text, false);
+    const isKept = connection.negotiated?.keepsOnNotification === true && !isHardReset(notification);
+    this.#drop(connection, text, isKept);
     if (this.#connections.size > 0) return;
     this.#lastError = text;
     const isMild =
@@ -394,9 +417,11 @@ export class Session {
   }
 
   #dropWith(connection: Connection, notification: Notification): void {
-    const bytes = encodeNotification(notification);
+    const keeps = connection.negotiated?.keepsOnNotification === true;
+    const isFinal = isFinalReason(notification);
+    const bytes = encodeNotification(keeps && isFinal ? hardReset(notification) : notification);
     this.#effects.push({ kind: "send", connection: connection.id, bytes });
-    this.#drop(connection, `BGP Error: ${notificationText(notification)}`, false);
+    this.#drop(connection, `BGP Error: ${notificationText(notification)}`, keeps && !isFinal);
   }
 
   #drop(connection: Connection, reason: string, graceful: boolean, close = true): void {
@@ -439,6 +464,18 @@ export class Session {
 }
 
 const none = new Uint8Array(0);
+
+/** RFC 8538 §3: reasons after which nobody should go on with the old routes. */
+function isFinalReason({ code, subcode }: Notification): boolean {
+  return code === ErrorCode.cease && finalCeases.includes(subcode);
+}
+
+const finalCeases: readonly number[] = [
+  CeaseCode.maximumPrefixes,
+  CeaseCode.administrativeShutdown,
+  CeaseCode.peerDeconfigured,
+  CeaseCode.administrativeReset,
+];
 
 /** RFC 6608 §3. */
 const unexpectedIn: Readonly<Record<Connection["state"], number>> = {

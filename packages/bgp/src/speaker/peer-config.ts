@@ -21,6 +21,15 @@ export interface PeerConfig {
   readonly addPathSend: boolean;
   /** Seconds that the peer may keep our routes while we are away (RFC 4724); absent: no graceful restart. */
   readonly restartTimeS?: number;
+  /** Routes outlive a NOTIFICATION and a silence as well, where the peer agrees (RFC 8538); a hard reset drops them. */
+  readonly restartOnNotification: boolean;
+  /**
+   * Seconds that routes of a peer that asks for it are kept after its restart time, and ours by it (RFC 9494); absent:
+   * not at all, while what others keep is understood.
+   */
+  readonly longLivedTimeS?: number;
+  /** Tell what was kept so long to internal peers that know nothing of it, as their last choice (RFC 9494 §4.6). */
+  readonly longLivedPartial: boolean;
   /** "default": external peers get our address, internal ones what we got. */
   readonly nextHop: "default" | "self" | "keep";
   /** RFC 4456: what other internal peers say is told to this one, and the reverse. */
@@ -46,6 +55,8 @@ export function peerConfig(input: PeerInput): PeerConfig {
     addPathReceive: true,
     addPathSend: true,
     restartTimeS: 120,
+    restartOnNotification: true,
+    longLivedPartial: false,
     nextHop: "default",
     reflectorClient: false,
     allowLocalAs: 0,
@@ -71,6 +82,8 @@ export function comparePeers(before: PeerConfig, after: PeerConfig): PeerChange 
       peer.addPathReceive,
       peer.addPathSend,
       peer.restartTimeS,
+      peer.restartOnNotification,
+      peer.longLivedTimeS,
       peer.timers.holdTimeMs,
       peer.timers.keepaliveMs,
     ]);

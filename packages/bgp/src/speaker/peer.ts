@@ -109,5 +109,7 @@ function sessionConfig(config: PeerConfig, speaker: SpeakerConfig): SessionConfi
     addPathReceive: config.addPathReceive,
     addPathSend: config.addPathSend,
     restartTimeS: config.restartTimeS,
+    restartOnNotification: config.restartOnNotification,
+    ...(config.longLivedTimeS === undefined ? {} : { longLivedTimeS: config.longLivedTimeS }),
   };
 }

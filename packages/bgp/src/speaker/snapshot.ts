@@ -8,7 +8,6 @@ import { type PrefixSlot } from "../rib/prefix-slots.ts";
 import { type Rib } from "../rib/rib.ts";
 import { type PeerIndex, RouteFlag, type RouteRow } from "../rib/route-rows.ts";
 import { type Millis, type SessionState } from "../session/session-config.ts";
-import { CapabilityCode } from "../iana.ts";
 import { type Capability } from "../wire/capability.ts";
 import { type PathAttributes } from "../wire/path-attributes.ts";
 import { type ImportCounts, type Peer } from "./peer.ts";
@@ -203,15 +202,14 @@ function capabilityWords(capabilities: readonly Capability[]): string[] {
   const has = (kind: Capability["kind"]): boolean => capabilities.some((one) => one.kind === kind);
   const addPath = capabilities.find((one) => one.kind === "addPath")?.families ?? [];
   const restart = capabilities.find((one) => one.kind === "gracefulRestart");
-  const isLlgrAware = capabilities.some(
-    (one) => one.kind === "opaque" && one.code === CapabilityCode.longLivedGracefulRestart,
-  );
+  const longLived = capabilities.find((one) => one.kind === "longLivedGracefulRestart");
   const words: readonly (readonly [string, boolean])[] = [
     ["refresh", has("routeRefresh")],
     ["enhanced-refresh", has("enhancedRouteRefresh")],
     ["restart-able", restart !== undefined && restart.families.length > 0],
     ["restart-aware", restart !== undefined && restart.families.length === 0],
-    ["llgr-aware", isLlgrAware],
+    ["llgr-able", longLived !== undefined && longLived.families.length > 0],
+    ["llgr-aware", longLived !== undefined && longLived.families.length === 0],
     ["AS4", has("fourOctetAs")],
     ["add-path-rx", addPath.some((one) => one.receive)],
     ["add-path-tx", addPath.some((one) => one.send)],

@@ -17,6 +17,7 @@ export type Capability =
   /** RFC 6793 §3. */
   | { readonly kind: "fourOctetAs"; readonly asn: number }
   | GracefulRestartCapability
+  | LongLivedCapability
   | AddPathCapability
   /** Anything else, and a known code whose value does not have its shape: carried unchanged. */
   | { readonly kind: "opaque"; readonly code: number; readonly value: Uint8Array };
@@ -32,11 +33,24 @@ export interface GracefulRestartCapability {
   readonly families: readonly (AfiSafi & { readonly forwardingPreserved: boolean })[];
 }
 
+/** RFC 9494 §3. */
+export interface LongLivedCapability {
+  readonly kind: "longLivedGracefulRestart";
+  /** For each family how long its routes may be kept after the restart time; none: only what others keep is understood. */
+  readonly families: readonly (AfiSafi & {
+    readonly forwardingPreserved: boolean;
+    readonly staleTimeS: number;
+  })[];
+}
+
 /** RFC 7911 §4. */
 export interface AddPathCapability {
   readonly kind: "addPath";
   readonly families: readonly (AfiSafi & { readonly receive: boolean; readonly send: boolean })[];
 }
+
+/** What 24 bits hold: 194 days. */
+export const maxStaleTimeS = 0xff_ffff;
 
 /** The unicast pair of an address family. */
 export function unicast(family: IpFamily): AfiSafi {
@@ -66,6 +80,8 @@ export function decodeCapability(reader: Reader): Capability {
       return body.remaining === 4 ? { kind: "fourOctetAs", asn: body.u32() } : opaque();
     case CapabilityCode.gracefulRestart:
       return body.remaining >= 2 && body.remaining % 4 === 2 ? decodeGracefulRestart(body) : opaque();
+    case CapabilityCode.longLivedGracefulRestart:
+      return body.remaining % 7 === 0 ? decodeLongLived(body) : opaque();
     case CapabilityCode.addPath:
       return body.remaining % 4 === 0 ? decodeAddPath(body) : opaque();
     default:
@@ -103,6 +119,18 @@ function decodeGracefulRestart(body: Reader): Capability {
     restartTimeS: head & 0x0fff,
     families,
   };
+}
+
+/** Per family | AFI u16 | SAFI u8 | F, seven reserved bits | stale time u24 | */
+function decodeLongLived(body: Reader): Capability {
+  const families: LongLivedCapability["families"][number][] = [];
+  while (body.remaining > 0) {
+    const afi = body.u16();
+    const safi = body.u8();
+    const word = body.u32();
+    families.push({ afi, safi, forwardingPreserved: word >= 0x8000_0000, staleTimeS: word & maxStaleTimeS });
+  }
+  return { kind: "longLivedGracefulRestart", families };
 }
 
 /** Per family | AFI u16 | SAFI u8 | 1 receive, 2 send, 3 both |; RFC 7911 §4: other values are ignored. */
@@ -146,6 +174,15 @@ function encodeValue(writer: Writer, capability: Capability): void {
         writer.u16(family.afi);
         writer.u8(family.safi);
         writer.u8(family.forwardingPreserved ? 0x80 : 0);
+      }
+      return;
+    case "longLivedGracefulRestart":
+      for (const family of capability.families) {
+        writer.u16(family.afi);
+        writer.u8(family.safi);
+        writer.u8(family.forwardingPreserved ? 0x80 : 0);
+        writer.u8(family.staleTimeS >>> 16);
+        writer.u16(family.staleTimeS & 0xffff);
       }
       return;
     case "addPath":

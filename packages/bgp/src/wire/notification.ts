@@ -31,8 +31,34 @@ export function encodeNotification(notification: Notification): Uint8Array {
 
 const maxDataBytes = 1024;
 
+/**
+ * RFC 8538 §3: around another reason it says that routes must not be kept, where both ends would keep them over a
+ * NOTIFICATION.
+ */
+export function hardReset({ code, subcode, data }: Notification): Notification {
+  return {
+    kind: "notification",
+    code: ErrorCode.cease,
+    subcode: CeaseCode.hardReset,
+    data: Uint8Array.of(code, subcode, ...data),
+  };
+}
+
+export function isHardReset({ code, subcode }: Notification): boolean {
+  return code === ErrorCode.cease && subcode === CeaseCode.hardReset;
+}
+
 /** What operators know a fault by; a shutdown message (RFC 9003 §2) follows its text. */
-export function notificationText({ code, subcode, data }: Notification): string {
+export function notificationText(notification: Notification): string {
+  const { code, subcode, data } = notification;
+  const [innerCode, innerSubcode, ...rest] = data;
+  if (isHardReset(notification) && innerCode !== undefined && innerSubcode !== undefined) {
+    return `Hard reset: ${reasonText(innerCode, innerSubcode, Uint8Array.from(rest))}`;
+  }
+  return reasonText(code, subcode, data);
+}
+
+function reasonText(code: number, subcode: number, data: Uint8Array): string {
   const known = texts[code]?.[subcode] ?? texts[code]?.[0];
   if (known === undefined) return `Unknown error ${code}.${subcode}`;
   const named =
@@ -99,6 +125,7 @@ const texts: Readonly<Record<number, Readonly<Record<number, string>>>> = {
     6: "Other configuration change",
     7: "Connection collision",
     8: "Out of Resources",
+    9: "Hard reset",
   },
   7: { 0: "Invalid ROUTE-REFRESH message", 1: "Invalid ROUTE-REFRESH message length" },
 };

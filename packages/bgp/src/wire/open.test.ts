@@ -40,7 +40,7 @@ test("BIRD's OPEN is read as what BIRD means", () => {
       "fourOctetAs",
       "addPath",
       "enhancedRouteRefresh",
-      "opaque",
+      "longLivedGracefulRestart",
     ],
   );
   assert.deepEqual(bird.capabilities[5], {
@@ -99,6 +99,17 @@ test("decode(encode(x)) is x for any capabilities", () => {
       families: fc.array(record({ afi: u16, safi: u8, forwardingPreserved: fc.boolean() }), {
         maxLength: 3,
       }),
+    }),
+    record({
+      kind: fc.constant("longLivedGracefulRestart" as const),
+      families: fc.array(
+        record({
+          afi: u16,
+          safi: fc.nat(255),
+          forwardingPreserved: fc.boolean(),
+          staleTimeS: fc.nat(0xff_ffff),
+        }),
+      ),
     }),
     record({
       kind: fc.constant("opaque" as const),
