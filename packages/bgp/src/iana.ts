@@ -142,6 +142,10 @@ export const WellKnownCommunity = {
   llgrStale: 0xffff0006,
   /** RFC 9494 §4.7: never to be kept so long. */
   noLlgr: 0xffff0007,
+  /** RFC 8326 §5. */
+  gracefulShutdown: 0xffff0000,
+  /** RFC 7999 §5. */
+  blackhole: 0xffff029a,
 } as const;
 
 /** RFC 6793 §9: stands for a four-octet AS number where only two octets fit. */

@@ -33,7 +33,14 @@ function anyTraits(random: () => number): GroupTraits {
 function anySource(random: () => number): ExportSource | undefined {
   if (random() < 0.2) return undefined;
   const external = random() < 0.5;
-  return { name: "p", address: Ipv4.of(1), external, routerId: Ipv4.of(9), reflectorClient: false };
+  return {
+    name: "p",
+    address: Ipv4.of(1),
+    external,
+    routerId: Ipv4.of(9),
+    reflectorClient: false,
+    discardsBlackhole: false,
+  };
 }
 
 function canonical(value: PathAttributes): Uint8Array {

@@ -1,10 +1,11 @@
 import { IpAddress, type IpFamily, type Ipv4 } from "@caracal/net";
 import { AttributeCode, WellKnownCommunity } from "../iana.ts";
 import { type PeerFacts } from "../rib/decision.ts";
+import { type StandingExport } from "./standing-export.ts";
 import { attributeValue, findAttribute, nextAttribute, wordAt } from "../wire/canonical-attributes.ts";
 
 /** What peers that are told the same have in common. */
-export interface GroupTraits {
+export interface GroupTraits extends StandingExport {
   readonly family: IpFamily;
   readonly external: boolean;
   readonly as4: boolean;
@@ -16,15 +17,20 @@ export interface GroupTraits {
   readonly reflectorClient: boolean;
   readonly clusterId: Ipv4;
   readonly exportPolicy: string;
+  /** RFC 8212 §2.2: nothing goes to another AS without a policy. */
+  readonly isSilent?: true;
 }
 
 /** The sender of a route with what reflection needs; `undefined` is the speaker itself. */
 export interface ExportSource extends PeerFacts {
   readonly reflectorClient: boolean;
+  /** Its routes with the BLACKHOLE community discard traffic (RFC 7999). */
+  readonly discardsBlackhole: boolean;
 }
 
 /** Whether a route with these attributes, canonical bytes, may go to a group at all. */
 export function mayExport(set: Uint8Array, source: ExportSource | undefined, traits: GroupTraits): boolean {
+  if (traits.isSilent === true) return false;
   // RFC 4271 §9.2: what an internal peer said goes to no other one, except by reflection (RFC 4456 §6).
   const isInternalRoute = source !== undefined && !source.external;
   const mayPass = traits.external || !isInternalRoute || source.reflectorClient || traits.reflectorClient;

@@ -4,10 +4,12 @@ import { type Decision } from "../rib/decision.ts";
 import { type PrefixSlot } from "../rib/prefix-slots.ts";
 import { type Rib } from "../rib/rib.ts";
 import { type PeerIndex, type RouteRow } from "../rib/route-rows.ts";
+import { type PathAttributes } from "../wire/path-attributes.ts";
 import { hasChosenNextHop } from "../policy/chosen-next-hop.ts";
 import { ExportRewriter } from "./export-rewriter.ts";
 import { type ExportSource, type GroupTraits, mayExport } from "./export-rules.ts";
 import { type ExportCounts } from "./group-member.ts";
+import { standingExport } from "./standing-export.ts";
 import { type Policy, type RouteSource } from "./policy.ts";
 
 /** What a group takes from the speaker around it. */
@@ -29,6 +31,7 @@ export class ExportedRoutes {
   readonly #context: GroupContext;
   readonly #counts: ExportCounts;
   readonly #rewriter: ExportRewriter;
+  readonly #standing: ((value: PathAttributes) => PathAttributes) | undefined;
   #policy: Policy | undefined;
   /** By attribute set, where no policy looks at the prefix: what is told for the source it last had. 0: not known. */
   #told = new Uint32Array(64);
@@ -39,6 +42,7 @@ export class ExportedRoutes {
     this.#context = context;
     this.#counts = counts;
     this.#rewriter = new ExportRewriter(traits);
+    this.#standing = standingExport(traits, traits);
     this.#policy = context.policy;
   }
 
@@ -115,12 +119,14 @@ export class ExportedRoutes {
   }
 
   #rewritten(
-    id: AttributeId,
+    chosen: AttributeId,
     before: AttributeId,
     source: ExportSource | undefined,
     keepsNextHop: boolean,
   ): AttributeId {
     const { attributes } = this.#context;
+    const id =
+      this.#standing === undefined ? chosen : attributes.intern(this.#standing(attributes.get(chosen)));
     const route = {
       nextHop: attributes.nextHop(id),
       pathLength: attributes.pathLength(id),

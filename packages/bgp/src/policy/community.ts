@@ -13,10 +13,10 @@ const names: ReadonlyMap<string, number> = new Map([
   ["no-export", WellKnownCommunity.noExport],
   ["no-advertise", WellKnownCommunity.noAdvertise],
   ["no-export-subconfed", WellKnownCommunity.noExportSubconfed],
-  ["graceful-shutdown", 0xffff0000],
+  ["graceful-shutdown", WellKnownCommunity.gracefulShutdown],
   ["llgr-stale", 0xffff0006],
   ["no-llgr", 0xffff0007],
-  ["blackhole", 0xffff029a],
+  ["blackhole", WellKnownCommunity.blackhole],
 ]);
 
 /** RFC 4360 §4 and §5. */

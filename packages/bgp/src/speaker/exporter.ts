@@ -198,6 +198,12 @@ function traits(peer: Peer, negotiated: Negotiated, family: IpFamily): GroupTrai
     reflectorClient: config.reflectorClient,
     clusterId: peer.clusterId,
     exportPolicy: config.exportPolicy,
+    ...(config.gracefulShutdown === true ? { draining: true } : {}),
+    ...(negotiated.external && config.removePrivateAs !== undefined
+      ? { privateAs: { ...config.removePrivateAs, keptAsn: config.asn } }
+      : {}),
+    ...(peer.innerAsn === undefined ? {} : { innerAsn: peer.innerAsn }),
+    ...(peer.lacksPolicy("export") ? { isSilent: true } : {}),
   };
 }
 

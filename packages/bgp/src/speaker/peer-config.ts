@@ -1,4 +1,5 @@
 import { type IpAddress, type IpFamily, type Ipv4 } from "@caracal/net";
+import { type PrivateAsRemoval } from "../export/private-as.ts";
 import { type SessionTimers, defaultTimers } from "../session/session-config.ts";
 
 /** One neighbour, as plain data. Policies are named, so that a configuration can be stored and compared. */
@@ -38,6 +39,19 @@ export interface PeerConfig {
   readonly clusterId?: Ipv4;
   /** How often our AS may stand in a path from this peer. */
   readonly allowLocalAs: number;
+  /**
+   * How our AS behind `localAsn` shows: "replace-as" not at all, "no-prepend" in what the peer is told, "prepend" also in
+   * what it says, where `localAsn` goes in front. Absent: "replace-as".
+   */
+  readonly localAsnMode?: "replace-as" | "no-prepend" | "prepend";
+  /** Private AS numbers are kept from an external peer. */
+  readonly removePrivateAs?: PrivateAsRemoval;
+  /** RFC 8326: the session is about to go, so its routes become the last choice at both ends. */
+  readonly gracefulShutdown?: boolean;
+  /** RFC 7999: traffic for routes that this peer marks so is discarded. */
+  readonly blackhole?: boolean;
+  /** RFC 8212: without a policy nothing comes from, or goes to, an external peer. */
+  readonly requirePolicy?: boolean;
   readonly importPolicy: string;
   readonly exportPolicy: string;
 }
@@ -86,9 +100,24 @@ export function comparePeers(before: PeerConfig, after: PeerConfig): PeerChange 
       peer.longLivedTimeS,
       peer.timers.holdTimeMs,
       peer.timers.keepaliveMs,
+      // Seen in the kernel, where nothing else tells that a route means something else now.
+      peer.blackhole === true,
     ]);
   if (hard(before) !== hard(after)) return "reset";
   return fingerprint(before) === fingerprint(after) ? "none" : "soft";
+}
+
+/** Whether another answer may come of what the peer has said. */
+export function importsDiffer(before: PeerConfig, after: PeerConfig): boolean {
+  const inputs = (peer: PeerConfig): string =>
+    JSON.stringify([
+      peer.importPolicy,
+      peer.allowLocalAs,
+      peer.localAsnMode,
+      peer.gracefulShutdown === true,
+      peer.requirePolicy === true,
+    ]);
+  return inputs(before) !== inputs(after);
 }
 
 function fingerprint(peer: PeerConfig): string {

@@ -28,6 +28,7 @@ export class Peer {
   readonly session: Session;
   config: PeerConfig;
   readonly localAsn: number;
+  readonly #speakerAsn: number;
   readonly #routerId: Ipv4;
   /** Of the current session. */
   negotiated: Negotiated | undefined;
@@ -60,6 +61,7 @@ export class Peer {
     this.index = index;
     this.config = config;
     this.localAsn = config.localAsn ?? speaker.asn;
+    this.#speakerAsn = speaker.asn;
     this.#routerId = speaker.routerId;
     this.since = now;
     this.session = new Session(sessionConfig(config, speaker), random);
@@ -73,6 +75,19 @@ export class Peer {
     return this.localAsn !== this.config.asn;
   }
 
+  /** Our AS where the peer is to see it beside `localAsn`. */
+  get innerAsn(): number | undefined {
+    const isHidden = (this.config.localAsnMode ?? "replace-as") === "replace-as";
+    return isHidden || !this.external || this.localAsn === this.#speakerAsn ? undefined : this.#speakerAsn;
+  }
+
+  /** RFC 8212 §2: nothing passes in this direction, as nobody said what may. */
+  lacksPolicy(direction: "import" | "export"): boolean {
+    const { requirePolicy, importPolicy, exportPolicy } = this.config;
+    if (requirePolicy !== true || !this.external) return false;
+    return (direction === "import" ? importPolicy : exportPolicy) === "";
+  }
+
   /** A session is up. Says whether the peer has another identifier than in a session before. */
   begin(negotiated: Negotiated): boolean {
     const isOther = this.#remoteId !== 0 && this.#remoteId !== negotiated.remoteId;
@@ -84,8 +99,9 @@ export class Peer {
 
   /** What decision and export need to know; of the last session while there is none. */
   get facts(): ExportSource {
-    const { name, address, reflectorClient } = this.config;
-    return { name, address, external: this.external, routerId: this.#remoteId, reflectorClient };
+    const { name, address, reflectorClient, blackhole: discardsBlackhole = false } = this.config;
+    const { external } = this;
+    return { name, address, external, routerId: this.#remoteId, reflectorClient, discardsBlackhole };
   }
 
   /** Whether the peer has said all that it had when the session began; one that never says so counts as done. */

@@ -1,4 +1,5 @@
 import { type IpAddress } from "@caracal/net";
+import { WellKnownCommunity } from "../iana.ts";
 import { type ExportSource } from "../export/export-rules.ts";
 import { routeSource } from "../export/exported-routes.ts";
 import { type AttributeTable } from "../rib/attribute-table.ts";
@@ -59,12 +60,17 @@ export class Selector {
     // With several next hops the set may have changed behind the same best route: said again, the receiver compares.
     const isSame = row === rowBefore && rib.rows.accepted(row) === valueBefore && !wasMoved;
     if (isSame && !wasMultipath && !isMultipath) return undefined;
+    const source = this.#source(rib.rows.peer(row));
+    const attributes = this.#attributes.get(rib.rows.accepted(row));
+    const discards =
+      source?.discardsBlackhole === true && attributes.communities?.includes(WellKnownCommunity.blackhole);
     return {
       kind: "reach",
       prefix: rib.slots.prefix(slot),
-      source: routeSource(this.#source(rib.rows.peer(row))),
-      attributes: this.#attributes.get(rib.rows.accepted(row)),
+      source: routeSource(source),
+      attributes,
       nextHops: this.#nextHopsOf(rib, equal),
+      ...(discards === true ? { discards } : {}),
     };
   }
 

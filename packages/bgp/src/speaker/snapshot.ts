@@ -36,6 +36,8 @@ export interface PeerSnapshot {
   readonly lastError: string;
   /** Only while Established. */
   readonly session: SessionSnapshot | undefined;
+  /** RFC 8212: what does not pass, as no policy says what may; absent where nothing is missing. */
+  readonly missingPolicies?: readonly ("import" | "export")[];
   readonly importedCount: number;
   readonly exportedCount: number;
   readonly preferredCount: number;
@@ -114,6 +116,7 @@ export function snapshotPeer(
 ): PeerSnapshot {
   const { config, session } = peer;
   const isUp = session.state === "Established";
+  const missingPolicies = (["import", "export"] as const).filter((direction) => peer.lacksPolicy(direction));
   return {
     name: config.name,
     address: config.address,
@@ -128,6 +131,7 @@ export function snapshotPeer(
     since: peer.since,
     lastError: isUp ? "" : session.lastError,
     session: snapshotSession(peer, now),
+    ...(missingPolicies.length === 0 ? {} : { missingPolicies }),
     importedCount: routes?.imported ?? 0,
     preferredCount: routes?.preferred ?? 0,
     staleCount: routes?.stale ?? 0,

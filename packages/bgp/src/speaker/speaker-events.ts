@@ -97,6 +97,8 @@ export type BestRouteChange =
       readonly attributes: PathAttributes;
       /** Of the best route first, then of those that are as good; empty for a local route to the speaker itself. */
       readonly nextHops: readonly BestNextHop[];
+      /** RFC 7999 §3.3: packets are to be dropped instead. */
+      readonly discards?: true;
     }
   | { readonly kind: "unreach"; readonly prefix: Prefix };
 

@@ -19,7 +19,7 @@ import { Exporter } from "./exporter.ts";
 import { Importer } from "./importer.ts";
 import { InitialSync } from "./initial-sync.ts";
 import { LocalRoutes } from "./local-routes.ts";
-import { type PeerConfig, comparePeers } from "./peer-config.ts";
+import { type PeerConfig, comparePeers, importsDiffer } from "./peer-config.ts";
 import { Peer } from "./peer.ts";
 import { Selector } from "./selector.ts";
 import {
@@ -274,9 +274,7 @@ export class Speaker {
     const before = peer.config;
     peer.config = config;
     peer.session.retime(config.timers, config.passive, now);
-    if (before.importPolicy !== config.importPolicy || before.allowLocalAs !== config.allowLocalAs) {
-      this.#reconsider(peer);
-    }
+    if (importsDiffer(before, config)) this.#reconsider(peer);
     // A client's routes go where those of other internal peers do not.
     if (before.reflectorClient !== config.reflectorClient) {
       this.#exporter.forgetExports();

@@ -15,7 +15,7 @@ export function neighborTable(neighbors: readonly unknown[]): string {
     textPart(one, "routes", "received"),
     textPart(one, "routes", "best"),
     textPart(one, "routes", "advertised"),
-    textPart(one, "lastError"),
+    textPart(one, "lastError") || missingPolicyText(one),
   ]);
   return tabTable([heading, ...rows]);
 }
@@ -47,6 +47,7 @@ export function neighborText(one: unknown): string {
     ["AS", `${textPart(one, "asn")} (${textPart(one, "type")}), ours ${textPart(one, "localAsn")}`],
     ["State", `${textPart(one, "state")} since ${moment(textPart(one, "since"))}`],
     ["Last error", textPart(one, "lastError")],
+    ["Policy", missingPolicyText(one)],
     ["Routes", counts(one, "routes", ["received", "best", "advertised", "stale"])],
     ["Updates in", counts(one, "imports", ["Received", "Accepted", "Filtered", "Rejected"], "updates")],
     ["Updates out", counts(one, "exports", ["Accepted", "Filtered", "Rejected"], "updates")],
@@ -62,6 +63,12 @@ export function neighborText(one: unknown): string {
     );
   }
   return details(rows.filter(([, value]) => value !== ""));
+}
+
+/** RFC 8212. */
+function missingPolicyText(one: unknown): string {
+  const directions = parts(one, "missingPolicies").map(String);
+  return directions.length === 0 ? "" : `no ${directions.join(" or ")} filter: nothing passes`;
 }
 
 export function memoryText(memory: unknown): string {

@@ -21,6 +21,11 @@ const neighborMapping: {
   port: (port) => ({ port }),
   passive: (passive) => ({ passive }),
   localAsn: (localAsn) => (localAsn === undefined ? {} : { localAsn }),
+  localAsnMode: (localAsnMode) => (localAsnMode === undefined ? {} : { localAsnMode }),
+  allowOwnAs: (allowLocalAs) => ({ allowLocalAs }),
+  removePrivateAs: privateAsRemoval,
+  gracefulShutdown: (gracefulShutdown) => (gracefulShutdown ? { gracefulShutdown } : {}),
+  blackhole: (blackhole) => (blackhole ? { blackhole } : {}),
   // These two are the sockets' business: see mapTransports.
   password: () => ({}),
   ttlSecurity: () => ({}),
@@ -57,10 +62,17 @@ export function refuseUnsupported(file: Located): void {
   }
 }
 
+/** What of the file as a whole matters to its neighbours. */
+interface SpeakerWide {
+  readonly listen: readonly ListenFile[];
+  readonly asn: number;
+  readonly requirePolicy: boolean;
+}
+
 /** The neighbours in the core's words. */
 export function mapNeighbors(
   neighbors: readonly NeighborFile[],
-  { listen, asn: speakerAsn }: { readonly listen: readonly ListenFile[]; readonly asn: number },
+  { listen, asn: speakerAsn, requirePolicy }: SpeakerWide,
 ): readonly PeerInput[] {
   return neighbors.flatMap((neighbor): PeerInput[] => {
     const { address, asn } = neighbor;
@@ -72,6 +84,7 @@ export function mapNeighbors(
     const other = ownAddress(listen, family === 4 ? 6 : 4, address);
     if (own !== undefined) settings.push({ sourceAddress: own });
     if (other !== undefined) settings.push({ otherFamilyAddress: other });
+    if (requirePolicy) settings.push({ requirePolicy });
     return [{ ...merge(settings), name: neighborName(neighbor), address, asn }];
   });
 }
@@ -126,6 +139,13 @@ function merge(parts: readonly Partial<PeerInput>[]): Partial<PeerInput> {
 /** The first attempt comes at once; three keepalives fit into the hold time (RFC 4271 §4.4). */
 function timers(holdTimeMs: number): typeof defaultTimers {
   return { ...defaultTimers, connectDelayMs: 0, holdTimeMs, keepaliveMs: Math.floor(holdTimeMs / 3) };
+}
+
+function privateAsRemoval(which: NeighborFile["removePrivateAs"]): Partial<PeerInput> {
+  if (which === "none") return {};
+  const isAll = which === "all" || which === "all-replace";
+  const replaces = which === "all-replace" || which === "leading-replace";
+  return { removePrivateAs: { which: isAll ? "all" : "leading", replaces } };
 }
 
 /** The core's default stands for `true`; only a key that is there without a value switches it off. */

@@ -26,6 +26,9 @@ export function checkNeighbors(list: readonly Placed<NeighborFile>[]): void {
       continue;
     }
     unique(names, neighborName(value), name === undefined ? at : at.member("name"));
+    if (value.localAsnMode !== undefined && value.localAsn === undefined) {
+      at.member("localAsnMode").problem("expected localAsn beside it");
+    }
     if (address !== undefined) unique(addresses, IpAddress.format(address), at.member("address"));
     if (prefix === undefined) continue;
     const place = at.member("prefix");

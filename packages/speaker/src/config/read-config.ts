@@ -63,7 +63,7 @@ function configurationOf(file: SpeakerFile): SpeakerConfiguration {
     asn: file.asn,
     listen,
     control: file.control,
-    peers: mapNeighbors(neighbors, { listen, asn: file.asn }),
+    peers: mapNeighbors(neighbors, { ...file, listen }),
     transports: mapTransports(neighbors),
     filters: file.filters ?? new Map(),
     origins: mapStatics(statics),

@@ -38,6 +38,15 @@ const neighborFields = {
   asn: required(value.asNumber),
   passive: withDefault(value.flag, false),
   localAsn: optional(value.asNumber),
+  /** How our own AS shows beside `localAsn`. */
+  localAsnMode: optional(oneOf("replace-as", "no-prepend", "prepend")),
+  /** How often our AS may stand in a path from there. */
+  allowOwnAs: withDefault(value.whole("a number", 0, 10), 0),
+  removePrivateAs: withDefault(oneOf("none", "all", "leading", "all-replace", "leading-replace"), "none"),
+  /** Drains the session (RFC 8326). */
+  gracefulShutdown: withDefault(value.flag, false),
+  /** The neighbor may have traffic discarded (RFC 7999). */
+  blackhole: withDefault(value.flag, false),
   password: optional(value.text),
   ttlSecurity: optional(value.hopCount),
   holdTimeMs: withDefault(value.holdTime, 90_000),
@@ -91,6 +100,8 @@ const speakerFields = {
   neighbors: withDefault(checked(list(placed(mapping(neighborFields))), checkNeighbors), []),
   static: withDefault(checked(list(placed(mapping(staticFields))), checkStatics), []),
   kernel: withDefault(kernel, false),
+  /** Without a filter nothing comes from, or goes to, another AS (RFC 8212). */
+  requirePolicy: withDefault(value.flag, false),
   filters: optional(namedBy(/^[A-Za-z_][\w.-]*$/, "a word such as from_peers", filter)),
 };
 

@@ -84,6 +84,8 @@ const namedCommunities: Readonly<Record<string, number>> = {
   "no-export": WellKnownCommunity.noExport,
   "no-advertise": WellKnownCommunity.noAdvertise,
   "no-export-subconfed": WellKnownCommunity.noExportSubconfed,
+  "graceful-shutdown": WellKnownCommunity.gracefulShutdown,
+  blackhole: WellKnownCommunity.blackhole,
 };
 
 export const community: Shape<Community> = scalar(

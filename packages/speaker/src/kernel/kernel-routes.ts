@@ -174,7 +174,8 @@ export class KernelRoutes {
     );
   }
 
-  #learnedRoute({ prefix, nextHops }: Reach): DesiredRoute | undefined {
+  #learnedRoute({ prefix, nextHops, discards }: Reach): DesiredRoute | undefined {
+    if (discards === true) return { destination: prefix, ...this.#place, type: RouteType.RTN_BLACKHOLE };
     const hops = nextHops.flatMap(({ address }) => this.#hop(address) ?? []);
     return hops.length === 0 ? undefined : { destination: prefix, ...this.#place, nextHops: hops };
   }

@@ -16,6 +16,8 @@ export interface NeighborView {
   readonly since: string;
   /** Why the last session or attempt ended; empty while Established. */
   readonly lastError: string;
+  /** RFC 8212: the directions in which nothing passes, as no filter says what may. */
+  readonly missingPolicies?: readonly ("import" | "export")[];
   readonly routes: {
     readonly received: number;
     readonly best: number;
@@ -51,6 +53,7 @@ export function neighborView(peer: PeerSnapshot): NeighborView {
     state: peer.state,
     since: new Date(peer.since).toISOString(),
     lastError: peer.lastError,
+    ...(peer.missingPolicies === undefined ? {} : { missingPolicies: peer.missingPolicies }),
     routes: {
       received: peer.importedCount,
       best: peer.preferredCount,

@@ -35,6 +35,8 @@ const communityNames: ReadonlyMap<number, string> = new Map([
   [WellKnownCommunity.noExport, "no-export"],
   [WellKnownCommunity.noAdvertise, "no-advertise"],
   [WellKnownCommunity.noExportSubconfed, "no-export-subconfed"],
+  [WellKnownCommunity.gracefulShutdown, "graceful-shutdown"],
+  [WellKnownCommunity.blackhole, "blackhole"],
 ]);
 
 export function routeView(route: RouteSnapshot): RouteView {

@@ -1,0 +1,70 @@
+/**
+ * Aim: the keys about what is told to whom reach the core, and wrong ones are told word for word. Method: as in
+ * read-config.test.ts, one line of YAML at a time.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { formatProblem, readConfiguration, type SpeakerConfiguration } from "./read-config.ts";
+
+const head = "routerId: 10.0.0.1\nasn: 65001\n";
+
+function configuration(text: string): SpeakerConfiguration {
+  const outcome = readConfiguration(`${head}${text}`);
+  if (outcome.kind !== "ok") throw new Error(outcome.problems.map((one) => one.message).join("\n"));
+  return outcome.configuration;
+}
+
+function peer(keys: string, around = ""): object {
+  return { ...configuration(`${around}neighbors:\n  - {address: 10.0.0.2, asn: 65002, ${keys}}\n`).peers[0] };
+}
+
+function problems(text: string): readonly string[] {
+  const outcome = readConfiguration(`${head}${text}`);
+  return outcome.kind === "ok" ? [] : outcome.problems.map((problem) => formatProblem("f", problem));
+}
+
+function neighborProblems(keys: string): readonly string[] {
+  return problems(`neighbors:\n  - {address: 10.0.0.2, asn: 65002, ${keys}}\n`);
+}
+
+test("each key is a setting of the core's", () => {
+  const removal = (which: string, replaces: boolean): object => ({ removePrivateAs: { which, replaces } });
+  const rows: readonly (readonly [keys: string, settings: object])[] = [
+    ["localAsn: 100, localAsnMode: prepend", { localAsn: 100, localAsnMode: "prepend" }],
+    ["localAsn: 100, localAsnMode: no-prepend", { localAsnMode: "no-prepend" }],
+    ["allowOwnAs: 2", { allowLocalAs: 2 }],
+    ["removePrivateAs: all", removal("all", false)],
+    ["removePrivateAs: leading", removal("leading", false)],
+    ["removePrivateAs: all-replace", removal("all", true)],
+    ["removePrivateAs: leading-replace", removal("leading", true)],
+    ["gracefulShutdown: true", { gracefulShutdown: true }],
+    ["blackhole: true", { blackhole: true }],
+  ];
+  for (const [keys, settings] of rows) assert.partialDeepStrictEqual(peer(keys), settings, keys);
+  assert.partialDeepStrictEqual(peer("", "requirePolicy: true\n"), { requirePolicy: true });
+  const names = ["removePrivateAs", "gracefulShutdown", "blackhole", "requirePolicy", "localAsnMode"];
+  const plain = peer("removePrivateAs: none, gracefulShutdown: false, blackhole: false");
+  assert.deepEqual(
+    names.filter((name) => name in plain),
+    [],
+    "left to the core",
+  );
+});
+
+test("wrong values are told with what was expected", () => {
+  assert.deepEqual(neighborProblems("localAsnMode: prepend"), [
+    "f:4: neighbors[0].localAsnMode: expected localAsn beside it",
+  ]);
+  assert.deepEqual(neighborProblems("localAsn: 1, localAsnMode: replace"), [
+    'f:4: neighbors[0].localAsnMode: expected replace-as, no-prepend or prepend, found "replace"',
+  ]);
+  assert.deepEqual(neighborProblems("removePrivateAs: true"), [
+    'f:4: neighbors[0].removePrivateAs: expected none, all, leading, all-replace or leading-replace, found "true"',
+  ]);
+  assert.deepEqual(neighborProblems("allowOwnAs: 11"), [
+    'f:4: neighbors[0].allowOwnAs: expected a number from 0 to 10, found "11"',
+  ]);
+  assert.deepEqual(problems("requirePolicy: no\n"), [
+    'f:3: requirePolicy: expected true or false, found "no"',
+  ]);
+});
