@@ -3,7 +3,7 @@
 /** RFC 4271 §4.1, RFC 2918 §3. */
 export const MessageType = { open: 1, update: 2, notification: 3, keepalive: 4, routeRefresh: 5 } as const;
 
-/** RFC 4271 §4.5, RFC 7313 §5. */
+/** RFC 4271 §4.5, RFC 7313 §5, RFC 9687 §3. */
 export const ErrorCode = {
   messageHeader: 1,
   openMessage: 2,
@@ -12,12 +12,13 @@ export const ErrorCode = {
   finiteStateMachine: 5,
   cease: 6,
   routeRefresh: 7,
+  sendHoldTimerExpired: 8,
 } as const;
 
 /** RFC 4271 §6.1. */
 export const HeaderError = { connectionNotSynchronized: 1, badMessageLength: 2, badMessageType: 3 } as const;
 
-/** RFC 4271 §6.2, RFC 5492 §5. */
+/** RFC 4271 §6.2, RFC 5492 §5, RFC 9234 §4.2. */
 export const OpenError = {
   unspecific: 0,
   unsupportedVersion: 1,
@@ -26,6 +27,7 @@ export const OpenError = {
   unsupportedOptionalParameter: 4,
   unacceptableHoldTime: 6,
   unsupportedCapability: 7,
+  roleMismatch: 11,
 } as const;
 
 /** RFC 4271 §6.3. */
@@ -45,7 +47,7 @@ export const UpdateError = {
 /** RFC 6608 §3: which state an unexpected message met. */
 export const FsmError = { unspecific: 0, openSent: 1, openConfirm: 2, established: 3 } as const;
 
-/** RFC 4486 §3. */
+/** RFC 4486 §3, RFC 8538 §3. */
 export const CeaseCode = {
   maximumPrefixes: 1,
   administrativeShutdown: 2,
@@ -72,6 +74,8 @@ export const CapabilityCode = {
   routeRefresh: 2,
   /** RFC 8654 §3. */
   extendedMessage: 6,
+  /** RFC 9234 §4.1. */
+  role: 9,
   /** RFC 4724 §3. */
   gracefulRestart: 64,
   /** RFC 6793 §3. */
@@ -120,6 +124,8 @@ export const AttributeCode = {
   as4Aggregator: 18,
   /** RFC 8092. */
   largeCommunities: 32,
+  /** RFC 9234 §5. */
+  onlyToCustomer: 35,
 } as const;
 
 /** RFC 4271 §4.3 and RFC 5065 §3. */

@@ -49,6 +49,7 @@ export function sessionOf(neighborId: string): NonNullable<PeerSnapshot["session
     as4: true,
     addPathReceive: false,
     addPathSend: false,
+    maxMessageBytes: 4096,
     hold: undefined,
     keepalive: undefined,
   };

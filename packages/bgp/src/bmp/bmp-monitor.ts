@@ -202,5 +202,6 @@ function monitorRoutes(
 
 /** Writes UPDATEs in the form in which the peer itself sends them, as its OPEN says. */
 function writerFor({ agreed }: WatchedSession, family: IpFamily): UpdateWriter {
-  return new UpdateWriter({ family, addPath: agreed.addPath.includes(family), as4: agreed.as4 });
+  const { as4, maxMessageBytes } = agreed;
+  return new UpdateWriter({ family, addPath: agreed.addPath.includes(family), as4, maxMessageBytes });
 }

@@ -1,7 +1,7 @@
 import { DecodeError, type IpAddress, type IpFamily } from "@caracal/net";
 import { MessageType } from "../iana.ts";
-import { unicastFamily } from "../wire/capability.ts";
-import { MessageSplitter } from "../wire/header.ts";
+import { type Capability, unicastFamily } from "../wire/capability.ts";
+import { MessageSplitter, maxExtendedMessageBytes, maxMessageBytes } from "../wire/header.ts";
 import { type Open, decodeOpen, openAsn } from "../wire/open.ts";
 import { type BmpPeer, type BmpPeerUp } from "./bmp-messages.ts";
 
@@ -73,31 +73,45 @@ export class WatchedConnection {
     };
   }
 
+  #noteOpen(bytes: Uint8Array): void {
+    if (this.#receivedOpen !== undefined) return;
+    const open = decodeOpen(bytes);
+    this.#receivedOpen = { open, bytes: bytes.slice() };
+    if (this.#sentOpen === undefined) return;
+    this.#splitter.maxMessageBytes = agree(decodeOpen(this.#sentOpen), open).maxMessageBytes;
+  }
+
   #note(type: number, bytes: Uint8Array): void {
     // The bytes are another's, who reuses them.
-    if (type === MessageType.open) this.#receivedOpen ??= { open: decodeOpen(bytes), bytes: bytes.slice() };
+    if (type === MessageType.open) this.#noteOpen(bytes);
     if (type === MessageType.notification) this.receivedNotification = bytes.slice();
     if (type === MessageType.keepalive && this.#receivedOpen !== undefined) this.#isConfirmed = true;
   }
 }
 
-/** What decides how the peer's UPDATEs are to be read. */
+/** What decides how UPDATEs are to be read and written. */
 export interface Agreed {
   readonly as4: boolean;
   readonly families: readonly IpFamily[];
   /** Families in which the peer sends path identifiers. */
   readonly addPath: readonly IpFamily[];
+  /** RFC 8654 §4. */
+  readonly maxMessageBytes: number;
 }
 
 function agree(ours: Open, theirs: Open): Agreed {
-  const as4 = [ours, theirs].every(({ capabilities }) =>
-    capabilities.some((one) => one.kind === "fourOctetAs"),
-  );
+  const bothSay = (kind: Capability["kind"]): boolean =>
+    [ours, theirs].every(({ capabilities }) => capabilities.some((one) => one.kind === kind));
   const families = ([4, 6] as const).filter((family) => offers(ours, family) && offers(theirs, family));
   const addPath = families.filter(
     (family) => addPathMode(ours, family)?.receive === true && addPathMode(theirs, family)?.send === true,
   );
-  return { as4, families, addPath };
+  return {
+    as4: bothSay("fourOctetAs"),
+    families,
+    addPath,
+    maxMessageBytes: bothSay("extendedMessage") ? maxExtendedMessageBytes : maxMessageBytes,
+  };
 }
 
 function offers({ capabilities }: Open, family: IpFamily): boolean {

@@ -27,6 +27,7 @@ function anyTraits(random: () => number): GroupTraits {
     reflectorClient: false,
     clusterId: Ipv4.of(7),
     exportPolicy: "",
+    maxMessageBytes: 4096,
   };
 }
 

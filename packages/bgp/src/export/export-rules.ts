@@ -19,6 +19,8 @@ export interface GroupTraits extends StandingExport {
   readonly exportPolicy: string;
   /** RFC 8212 §2.2: nothing goes to another AS without a policy. */
   readonly isSilent?: true;
+  /** The longest message that they take (RFC 8654 §4). */
+  readonly maxMessageBytes: number;
 }
 
 /** The sender of a route with what reflection needs; `undefined` is the speaker itself. */

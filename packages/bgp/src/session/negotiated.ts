@@ -1,14 +1,17 @@
-import { type Blame, DecodeError, type IpAddress, type IpFamily, type Ipv4 } from "@caracal/net";
+import { type Blame, DecodeError, type IpAddress, type IpFamily, type Ipv4, Writer } from "@caracal/net";
 import { ErrorCode, OpenError } from "../iana.ts";
 import {
   type Capability,
   type GracefulRestartCapability,
   type LongLivedCapability,
   maxStaleTimeS,
+  encodeCapability,
   unicast,
   unicastFamily,
 } from "../wire/capability.ts";
+import { maxExtendedMessageBytes, maxMessageBytes } from "../wire/header.ts";
 import { type Open, openAsn } from "../wire/open.ts";
+import { type Role, checkRoles, roleCapability } from "./role.ts";
 import { type ConnectionId, type SessionConfig } from "./session-config.ts";
 
 /** What both ends of a session agreed on in their OPENs. */
@@ -28,6 +31,12 @@ export interface Negotiated {
   /** Families in which we do. */
   readonly addPathSend: readonly IpFamily[];
   readonly routeRefresh: boolean;
+  /** Both ends mark where the answer to a route refresh begins and ends (RFC 7313). */
+  readonly enhancedRefresh: boolean;
+  /** The longest message either end may send (RFC 8654 §4). */
+  readonly maxMessageBytes: number;
+  /** What the peer says it is to us (RFC 9234 §4.1). */
+  readonly remoteRole: Role | undefined;
   /** The peer's, when both ends speak RFC 4724. */
   readonly gracefulRestart: GracefulRestartCapability | undefined;
   /** RFC 8538 §4: a NOTIFICATION is no reason to drop routes, unless it is a hard reset. */
@@ -51,6 +60,8 @@ export function buildOpen(config: SessionConfig, bits: RestartBits): Open {
     ...families.map((family): Capability => ({ kind: "multiprotocol", ...family })),
     { kind: "routeRefresh" },
   ];
+  if (config.extendedMessages === true) capabilities.push({ kind: "extendedMessage" });
+  if (config.role !== undefined && isExternal(config)) capabilities.push(roleCapability(config.role));
   if (config.restartTimeS !== undefined) {
     capabilities.push({
       kind: "gracefulRestart",
@@ -72,6 +83,7 @@ export function buildOpen(config: SessionConfig, bits: RestartBits): Open {
       })),
     });
   }
+  if (config.enhancedRefresh === true) capabilities.push({ kind: "enhancedRouteRefresh" });
   return {
     kind: "open",
     version: 4,
@@ -101,6 +113,8 @@ export function negotiate(
 ): Negotiated {
   checkOpen(config, open);
   const { capabilities } = open;
+  const says = (kind: Capability["kind"]): boolean => capabilities.some((one) => one.kind === kind);
+  const remoteRole = isExternal(config) ? checkRoles(config, capabilities) : undefined;
   const families = commonFamilies(config, capabilities);
   const ours = config.timers.holdTimeMs;
   const holdTimeMs = Math.min(ours, open.holdTimeS * 1000);
@@ -110,6 +124,7 @@ export function negotiate(
       ? undefined
       : capabilities.find((one) => one.kind === "gracefulRestart");
   const longLived = capabilities.find((one) => one.kind === "longLivedGracefulRestart");
+  const isExtended = config.extendedMessages === true && says("extendedMessage");
   const within = (list: typeof addPath): IpFamily[] =>
     families.filter((family) => list.some((one) => unicastFamily(one) === family));
   return {
@@ -120,23 +135,27 @@ export function negotiate(
     // Scaled with the hold time, so that as many keepalives fit into it as the operator meant.
     keepaliveMs:
       holdTimeMs === 0 ? 0 : Math.max(1000, Math.floor((config.timers.keepaliveMs * holdTimeMs) / ours)),
-    as4: capabilities.some((one) => one.kind === "fourOctetAs"),
-    external: config.localAsn !== config.peerAsn,
+    as4: says("fourOctetAs"),
+    external: isExternal(config),
     families,
     addPathReceive: config.addPathReceive ? within(addPath.filter((one) => one.send)) : [],
     addPathSend: config.addPathSend ? within(addPath.filter((one) => one.receive)) : [],
-    routeRefresh: capabilities.some((one) => one.kind === "routeRefresh"),
     gracefulRestart: restart,
     keepsOnNotification: restart?.notification === true && config.restartOnNotification !== false,
     // RFC 9494 §4.1: without the other capability this one is ignored.
     longLived: restart === undefined ? undefined : longLived,
+    routeRefresh: says("routeRefresh"),
+    enhancedRefresh: config.enhancedRefresh === true && says("enhancedRouteRefresh"),
+    maxMessageBytes: isExtended ? maxExtendedMessageBytes : maxMessageBytes,
+    remoteRole,
     capabilities,
   };
 }
 
 function checkOpen(config: SessionConfig, open: Open): void {
   const asn = openAsn(open);
-  if (asn !== config.peerAsn) {
+  // RFC 7607 §2: AS 0 is nobody's, in whichever of the two fields it stands.
+  if (asn !== config.peerAsn || open.myAs === 0) {
     throw new DecodeError(`peer AS ${asn}, not ${config.peerAsn}`, blame(OpenError.badPeerAs), 0);
   }
   // RFC 6286 §2.2: only inside an AS must the identifier be unique.
@@ -151,9 +170,19 @@ function commonFamilies(config: SessionConfig, capabilities: readonly Capability
   const theirs = offered.length === 0 ? [4] : offered.map(unicastFamily);
   const families = config.families.filter((family) => theirs.includes(family));
   if (families.length === 0) {
-    throw new DecodeError("no address family in common", blame(OpenError.unsupportedCapability), 0);
+    // RFC 5492 §5: the data is what the peer would have had to offer.
+    const wanted = new Writer();
+    for (const family of config.families) {
+      encodeCapability(wanted, { kind: "multiprotocol", ...unicast(family) });
+    }
+    const unsupported = blame(OpenError.unsupportedCapability);
+    throw new DecodeError("no address family in common", unsupported, 0, wanted.finish());
   }
   return families;
+}
+
+function isExternal({ localAsn, peerAsn }: SessionConfig): boolean {
+  return localAsn !== peerAsn;
 }
 
 function blame(subcode: number): Blame {

@@ -1,4 +1,5 @@
 import { type IpFamily, type Ipv4 } from "@caracal/net";
+import { type Role } from "./role.ts";
 
 /** Milliseconds on the driver's clock; only differences mean anything. */
 export type Millis = number;
@@ -58,4 +59,12 @@ export interface SessionConfig {
   readonly restartOnNotification?: boolean;
   /** How long the peer may keep our routes after that (RFC 9494); absent: we only understand what others keep. */
   readonly longLivedTimeS?: number;
+  /** Offer messages of up to 65,535 bytes (RFC 8654). */
+  readonly extendedMessages?: boolean;
+  /** Offer to mark where the answer to a route refresh begins and ends (RFC 7313). */
+  readonly enhancedRefresh?: boolean;
+  /** What we are to this peer (RFC 9234 §4.1); absent: not said. Of no meaning inside an AS. */
+  readonly role?: Role | undefined;
+  /** A peer that does not say its role is refused (RFC 9234 §4.2). */
+  readonly strictRole?: boolean;
 }

@@ -24,6 +24,10 @@ const config: SessionConfig = {
   addPathReceive: false,
   addPathSend: false,
   restartTimeS: 120,
+  extendedMessages: true,
+  enhancedRefresh: true,
+  role: undefined,
+  strictRole: false,
 };
 
 /** The peer's OPEN, with this identifier. */

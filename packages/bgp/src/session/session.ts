@@ -328,6 +328,7 @@ export class Session {
       return;
     }
     connection.negotiated = negotiated;
+    connection.splitter.maxMessageBytes = negotiated.maxMessageBytes;
     connection.decoding = {
       as4: negotiated.as4,
       external: negotiated.external,

@@ -204,6 +204,7 @@ function traits(peer: Peer, negotiated: Negotiated, family: IpFamily): GroupTrai
       : {}),
     ...(peer.innerAsn === undefined ? {} : { innerAsn: peer.innerAsn }),
     ...(peer.lacksPolicy("export") ? { isSilent: true } : {}),
+    maxMessageBytes: negotiated.maxMessageBytes,
   };
 }
 

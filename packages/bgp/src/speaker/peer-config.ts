@@ -1,5 +1,6 @@
 import { type IpAddress, type IpFamily, type Ipv4 } from "@caracal/net";
 import { type PrivateAsRemoval } from "../export/private-as.ts";
+import { type Role } from "../session/role.ts";
 import { type SessionTimers, defaultTimers } from "../session/session-config.ts";
 
 /** One neighbour, as plain data. Policies are named, so that a configuration can be stored and compared. */
@@ -31,6 +32,14 @@ export interface PeerConfig {
   readonly longLivedTimeS?: number;
   /** Tell what was kept so long to internal peers that know nothing of it, as their last choice (RFC 9494 §4.6). */
   readonly longLivedPartial: boolean;
+  /** Messages of up to 65,535 bytes, where the peer can do with them too (RFC 8654). */
+  readonly extendedMessages: boolean;
+  /** The answer to a route refresh has a beginning and an end, where the peer can do with them too (RFC 7313). */
+  readonly enhancedRefresh: boolean;
+  /** What we are to this external peer (RFC 9234), which decides where routes from it, and to it, may go; absent: anywhere. */
+  readonly role?: Role;
+  /** No session with a peer that does not say its role. */
+  readonly strictRole: boolean;
   /** "default": external peers get our address, internal ones what we got. */
   readonly nextHop: "default" | "self" | "keep";
   /** RFC 4456: what other internal peers say is told to this one, and the reverse. */
@@ -71,6 +80,9 @@ export function peerConfig(input: PeerInput): PeerConfig {
     restartTimeS: 120,
     restartOnNotification: true,
     longLivedPartial: false,
+    extendedMessages: true,
+    enhancedRefresh: true,
+    strictRole: false,
     nextHop: "default",
     reflectorClient: false,
     allowLocalAs: 0,
@@ -98,6 +110,10 @@ export function comparePeers(before: PeerConfig, after: PeerConfig): PeerChange 
       peer.restartTimeS,
       peer.restartOnNotification,
       peer.longLivedTimeS,
+      peer.extendedMessages,
+      peer.enhancedRefresh,
+      peer.role,
+      peer.strictRole,
       peer.timers.holdTimeMs,
       peer.timers.keepaliveMs,
       // Seen in the kernel, where nothing else tells that a route means something else now.

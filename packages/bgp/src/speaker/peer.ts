@@ -127,5 +127,9 @@ function sessionConfig(config: PeerConfig, speaker: SpeakerConfig): SessionConfi
     restartTimeS: config.restartTimeS,
     restartOnNotification: config.restartOnNotification,
     ...(config.longLivedTimeS === undefined ? {} : { longLivedTimeS: config.longLivedTimeS }),
+    extendedMessages: config.extendedMessages,
+    enhancedRefresh: config.enhancedRefresh,
+    role: config.role,
+    strictRole: config.strictRole,
   };
 }

@@ -55,6 +55,8 @@ export interface SessionSnapshot {
   readonly as4: boolean;
   readonly addPathReceive: boolean;
   readonly addPathSend: boolean;
+  /** The longest message that either end may send. */
+  readonly maxMessageBytes: number;
   /** Absent: the ends agreed on none. */
   readonly hold: TimerSnapshot | undefined;
   readonly keepalive: TimerSnapshot | undefined;
@@ -197,6 +199,7 @@ function snapshotSession(peer: Peer, now: Millis): SessionSnapshot | undefined {
     as4: negotiated.as4,
     addPathReceive: negotiated.addPathReceive.length > 0,
     addPathSend: negotiated.addPathSend.length > 0,
+    maxMessageBytes: negotiated.maxMessageBytes,
     hold: timer(connection.holdAt, negotiated.holdTimeMs),
     keepalive: timer(connection.keepaliveAt, negotiated.keepaliveMs),
   };
@@ -217,6 +220,7 @@ function capabilityWords(capabilities: readonly Capability[]): string[] {
     ["AS4", has("fourOctetAs")],
     ["add-path-rx", addPath.some((one) => one.receive)],
     ["add-path-tx", addPath.some((one) => one.send)],
+    ["ext-messages", has("extendedMessage")],
   ];
   return words.filter(([, isOn]) => isOn).map(([word]) => word);
 }

@@ -14,6 +14,10 @@ export type Capability =
   | { readonly kind: "routeRefresh" }
   /** RFC 7313 §3.1. */
   | { readonly kind: "enhancedRouteRefresh" }
+  /** RFC 8654 §3. */
+  | { readonly kind: "extendedMessage" }
+  /** RFC 9234 §4.1: what the sender is to the receiver; one of `RoleCode`, or a number that means nothing yet. */
+  | { readonly kind: "role"; readonly role: number }
   /** RFC 6793 §3. */
   | { readonly kind: "fourOctetAs"; readonly asn: number }
   | GracefulRestartCapability
@@ -76,6 +80,10 @@ export function decodeCapability(reader: Reader): Capability {
       return body.remaining === 0 ? { kind: "routeRefresh" } : opaque();
     case CapabilityCode.enhancedRouteRefresh:
       return body.remaining === 0 ? { kind: "enhancedRouteRefresh" } : opaque();
+    case CapabilityCode.extendedMessage:
+      return body.remaining === 0 ? { kind: "extendedMessage" } : opaque();
+    case CapabilityCode.role:
+      return body.remaining === 1 ? { kind: "role", role: body.u8() } : opaque();
     case CapabilityCode.fourOctetAs:
       return body.remaining === 4 ? { kind: "fourOctetAs", asn: body.u32() } : opaque();
     case CapabilityCode.gracefulRestart:
@@ -160,6 +168,10 @@ function encodeValue(writer: Writer, capability: Capability): void {
       return;
     case "routeRefresh":
     case "enhancedRouteRefresh":
+    case "extendedMessage":
+      return;
+    case "role":
+      writer.u8(capability.role);
       return;
     case "fourOctetAs":
       writer.u32(capability.asn);

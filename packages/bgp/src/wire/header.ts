@@ -3,8 +3,11 @@ import { ErrorCode, HeaderError, MessageType } from "../iana.ts";
 
 export const headerBytes = 19;
 
-/** RFC 4271 §4.1: no message is longer. */
+/** RFC 4271 §4.1: no message is longer, unless both ends can do with more. */
 export const maxMessageBytes = 4096;
+
+/** RFC 8654 §4: the bound once both ends have said so; for OPEN and KEEPALIVE it stays as it was. */
+export const maxExtendedMessageBytes = 65_535;
 
 const markerBytes = 16;
 
@@ -26,6 +29,8 @@ export interface Frame {
 
 /** Cuts a byte stream into messages. Holds less than one message between two calls of `push`. */
 export class MessageSplitter {
+  /** The longest message that the two ends agreed on. */
+  maxMessageBytes: number = maxMessageBytes;
   #bytes: Uint8Array = new Uint8Array(0);
   #at = 0;
 
@@ -52,7 +57,7 @@ export class MessageSplitter {
     const length = ((bytes[start + 16] ?? 0) << 8) | (bytes[start + 17] ?? 0);
     const type = bytes[start + 18] ?? 0;
     checkMarker(bytes, start);
-    checkLength(length, type, start);
+    checkLength(length, type, start, this.maxMessageBytes);
     if (left < length) return this.#keep();
     this.#at = start + length;
     return { type, bytes: bytes.subarray(start, start + length) };
@@ -96,10 +101,11 @@ function checkMarker(bytes: Uint8Array, start: number): void {
   }
 }
 
-function checkLength(length: number, type: number, start: number): void {
+function checkLength(length: number, type: number, start: number, agreed: number): void {
   const least = minBytes[type];
+  const most = type === MessageType.open ? maxMessageBytes : agreed;
   // RFC 4271 §6.1: the data of a length fault is the length field, that of a type fault the type.
-  if (length < headerBytes || length > maxMessageBytes) throw badLength(length, start);
+  if (length < headerBytes || length > most) throw badLength(length, start);
   if (least === undefined) {
     throw new DecodeError(
       `message type ${type} is unknown`,

@@ -93,6 +93,7 @@ const texts: Readonly<Record<number, Readonly<Record<number, string>>>> = {
     5: "Authentication failure",
     6: "Unacceptable hold time",
     7: "Required capability missing",
+    11: "Role mismatch",
   },
   3: {
     0: "Invalid UPDATE message",
@@ -128,4 +129,5 @@ const texts: Readonly<Record<number, Readonly<Record<number, string>>>> = {
     9: "Hard reset",
   },
   7: { 0: "Invalid ROUTE-REFRESH message", 1: "Invalid ROUTE-REFRESH message length" },
+  8: { 0: "Send hold timer expired" },
 };

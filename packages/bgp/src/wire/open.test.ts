@@ -82,6 +82,34 @@ test("extended optional parameters (RFC 9072) are read", () => {
   assert.deepEqual(parsed.capabilities, [{ kind: "multiprotocol", afi: 1, safi: 1 }]);
 });
 
+test("capabilities that one octet cannot count are written in RFC 9072's form, and only those", () => {
+  const value = (capabilities: readonly Capability[]): Uint8Array =>
+    encodeOpen({ kind: "open", version: 4, myAs: 1, holdTimeS: 90, bgpIdentifier: Ipv4.of(7), capabilities });
+  const opaque = (bytes: number): Capability => ({
+    kind: "opaque",
+    code: 200,
+    value: new Uint8Array(bytes).fill(7),
+  });
+  // 251 bytes with four of heads are 255.
+  const plain = value([opaque(251)]);
+  assert.deepEqual([...plain.subarray(28, 31)], [255, 2, 253]);
+  const extended = value([opaque(252)]);
+  assert.deepEqual([...extended.subarray(28, 37)], [255, 255, 1, 1, 2, 0, 254, 200, 252]);
+  for (const list of [[opaque(251)], [opaque(252)], [opaque(255), opaque(0)], [opaque(100), opaque(151)]]) {
+    assert.deepEqual(decodeOpen(value(list)).capabilities, list);
+  }
+});
+
+test("extended parameters that do not add up are refused", () => {
+  const head = "04fde900b40a000002";
+  assert.equal(refusal(open(`${head}ffff000902000601040001000100`)), "2.0", "stray bytes");
+  assert.equal(refusal(open(`${head}ffff000a0200060104000100`)), "2.0", "the list passes the message's end");
+  assert.equal(refusal(open(`${head}ffff0004020006ff`)), "2.0", "a parameter passes the list's end");
+  assert.equal(refusal(open(`${head}ffff0003010000`)), "2.4", "a parameter of another type");
+  assert.equal(refusal(open(`${head}ffff0000`)), "accepted", "no parameters at all");
+  assert.equal(refusal(open(`${head}ffff00`)), "2.0", "half a length");
+});
+
 test("decode(encode(x)) is x for any capabilities", () => {
   const record = <T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> =>
     fc.record(model, { noNullPrototype: true });
@@ -90,6 +118,9 @@ test("decode(encode(x)) is x for any capabilities", () => {
   const capability: fc.Arbitrary<Capability> = fc.oneof(
     record({ kind: fc.constant("multiprotocol" as const), afi: u16, safi: u8 }),
     fc.constant({ kind: "routeRefresh" } as const),
+    fc.constant({ kind: "extendedMessage" } as const),
+    fc.constant({ kind: "enhancedRouteRefresh" } as const),
+    record({ kind: fc.constant("role" as const), role: u8 }),
     record({ kind: fc.constant("fourOctetAs" as const), asn: fc.nat() }),
     record({
       kind: fc.constant("gracefulRestart" as const),
@@ -118,7 +149,7 @@ test("decode(encode(x)) is x for any capabilities", () => {
     }),
   );
   fc.assert(
-    fc.property(fc.array(capability, { maxLength: 6 }), (capabilities) => {
+    fc.property(fc.array(capability, { maxLength: 60 }), (capabilities) => {
       const value = {
         kind: "open" as const,
         version: 4,

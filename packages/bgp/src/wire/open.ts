@@ -1,4 +1,4 @@
-import { type Blame, Ipv4, Reader } from "@caracal/net";
+import { type Blame, Ipv4, Reader, type Writer } from "@caracal/net";
 import { ErrorCode, MessageType, OpenError, OptionalParameter, asTrans } from "../iana.ts";
 import { type Capability, decodeCapability, encodeCapability } from "./capability.ts";
 import { encodeFrame, headerBytes } from "./header.ts";
@@ -16,6 +16,9 @@ export interface Open {
 }
 
 const version4 = 4;
+
+/** What one octet can count. */
+const maxPlainLength = 255;
 
 /**
  * Reads the whole message:
@@ -56,20 +59,35 @@ export function encodeOpen(open: Open): Uint8Array {
     writer.u32(open.bgpIdentifier);
     const lengthAt = writer.length;
     writer.u8(0);
-    for (const capability of open.capabilities) {
-      // One parameter for each capability: every speaker in use reads that form.
-      writer.u8(OptionalParameter.capabilities);
-      const parameterAt = writer.length;
-      writer.u8(0);
-      encodeCapability(writer, capability);
-      writer.patchU8(parameterAt, writer.length - parameterAt - 1);
-    }
+    encodeParameters(writer, open.capabilities, false);
     const length = writer.length - lengthAt - 1;
-    if (length >= OptionalParameter.extendedLength) {
-      throw new RangeError(`${length} bytes of capabilities do not fit an OPEN`);
+    if (length <= maxPlainLength) {
+      writer.patchU8(lengthAt, length);
+      return;
     }
-    writer.patchU8(lengthAt, length);
+    // RFC 9072 §2: only what does not fit one octet takes the form that older speakers do not read.
+    writer.truncate(lengthAt);
+    writer.u8(OptionalParameter.extendedLength);
+    writer.u8(OptionalParameter.extendedLength);
+    const extendedAt = writer.length;
+    writer.u16(0);
+    encodeParameters(writer, open.capabilities, true);
+    writer.patchU16(extendedAt, writer.length - extendedAt - 2);
   });
+}
+
+/** One parameter for each capability: every speaker in use reads that. */
+function encodeParameters(writer: Writer, capabilities: readonly Capability[], isExtended: boolean): void {
+  for (const capability of capabilities) {
+    writer.u8(OptionalParameter.capabilities);
+    const parameterAt = writer.length;
+    if (isExtended) writer.u16(0);
+    else writer.u8(0);
+    const valueAt = writer.length;
+    encodeCapability(writer, capability);
+    if (isExtended) writer.patchU16(parameterAt, writer.length - valueAt);
+    else writer.patchU8(parameterAt, writer.length - valueAt);
+  }
 }
 
 /** The sender's AS number: from the capability where there is one (RFC 6793 §4.1). */

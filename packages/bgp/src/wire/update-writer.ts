@@ -2,7 +2,7 @@ import { type IpFamily, Writer } from "@caracal/net";
 import { AttributeCode, AttributeFlag, MessageType } from "../iana.ts";
 import { encodeAs4Attributes, encodeAttributes, encodeMpUnreach } from "./attribute-encoder.ts";
 import { encodeCanonical, encodeNextHopOnly, findAttribute } from "./canonical-attributes.ts";
-import { beginFrame, endFrame, headerBytes, maxMessageBytes } from "./header.ts";
+import { beginFrame, endFrame, headerBytes, maxMessageBytes as plainMessageBytes } from "./header.ts";
 import { type PathAttributes } from "./path-attributes.ts";
 
 /** Appends prefix number `index` of the run, path identifier first where ADD-PATH is on. */
@@ -13,6 +13,8 @@ export interface UpdateEncoding {
   readonly family: IpFamily;
   readonly addPath: boolean;
   readonly as4: boolean;
+  /** The longest message that they take (RFC 8654 §4); absent: 4,096 bytes. */
+  readonly maxMessageBytes?: number;
 }
 
 /** A batch is bounded by its table; this only keeps a fault from taking all memory. */
@@ -24,9 +26,11 @@ export class UpdateWriter {
   readonly #attributes: Writer = new Writer(256, 1 << 17);
   readonly #encoding: UpdateEncoding;
   readonly #maxNlriBytes: number;
+  readonly #maxBytes: number;
 
   constructor(encoding: UpdateEncoding) {
     this.#encoding = encoding;
+    this.#maxBytes = encoding.maxMessageBytes ?? plainMessageBytes;
     this.#maxNlriBytes = (encoding.addPath ? 4 : 0) + 1 + (encoding.family === 4 ? 4 : 16);
   }
 
@@ -58,7 +62,7 @@ export class UpdateWriter {
   /** The same with attributes in canonical form, which a peer with four-octet AS numbers can read. */
   announceEncoded(attributes: Uint8Array, count: number, write: WriteNlri): boolean {
     const fixedBytes = headerBytes + 4 + attributes.length;
-    if (fixedBytes + this.#maxNlriBytes > maxMessageBytes) return false;
+    if (fixedBytes + this.#maxNlriBytes > this.#maxBytes) return false;
     const reachAt = this.#encoding.family === 4 ? -1 : findAttribute(attributes, AttributeCode.mpReachNlri);
     for (let index = 0; index < count;) {
       index =
@@ -73,7 +77,7 @@ export class UpdateWriter {
     const out = this.#out;
     for (let index = 0; index < count;) {
       const start = beginFrame(out, MessageType.update);
-      const room = (): boolean => out.length - start + this.#maxNlriBytes <= maxMessageBytes - 2;
+      const room = (): boolean => out.length - start + this.#maxNlriBytes <= this.#maxBytes - 2;
       if (this.#encoding.family === 4) {
         out.u16(0);
         while (index < count && room()) write(out, index++);
@@ -114,7 +118,7 @@ export class UpdateWriter {
     out.u16(0);
     out.u16(attributes.length);
     out.bytes(attributes);
-    const last = start + maxMessageBytes - this.#maxNlriBytes;
+    const last = start + this.#maxBytes - this.#maxNlriBytes;
     let index = from;
     while (index < count && out.length <= last) write(out, index++);
     endFrame(out, start);
@@ -128,7 +132,7 @@ export class UpdateWriter {
     out.u32(0);
     const lengthAt = out.length + 2;
     out.bytes(attributes.subarray(reachAt));
-    const last = start + maxMessageBytes - this.#maxNlriBytes - reachAt;
+    const last = start + this.#maxBytes - this.#maxNlriBytes - reachAt;
     let index = from;
     while (index < count && out.length <= last) write(out, index++);
     out.patchU16(lengthAt, out.length - lengthAt - 2);

@@ -299,6 +299,7 @@ const minikubePeer = peer("192.168.49.2", {
     as4: true,
     addPathReceive: true,
     addPathSend: true,
+    maxMessageBytes: 4096,
     hold: { leftMs: 157_200, ofMs: 240_000 },
     keepalive: { leftMs: 66_900, ofMs: 80_000 },
   },

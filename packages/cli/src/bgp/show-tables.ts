@@ -59,6 +59,7 @@ export function neighborText(one: unknown): string {
       ["Families", textPart(session, "families")],
       ["Capabilities", textPart(session, "capabilities")],
       ["Add paths", textPart(session, "addPaths")],
+      ["Longest message", `${textPart(session, "maxMessageBytes")} bytes`],
       ["Hold time", `${textPart(session, "holdTimeMs")} ms`],
     );
   }

@@ -37,6 +37,8 @@ const neighborMapping: {
     addPathReceive: which === "receive" || which === "both",
     addPathSend: which === "send" || which === "both",
   }),
+  extendedMessages: (extendedMessages) => ({ extendedMessages }),
+  enhancedRefresh: (enhancedRefresh) => ({ enhancedRefresh }),
   gracefulRestart: restartTime,
   families: (families) => (families === undefined ? {} : { families }),
   import: (filter, { peerType }) =>

@@ -285,6 +285,8 @@ test("every key of a neighbor reaches the core", () => {
     ["addPaths: receive", { addPathReceive: true, addPathSend: false }],
     ["addPaths: both", { addPathReceive: true, addPathSend: true }],
     ["families: [ipv6, ipv4]", { families: [6, 4] }],
+    ["extendedMessages: false", { extendedMessages: false }],
+    ["enhancedRefresh: false", { enhancedRefresh: false }],
     ["gracefulRestart: 30", { restartTimeS: 30 }],
     ["gracefulRestart: false", { restartTimeS: undefined }],
   ];

@@ -54,6 +54,8 @@ const neighborFields = {
   clusterId: optional(value.identifier),
   nextHop: withDefault(oneOf("default", "self", "keep"), "default"),
   addPaths: withDefault(oneOf("none", "send", "receive", "both"), "none"),
+  extendedMessages: withDefault(value.flag, true),
+  enhancedRefresh: withDefault(value.flag, true),
   gracefulRestart: withDefault(value.gracefulRestart, true),
   /** Absent: the family of the address. */
   families: optional(list(value.family)),

@@ -34,6 +34,7 @@ export interface NeighborView {
     readonly families: readonly string[];
     readonly capabilities: readonly string[];
     readonly addPaths: "none" | "send" | "receive" | "both";
+    readonly maxMessageBytes: number;
     /** 0: the ends agreed to do without. */
     readonly holdTimeMs: number;
     readonly keepaliveMs: number;
@@ -75,6 +76,7 @@ function sessionView(session: NonNullable<PeerSnapshot["session"]>): NonNullable
     families: session.families.map((family) => `ipv${family}`),
     capabilities: session.neighborCapabilities,
     addPaths: addPathReceive && addPathSend ? "both" : oneWay,
+    maxMessageBytes: session.maxMessageBytes,
     holdTimeMs: session.hold?.ofMs ?? 0,
     keepaliveMs: session.keepalive?.ofMs ?? 0,
   };
