@@ -2,6 +2,7 @@ import { type Socket } from "node:net";
 import {
   type BestRouteChange,
   type ConnectionId,
+  type DecisionOptions,
   type LocalRoute,
   type NextHopResolver,
   type PeerInput,
@@ -121,6 +122,11 @@ export class BgpServer {
   /** The routes that this speaker is the source of are now these; only the difference is told. */
   setOrigins(routes: readonly LocalRoute[]): void {
     this.#dispatch({ kind: "localRoutes", routes });
+  }
+
+  /** Ties between routes are broken so from now on. */
+  setBestPath(options: DecisionOptions): void {
+    this.#dispatch({ kind: "bestPath", options });
   }
 
   /** Replaces policies; routes that a changed one can affect are decided about again, without a session's reset. */

@@ -18,6 +18,7 @@ export { type LargeCommunity, type PathAttributes } from "./wire/path-attributes
 export { type Policies, type Policy, type PolicyRoute, type RouteSource } from "./export/policy.ts";
 export { type ExportCounts } from "./export/group-member.ts";
 export { rehearse } from "./speaker/rehearse.ts";
+export { type DecisionOptions, type DecisionReason, type MultipathOptions } from "./rib/decision.ts";
 export { type NextHopResolver, type Resolution, everythingReachable } from "./rib/next-hops.ts";
 export {
   type ConnectionId,

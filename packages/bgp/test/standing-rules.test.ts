@@ -230,3 +230,20 @@ test("our AS behind the local one makes a loop as well, where it is told at all"
     );
   }
 });
+
+test("another way to break ties decides about every prefix anew, and is told where it matters", () => {
+  const net = new Simulation(23);
+  const hub = net.node("hub", "10.0.0.9", { asn: 64512 });
+  const sources = [1, 2].map((number) => net.node(`s${number}`, `10.0.0.${number}`, { asn: 65000 + number }));
+  for (const node of sources) {
+    node.setLocalRoutes([prefix]);
+    node.setPeers([peerOf(hub)]);
+  }
+  hub.setPeers(sources.map((node) => peerOf(node)));
+  net.run(3000);
+  assert.deepEqual(hub.table(), ["10.1.0.0/24 via 10.0.0.1,10.0.0.2"]);
+  hub.handle({ kind: "bestPath", options: { multipath: { external: 1 } } });
+  assert.deepEqual(hub.table(), ["10.1.0.0/24 via 10.0.0.1"]);
+  hub.handle({ kind: "bestPath", options: {} });
+  assert.deepEqual(hub.table(), ["10.1.0.0/24 via 10.0.0.1,10.0.0.2"]);
+});

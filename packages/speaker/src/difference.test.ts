@@ -31,6 +31,7 @@ const none: Difference = {
   restartsBecause: [],
   filtersChanged: [],
   isStaticChanged: false,
+  isBestPathChanged: false,
   isKernelChanged: false,
   isControlChanged: false,
 };
@@ -44,6 +45,8 @@ test("each change is named once, where it is", () => {
     ["otherwise: accept", "otherwise: reject", { filtersChanged: ["in"] }],
     ["blackhole: true", "nextHop: 10.0.0.9", { isStaticChanged: true }],
     ["blackhole: true", "blackhole: true, communities: [1:1]", { isStaticChanged: true }],
+    ["{table: 100}", "{table: 100}\nmultipath: {ebgp: 2}", { isBestPathChanged: true }],
+    ["{table: 100}", "{table: 100}\nbestPath: {missingMedWorst: true}", { isBestPathChanged: true }],
     ["{table: 100}", "{table: 101}", { isKernelChanged: true }],
     ["{table: 100}", "false", { isKernelChanged: true, restartsBecause: ["kernel"] }],
     ["routerId: 10.0.0.1", "routerId: 10.0.0.9", { restartsBecause: ["routerId"] }],

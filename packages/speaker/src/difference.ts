@@ -11,6 +11,7 @@ export interface Difference {
   /** Filters that are new, gone or other than before. */
   readonly filtersChanged: readonly string[];
   readonly isStaticChanged: boolean;
+  readonly isBestPathChanged: boolean;
   readonly isKernelChanged: boolean;
   readonly isControlChanged: boolean;
 }
@@ -47,6 +48,7 @@ export function difference(before: SpeakerConfiguration, after: SpeakerConfigura
       (name) => !isSame(before.filters.get(name), after.filters.get(name)),
     ),
     isStaticChanged: !isSame([before.origins, before.statics], [after.origins, after.statics]),
+    isBestPathChanged: !isSame(before.bestPath, after.bestPath),
     isKernelChanged: !isSame(before.kernel, after.kernel),
     isControlChanged: before.control !== after.control,
   };

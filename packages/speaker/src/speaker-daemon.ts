@@ -225,7 +225,8 @@ export class SpeakerDaemon implements SpeakerView {
   }
 
   /** What a running speaker takes over in place. */
-  #follow({ origins, statics, peers, transports, filters }: SpeakerConfiguration): void {
+  #follow({ origins, statics, peers, transports, filters, bestPath }: SpeakerConfiguration): void {
+    this.#server?.setBestPath(bestPath);
     this.#kernel?.setStatics(statics);
     this.#server?.setOrigins(origins);
     const before = this.#policies;

@@ -6,7 +6,7 @@ import { addressOf, prefixOf } from "../../test/simulation.ts";
 import { prefixWords } from "../wire/nlri.ts";
 import { type PathAttributes } from "../wire/path-attributes.ts";
 import { AttributeTable } from "./attribute-table.ts";
-import { Decision, type PeerFacts } from "./decision.ts";
+import { Decision, type DecisionOptions, type PeerFacts } from "./decision.ts";
 import { NextHops } from "./next-hops.ts";
 import { Rib } from "./rib.ts";
 
@@ -28,7 +28,15 @@ const peers: readonly (PeerFacts | undefined)[] = [
 
 const metrics: Readonly<Record<string, number>> = { "10.9.0.1": 10, "10.9.0.2": 20 };
 
-function choose(routes: Readonly<Record<number, Route>>): { best: number; equal: number[] } {
+interface Choice {
+  readonly best: number;
+  readonly equal: readonly number[];
+  /** By peer, the step that its route lost. */
+  readonly lost: Readonly<Record<number, string>>;
+  readonly ranked: readonly number[];
+}
+
+function choose(routes: Readonly<Record<number, Route>>, options: DecisionOptions = {}): Choice {
   const attributes = new AttributeTable();
   const nextHops = new NextHops({
     resolve: (nextHop) => {
@@ -37,6 +45,7 @@ function choose(routes: Readonly<Record<number, Route>>): { best: number; equal:
     },
   });
   const decision = new Decision(attributes, nextHops, (index) => peers[index]);
+  decision.take(options);
   const rib = new Rib(4, attributes);
   for (const [peer, { path = [1], hop = "10.9.0.1", ...rest }] of Object.entries(routes)) {
     const row = rib.take(prefixWords(prefixOf("10.0.0.0/8")), Number(peer), 0);
@@ -53,6 +62,10 @@ function choose(routes: Readonly<Record<number, Route>>): { best: number; equal:
   return {
     best: best === 0 ? -1 : rib.rows.peer(best),
     equal: decision.equal.map((row) => rib.rows.peer(row)),
+    lost: Object.fromEntries(
+      [...decision.explain(rib, 1)].map(([row, reason]) => [rib.rows.peer(row), reason]),
+    ),
+    ranked: decision.rank(rib, 1, Infinity).map((row) => rib.rows.peer(row)),
   };
 }
 
@@ -94,4 +107,46 @@ test("MED removes a route before others are compared, so the order of arrival do
 test("routes that are even up to the interior cost share the traffic", () => {
   assert.deepEqual(choose({ 1: { path: [1] }, 2: { path: [2] }, 3: { path: [3] } }).equal, [1, 2]);
   assert.deepEqual(choose({ 3: {}, 4: { med: 1 } }).equal, [3]);
+});
+
+test("a route that is not the best tells which step it lost", () => {
+  for (const [routes, lost] of [
+    [{ 0: {}, 1: {} }, { 1: "not our own" }],
+    [{ 1: {}, 2: { localPref: 99 } }, { 2: "local preference" }],
+    [{ 1: { path: [1, 2] }, 2: {} }, { 1: "AS path length" }],
+    [{ 1: { origin: 2 }, 2: {} }, { 1: "origin" }],
+    [{ 1: { med: 1 }, 2: {} }, { 1: "MED" }],
+    [{ 1: {}, 3: {} }, { 3: "internal" }],
+    [{ 3: {}, 4: { hop: "10.9.0.2" } }, { 4: "interior cost" }],
+    [{ 1: {}, 2: {} }, { 2: "router ID" }],
+    [{ 3: { originatorId: Ipv4.of(4), clusterList: [Ipv4.of(1)] }, 4: {} }, { 3: "cluster list length" }],
+    [{ 3: { originatorId: Ipv4.of(4) }, 4: {} }, { 4: "neighbor address" }],
+    [{ 1: {}, 2: { hop: "10.9.0.9" } }, {}],
+  ] as const) {
+    assert.deepEqual(choose(routes).lost, lost);
+  }
+  const many = { 1: { path: [1, 2] }, 2: { med: 7 }, 3: { localPref: 1 }, 4: {} };
+  assert.deepEqual(choose(many).lost, { 1: "AS path length", 2: "MED", 3: "local preference" });
+  assert.deepEqual(choose(many).ranked, [4, 2, 1, 3]);
+});
+
+test("MED as the operator wants it", () => {
+  const other = { 1: { med: 5, path: [7] }, 2: { med: 4, path: [8] } };
+  assert.equal(choose(other).best, 1);
+  assert.equal(choose(other, { alwaysCompareMed: true }).best, 2);
+  const missing = { 1: {}, 2: { med: 4_294_967_295 } };
+  assert.equal(choose(missing).best, 1);
+  assert.equal(choose(missing, { missingMedWorst: true }).best, 2);
+});
+
+test("as many routes share the traffic as the operator wants, and always the same ones", () => {
+  const external = { 2: { path: [2] }, 1: { path: [1] } };
+  const internal = { 4: {}, 3: {} };
+  assert.deepEqual(choose(external, { multipath: { external: 1 } }).equal, [1]);
+  assert.deepEqual(choose(external, { multipath: { internal: 1 } }).equal, [1, 2]);
+  assert.deepEqual(choose(internal, { multipath: { internal: 1, external: 8 } }).equal, [3]);
+  assert.deepEqual(choose(external, { multipath: { sameAsPath: true } }).equal, [1]);
+  assert.deepEqual(choose(internal, { multipath: { sameAsPath: true } }).equal, [3, 4]);
+  const own = choose({ 0: {}, ...external }, { multipath: { external: 2 } });
+  assert.deepEqual(own.equal, [0]);
 });

@@ -1,5 +1,6 @@
 import { type IpAddress, type Ipv4, type Prefix } from "@caracal/net";
 import { type RouteSource } from "../export/policy.ts";
+import { type DecisionOptions } from "../rib/decision.ts";
 import { type Resolution } from "../rib/next-hops.ts";
 import { type ConnectionId, type Millis, type SessionState } from "../session/session-config.ts";
 import { type LargeCommunity, type PathAttributes } from "../wire/path-attributes.ts";
@@ -58,6 +59,8 @@ export type SpeakerEvent =
   | { readonly kind: "received"; readonly connection: ConnectionId; readonly bytes: Uint8Array }
   /** The queue of a connection is full, or has room again. */
   | { readonly kind: "congested"; readonly connection: ConnectionId; readonly full: boolean }
+  /** Ties are broken so from now on. */
+  | { readonly kind: "bestPath"; readonly options: DecisionOptions }
   /** Next hops may resolve differently from now on. */
   | { readonly kind: "resolution" }
   | { readonly kind: "reset"; readonly peer: string }

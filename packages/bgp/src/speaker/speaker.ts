@@ -204,6 +204,10 @@ export class Speaker {
       case "congested":
         this.#setCongested(event.connection, event.full);
         return;
+      case "bestPath":
+        if (!this.#decision.take(event.options)) return;
+        for (const rib of [this.#ribs[4], this.#ribs[6]]) rib.markAllDirty();
+        return;
       case "resolution":
         this.#resolutionChanged();
         return;

@@ -1,10 +1,17 @@
-import { defaultTimers, type LocalRoute, type PeerInput, type PeerType } from "@caracal/bgp";
+import {
+  type DecisionOptions,
+  defaultTimers,
+  type LocalRoute,
+  type MultipathOptions,
+  type PeerInput,
+  type PeerType,
+} from "@caracal/bgp";
 import type { PeerTransport } from "@caracal/bgp-tcp";
 import { IpAddress, type IpFamily } from "@caracal/net";
 import { policyName } from "../policy-book.ts";
 import { neighborName } from "./list-rules.ts";
 import type { Located } from "./located.ts";
-import type { ListenFile, NeighborFile, StaticFile } from "./speaker-file.ts";
+import type { ListenFile, NeighborFile, SpeakerFile, StaticFile } from "./speaker-file.ts";
 
 type NeighborKey = Exclude<keyof NeighborFile, "name" | "address" | "asn">;
 
@@ -89,6 +96,17 @@ export function mapNeighbors(
     if (requirePolicy) settings.push({ requirePolicy });
     return [{ ...merge(settings), name: neighborName(neighbor), address, asn }];
   });
+}
+
+/** How ties between routes are broken. */
+export function mapBestPath({ bestPath, multipath }: SpeakerFile): DecisionOptions {
+  const { ebgp, ibgp, asPath } = multipath ?? { asPath: "any" };
+  const shared: MultipathOptions = {
+    ...(ebgp === undefined ? {} : { external: ebgp }),
+    ...(ibgp === undefined ? {} : { internal: ibgp }),
+    ...(asPath === "same" ? { sameAsPath: true } : {}),
+  };
+  return { ...bestPath, ...(multipath === undefined ? {} : { multipath: shared }) };
 }
 
 /** How the connections with each neighbour are protected, by its name. */

@@ -51,6 +51,21 @@ test("each key is a setting of the core's", () => {
   );
 });
 
+test("how ties are broken and how many routes share the traffic", () => {
+  assert.deepEqual(configuration("").bestPath, {});
+  assert.deepEqual(configuration("bestPath: {alwaysCompareMed: true}\n").bestPath, {
+    alwaysCompareMed: true,
+    missingMedWorst: false,
+  });
+  assert.deepEqual(configuration("multipath: {ebgp: 4, ibgp: 1, asPath: same}\n").bestPath, {
+    multipath: { external: 4, internal: 1, sameAsPath: true },
+  });
+  assert.deepEqual(problems("multipath: {ebgp: 0, asPath: relax}\n"), [
+    'f:3: multipath.ebgp: expected a number of routes from 1 to 1024, found "0"',
+    'f:3: multipath.asPath: expected any or same, found "relax"',
+  ]);
+});
+
 test("wrong values are told with what was expected", () => {
   assert.deepEqual(neighborProblems("localAsnMode: prepend"), [
     "f:4: neighbors[0].localAsnMode: expected localAsn beside it",

@@ -1,7 +1,7 @@
-import type { Filter, LocalRoute, PeerInput } from "@caracal/bgp";
+import type { DecisionOptions, Filter, LocalRoute, PeerInput } from "@caracal/bgp";
 import type { PeerTransport } from "@caracal/bgp-tcp";
 import type { IpAddress, Ipv4, Prefix } from "@caracal/net";
-import { mapNeighbors, mapStatics, mapTransports, refuseUnsupported } from "./core-mapping.ts";
+import { mapBestPath, mapNeighbors, mapStatics, mapTransports, refuseUnsupported } from "./core-mapping.ts";
 import { Located, type Problem } from "./located.ts";
 import { nearestWord } from "./nearest-word.ts";
 import { bgpPort, type SpeakerFile, speakerFile } from "./speaker-file.ts";
@@ -18,6 +18,7 @@ export interface SpeakerConfiguration {
   readonly transports: ReadonlyMap<string, PeerTransport>;
   /** By name; the peers' policies come of them. */
   readonly filters: ReadonlyMap<string, Filter>;
+  readonly bestPath: DecisionOptions;
   readonly origins: readonly LocalRoute[];
   /** The origins as the kernel should have them; without a next hop, a blackhole. */
   readonly statics: readonly StaticRoute[];
@@ -66,6 +67,7 @@ function configurationOf(file: SpeakerFile): SpeakerConfiguration {
     peers: mapNeighbors(neighbors, { ...file, listen }),
     transports: mapTransports(neighbors),
     filters: file.filters ?? new Map(),
+    bestPath: mapBestPath(file),
     origins: mapStatics(statics),
     statics: statics.map(({ prefix, nextHop }) => ({ prefix, nextHop })),
     kernel: file.kernel === false ? undefined : file.kernel,

@@ -76,6 +76,20 @@ const kernelFields = {
   protocol: withDefault(value.routeProtocol, 12),
 };
 
+const bestPathFields = {
+  /** MED compares routes of different neighboring ASes as well. */
+  alwaysCompareMed: withDefault(value.flag, false),
+  missingMedWorst: withDefault(value.flag, false),
+};
+
+const multipathFields = {
+  /** Absent: as many as are equal. */
+  ebgp: optional(value.whole("a number of routes", 1, 1024)),
+  ibgp: optional(value.whole("a number of routes", 1, 1024)),
+  /** Whether the AS paths must be the same, or just as long. */
+  asPath: withDefault(oneOf("any", "same"), "any"),
+};
+
 export type ListenFile = FieldsRead<typeof listenFields>;
 export type NeighborFile = FieldsRead<typeof neighborFields>;
 export type StaticFile = FieldsRead<typeof staticFields>;
@@ -102,6 +116,8 @@ const speakerFields = {
   neighbors: withDefault(checked(list(placed(mapping(neighborFields))), checkNeighbors), []),
   static: withDefault(checked(list(placed(mapping(staticFields))), checkStatics), []),
   kernel: withDefault(kernel, false),
+  bestPath: optional(mapping(bestPathFields)),
+  multipath: optional(mapping(multipathFields)),
   /** Without a filter nothing comes from, or goes to, another AS (RFC 8212). */
   requirePolicy: withDefault(value.flag, false),
   filters: optional(namedBy(/^[A-Za-z_][\w.-]*$/, "a word such as from_peers", filter)),
