@@ -75,6 +75,13 @@ export class Reader {
     return this.#bytes.subarray(at, at + count);
   }
 
+  /** The next `count` bytes as a view of the buffer; they are still to be read. */
+  peek(count: number): Uint8Array {
+    const at = this.#take(count);
+    this.#at = at;
+    return this.#bytes.subarray(at, at + count);
+  }
+
   /** All that is left, as a view of the buffer. */
   rest(): Uint8Array {
     return this.bytes(this.remaining);

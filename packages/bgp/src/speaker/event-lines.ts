@@ -12,8 +12,14 @@ export function formatEvent(event: SpeakerEvent): string {
 
 /** Reads what `formatEvent` wrote; `undefined` for a line that is no event. */
 export function parseEvent(line: string): SpeakerEvent | undefined {
-  const value: unknown = JSON.parse(line, (_key, part: unknown) => revive(part));
-  return isEvent(value) ? value : undefined;
+  try {
+    const value: unknown = JSON.parse(line, (_key, part: unknown) => revive(part));
+    return isEvent(value) ? value : undefined;
+  } catch (error) {
+    // A line that was cut off, or numbers and bytes that are none.
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
 }
 
 function revive(part: unknown): unknown {
@@ -23,21 +29,31 @@ function revive(part: unknown): unknown {
   return part;
 }
 
-const kinds: readonly string[] = [
-  "peers",
-  "localRoutes",
-  "connected",
-  "accepted",
-  "failed",
-  "received",
-  "congested",
-  "resolution",
-  "reset",
-  "stop",
-  "tick",
-] satisfies readonly SpeakerEvent["kind"][];
+type Check = (value: unknown) => boolean;
 
-/** Recordings are our own, so the kind is proof enough. */
+const isText: Check = (value) => typeof value === "string";
+const isFlag: Check = (value) => typeof value === "boolean";
+const isAddress: Check = (value) => typeof value === "number" || typeof value === "bigint";
+const isList: Check = (value) => Array.isArray(value);
+
+/** What each kind must have. Recordings are our own, so what lists hold is not looked into. */
+const members: Readonly<Record<SpeakerEvent["kind"], Readonly<Record<string, Check>>>> = {
+  peers: { peers: isList },
+  localRoutes: { routes: isList },
+  connected: { connection: isText, localAddress: isAddress },
+  accepted: { connection: isText, localAddress: isAddress, remoteAddress: isAddress },
+  failed: { connection: isText, reason: isText },
+  received: { connection: isText, bytes: (value) => value instanceof Uint8Array },
+  congested: { connection: isText, full: isFlag },
+  resolution: {},
+  reset: { peer: isText },
+  stop: { graceful: isFlag },
+  tick: {},
+};
+
 function isEvent(value: unknown): value is SpeakerEvent {
-  return typeof value === "object" && value !== null && "kind" in value && kinds.includes(String(value.kind));
+  if (typeof value !== "object" || value === null || !("kind" in value)) return false;
+  const expected = Object.entries(members).find(([kind]) => kind === value.kind)?.[1];
+  if (expected === undefined) return false;
+  return Object.entries(expected).every(([name, check]) => check(Reflect.get(value, name)));
 }

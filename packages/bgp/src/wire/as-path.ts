@@ -1,4 +1,4 @@
-import { type Reader, type Writer } from "@caracal/net";
+import { Reader, Writer } from "@caracal/net";
 import { SegmentType, asTrans } from "../iana.ts";
 
 /** RFC 4271 §4.3: a sequence is ordered, a set is not. */
@@ -64,6 +64,23 @@ export function decodeAsPath(reader: Reader, as4: boolean): AsPath {
   return path;
 }
 
+/**
+ * AS4_PATH. RFC 6793 §6: one that is cut off or empty is malformed, and confederation segments, which have no business
+ * there, are left out.
+ */
+export function decodeAs4Path(reader: Reader): AsPath {
+  if (reader.remaining === 0) reader.fail("empty");
+  const kept = new Writer();
+  while (reader.remaining > 0) {
+    const [type = 0, count = 0] = reader.peek(Math.min(2, reader.remaining));
+    const segment = reader.bytes(2 + count * 4);
+    const isConfederation = type === SegmentType.confedSequence || type === SegmentType.confedSet;
+    if (!isConfederation) kept.bytes(segment);
+    else if (count === 0) reader.fail("an empty AS segment");
+  }
+  return decodeAsPath(new Reader(kept.finish()), true);
+}
+
 export function encodeAsPath(writer: Writer, path: AsPath, as4: boolean): void {
   for (const { kind, asns } of path) {
     for (let start = 0; start < asns.length; start += maxSegmentAsns) {
@@ -107,14 +124,12 @@ export function mergeAs4Path(path: AsPath, as4Path: AsPath): AsPath {
 
 /** Adjoining sequences are one path; kept together, the same path has one form and is interned once. */
 function joinSequences(path: AsPath): AsPath {
-  const joined: AsSegment[] = [];
-  for (const one of path) {
+  const joined: { kind: AsSegment["kind"]; asns: number[] }[] = [];
+  for (const { kind, asns } of path) {
     const last = joined.at(-1);
-    if (last?.kind === "sequence" && one.kind === "sequence") {
-      joined[joined.length - 1] = { kind: "sequence", asns: [...last.asns, ...one.asns] };
-    } else {
-      joined.push(one);
-    }
+    // In place: a path may have as many segments as fit a message.
+    if (last?.kind === "sequence" && kind === "sequence") last.asns.push(...asns);
+    else joined.push({ kind, asns: [...asns] });
   }
   return joined;
 }

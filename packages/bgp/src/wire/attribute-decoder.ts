@@ -8,7 +8,7 @@ import {
   type Reader,
 } from "@caracal/net";
 import { AttributeCode, AttributeFlag, ErrorCode, Origin, UpdateError, asTrans } from "../iana.ts";
-import { type AsPath, decodeAsPath, mergeAs4Path } from "./as-path.ts";
+import { type AsPath, decodeAs4Path, decodeAsPath, mergeAs4Path } from "./as-path.ts";
 import { unicastFamily } from "./capability.ts";
 import { type NlriBlock, decodeNlri } from "./nlri.ts";
 import {
@@ -50,6 +50,8 @@ export interface DecodedAttributes {
   readonly mpUnreach: NlriBlock | undefined;
   /** An MP attribute for a family that we do not carry: nothing of it is used. */
   readonly foreign: boolean;
+  /** So is MP_REACH_NLRI: what this message announces is in there. */
+  readonly foreignReach: boolean;
   readonly faults: readonly AttributeFault[];
 }
 
@@ -63,6 +65,7 @@ interface State {
   mpReach: MpReach | undefined;
   mpUnreach: NlriBlock | undefined;
   foreign: boolean;
+  foreignReach: boolean;
   as4Path: AsPath | undefined;
   as4Aggregator: Aggregator | undefined;
 }
@@ -77,6 +80,7 @@ export function decodeAttributes(reader: Reader, context: DecodeContext): Decode
     mpReach: undefined,
     mpUnreach: undefined,
     foreign: false,
+    foreignReach: false,
     as4Path: undefined,
     as4Aggregator: undefined,
   };
@@ -101,6 +105,7 @@ export function decodeAttributes(reader: Reader, context: DecodeContext): Decode
     mpReach: state.mpReach,
     mpUnreach: state.mpUnreach,
     foreign: state.foreign,
+    foreignReach: state.foreignReach,
     faults: state.faults,
   };
 }
@@ -109,6 +114,7 @@ interface Head {
   readonly flags: number;
   readonly code: number;
   readonly body: Reader;
+  readonly value: Uint8Array;
 }
 
 function readHead(reader: Reader): Head | undefined {
@@ -118,7 +124,16 @@ function readHead(reader: Reader): Head | undefined {
   const isLong = (flags & AttributeFlag.extendedLength) !== 0;
   if (isLong && reader.remaining < 2) return undefined;
   const length = isLong ? reader.u16() : reader.u8();
-  return length > reader.remaining ? undefined : { flags, code, body: reader.sub(length) };
+  if (length > reader.remaining) return undefined;
+  const value = reader.peek(length);
+  return { flags, code, body: reader.sub(length), value };
+}
+
+/** RFC 4271 §6.3: a NOTIFICATION about an attribute quotes it whole: type, length and value. */
+function quote({ flags, code, value }: Head): Uint8Array {
+  const { length } = value;
+  const isLong = (flags & AttributeFlag.extendedLength) !== 0;
+  return Uint8Array.from([flags, code, ...(isLong ? [length >> 8, length & 255] : [length]), ...value]);
 }
 
 /** RFC 7606 §3 g: twice MP_REACH or MP_UNREACH resets; of other attributes the first counts. */
@@ -143,27 +158,30 @@ function decodeOne(state: State, head: Head): void {
   }
   const class_ = head.flags & (AttributeFlag.optional | AttributeFlag.transitive);
   if (class_ !== known.flags) {
-    // RFC 7606 §3 c: wrong Optional or Transitive bits make the route unusable, not the session.
-    state.faults.push({
-      action: known.onFault ?? "withdraw",
-      what: `attribute ${code} has wrong flags`,
-      code,
-    });
+    // RFC 7606 §3 c: wrong Optional or Transitive bits make the route unusable, not the session, whatever the attribute.
+    state.faults.push({ action: "withdraw", what: `attribute ${code} has wrong flags`, code });
     if (code !== AttributeCode.mpReachNlri && code !== AttributeCode.mpUnreachNlri) return;
   }
   try {
     known.decode(state, head.body);
     head.body.end();
   } catch (error) {
-    if (!(error instanceof DecodeError) || known.onFault === undefined) throw error;
+    if (!(error instanceof DecodeError)) throw error;
+    if (known.onFault === undefined) throw quoting(error, head);
     state.faults.push({ action: known.onFault, what: `attribute ${code}: ${error.message}`, code });
   }
 }
 
+function quoting(error: DecodeError, head: Head): DecodeError {
+  return new DecodeError(error.message, error, error.offset, quote(head));
+}
+
 /** RFC 4271 §5: unknown optional transitive attributes travel on, marked partial; non-transitive ones end here. */
-function decodeUnknown(state: State, { flags, code, body }: Head): void {
+function decodeUnknown(state: State, head: Head): void {
+  const { flags, code, body } = head;
   if ((flags & AttributeFlag.optional) === 0) {
-    body.fail(`unknown well-known attribute ${code}`, reset(UpdateError.unrecognizedWellKnownAttribute));
+    const blame = reset(UpdateError.unrecognizedWellKnownAttribute);
+    body.fail(`unknown well-known attribute ${code}`, blame, quote(head));
   }
   if ((flags & AttributeFlag.transitive) === 0) return;
   const kept = AttributeFlag.optional | AttributeFlag.transitive | AttributeFlag.partial;
@@ -256,7 +274,7 @@ const decoders: Readonly<Record<number, AttributeDecoder>> = {
     decode: (state, body) => {
       if (body.remaining === 0) body.fail("empty");
       // RFC 6793 §4.1: between two four-octet speakers it has no meaning and is dropped.
-      const path = decodeAsPath(body, true);
+      const path = decodeAs4Path(body);
       if (!state.context.as4) state.as4Path = path;
     },
   },
@@ -264,8 +282,7 @@ const decoders: Readonly<Record<number, AttributeDecoder>> = {
     flags: transitive,
     onFault: "discard",
     decode: (state, body) => {
-      const aggregator = { asn: body.u32(), address: Ipv4.of(body.u32()) };
-      body.end();
+      const aggregator = readAggregator(body, true);
       if (!state.context.as4) state.as4Aggregator = aggregator;
     },
   },
@@ -312,13 +329,27 @@ function isUsableIpv4(address: Ipv4): boolean {
   return first !== 0 && first < 224;
 }
 
+/** The same for IPv6: `::` and multicast are none. */
+function isUsableIpv6(address: Ipv6): boolean {
+  return address !== 0n && address >> 120n !== 0xffn;
+}
+
+/** The prefixes are known, so they can be withdrawn. */
+function noNextHop({ faults }: State, address: string): void {
+  faults.push({ action: "withdraw", what: `next hop ${address}`, code: AttributeCode.mpReachNlri });
+}
+
 function decodeAggregator({ draft, context }: State, body: Reader): void {
-  const asn = context.as4 ? body.u32() : body.u16();
+  draft.aggregator = readAggregator(body, context.as4);
+}
+
+function readAggregator(body: Reader, as4: boolean): Aggregator {
+  const asn = as4 ? body.u32() : body.u16();
   const aggregator = { asn, address: Ipv4.of(body.u32()) };
   body.end();
   // RFC 7607 §2: AS 0 makes the attribute malformed.
   if (asn === 0) body.fail("AS 0");
-  draft.aggregator = aggregator;
+  return aggregator;
 }
 
 function decodeMpReach(state: State, body: Reader): void {
@@ -329,6 +360,7 @@ function decodeMpReach(state: State, body: Reader): void {
   inner.skip(1); // Reserved: zero when sent, ignored when received.
   if (family === undefined) {
     state.foreign = true;
+    state.foreignReach = true;
     return;
   }
   const addPath = state.context.addPath.includes(family);
@@ -336,10 +368,13 @@ function decodeMpReach(state: State, body: Reader): void {
   const size = nextHop.remaining;
   if (family === 4 ? size !== 4 : size !== 16 && size !== 32) nextHop.fail(`next hop of ${size} bytes`);
   if (family === 4) {
-    state.mpReach = { nlri, nextHop: Ipv4.of(nextHop.u32()) };
+    const address = Ipv4.of(nextHop.u32());
+    if (!isUsableIpv4(address)) noNextHop(state, Ipv4.format(address));
+    state.mpReach = { nlri, nextHop: address };
     return;
   }
   const global = Ipv6.read(nextHop.bytes(16));
+  if (!isUsableIpv6(global)) noNextHop(state, Ipv6.format(global));
   const second = size === 32 ? Ipv6.read(nextHop.bytes(16)) : undefined;
   // RFC 2545 §3: the second address is link-local; some speakers fill it with zeros.
   state.mpReach =
@@ -362,9 +397,11 @@ function decodeMpUnreach(state: State, body: Reader): void {
 function finish(state: State): void {
   const { draft, as4Path, as4Aggregator, opaque } = state;
   if (opaque.length > 0) draft.opaque = opaque.toSorted((a, b) => a.code - b.code);
-  // An aggregator that is not AS_TRANS was set by a speaker that ignored the AS4 attributes: they are stale.
-  if (draft.aggregator !== undefined && draft.aggregator.asn !== asTrans) return;
-  if (draft.aggregator !== undefined && as4Aggregator !== undefined) draft.aggregator = as4Aggregator;
+  if (draft.aggregator !== undefined && as4Aggregator !== undefined) {
+    // An aggregator that is not AS_TRANS was set by a speaker that ignored the AS4 attributes: they are stale.
+    if (draft.aggregator.asn !== asTrans) return;
+    draft.aggregator = as4Aggregator;
+  }
   if (draft.asPath !== undefined && as4Path !== undefined) {
     draft.asPath = mergeAs4Path(draft.asPath, as4Path);
   }

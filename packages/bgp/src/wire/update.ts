@@ -1,5 +1,5 @@
-import { type Blame, type IpFamily, Reader } from "@caracal/net";
-import { ErrorCode, UpdateError } from "../iana.ts";
+import { type Blame, DecodeError, type IpFamily, Reader } from "@caracal/net";
+import { AttributeCode, ErrorCode, UpdateError } from "../iana.ts";
 import {
   type AttributeFault,
   type DecodeContext,
@@ -61,6 +61,10 @@ function assemble(withdrawn4: NlriBlock, decoded: DecodedAttributes, announced4:
   const missing = reached.length === 0 ? undefined : missingMandatory(decoded, announced4);
   if (missing !== undefined) faults.push(missing);
   const isUsable = !faults.some((fault) => fault.action === "withdraw");
+  if (reached.length === 0 && hidesPrefixes(decoded)) {
+    const what = "attributes with a fault, and no prefixes to withdraw for it";
+    throw new DecodeError(what, blame(UpdateError.malformedAttributeList), headerBytes);
+  }
   for (const nlri of reached) {
     const attributes = isUsable ? attributesFor(nlri, announced4, decoded) : undefined;
     // RFC 7606 §2: treat-as-withdraw, as if the prefixes had been in the withdrawn field.
@@ -74,6 +78,17 @@ function assemble(withdrawn4: NlriBlock, decoded: DecodedAttributes, announced4:
     endOfRib: endOfRib(withdrawn4, decoded, announced4),
     faults,
   };
+}
+
+/**
+ * RFC 7606 §5.2: attributes other than MP_UNREACH_NLRI announce something. Where one is at fault and no prefixes are
+ * found, those may be in what could not be read, and nobody knows what to withdraw.
+ */
+function hidesPrefixes({ faults, value, foreignReach }: DecodedAttributes): boolean {
+  const serious = faults.filter((fault) => fault.action === "withdraw");
+  if (serious.length === 0 || foreignReach) return false;
+  const isUnreachAlone = serious.every((fault) => fault.code === AttributeCode.mpUnreachNlri);
+  return !isUnreachAlone || Object.keys(value).length > 0;
 }
 
 /** RFC 7606 §3 d: a missing mandatory attribute withdraws. RFC 4760 §3: NEXT_HOP is needed for plain prefixes only. */
