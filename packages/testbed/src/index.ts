@@ -5,8 +5,11 @@
  * by the next bed made on the machine. Nothing is ever created in the machine's own network namespace.
  * For tests only: no product code imports it.
  */
+export { Dice } from "./dice.ts";
 export { eventually, type EventuallyOptions } from "./eventually.ts";
 export { freePorts } from "./free-ports.ts";
+export { FuzzFinding, fuzzSeed, type FuzzTarget, fuzzTests, runFuzzRound } from "./fuzz.ts";
+export { mutateBytes, mutateText } from "./mutate.ts";
 export { type Address, type LinkEnd, Namespace } from "./namespace.ts";
 export { Program, type ProgramExit, type StartOptions } from "./program.ts";
 export { requireRoot, requireTool } from "./requirement.ts";
