@@ -21,6 +21,12 @@ export function logFact(log: Log, fact: SpeakerFact): void {
     case "attributeFault":
       log("warn", "malformed attribute", { ...fact });
       return;
+    case "refreshIgnored":
+      log("warn", "route refresh before the first exchange is over", { ...fact });
+      return;
+    case "unrefreshedRoutesRemoved":
+      log("info", "routes not told again in a refresh", { ...fact });
+      return;
     default:
       log("info", "graceful restart", { ...fact });
   }

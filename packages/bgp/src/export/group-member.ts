@@ -37,6 +37,11 @@ export class GroupMember {
   congested = false;
   /** RFC 4724 §2: say so when the dump is done. */
   endOfRibDue = true;
+  /**
+   * A refresh with a beginning and an end that the peer asked for (RFC 7313 §4): one that waits for the first dump's end,
+   * or one that goes on.
+   */
+  markedRefresh: "none" | "waiting" | "running" = "none";
   /** The group's counts when this peer joined, to be taken off. */
   readonly countsBefore: Readonly<ExportCounts>;
   readonly counts: ExportCounts = noExports();
@@ -88,6 +93,7 @@ export class GroupMember {
   inherit(old: GroupMember): void {
     for (const [slot, held] of old.#pending) this.missed(slot, held, true);
     this.endOfRibDue = old.endOfRibDue;
+    this.markedRefresh = old.markedRefresh;
     this.congested = old.congested;
   }
 

@@ -1,6 +1,8 @@
 import { type AttributeTable } from "../rib/attribute-table.ts";
 import { type Rib } from "../rib/rib.ts";
 import { type PeerIndex } from "../rib/route-rows.ts";
+import { unicast } from "../wire/capability.ts";
+import { encodeRouteRefresh } from "../wire/route-refresh.ts";
 import { UpdateWriter, type WriteNlri } from "../wire/update-writer.ts";
 import { ExportBatch, type RouteRun } from "./export-batch.ts";
 import { type GroupTraits } from "./export-rules.ts";
@@ -56,6 +58,11 @@ export class GroupOutbox {
   endOfRib(): Uint8Array {
     this.#writer.endOfRib();
     return this.#writer.take();
+  }
+
+  /** RFC 7313 §4: `RefreshKind.begin` or `end`. */
+  refreshMark(subtype: number): Uint8Array {
+    return encodeRouteRefresh({ kind: "routeRefresh", ...unicast(this.#traits.family), subtype });
   }
 
   #encode(run: RouteRun): void {

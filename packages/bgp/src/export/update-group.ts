@@ -1,3 +1,4 @@
+import { RefreshKind } from "../iana.ts";
 import { type AttributeId } from "../rib/attribute-table.ts";
 import { type PrefixSlot } from "../rib/prefix-slots.ts";
 import { type PeerIndex, type RouteRow } from "../rib/route-rows.ts";
@@ -66,9 +67,14 @@ export class UpdateGroup {
     this.#noteLagging();
   }
 
-  /** A member wants everything again (RFC 2918 §4). */
-  refresh(peer: PeerIndex): void {
-    this.#members.get(peer)?.restart();
+  /** A member wants everything again (RFC 2918 §4), `marked` with a beginning and an end (RFC 7313 §4). */
+  refresh(peer: PeerIndex, marked: boolean, send: SendTo): void {
+    const member = this.#members.get(peer);
+    if (member === undefined) return;
+    if (!marked) member.restart();
+    // RFC 7313 §4: no beginning before End-of-RIB.
+    else if (member.endOfRibDue) member.markedRefresh = "waiting";
+    else this.#beginRefresh(member, send);
     this.#noteLagging();
   }
 
@@ -159,14 +165,22 @@ export class UpdateGroup {
     this.#noteLagging();
   }
 
-  /** Tells members that have been told everything just that (RFC 4724 §2). */
+  /** Tells members that have been told everything just that (RFC 4724 §2, RFC 7313 §4). */
   endRib(send: SendTo): void {
     let isTold = false;
     for (const member of this.#lagging) {
-      if (member.isLagging || !member.endOfRibDue) continue;
-      member.endOfRibDue = false;
+      if (member.isLagging) continue;
       isTold = true;
-      send(member.peer, this.#outbox.endOfRib());
+      if (member.endOfRibDue) {
+        member.endOfRibDue = false;
+        send(member.peer, this.#outbox.endOfRib());
+      }
+      if (member.markedRefresh === "waiting") {
+        this.#beginRefresh(member, send);
+      } else if (member.markedRefresh === "running") {
+        member.markedRefresh = "none";
+        send(member.peer, this.#outbox.refreshMark(RefreshKind.end));
+      }
     }
     if (isTold) this.#noteLagging();
   }
@@ -210,14 +224,23 @@ export class UpdateGroup {
     }
   }
 
+  /** One that goes on already begins anew: the peer then waits for one end only. */
+  #beginRefresh(member: GroupMember, send: SendTo): void {
+    member.markedRefresh = "running";
+    member.restart();
+    send(member.peer, this.#outbox.refreshMark(RefreshKind.begin));
+  }
+
   #noteMissed(slot: PrefixSlot, held: readonly number[]): void {
     for (const member of this.#lagging) if (member.isLagging) member.missed(slot, held);
   }
 
-  /** An End-of-RIB that is held back keeps its member on the list. */
+  /** An end that is still to be told keeps its member on the list. */
   #noteLagging(): void {
     this.#recentSource = -1;
-    this.#lagging = [...this.#members.values()].filter((member) => member.isLagging || member.endOfRibDue);
+    this.#lagging = [...this.#members.values()].filter(
+      (member) => member.isLagging || member.endOfRibDue || member.markedRefresh !== "none",
+    );
   }
 
   /** Only a member needs to be left out; other sources pack together. */

@@ -15,6 +15,8 @@ export const RouteFlag = {
   looped: 2,
   /** The import policy refused it. */
   filtered: 4,
+  /** Not told again so far by a peer that tells all of its routes again (RFC 7313 §4). */
+  unconfirmed: 64,
 } as const;
 
 const initialCapacity = 64;

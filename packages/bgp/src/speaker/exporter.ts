@@ -78,9 +78,10 @@ export class Exporter {
   }
 
   /** The peer wants everything again (RFC 2918 §4). */
-  refresh(peer: Peer, family: IpFamily): void {
+  refresh(peer: Peer, family: IpFamily, send: SendTo): void {
+    const marked = peer.negotiated?.enhancedRefresh === true;
     for (const group of this.#groups.values()) {
-      if (group.traits.family === family) group.refresh(peer.index);
+      if (group.traits.family === family) group.refresh(peer.index, marked, send);
     }
   }
 

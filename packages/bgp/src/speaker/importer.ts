@@ -12,6 +12,9 @@ import { type Peer } from "./peer.ts";
 import { routeLoop } from "./route-loop.ts";
 import { afterImportPolicy, beforeImportPolicy } from "./standing-import.ts";
 
+/** What ends when a route is told again. */
+const keptFlags: number = RouteFlag.stale | RouteFlag.unconfirmed;
+
 /** What is known of an attribute set before its prefixes are looked at. */
 interface Verdict {
   readonly isLoop: boolean;
@@ -87,7 +90,7 @@ export class Importer {
     while (cursor.next()) {
       imports.updatesReceived += 1;
       const row = rib.take(cursor, peer.index, cursor.pathId);
-      rows.setFlag(row, RouteFlag.stale, false);
+      rows.setFlag(row, keptFlags, false);
       if (rows.received(row) === id) {
         imports.updatesIgnored += 1;
         continue;

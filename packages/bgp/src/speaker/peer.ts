@@ -5,6 +5,7 @@ import { type Negotiated } from "../session/negotiated.ts";
 import { type Millis, type SessionConfig } from "../session/session-config.ts";
 import { Session } from "../session/session.ts";
 import { type PeerConfig } from "./peer-config.ts";
+import { PeerRefresh } from "./peer-refresh.ts";
 import { type SpeakerConfig } from "./speaker-events.ts";
 
 /** Counts of routes heard, in BIRD's words. */
@@ -49,6 +50,7 @@ export class Peer {
   staleUntil: Millis | undefined;
   /** Families whose first exchange the peer has completed in this session. */
   readonly endOfRib: Set<IpFamily> = new Set();
+  readonly refresh: PeerRefresh = new PeerRefresh();
   #remoteId: Ipv4 = Ipv4.of(0);
 
   constructor(

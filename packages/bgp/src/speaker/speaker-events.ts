@@ -1,4 +1,4 @@
-import { type IpAddress, type Ipv4, type Prefix } from "@caracal/net";
+import { type IpAddress, type IpFamily, type Ipv4, type Prefix } from "@caracal/net";
 import { type RouteSource } from "../export/policy.ts";
 import { type DecisionOptions } from "../rib/decision.ts";
 import { type Resolution } from "../rib/next-hops.ts";
@@ -122,6 +122,15 @@ export type SpeakerFact =
       readonly attribute: number;
       readonly action: "withdraw" | "discard";
       readonly what: string;
+    }
+  /** A refresh began where the first exchange is not over (RFC 7313 §4). */
+  | { readonly kind: "refreshIgnored"; readonly peer: string; readonly family: IpFamily }
+  /** A refresh is over: these routes were not told again. */
+  | {
+      readonly kind: "unrefreshedRoutesRemoved";
+      readonly peer: string;
+      readonly family: IpFamily;
+      readonly count: number;
     }
   | { readonly kind: "staleRoutesKept"; readonly peer: string; readonly untilMs: Millis }
   | { readonly kind: "staleRoutesRemoved"; readonly peer: string; readonly count: number };

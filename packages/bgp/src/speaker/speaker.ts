@@ -7,19 +7,20 @@ import { AttributeTable } from "../rib/attribute-table.ts";
 import { Decision } from "../rib/decision.ts";
 import { type NextHopResolver, NextHops } from "../rib/next-hops.ts";
 import { Rib } from "../rib/rib.ts";
-import { type PeerIndex } from "../rib/route-rows.ts";
+import { type PeerIndex, RouteFlag } from "../rib/route-rows.ts";
 import { type Negotiated } from "../session/negotiated.ts";
 import { type ConnectionId, type Millis } from "../session/session-config.ts";
 import { type SessionEffect, type SessionEvent } from "../session/session-events.ts";
 import { unicastFamily } from "../wire/capability.ts";
 import { prefixWords } from "../wire/nlri.ts";
-import { encodeRouteRefresh, type RouteRefresh } from "../wire/route-refresh.ts";
+import { type RouteRefresh } from "../wire/route-refresh.ts";
 import { type Update } from "../wire/update.ts";
 import { Exporter } from "./exporter.ts";
 import { Importer } from "./importer.ts";
 import { InitialSync } from "./initial-sync.ts";
 import { LocalRoutes } from "./local-routes.ts";
 import { type PeerConfig, comparePeers, importsDiffer } from "./peer-config.ts";
+import { refreshRequest } from "./peer-refresh.ts";
 import { Peer } from "./peer.ts";
 import { Selector } from "./selector.ts";
 import {
@@ -117,6 +118,7 @@ export class Speaker {
     let least = this.#sync.deadline ?? Infinity;
     for (const peer of this.#byName.values()) {
       least = Math.min(least, peer.session.deadline ?? Infinity, peer.staleUntil ?? Infinity);
+      least = Math.min(least, peer.refresh.deadline ?? Infinity);
     }
     return least === Infinity ? undefined : least;
   }
@@ -334,6 +336,7 @@ export class Speaker {
     for (const peer of this.#byName.values()) {
       if ((peer.session.deadline ?? Infinity) <= now) this.#toSession(peer, { kind: "Tick" }, now);
       if ((peer.staleUntil ?? Infinity) <= now) this.#dropStale(peer, [4, 6]);
+      for (const family of peer.refresh.overdue(now)) this.#endRefresh(peer, family);
     }
   }
 
@@ -386,7 +389,7 @@ export class Speaker {
         this.#importer.plainUpdate(peer, effect, now);
         return;
       case "refresh":
-        this.#refreshed(peer, effect.refresh);
+        this.#refreshed(peer, effect.refresh, now);
         return;
     }
   }
@@ -412,6 +415,7 @@ export class Speaker {
     const { negotiated } = peer;
     this.#exporter.leave(peer);
     peer.negotiated = undefined;
+    peer.refresh.forget();
     const kept = graceful && negotiated !== undefined && !this.#isStopped ? familiesToKeep(negotiated) : [];
     for (const rib of [this.#ribs[4], this.#ribs[6]]) {
       if (kept.includes(rib.family)) keepRoutes(rib, peer.index);
@@ -437,18 +441,29 @@ export class Speaker {
     this.#importer.update(peer, update, now);
   }
 
-  #refreshed(peer: Peer, refresh: RouteRefresh): void {
-    const family = unicastFamily(refresh);
+  #refreshed(peer: Peer, { subtype, ...pair }: RouteRefresh, now: Millis): void {
+    const family = unicastFamily(pair);
+    const { families = [], enhancedRefresh = false } = peer.negotiated ?? {};
     // RFC 2918 §4: a family that was not agreed on is ignored. RFC 7313 §5: so is an unknown subtype.
-    if (family === undefined || refresh.subtype !== RefreshKind.request) return;
-    this.#exporter.refresh(peer, family);
+    if (family === undefined || !families.includes(family)) return;
+    if (subtype === RefreshKind.request) this.#exporter.refresh(peer, family, this.#send);
+    if (!enhancedRefresh) return;
+    if (subtype === RefreshKind.end) this.#endRefresh(peer, family);
+    if (subtype !== RefreshKind.begin || peer.refresh.begin(peer, this.#ribs[family], now)) return;
+    this.#log({ kind: "refreshIgnored", peer: peer.config.name, family });
+  }
+
+  #endRefresh(peer: Peer, family: IpFamily): void {
+    const count = peer.refresh.end(peer, this.#ribs[family]);
+    if (count > 0) this.#log({ kind: "unrefreshedRoutesRemoved", peer: peer.config.name, family, count });
   }
 
   /** Removes what a peer's return or time did not confirm. */
   #dropStale(peer: Peer, families: readonly IpFamily[]): void {
     let count = 0;
     for (const family of families) {
-      if (peer.staleFamilies.delete(family)) count += removeRoutes(this.#ribs[family], peer.index, "stale");
+      if (peer.staleFamilies.delete(family))
+        count += removeRoutes(this.#ribs[family], peer.index, RouteFlag.stale);
     }
     if (peer.staleFamilies.size === 0) peer.staleUntil = undefined;
     if (count > 0) this.#log({ kind: "staleRoutesRemoved", peer: peer.config.name, count });
@@ -495,13 +510,8 @@ export class Speaker {
   /** Asks a peer for everything again, in a family; for peers that cannot, false. */
   requestRefresh(name: string, family: IpFamily): readonly SpeakerEffect[] | undefined {
     const negotiated = this.#byName.get(name)?.negotiated;
-    if (negotiated === undefined || !negotiated.routeRefresh) return undefined;
-    const bytes = encodeRouteRefresh({
-      kind: "routeRefresh",
-      afi: family === 4 ? 1 : 2,
-      safi: 1,
-      subtype: RefreshKind.request,
-    });
+    const bytes = negotiated === undefined ? undefined : refreshRequest(negotiated, family);
+    if (negotiated === undefined || bytes === undefined) return undefined;
     return [{ kind: "send", connection: negotiated.connection, bytes }];
   }
 }

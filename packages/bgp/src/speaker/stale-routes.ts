@@ -4,11 +4,11 @@ import { type PeerIndex, RouteFlag, type RouteRow } from "../rib/route-rows.ts";
 import { type Negotiated } from "../session/negotiated.ts";
 import { unicastFamily } from "../wire/capability.ts";
 
-/** Removes routes of a peer: all of them, or those that are only kept for its return. Says how many. */
-export function removeRoutes(rib: Rib, peer: PeerIndex, which: "all" | "stale"): number {
+/** Removes routes of a peer: all of them, or those with a `RouteFlag`. Says how many. */
+export function removeRoutes(rib: Rib, peer: PeerIndex, which: "all" | number): number {
   let count = 0;
   forEachRoute(rib, peer, (row) => {
-    if (which === "stale" && !rib.rows.has(row, RouteFlag.stale)) return;
+    if (which !== "all" && !rib.rows.has(row, which)) return;
     rib.remove(row);
     count += 1;
   });
@@ -20,7 +20,7 @@ export function removeRoutes(rib: Rib, peer: PeerIndex, which: "all" | "stale"):
  * have had their chance and go.
  */
 export function keepRoutes(rib: Rib, peer: PeerIndex): void {
-  removeRoutes(rib, peer, "stale");
+  removeRoutes(rib, peer, RouteFlag.stale);
   forEachRoute(rib, peer, (row) => rib.rows.setFlag(row, RouteFlag.stale, true));
 }
 
@@ -40,7 +40,7 @@ export function familiesPreserved({ gracefulRestart }: Negotiated): IpFamily[] {
   return families;
 }
 
-function forEachRoute(rib: Rib, peer: PeerIndex, visit: (row: RouteRow) => void): void {
+export function forEachRoute(rib: Rib, peer: PeerIndex, visit: (row: RouteRow) => void): void {
   const { rows } = rib;
   for (let row = 1; row < rows.bound; row += 1) {
     if (rows.slot(row) !== 0 && rows.peer(row) === peer) visit(row);
