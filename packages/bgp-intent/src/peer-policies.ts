@@ -49,8 +49,7 @@ export class PeerPolicies {
   }
 
   compile(intent: BgpIntent): Policies {
-    const own: Policy = ({ prefix, attributes }) =>
-      decideExport(intent.exportPolicy, prefix).isAccepted ? attributes : undefined;
+    const own = ownPolicy(intent);
     const ownBasis = JSON.stringify(intent.exportPolicy, bigintAsText);
     const before = this.#known;
     this.#known = new Map();
@@ -113,6 +112,21 @@ export class PeerPolicies {
       last,
     );
   }
+}
+
+/** The node's own export rules: what is told, and the communities it is marked with. */
+function ownPolicy({ exportPolicy }: BgpIntent): Policy {
+  const decide: Policy = ({ prefix, attributes }) =>
+    decideExport(exportPolicy, prefix).isAccepted ? attributes : undefined;
+  const { advertisements } = exportPolicy;
+  if (advertisements.length === 0) return decide;
+  const rules = advertisements.map(({ prefix, communities }) => ({
+    match: { prefixes: [`${Prefix.format(prefix)}+`] },
+    set: { communities: { add: communities } },
+    action: "continue" as const,
+  }));
+  const session = { direction: "export", peerType: "eBGP", linkOf: () => undefined } as const;
+  return compileFilters([{ rules, otherwise: "continue" }], session, decide);
 }
 
 function peerTypeOf(peer: PeerIntent): "iBGP" | "eBGP" {

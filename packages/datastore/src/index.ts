@@ -26,6 +26,7 @@ export {
   type ResourceListing,
   type ResourceOutcome,
   readResource,
+  resourceReading,
 } from "./resource-client.ts";
 export { formatIdentity, type ResourceIdentity, resourceMessage } from "./resource-error.ts";
 export { type SyncChange, Syncer, type SyncerOptions, type SyncStatus } from "./syncer.ts";

@@ -9,6 +9,7 @@ import {
   type Problem,
   type Resource,
   type Resources,
+  type Reading,
 } from "@caracal/resources";
 import { deleteNodeBelongings } from "./delete-effects.ts";
 import { keys } from "./keys.ts";
@@ -197,12 +198,21 @@ export class ResourceClient {
 
 /** An entry as a resource of this kind, its revision as `resourceVersion`; undefined when it is none. */
 export function readResource<K extends KindName>(kind: K, entry: Entry): Resources[K] | undefined {
+  const reading = resourceReading(kind, entry);
+  return reading.kind === "ok" ? reading.value : undefined;
+}
+
+/** As `readResource`, but says what is wrong with an entry that is none. */
+export function resourceReading<K extends KindName>(kind: K, entry: Entry): Reading<Resources[K]> {
   const document = parseJson(entry.value);
-  if (document.kind === "bad") return undefined;
+  if (document.kind === "bad") return document;
   const reading = kinds[kind].parse(document.value, "store");
-  if (reading.kind === "bad") return undefined;
+  if (reading.kind === "bad") return reading;
   const { value } = reading;
-  return { ...value, metadata: { ...value.metadata, resourceVersion: entry.revision } };
+  return {
+    kind: "ok",
+    value: { ...value, metadata: { ...value.metadata, resourceVersion: entry.revision } },
+  };
 }
 
 function failed(reason: ResourceFailure["reason"], message: string): ResourceFailure {

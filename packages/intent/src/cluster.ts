@@ -6,11 +6,14 @@ import {
   defaultAsNumber,
   type EncapsulationMode,
   type IpPool,
+  type KubernetesEndpointSlice,
+  type KubernetesService,
   type Labels,
   type Node,
 } from "@caracal/resources";
 import { compareText, type IntentProblem } from "./intent-problem.ts";
 import { type Peering, peeringOf } from "./peering.ts";
+import { resourceProblems } from "./resource-problems.ts";
 
 /** The cluster's resources. A change makes a new object: facts are derived once per object. */
 export interface ClusterResources {
@@ -19,11 +22,18 @@ export interface ClusterResources {
   readonly bgpConfigurations: readonly BgpConfiguration[];
   readonly bgpPeers: readonly BgpPeer[];
   readonly bgpFilters: readonly BgpFilter[];
+  /** Kubernetes' services and where their endpoints are; a cluster without Kubernetes has none. */
+  readonly services?: readonly KubernetesService[];
+  readonly endpointSlices?: readonly KubernetesEndpointSlice[];
+  /** What the datastore holds and cannot be read as a resource; the rest goes on without it. */
+  readonly unreadable?: readonly IntentProblem[];
 }
 
 /** A node as BGP sees it. */
 export interface NodeFacts {
   readonly name: string;
+  /** What Kubernetes calls it. */
+  readonly kubernetesName: string;
   readonly labels: Labels;
   /** Its own AS, if it has one. */
   readonly asNumber: number | undefined;
@@ -70,9 +80,14 @@ export interface ClusterFacts {
   readonly pools: readonly PoolFacts[];
   /** Ordered by name. */
   readonly peerings: readonly Peering[];
+  /** Some BGPPeer makes nodes show another AS than their own. */
+  readonly showsOtherAs: boolean;
   readonly filtersByName: ReadonlyMap<string, BgpFilter>;
   readonly settings: BgpConfiguration["spec"];
   readonly nodeSettings: ReadonlyMap<string, BgpConfiguration["spec"]>;
+  readonly services: readonly KubernetesService[];
+  /** Kubernetes' names of the nodes with a ready endpoint, by `namespace/name` of the service. */
+  readonly readyNodes: ReadonlyMap<string, ReadonlySet<string>>;
   readonly problems: readonly IntentProblem[];
 }
 
@@ -100,13 +115,15 @@ export function listenPortOf(cluster: ClusterFacts, nodeName: string): number | 
 }
 
 function deriveFacts(resources: ClusterResources): ClusterFacts {
-  const problems: IntentProblem[] = [];
+  const problems: IntentProblem[] = [...(resources.unreadable ?? [])];
   const named = resources.nodes.map(nodeFacts).toSorted((a, b) => compareText(a.name, b.name));
   const nodes = settleAddresses(named, problems);
   const configurations = new Map(
     resources.bgpConfigurations.map(({ metadata, spec }) => [metadata.name, spec]),
   );
   const prefix = "node.";
+  const peerings = resources.bgpPeers.map(peeringOf).toSorted((a, b) => compareText(a.name, b.name));
+  problems.push(...resourceProblems(resources, { nodes, peerings }));
   return {
     nodes,
     nodesByName: new Map(nodes.map((node) => [node.name, node])),
@@ -115,7 +132,8 @@ function deriveFacts(resources: ClusterResources): ClusterFacts {
     ),
     speakers: new Map(([4, 6] as const).map((family) => [family, speakersOf(nodes, family)])),
     pools: resources.pools.flatMap(poolFacts).toSorted((a, b) => Prefix.compare(a.prefix, b.prefix)),
-    peerings: resources.bgpPeers.map(peeringOf).toSorted((a, b) => compareText(a.name, b.name)),
+    peerings,
+    showsOtherAs: resources.bgpPeers.some(({ spec }) => (spec.localASNumber ?? 0) !== 0),
     filtersByName: new Map(resources.bgpFilters.map((filter) => [filter.metadata.name, filter])),
     settings: configurations.get("default") ?? {},
     nodeSettings: new Map(
@@ -123,8 +141,20 @@ function deriveFacts(resources: ClusterResources): ClusterFacts {
         .filter(([name]) => name.startsWith(prefix))
         .map(([name, spec]) => [name.slice(prefix.length), spec]),
     ),
+    services: resources.services ?? [],
+    readyNodes: readyNodes(resources.endpointSlices ?? []),
     problems,
   };
+}
+
+/** A service may have several slices. */
+function readyNodes(slices: readonly KubernetesEndpointSlice[]): ReadonlyMap<string, ReadonlySet<string>> {
+  const nodes = new Map<string, Set<string>>();
+  for (const { namespace, service, readyNodes: ready } of slices) {
+    const name = `${namespace}/${service}`;
+    nodes.set(name, new Set([...(nodes.get(name) ?? []), ...ready]));
+  }
+  return nodes;
 }
 
 function nodeFacts(node: Node): NodeFacts {
@@ -144,6 +174,8 @@ function nodeFacts(node: Node): NodeFacts {
   const clusterId = bgp?.routeReflectorClusterID;
   const facts: NodeFacts = {
     name: node.metadata.name,
+    kubernetesName:
+      node.spec.orchRefs?.find(({ orchestrator }) => orchestrator === "k8s")?.nodeName ?? node.metadata.name,
     labels: node.metadata.labels ?? {},
     createdAt: node.metadata.creationTimestamp ?? "~",
     asNumber: positive(bgp?.asNumber),

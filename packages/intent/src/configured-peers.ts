@@ -1,14 +1,14 @@
 import { IpAddress, type IpFamily } from "@caracal/net";
-import { type BgpPeer, parseDurationSeconds } from "@caracal/resources";
 import { asNumberOf, type ClusterFacts, listenPortOf, type NodeFacts } from "./cluster.ts";
 import type { IntentProblem } from "./intent-problem.ts";
 import type { Peering } from "./peering.ts";
 import {
   bgpPort,
+  nextHopOf,
   type PeerIntent,
   peerName,
-  peerTimers,
   type PeerType,
+  timersOf,
   waitsForPeer,
 } from "./peer-intent.ts";
 
@@ -33,13 +33,7 @@ export function configuredPeers(
   mesh: readonly PeerIntent[],
   problems: IntentProblem[],
 ): readonly PeerIntent[] {
-  const forward = cluster.peerings.flatMap((peering) => forwardCandidates(cluster, self, peering, problems));
-  const reverse = cluster.peerings.flatMap((peering) => reverseCandidates(cluster, self, peering));
-  const ordered = [
-    ...forward.filter(({ type }) => type === "global"),
-    ...forward.filter(({ type }) => type === "node"),
-    ...reverse,
-  ];
+  const ordered = candidates(cluster, self, cluster.nodes, problems);
   if (ordered.length === 0) return [];
   const meshed = new Map(mesh.map((peer) => [IpAddress.format(peer.address), peer]));
   const chosen = new Map<string, Candidate>();
@@ -59,6 +53,23 @@ export function configuredPeers(
     .toSorted(comparePeers);
 }
 
+/** What the BGPPeers ask of `self` towards some nodes and what is outside the cluster; the first of equals counts. */
+function candidates(
+  cluster: ClusterFacts,
+  self: NodeFacts,
+  nodes: readonly NodeFacts[],
+  problems: IntentProblem[],
+): readonly Candidate[] {
+  const peerings = cluster.peerings.filter(({ isWorkload }) => isWorkload === undefined);
+  const forward = peerings.flatMap((peering) => forwardCandidates(cluster, self, nodes, peering, problems));
+  const reverse = peerings.flatMap((peering) => reverseCandidates(cluster, self, nodes, peering));
+  return [
+    ...forward.filter(({ type }) => type === "global"),
+    ...forward.filter(({ type }) => type === "node"),
+    ...reverse,
+  ];
+}
+
 /** Global before node-specific, then by family, address and port. */
 function comparePeers(a: PeerIntent, b: PeerIntent): number {
   if (a.type !== b.type) return a.type === "global" ? -1 : 1;
@@ -69,25 +80,16 @@ function comparePeers(a: PeerIntent, b: PeerIntent): number {
 function forwardCandidates(
   cluster: ClusterFacts,
   self: NodeFacts,
+  nodes: readonly NodeFacts[],
   peering: Peering,
   problems: IntentProblem[],
 ): readonly Candidate[] {
-  const about = `BGPPeer(${peering.name})`;
-  const { spec, isRemote } = peering;
-  if (spec.localWorkloadSelector !== undefined) {
-    problems.push({
-      about,
-      message: "peers with local workloads, which is not supported yet; it is left out",
-    });
-    return [];
-  }
+  const { isRemote } = peering;
   if (!peering.isLocal(self)) return [];
   const type = peering.isGlobal ? "global" : "node";
   if (isRemote === undefined) return addressCandidates(cluster, self, peering, type, problems);
-  const nodes = cluster.nodes.filter(({ labels }) => isRemote(labels));
-  if (nodes.length === 0)
-    problems.push({ about, message: `selects no node to peer with: ${spec.peerSelector}` });
-  return nodes.flatMap((node) => nodeCandidates(cluster, self, node, { peering, type, isReverse: false }));
+  const selected = nodes.filter(({ labels }) => isRemote(labels));
+  return selected.flatMap((node) => nodeCandidates(cluster, self, node, { peering, type, isReverse: false }));
 }
 
 function addressCandidates(
@@ -113,32 +115,47 @@ function addressCandidates(
   }
   if (isOwnAddress(self, peer.text) || !self.addresses.has(IpAddress.family(peer.address))) return [];
   const node = cluster.nodesByAddress.get(peer.text);
-  const actual = node === undefined ? asNumber : asNumberOf(cluster, node);
-  if (node !== undefined && actual !== asNumber) {
-    const message = `gives Node(${node.name}) the AS ${asNumber}, but it speaks as ${actual}: the session will not open`;
-    problems.push({ about, message });
-  }
-  const listens = node !== undefined && actual === asNumber ? listenPortOf(cluster, node.name) : undefined;
+  const isNode = node !== undefined && asNumberOf(cluster, node) === asNumber;
+  checkPort(cluster, node, peering, problems);
+  const listens = isNode ? listenPortOf(cluster, node.name) : undefined;
   return [
     { peering, type, isReverse: false, address: peer.address, asNumber, port: peer.port ?? listens, node },
   ];
 }
 
+/** A node that listens elsewhere than the resource says is not reached. */
+function checkPort(
+  cluster: ClusterFacts,
+  node: NodeFacts | undefined,
+  { name, peer }: Peering,
+  problems: IntentProblem[],
+): void {
+  if (node === undefined || peer?.port === undefined) return;
+  const listens = listenPortOf(cluster, node.name) ?? bgpPort;
+  if (peer.port === listens) return;
+  const message = `gives Node(${node.name}) the port ${peer.port}, but it listens on ${listens}: the session will not open`;
+  problems.push({ about: `BGPPeer(${name})`, message });
+}
+
 /** Peerings back to the nodes that a resource makes peer with us. */
-function reverseCandidates(cluster: ClusterFacts, self: NodeFacts, peering: Peering): readonly Candidate[] {
+function reverseCandidates(
+  cluster: ClusterFacts,
+  self: NodeFacts,
+  nodes: readonly NodeFacts[],
+  peering: Peering,
+): readonly Candidate[] {
   if (peering.spec.reversePeering === "Manual" || !isPeeredWith(cluster, peering, self)) return [];
-  const candidates = cluster.nodes
+  const found = nodes
     .filter((node) => peering.isLocal(node))
     .flatMap((node) => nodeCandidates(cluster, self, node, { peering, type: "node", isReverse: true }));
   const { peer } = peering;
-  if (peer === undefined) return candidates;
+  if (peer === undefined) return found;
   // A peerIP is one of our addresses, so only its family is peered back.
-  return candidates.filter(({ address }) => IpAddress.family(address) === IpAddress.family(peer.address));
+  return found.filter(({ address }) => IpAddress.family(address) === IpAddress.family(peer.address));
 }
 
 /** Whether the resource's peer is this node: by selector, or by address with its AS and port. */
 function isPeeredWith(cluster: ClusterFacts, { spec, isRemote, peer }: Peering, node: NodeFacts): boolean {
-  if (spec.localWorkloadSelector !== undefined) return false;
   if (isRemote !== undefined) return isRemote(node.labels);
   if (peer === undefined || cluster.nodesByAddress.get(peer.text) !== node) return false;
   const listens = listenPortOf(cluster, node.name) ?? bgpPort;
@@ -153,9 +170,7 @@ function nodeCandidates(
   parts: Pick<Candidate, "peering" | "type" | "isReverse">,
 ): readonly Candidate[] {
   if (node === self) return [];
-  const { localASNumber = 0 } = parts.peering.spec;
-  // A node that shows its peers another AS is known to them by that one.
-  const asNumber = parts.isReverse && localASNumber !== 0 ? localASNumber : asNumberOf(cluster, node);
+  const asNumber = asNumberOf(cluster, node);
   return [...node.addresses].flatMap(([family, { address }]) =>
     self.addresses.has(family)
       ? [{ ...parts, address, asNumber, port: listenPortOf(cluster, node.name), node }]
@@ -173,14 +188,15 @@ function toPeer(
   candidate: Candidate,
   problems: IntentProblem[],
 ): PeerIntent | undefined {
-  const { peering, type, isReverse, address, asNumber, port, node } = candidate;
+  const { peering, type, isReverse, address, port, node } = candidate;
   const { spec } = peering;
+  const asNumber = remoteAsNumberOf(cluster, self, candidate, problems);
   const family: IpFamily = IpAddress.family(address);
   const local = self.addresses.get(family);
   if (local === undefined) return undefined;
   const text = IpAddress.format(address);
-  const { localASNumber = 0, password, ttlSecurity = 0 } = spec;
-  const localAsNumber = !isReverse && localASNumber !== 0 ? localASNumber : asNumberOf(cluster, self);
+  const { password, ttlSecurity = 0 } = spec;
+  const localAsNumber = localAsNumberOf(cluster, self, candidate);
   const secret = password?.secretKeyRef;
   const gateway = isReverse || spec.reachableBy === undefined ? undefined : IpAddress.parse(spec.reachableBy);
   for (const name of spec.filters ?? []) {
@@ -211,6 +227,40 @@ function toPeer(
   };
 }
 
+/** The AS that we show the peer. */
+function localAsNumberOf(cluster: ClusterFacts, self: NodeFacts, { isReverse, peering }: Candidate): number {
+  const { localASNumber = 0 } = peering.spec;
+  return !isReverse && localASNumber !== 0 ? localASNumber : asNumberOf(cluster, self);
+}
+
+/**
+ * The AS that the peer shows us. Of a node that is what its own session with us shows, which a BGPPeer may make another than
+ * the node's; for a peer given by its address the resource says it, and is told where a node shows another.
+ */
+function remoteAsNumberOf(
+  cluster: ClusterFacts,
+  self: NodeFacts,
+  { node, asNumber, peering, isReverse, address }: Candidate,
+  problems: IntentProblem[],
+): number {
+  if (node === undefined) return asNumber;
+  const shown = shownAsNumber(cluster, self, node, IpAddress.family(address));
+  if (isReverse || peering.isRemote !== undefined || shown === asNumber) return shown;
+  const message = `gives Node(${node.name}) the AS ${asNumber}, but it speaks as ${shown}: the session will not open`;
+  problems.push({ about: `BGPPeer(${peering.name})`, message });
+  return asNumber;
+}
+
+function shownAsNumber(cluster: ClusterFacts, self: NodeFacts, node: NodeFacts, family: IpFamily): number {
+  const own = self.addresses.get(family);
+  if (!cluster.showsOtherAs || own === undefined) return asNumberOf(cluster, node);
+  const listens = listenPortOf(cluster, self.name) ?? bgpPort;
+  const session = candidates(cluster, node, [self], []).find(
+    ({ address, port = bgpPort }) => address === own.address && port === listens,
+  );
+  return session === undefined ? asNumberOf(cluster, node) : localAsNumberOf(cluster, node, session);
+}
+
 /** RFC 4456: we reflect inside our AS, to peers that are not reflectors of our own cluster. */
 function reflection(
   self: NodeFacts,
@@ -221,26 +271,4 @@ function reflection(
   const { clusterId } = self;
   if (clusterId === undefined || localAsNumber !== remoteAsNumber || node?.clusterId === clusterId) return {};
   return { reflectorClusterId: clusterId };
-}
-
-function nextHopOf(
-  spec: BgpPeer["spec"],
-  remoteAsNumber: number,
-  localAsNumber: number,
-): PeerIntent["nextHop"] {
-  if (spec.nextHopMode === "Self") return "self";
-  if (spec.nextHopMode === "Keep") return "keep";
-  return spec.keepOriginalNextHop === true && remoteAsNumber !== localAsNumber ? "keep" : "auto";
-}
-
-function timersOf(
-  spec: BgpPeer["spec"],
-): Pick<PeerIntent, "restartSeconds" | "holdSeconds" | "keepaliveSeconds"> {
-  const restart = spec.maxRestartTime === undefined ? undefined : parseDurationSeconds(spec.maxRestartTime);
-  const keepalive = spec.keepaliveTime === undefined ? undefined : parseDurationSeconds(spec.keepaliveTime);
-  return {
-    holdSeconds: peerTimers.holdSeconds,
-    restartSeconds: restart === undefined ? peerTimers.restartSeconds : Math.round(restart),
-    keepaliveSeconds: keepalive === undefined ? peerTimers.keepaliveSeconds : Math.round(keepalive),
-  };
 }

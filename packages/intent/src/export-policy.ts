@@ -1,14 +1,17 @@
 import { Prefix } from "@caracal/net";
 import type { ClusterFacts, PoolFacts } from "./cluster.ts";
+import type { PrefixAdvertisement } from "./communities.ts";
 import type { ServiceRanges } from "./service-ranges.ts";
 
 /** What a node tells its peers, after each peer's own filters: the first rule that holds decides. */
 export interface ExportPolicy {
   /** Pools with disableBGPExport: nothing in them is told. */
   readonly hiddenPools: readonly PoolFacts[];
+  /** What told routes are marked with: every range that holds a route adds its communities. */
+  readonly advertisements: readonly PrefixAdvertisement[];
   /** Our own blocks are told whole: what is inside them is not told on its own. */
   readonly ownBlocks: readonly Prefix[];
-  /** Service ranges that we announce. */
+  /** Service addresses that we announce; what is inside them is told as well. */
   readonly services: readonly Prefix[];
   /** Ranges of single service addresses that a route reflector passes on. */
   readonly reflectedServices: readonly Prefix[];
@@ -29,9 +32,11 @@ export function exportPolicy(
   cluster: ClusterFacts,
   ownBlocks: readonly Prefix[],
   services: ServiceRanges,
+  advertisements: readonly PrefixAdvertisement[],
 ): ExportPolicy {
   return {
     hiddenPools: cluster.pools.filter((pool) => !pool.isExported),
+    advertisements,
     ownBlocks,
     services: services.announced,
     reflectedServices: services.reflected,
@@ -52,9 +57,9 @@ export function decideExport(policy: ExportPolicy, route: Prefix): ExportVerdict
       by: Prefix.format(block),
     };
   }
-  const service =
-    policy.services.find((range) => Prefix.equals(range, route)) ??
-    policy.reflectedServices.find((range) => Prefix.covers(range, route));
+  const service = [...policy.services, ...policy.reflectedServices].find((range) =>
+    Prefix.covers(range, route),
+  );
   if (service !== undefined) return { isAccepted: true, rule: "service", by: Prefix.format(service) };
   const pool = policy.pools.find(({ prefix }) => Prefix.covers(prefix, route));
   if (pool !== undefined) return { isAccepted: true, rule: "pool", by: pool.name };

@@ -15,11 +15,13 @@ export {
   type PoolFacts,
   type Speaker,
 } from "./cluster.ts";
+export type { PrefixAdvertisement } from "./communities.ts";
 export { decideExport, type ExportPolicy, type ExportVerdict } from "./export-policy.ts";
 export type { IntentProblem } from "./intent-problem.ts";
 export {
   type BgpIntent,
   type IntentInput,
+  type IntentSettings,
   type KernelIntent,
   type NodeIntent,
   nodeIntent,

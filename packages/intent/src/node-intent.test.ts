@@ -317,7 +317,6 @@ test("peers that cannot work are left out or reported in one line", () => {
       "BGPPeer(no-match) selects no node to peer with: has(nothing)",
       "BGPPeer(twice) asks for a session with 192.168.80.124, which the node-to-node mesh already has as Mesh_192_168_80_124; the mesh's is kept",
       "BGPPeer(wrong-as) asks for a session with 192.168.80.125, which the node-to-node mesh already has as Mesh_192_168_80_125; the mesh's is kept",
-      "BGPPeer(wrong-as) gives Node(kw02) the AS 1, but it speaks as 64512: the session will not open",
     ],
   );
 });

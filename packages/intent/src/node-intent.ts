@@ -8,17 +8,21 @@ import {
   listenPortOf,
   type NodeFacts,
 } from "./cluster.ts";
+import { prefixAdvertisements } from "./communities.ts";
 import { configuredPeers } from "./configured-peers.ts";
 import { decideExport, type ExportPolicy, exportPolicy } from "./export-policy.ts";
 import { compareText, type IntentProblem, sortProblems } from "./intent-problem.ts";
 import { meshPeers } from "./mesh-peers.ts";
 import { type BlockAffinity, isHostBlock, ownBlocks } from "./own-blocks.ts";
 import { opensExport, type PeerFilter, peerFilterOf } from "./peer-filters.ts";
-import { bgpPort, type PeerIntent } from "./peer-intent.ts";
+import { bgpPort, type PeerIntent, type SecretKey } from "./peer-intent.ts";
 import { type PodRoute, podRoutes } from "./pod-routes.ts";
 import { type ProgrammingPolicy, programmingPolicy } from "./programming-policy.ts";
+import { reflectorProblems } from "./reflector-problems.ts";
 import { type ServiceRanges, serviceRanges } from "./service-ranges.ts";
 import { type RouterIdSettings, routerIdOf } from "./router-id.ts";
+import { secretProblems } from "./secret-problems.ts";
+import { workloadPeers } from "./workload-peers.ts";
 
 /** All that a node's intent depends on. */
 export interface IntentInput {
@@ -28,7 +32,13 @@ export interface IntentInput {
   readonly affinities: readonly BlockAffinity[];
   /** Workload endpoints; those of other nodes are ignored. */
   readonly endpoints: readonly WorkloadEndpoint[];
-  readonly settings: RouterIdSettings;
+  readonly settings: IntentSettings;
+}
+
+/** What the node's daemon is told outside the resources. */
+export interface IntentSettings extends RouterIdSettings {
+  /** Whether a secret that a session's password is in can be read; absent: not known, and not asked. */
+  readonly hasSecret?: (secret: SecretKey) => boolean;
 }
 
 /** A route that the node announces as its own. */
@@ -50,9 +60,13 @@ export interface BgpIntent {
     /** Absent listens on every address. */
     readonly addresses?: readonly IpAddress[];
   };
+  /** Patterns of interfaces whose subnets are no routes of ours, beside pods' and kube-proxy's. */
+  readonly ignoredInterfaces: readonly string[];
+  /** How much is told of the sessions: Calico's three degrees. */
+  readonly logging: "all" | "states" | "none";
   /** Families spoken; a family without a node address has no sessions and no origins. */
   readonly families: readonly IpFamily[];
-  /** Mesh first, then global, then node-specific, each by family and address. */
+  /** Mesh first, then global, then node-specific, then local workloads, each by family and address. */
   readonly peers: readonly PeerIntent[];
   /** The BGPFilters that peers name and that exist, by name. */
   readonly filters: readonly PeerFilter[];
@@ -87,7 +101,9 @@ export function nodeIntent(input: IntentInput): NodeIntent {
   const blocks = ownBlocks(input.node, input.affinities);
   const routes = podRoutes(input.node, input.endpoints, problems);
   const services = serviceRanges(cluster, self);
-  const bgp = bgpIntent(cluster, self, { blocks, routes, services }, input.settings, problems);
+  const local = { blocks, routes, services, endpoints: input.endpoints };
+  const bgp = bgpIntent(cluster, self, local, input.settings, problems);
+  problems.push(...reflectorProblems(cluster), ...secretProblems(bgp?.peers ?? [], input.settings.hasSecret));
   return {
     node: input.node,
     ...(bgp === undefined ? {} : { bgp }),
@@ -108,14 +124,22 @@ function unknownNode(name: string, problems: IntentProblem[]): NodeFacts {
     about: `Node(${name})`,
     message: "does not exist, so this node has no routes to give or take",
   });
-  return { name, labels: {}, createdAt: "", asNumber: undefined, addresses: new Map(), clusterId: undefined };
+  return {
+    name,
+    kubernetesName: name,
+    labels: {},
+    createdAt: "",
+    asNumber: undefined,
+    addresses: new Map(),
+    clusterId: undefined,
+  };
 }
 
 function bgpIntent(
   cluster: ClusterFacts,
   self: NodeFacts,
   local: LocalRoutes,
-  settings: RouterIdSettings,
+  settings: IntentSettings,
   problems: IntentProblem[],
 ): BgpIntent | undefined {
   if (self.addresses.size === 0) {
@@ -128,9 +152,18 @@ function bgpIntent(
   const routerId = routerIdOf(self, settings, problems);
   if (routerId === undefined) return undefined;
   const mesh = meshPeers(cluster, self);
-  const peers = [...mesh, ...configuredPeers(cluster, self, mesh, problems)];
+  const peers = [
+    ...mesh,
+    ...configuredPeers(cluster, self, mesh, problems),
+    ...workloadPeers(cluster, self, local.endpoints),
+  ];
   const filters = filtersOf(cluster, peers, problems);
-  const policy = exportPolicy(cluster, local.blocks, local.services);
+  const policy = exportPolicy(
+    cluster,
+    local.blocks,
+    local.services,
+    prefixAdvertisements(cluster, self.name, problems),
+  );
   const addresses = [...self.addresses.values()].map(({ address }) => address);
   return {
     asNumber: asNumberOf(cluster, self),
@@ -140,6 +173,8 @@ function bgpIntent(
       port: listenPortOf(cluster, self.name) ?? bgpPort,
       ...(cluster.settings.bindMode === "NodeIP" ? { addresses } : {}),
     },
+    ignoredInterfaces: cluster.settings.ignoredInterfaces ?? [],
+    logging: loggingOf(cluster, self.name),
     families: [...self.addresses.keys()],
     peers,
     filters,
@@ -148,11 +183,20 @@ function bgpIntent(
   };
 }
 
+/** The node's own level wins over the cluster's. */
+function loggingOf(cluster: ClusterFacts, nodeName: string): BgpIntent["logging"] {
+  const own = cluster.nodeSettings.get(nodeName)?.logSeverityScreen;
+  const level = (own ?? cluster.settings.logSeverityScreen ?? "info").toLowerCase();
+  if (level === "debug" || level === "trace") return "all";
+  return level === "info" ? "states" : "none";
+}
+
 /** Routes that begin at the node. */
 interface LocalRoutes {
   readonly blocks: readonly Prefix[];
   readonly routes: readonly PodRoute[];
   readonly services: ServiceRanges;
+  readonly endpoints: readonly WorkloadEndpoint[];
 }
 
 /** The filters of the peers, each once. */

@@ -1,5 +1,6 @@
 import { type IpFamily, Prefix } from "@caracal/net";
 import type { BgpFilter, BgpFilterRule } from "@caracal/resources";
+import { canonical } from "./communities.ts";
 
 /** One rule in the speaker's terms: all of `match` holds, `set` is done, `action` ends it. */
 export interface FilterRuleIntent {
@@ -147,9 +148,4 @@ function changes({ operations = [] }: BgpFilterRule): FilterRuleIntent["set"] {
     ...(priority === undefined ? {} : { localPref: highestPriority - priority }),
   };
   return Object.keys(set).length === 0 ? undefined : set;
-}
-
-/** `065001:1` is `65001:1`. */
-function canonical(community: string): string {
-  return community.split(":").map(Number).join(":");
 }

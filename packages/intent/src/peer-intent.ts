@@ -1,7 +1,8 @@
 import type { IpAddress, IpFamily, Ipv4 } from "@caracal/net";
+import { type BgpPeer, parseDurationSeconds } from "@caracal/resources";
 
-/** Where a peering comes from, as `node status` names it: node-to-node mesh, global, node specific. */
-export type PeerType = "mesh" | "global" | "node";
+/** Where a peering comes from, as `node status` names it: node-to-node mesh, global, node specific; and local workloads. */
+export type PeerType = "mesh" | "global" | "node" | "workload";
 
 /** A key of a Kubernetes secret, resolved by the daemon. */
 export interface SecretKey {
@@ -49,7 +50,36 @@ export const peerTimers = { restartSeconds: 120, holdSeconds: 240, keepaliveSeco
 /** The port BGP listens on where nothing says otherwise (RFC 4271 §8.2.1). */
 export const bgpPort = 179;
 
-const namePrefixes: Readonly<Record<PeerType, string>> = { mesh: "Mesh", global: "Global", node: "Node" };
+const namePrefixes: Readonly<Record<PeerType, string>> = {
+  mesh: "Mesh",
+  global: "Global",
+  node: "Node",
+  workload: "Local_Workload",
+};
+
+/** A session's timers as a BGPPeer gives them. */
+export function timersOf(
+  spec: BgpPeer["spec"],
+): Pick<PeerIntent, "restartSeconds" | "holdSeconds" | "keepaliveSeconds"> {
+  const restart = spec.maxRestartTime === undefined ? undefined : parseDurationSeconds(spec.maxRestartTime);
+  const keepalive = spec.keepaliveTime === undefined ? undefined : parseDurationSeconds(spec.keepaliveTime);
+  return {
+    holdSeconds: peerTimers.holdSeconds,
+    restartSeconds: restart === undefined ? peerTimers.restartSeconds : Math.round(restart),
+    keepaliveSeconds: keepalive === undefined ? peerTimers.keepaliveSeconds : Math.round(keepalive),
+  };
+}
+
+/** What becomes of next hops on a session; the deprecated keepOriginalNextHop holds between AS only. */
+export function nextHopOf(
+  spec: BgpPeer["spec"],
+  remoteAsNumber: number,
+  localAsNumber: number,
+): PeerIntent["nextHop"] {
+  if (spec.nextHopMode === "Self") return "self";
+  if (spec.nextHopMode === "Keep") return "keep";
+  return spec.keepOriginalNextHop === true && remoteAsNumber !== localAsNumber ? "keep" : "auto";
+}
 
 /** BIRD's protocol name of a peering; a port shows only where a resource set one. */
 export function peerName(type: PeerType, addressText: string, port: number | undefined): string {

@@ -19,6 +19,8 @@ export interface Peering {
   readonly isLocal: (node: { readonly name: string; readonly labels: Labels }) => boolean;
   /** Matches nodes to peer with; absent for a peer given by address. */
   readonly isRemote: ((labels: Labels) => boolean) | undefined;
+  /** Matches workloads to peer with; absent for peers outside the nodes. */
+  readonly isWorkload: ((labels: Labels) => boolean) | undefined;
   readonly peer: (PeerAddress & { readonly text: string }) | undefined;
 }
 
@@ -41,6 +43,7 @@ function derive({ metadata, spec }: BgpPeer): Peering {
     isGlobal: spec.node === undefined && spec.nodeSelector === undefined,
     isLocal: localMatcher(spec),
     isRemote: spec.peerSelector === undefined ? undefined : matcher(spec.peerSelector),
+    isWorkload: spec.localWorkloadSelector === undefined ? undefined : matcher(spec.localWorkloadSelector),
     peer: peer === undefined ? undefined : { ...peer, text: IpAddress.format(peer.address) },
   };
 }

@@ -113,11 +113,12 @@ test("service ranges are announced whole, single addresses and excluded nodes as
   assert.deepEqual(origins({}, apart), ["service 10.96.0.0/12", "service 192.0.2.0/24"]);
 });
 
-test("a route reflector passes single service addresses on, other nodes do not", () => {
+test("a route reflector passes single service addresses on though it announces no services itself", () => {
   const services = configuration("default", { serviceExternalIPs: [{ cidr: "192.0.2.0/24" }] });
   const accepts = (bgp: object): boolean => {
+    const excluded = { "node.kubernetes.io/exclude-from-external-load-balancers": "true" };
     const resources = cluster({
-      nodes: [node("a", { ipv4Address: "10.0.0.1/24", ...bgp })],
+      nodes: [node("a", { ipv4Address: "10.0.0.1/24", ...bgp }, excluded)],
       bgpConfigurations: [services],
     });
     const policy = nodeIntent(input("a", resources)).bgp?.exportPolicy;

@@ -1,10 +1,11 @@
 import { Prefix } from "@caracal/net";
 import type { ClusterFacts, NodeFacts } from "./cluster.ts";
 import { isHostBlock } from "./own-blocks.ts";
+import { type ConfiguredRanges, serviceRoutes, takesServices } from "./service-routes.ts";
 
 /** Service addresses as BGP handles them on one node. */
 export interface ServiceRanges {
-  /** Whole ranges the node announces. Single addresses are announced service by service instead. */
+  /** What the node announces: whole ranges, and single addresses of services. */
   readonly announced: readonly Prefix[];
   /** All configured ranges: none of them becomes a kernel route. */
   readonly configured: readonly Prefix[];
@@ -12,28 +13,30 @@ export interface ServiceRanges {
   readonly reflected: readonly Prefix[];
 }
 
-/** Kubernetes' label on nodes that take no traffic for services. */
-const excludedLabel = "node.kubernetes.io/exclude-from-external-load-balancers";
-
-/** The service ranges of the cluster's BGPConfiguration, as they concern a node. */
+/** The service addresses of the cluster, as they concern a node. */
 export function serviceRanges(cluster: ClusterFacts, node: NodeFacts): ServiceRanges {
   const { serviceClusterIPs, serviceExternalIPs, serviceLoadBalancerIPs, serviceLoadBalancerAggregation } =
     cluster.settings;
-  const clusterIps = parse(serviceClusterIPs);
-  const external = parse(serviceExternalIPs);
-  const balanced = parse(serviceLoadBalancerIPs);
-  const isExcluded = node.labels[excludedLabel] === "true";
-  const whole = [
-    ...clusterIps,
-    ...[...external, ...(serviceLoadBalancerAggregation === "Disabled" ? [] : balanced)].filter(
-      (range) => !isHostBlock(range),
-    ),
-  ];
-  return {
-    announced: isExcluded ? [] : distinct(whole),
-    configured: distinct([...clusterIps, ...external, ...balanced]),
-    reflected: node.clusterId === undefined ? [] : distinct([...external, ...balanced]),
+  const ranges: ConfiguredRanges = {
+    cluster: parse(serviceClusterIPs),
+    external: parse(serviceExternalIPs),
+    loadBalancer: parse(serviceLoadBalancerIPs),
+    aggregatesLoadBalancers: serviceLoadBalancerAggregation !== "Disabled",
   };
+  const { external, loadBalancer } = ranges;
+  return {
+    announced: distinct([...wholeRanges(node, ranges), ...serviceRoutes(cluster, node, ranges)]),
+    configured: distinct([...ranges.cluster, ...external, ...loadBalancer]),
+    reflected: node.clusterId === undefined ? [] : distinct([...external, ...loadBalancer]),
+  };
+}
+
+/** Single addresses are announced service by service instead. */
+function wholeRanges(node: NodeFacts, ranges: ConfiguredRanges): readonly Prefix[] {
+  if (!takesServices(node)) return [];
+  const { cluster, external, loadBalancer, aggregatesLoadBalancers } = ranges;
+  const others = [...external, ...(aggregatesLoadBalancers ? loadBalancer : [])];
+  return [...cluster, ...others.filter((range) => !isHostBlock(range))];
 }
 
 function parse(ranges: readonly { readonly cidr: string }[] = []): readonly Prefix[] {

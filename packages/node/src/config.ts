@@ -18,6 +18,8 @@ export interface NodeConfig {
   readonly asNumber: string | undefined;
   /** `CALICO_ROUTER_ID`: a literal address, `hash`, or undefined for the node's IPv4 address. */
   readonly routerId: string | undefined;
+  /** Where the passwords of BGP sessions are: files named `<namespace>/<secret>/<key>`. */
+  readonly secrets: { readonly directory: string | undefined; readonly namespace: string };
   readonly clusterType: string;
   readonly kubernetesNodeName: string | undefined;
   readonly checkNodeIp: boolean;
@@ -84,6 +86,10 @@ export function readConfig(environment: Environment): ConfigOutcome {
     },
     asNumber: reader.text("AS"),
     routerId: readRouterId(reader),
+    secrets: {
+      directory: reader.text("CARACAL_SECRETS_DIR"),
+      namespace: reader.text("NAMESPACE") ?? "kube-system",
+    },
     clusterType: reader.text("CLUSTER_TYPE") ?? "",
     kubernetesNodeName: reader.text("CALICO_K8S_NODE_REF"),
     checkNodeIp: !reader.flag("DISABLE_NODE_IP_CHECK", false),

@@ -170,6 +170,7 @@ export class NodeDaemon {
     const { backend, interfacePrefixes, routerId } = config;
     const opened = openRouting(
       { node, backend, view, interfacePrefixes, routerId, log, metrics: this.#metrics },
+      config.secrets,
       this.#stack,
     );
     const { routing, bgp, kernel, tables } = opened;

@@ -51,6 +51,8 @@ export { type IpReservation, ipReservationKind } from "./kinds/ip-reservation.ts
 export { type IpamConfiguration, ipamConfigurationKind } from "./kinds/ipam-configuration.ts";
 export { type Node, nodeKind } from "./kinds/node.ts";
 export { type WorkloadEndpoint, workloadEndpointKind } from "./kinds/workload-endpoint.ts";
+export { type KubernetesEndpointSlice, readKubernetesEndpointSlice } from "./kubernetes/endpoint-slice.ts";
+export { type KubernetesService, readKubernetesService } from "./kubernetes/service.ts";
 export {
   type Manifest,
   type ManifestError,

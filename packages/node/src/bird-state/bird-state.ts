@@ -55,7 +55,7 @@ export class BirdState implements Disposable {
         reachableBy === undefined ? [] : [{ peer: address, gateway: reachableBy }],
       ),
       interfacePrefix,
-      ignoredInterfaces: ["kube-ipvs*"],
+      ignoredInterfaces: intent?.bgp?.ignoredInterfaces ?? [],
       routerId: intent?.bgp?.routerId ?? Ipv4.of(0),
       nowMs,
       bootedAtMs,

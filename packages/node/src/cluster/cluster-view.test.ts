@@ -5,6 +5,7 @@ import { keys, MemoryStore } from "@caracal/datastore";
 import { Prefix } from "@caracal/net";
 import {
   apply,
+  bgpConfiguration,
   clientOf,
   deleteAffinity,
   endpoint,
@@ -91,13 +92,46 @@ test("only this node's endpoints are kept, and others' come and go without a cha
   );
 });
 
-test("what cannot be read is left out", async (t) => {
+test("what cannot be read is left out, and resources are told of until they are mended", async (t) => {
   const store = new MemoryStore();
   await store.create(keys.resource("nodes", "broken"), "{");
+  const tooLarge = { ...bgpConfiguration({}), spec: { asNumber: 4294967296 } };
+  await store.create(keys.resource("bgpconfigurations", "default"), JSON.stringify(tooLarge));
   await store.create(keys.affinity({ kind: "host", name: "n1" }, prefix(block)), "nonsense");
   const { view } = follow(t, store);
   await settle();
   assert.deepEqual([view.resources.nodes, view.affinities], [[], []]);
+  const told = () => view.resources.unreadable?.map(({ about, message }) => `${about} ${message}`) ?? [];
+  const [broken, large, ...others] = told();
+  assert.match(broken ?? "", /^Node\(broken\) cannot be read and is left out: [^\n]+$/);
+  assert.match(large ?? "", /^BGPConfiguration\(default\) cannot be read .*asNumber = '4294967296'[^\n]+$/);
+  assert.deepEqual(others, []);
+  await store.delete(keys.resource("nodes", "broken"));
+  await settle();
+  assert.deepEqual(told(), [large]);
+});
+
+test("services and their endpoints are read as Kubernetes writes them", async (t) => {
+  const store = new MemoryStore();
+  const { view, changes } = follow(t, store);
+  await settle();
+  const metadata = { name: "web", namespace: "default" };
+  const labels = { "kubernetes.io/service-name": "web" };
+  const service = { kind: "Service", metadata, spec: { clusterIP: "10.96.0.7" } };
+  const slice = { kind: "EndpointSlice", metadata: { ...metadata, labels }, endpoints: [{ nodeName: "n1" }] };
+  const before = changes.count;
+  const serviceKey = keys.resource("kubernetesservices", "web", "default");
+  await store.create(serviceKey, JSON.stringify(service));
+  await store.create(keys.resource("kubernetesendpointslices", "web", "default"), JSON.stringify(slice));
+  await settle();
+  assert.ok(changes.count > before);
+  assert.deepEqual(
+    [view.resources.services?.map(({ clusterIps }) => clusterIps), view.resources.endpointSlices],
+    [[["10.96.0.7"]], [{ namespace: "default", name: "web", service: "web", readyNodes: ["n1"] }]],
+  );
+  await store.delete(serviceKey);
+  await settle();
+  assert.deepEqual(view.resources.services, []);
 });
 
 test("while the datastore is away the last state holds; afterwards the difference is seen", async (t) => {

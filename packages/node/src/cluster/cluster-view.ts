@@ -1,14 +1,24 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { keys, readResource, type Store, type SyncChange, Syncer, type SyncStatus } from "@caracal/datastore";
+import {
+  keys,
+  resourceReading,
+  type Store,
+  type SyncChange,
+  Syncer,
+  type SyncStatus,
+} from "@caracal/datastore";
 import type { BlockAffinity, ClusterResources } from "@caracal/intent";
 import { type Cancellation, Prefix } from "@caracal/net";
 import {
   BlockAffinityCodec,
   type KindName,
   kinds,
+  readKubernetesEndpointSlice,
+  readKubernetesService,
   type Resources,
   type WorkloadEndpoint,
 } from "@caracal/resources";
+import { kubernetesTable, resourceTable, ViewTable } from "./view-table.ts";
 
 /** The kinds that a node's intent depends on. */
 const watchedKinds = [
@@ -23,6 +33,9 @@ const watchedKinds = [
 
 type WatchedKind = (typeof watchedKinds)[number];
 const affinityPart = "BlockAffinity";
+/** As Calico names Kubernetes' own kinds among its resources; the values are Kubernetes' documents. */
+const servicesPart = "kubernetesservices";
+const endpointSlicesPart = "kubernetesendpointslices";
 
 export interface ClusterViewOptions {
   readonly node: string;
@@ -41,7 +54,9 @@ export interface ClusterViewOptions {
  */
 export class ClusterView {
   readonly #options: ClusterViewOptions;
-  readonly #tables: { readonly [K in WatchedKind]: ResourceTable<K> };
+  readonly #tables: { readonly [K in WatchedKind]: ViewTable<Resources[K]> };
+  readonly #services = kubernetesTable(readKubernetesService);
+  readonly #endpointSlices = kubernetesTable(readKubernetesEndpointSlice);
   readonly #affinities = new Map<string, BlockAffinity>();
   readonly #claims = new Map<string, Claim>();
   readonly #syncers: readonly Syncer[];
@@ -50,14 +65,17 @@ export class ClusterView {
   constructor(options: ClusterViewOptions) {
     this.#options = options;
     this.#tables = {
-      Node: new ResourceTable("Node"),
-      IPPool: new ResourceTable("IPPool"),
-      BGPConfiguration: new ResourceTable("BGPConfiguration"),
-      BGPPeer: new ResourceTable("BGPPeer"),
-      BGPFilter: new ResourceTable("BGPFilter"),
-      ClusterInformation: new ResourceTable("ClusterInformation"),
+      Node: resourceTable("Node"),
+      IPPool: resourceTable("IPPool"),
+      BGPConfiguration: resourceTable("BGPConfiguration"),
+      BGPPeer: resourceTable("BGPPeer"),
+      BGPFilter: resourceTable("BGPFilter"),
+      ClusterInformation: resourceTable("ClusterInformation"),
       // A cluster has a hundred times as many pods as a node.
-      WorkloadEndpoint: new ResourceTable("WorkloadEndpoint", ({ spec }) => spec.node === options.node),
+      WorkloadEndpoint: new ViewTable({
+        read: (entry) => resourceReading("WorkloadEndpoint", entry),
+        isWanted: ({ spec }) => spec.node === options.node,
+      }),
     };
     this.#syncers = [
       ...watchedKinds.map((kind) =>
@@ -65,6 +83,17 @@ export class ClusterView {
           const changed = this.#tables[kind].apply(changes);
           if (kind !== "WorkloadEndpoint") this.#resources = undefined;
           return changed;
+        }),
+      ),
+      ...(
+        [
+          [servicesPart, this.#services],
+          [endpointSlicesPart, this.#endpointSlices],
+        ] as const
+      ).map(([part, table]) =>
+        this.#syncer(part, keys.resources(part), (changes) => {
+          this.#resources = undefined;
+          return table.apply(changes);
         }),
       ),
       this.#syncer(affinityPart, keys.affinities({ kind: "host", name: options.node }), (changes) =>
@@ -105,6 +134,9 @@ export class ClusterView {
       bgpConfigurations: this.#tables.BGPConfiguration.values(),
       bgpPeers: this.#tables.BGPPeer.values(),
       bgpFilters: this.#tables.BGPFilter.values(),
+      services: this.#services.values(),
+      endpointSlices: this.#endpointSlices.values(),
+      unreadable: Object.values(this.#tables).flatMap((table) => table.problems()),
     };
     return this.#resources;
   }
@@ -174,38 +206,6 @@ export class ClusterView {
 interface Claim {
   readonly affinity: BlockAffinity;
   isBeforeBreak: boolean;
-}
-
-/** Resources of one kind by key; what cannot be read, or is not wanted, is left out. */
-class ResourceTable<K extends KindName> {
-  readonly #kind: K;
-  readonly #isWanted: (resource: Resources[K]) => boolean;
-  readonly #byKey = new Map<string, Resources[K]>();
-
-  constructor(kind: K, isWanted: (resource: Resources[K]) => boolean = () => true) {
-    this.#kind = kind;
-    this.#isWanted = isWanted;
-  }
-
-  values(): readonly Resources[K][] {
-    return [...this.#byKey.values()];
-  }
-
-  /** Whether anything in the table changed. */
-  apply(changes: readonly SyncChange[]): boolean {
-    let changed = false;
-    for (const change of changes) {
-      const resource = change.kind === "put" ? readResource(this.#kind, change.entry) : undefined;
-      const key = change.kind === "put" ? change.entry.key : change.key;
-      if (resource !== undefined && this.#isWanted(resource)) {
-        this.#byKey.set(key, resource);
-        changed = true;
-      } else if (this.#byKey.delete(key)) {
-        changed = true;
-      }
-    }
-    return changed;
-  }
 }
 
 function blockKeyOf(key: string): string {

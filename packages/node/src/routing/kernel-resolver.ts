@@ -18,6 +18,7 @@ export class KernelResolver implements NextHopResolver {
   readonly #kernel: Rtnetlink;
   readonly #paths = new Map<IpAddress, KernelPath | undefined>();
   #names: ReadonlyMap<number, string> | undefined;
+  #gateways: ReadonlyMap<IpAddress, IpAddress> = new Map();
 
   constructor(kernel: Rtnetlink) {
     this.#kernel = kernel;
@@ -27,6 +28,12 @@ export class KernelResolver implements NextHopResolver {
     const path = this.path(nextHop);
     if (path === undefined) return { reachable: false };
     return { reachable: true, metric: 0, connected: path.gateway === undefined, link: path.interfaceName };
+  }
+
+  /** Peers that are reached through gateways by routes of our own, which do not count otherwise. */
+  setGateways(gateways: ReadonlyMap<IpAddress, IpAddress>): void {
+    this.#gateways = gateways;
+    this.forget();
   }
 
   /** Remembered until `forget`. */
@@ -42,6 +49,16 @@ export class KernelResolver implements NextHopResolver {
   }
 
   #ask(nextHop: IpAddress): KernelPath | undefined {
+    const gateway = this.#gateways.get(nextHop);
+    if (gateway === undefined) return this.#askKernel(nextHop);
+    const path = this.#askKernel(gateway);
+    // A gateway is on the link itself; one behind another is none.
+    return path?.gateway === undefined && path !== undefined
+      ? { interfaceName: path.interfaceName, gateway }
+      : undefined;
+  }
+
+  #askKernel(nextHop: IpAddress): KernelPath | undefined {
     const route = this.#kernel.routeTo(nextHop);
     const [hop] = route?.nextHops ?? [];
     if (route === undefined || hop?.interfaceIndex === undefined) return undefined;

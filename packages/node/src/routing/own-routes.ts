@@ -1,11 +1,21 @@
 import type { DesiredRoute } from "@caracal/dataplane";
-import type { PodRoute } from "@caracal/intent";
-import type { Prefix } from "@caracal/net";
+import type { PeerIntent, PodRoute } from "@caracal/intent";
+import { IpAddress, Prefix } from "@caracal/net";
 import { RouteProtocol, RouteScope, RouteType } from "@caracal/netlink";
 
 /** `blackhole 10.244.83.128/26 proto bird`: packets to the block's free addresses stop here. */
 export function blackholeRoute(block: Prefix): DesiredRoute {
   return { destination: block, protocol: RouteProtocol.RTPROT_BIRD, type: RouteType.RTN_BLACKHOLE };
+}
+
+/** `10.0.1.254 via 10.0.0.253 proto bird`: the way to a peer that its BGPPeer says is behind a gateway. */
+export function peerRoute({
+  address,
+  reachableBy: gateway,
+}: Pick<PeerIntent, "address" | "reachableBy">): readonly DesiredRoute[] {
+  if (gateway === undefined) return [];
+  const destination = Prefix.of(address, IpAddress.family(address) === 4 ? 32 : 128);
+  return [{ destination, protocol: RouteProtocol.RTPROT_BIRD, nextHops: [{ gateway }] }];
 }
 
 /** `10.244.83.132 dev cali… scope link`, under Felix's default protocol, which `ip route` does not print. */

@@ -8,7 +8,13 @@ import type { PathAttributes, PeerInput, Policies, PolicyRoute } from "@caracal/
 import { PeerPolicies, policyNames } from "@caracal/bgp-intent";
 import { type BgpIntent, nodeIntent } from "@caracal/intent";
 import { IpAddress, Prefix } from "@caracal/net";
-import { apiVersion, type BgpFilter, type BgpFilterRule, type BgpPeer } from "@caracal/resources";
+import {
+  apiVersion,
+  type BgpConfiguration,
+  type BgpFilter,
+  type BgpFilterRule,
+  type BgpPeer,
+} from "@caracal/resources";
 import { pino } from "pino";
 import { BgpSupervisor } from "./bgp-supervisor.ts";
 
@@ -27,6 +33,7 @@ function peerOf(name: string, peerIP: string, asNumber: number, filters: readonl
 function intentOf(
   bgpFilters: readonly BgpFilter[],
   names = bgpFilters.map((one) => one.metadata.name),
+  settings: BgpConfiguration["spec"] = {},
 ): BgpIntent {
   const intent = nodeIntent({
     node: "a",
@@ -35,7 +42,9 @@ function intentOf(
         { kind: "Node", apiVersion, metadata: { name: "a" }, spec: { bgp: { ipv4Address: "10.0.0.1/24" } } },
       ],
       pools: [{ kind: "IPPool", apiVersion, metadata: { name: "p" }, spec: { cidr: "10.244.0.0/16" } }],
-      bgpConfigurations: [],
+      bgpConfigurations: [
+        { kind: "BGPConfiguration", apiVersion, metadata: { name: "default" }, spec: settings },
+      ],
       bgpPeers: [
         peerOf("in", "10.0.0.2", 64512, names),
         peerOf("out", "10.0.0.3", 65001, names),
@@ -78,6 +87,31 @@ const linkOf = (hop: IpAddress): string | undefined =>
 
 const path = (...asns: number[]): Pick<PathAttributes, "asPath"> => ({
   asPath: [{ kind: "sequence", asns }],
+});
+
+test("told routes get the communities of the ranges they are in, after the peer's own filters", () => {
+  const block = "10.244.1.0/26";
+  const accepting = filterOf("mine", {
+    exportV4: [{ cidr: block, matchOperator: "Equal", action: "Accept" }],
+  });
+  const intent = intentOf([accepting], ["mine"], {
+    communities: [{ name: "rack", value: "65001:100" }],
+    prefixAdvertisements: [
+      { cidr: "10.244.0.0/16", communities: ["rack", "65001:1:2"] },
+      { cidr: block, communities: ["65001:7"] },
+    ],
+  });
+  const policies = new PeerPolicies(ignore, ignore).compile(intent);
+  const told = (peer: string, route: string) =>
+    policies.get(namesOf(intent, peer).exportPolicy)?.(routeOf(route, {}, true));
+  assert.partialDeepStrictEqual(told("10.0.0.4", block), {
+    communities: [65001 * 0x10000 + 7, 65001 * 0x10000 + 100],
+  });
+  assert.equal(told("10.0.0.4", "10.244.2.0/26")?.largeCommunities?.length, 1);
+  assert.equal(told("10.0.0.4", "10.9.0.0/16"), undefined);
+  // What a filter accepts goes out as the filter leaves it.
+  assert.equal(told("10.0.0.3", block)?.communities, undefined);
+  assert.deepEqual(told("10.0.0.3", "10.244.2.0/26")?.communities, [65001 * 0x10000 + 100]);
 });
 
 test("rules reject the routes that Calico's do", () => {

@@ -8,6 +8,7 @@ import { FakeKernel, VirtualClock } from "@caracal/dataplane";
 import { MemoryStore } from "@caracal/datastore";
 import { IpAddress, Prefix } from "@caracal/net";
 import { type Route, RouteProtocol, RouteScope, RouteTable, RouteType } from "@caracal/netlink";
+import type { Resource } from "@caracal/resources";
 import {
   address,
   apply,
@@ -38,6 +39,8 @@ interface Node {
   readonly kernel: FakeKernel;
   readonly routing: Routing;
   readonly lines: readonly Record<string, unknown>[];
+  /** Peers and their gateways, each time that they changed. */
+  readonly gateways: readonly (readonly string[])[];
   readonly speaker: () => FakeBgp;
   /** Lets everything that is due be done; gives the routes as `ip route` would, the kernel's own left out. */
   readonly routes: (advanceMs?: number) => Promise<readonly string[]>;
@@ -65,6 +68,7 @@ async function startNode(
   const { log, lines } = memoryLog("warn");
   const stop = new AbortController();
   const speakers: FakeBgp[] = [];
+  const gateways: string[][] = [];
   const listener: { onChange: () => void } = { onChange: () => undefined };
   const view = new ClusterView({
     node: "n1",
@@ -88,10 +92,15 @@ async function startNode(
     backend: options.backend ?? "bgp",
     view,
     kernel,
-    resolver: { path: () => ({ interfaceName: "eth0", gateway: undefined }), forget: () => undefined },
+    resolver: {
+      path: () => ({ interfaceName: "eth0", gateway: undefined }),
+      forget: () => undefined,
+      setGateways: (found) => gateways.push([...found].flat().map(IpAddress.format)),
+    },
     bgp,
     interfacePrefixes: ["cali"],
     routerId: undefined,
+    hasSecret: () => true,
     log,
     metrics: new Metrics(),
     isRestart,
@@ -116,7 +125,7 @@ async function startNode(
     assert.ok(last !== undefined, "a speaker runs");
     return last;
   };
-  return { store, kernel, routing, lines, speaker, routes };
+  return { store, kernel, routing, lines, gateways, speaker, routes };
 }
 
 async function shown(kernel: FakeKernel): Promise<readonly string[]> {
@@ -343,6 +352,22 @@ test("backend none routes pods, speaks to nobody and takes out what an earlier s
   addPair(n1.kernel, "calipod");
   await apply(n1.store, endpoint("n1", "pod", "10.244.0.1"));
   assert.deepEqual(await n1.routes(), ["10.244.0.1/32 dev calipod proto 3"]);
+});
+
+test("a peer behind a gateway has a route to it, and next hops through it", async (t) => {
+  const n1 = await startNode(t);
+  const peer: Resource = {
+    kind: "BGPPeer",
+    apiVersion: "projectcalico.org/v3",
+    metadata: { name: "leaf" },
+    spec: { node: "n1", peerIP: "10.9.9.9", asNumber: 65000, reachableBy: "172.18.0.250" },
+  };
+  await apply(n1.store, peer);
+  assert.deepEqual(await n1.routes(), ["10.9.9.9/32 via 172.18.0.250 dev eth0 proto 12", blackhole]);
+  assert.deepEqual(n1.gateways, [["10.9.9.9", "172.18.0.250"]]);
+  await clientOf(n1.store).delete("BGPPeer", "leaf");
+  assert.deepEqual(await n1.routes(), [blackhole]);
+  assert.deepEqual(n1.gateways.slice(1), [[]]);
 });
 
 test("links and addresses that matter make next hops be looked up anew; pods' own do not", async (t) => {

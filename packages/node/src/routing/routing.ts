@@ -7,8 +7,15 @@ import {
   RouteReconciler,
   type RouteStatus,
 } from "@caracal/dataplane";
-import { type NodeIntent, nodeIntent, type PodRoute, type ProgrammingPolicy } from "@caracal/intent";
-import type { Prefix } from "@caracal/net";
+import {
+  type NodeIntent,
+  nodeIntent,
+  type PeerIntent,
+  type PodRoute,
+  type ProgrammingPolicy,
+  type SecretKey,
+} from "@caracal/intent";
+import { IpAddress, type Prefix } from "@caracal/net";
 import { type Change, RouteProtocol, RouteTable } from "@caracal/netlink";
 import { systemClock } from "@caracal/linux";
 import type { ClusterView } from "../cluster/cluster-view.ts";
@@ -19,7 +26,7 @@ import type { Metrics } from "../observe/metrics.ts";
 import { BgpRoutes } from "./bgp-routes.ts";
 import type { BgpSupervisor } from "./bgp-supervisor.ts";
 import type { KernelResolver } from "./kernel-resolver.ts";
-import { blackholeRoute, podRoute } from "./own-routes.ts";
+import { blackholeRoute, peerRoute, podRoute } from "./own-routes.ts";
 
 export interface RoutingOptions {
   readonly node: string;
@@ -27,12 +34,14 @@ export interface RoutingOptions {
   readonly backend: "bgp" | "none";
   readonly view: ClusterView;
   readonly kernel: Kernel;
-  readonly resolver: Pick<KernelResolver, "path" | "forget">;
+  readonly resolver: Pick<KernelResolver, "path" | "forget" | "setGateways">;
   readonly bgp: BgpSupervisor;
   /** Routes through interfaces named so are pods'. */
   readonly interfacePrefixes: readonly string[];
   /** `CALICO_ROUTER_ID`. */
   readonly routerId: string | undefined;
+  /** Whether a password's secret can be read. */
+  readonly hasSecret: (secret: SecretKey) => boolean;
   readonly log: Log;
   readonly metrics: Metrics;
   /** An earlier run left learned routes in the kernel. */
@@ -60,6 +69,7 @@ export class Routing {
   readonly #bgpRoutes: BgpRoutes;
   #intent: NodeIntent | undefined;
   #programming = "";
+  #gateways = "";
   #problems: ReadonlySet<string> = new Set();
   #isScheduled = false;
   #callOffNetwork: (() => void) | undefined;
@@ -157,11 +167,11 @@ export class Routing {
   }
 
   #recompute(): void {
-    const { view, node, routerId, metrics } = this.#options;
+    const { view, node, routerId, hasSecret, metrics } = this.#options;
     // A view with holes would look like a cluster whose nodes and pools were deleted.
     if (!view.isComplete || this.#isStopped) return;
     const stop = metrics.intentSeconds.startTimer();
-    const settings = { sha256, ...(routerId === undefined ? {} : { routerId }) };
+    const settings = { sha256, hasSecret, ...(routerId === undefined ? {} : { routerId }) };
     const intent = nodeIntent({
       node,
       cluster: view.resources,
@@ -173,12 +183,14 @@ export class Routing {
     this.#intent = intent;
     this.#tellProblems(intent);
     const speaksBgp = this.#options.backend === "bgp";
+    const peers = speaksBgp ? (intent.bgp?.peers ?? []) : [];
     const blackholes = speaksBgp ? intent.kernel.blackholes.map(blackholeRoute) : [];
-    this.#reconciler.replace("blocks", blackholes);
+    this.#reconciler.replace("blocks", [...blackholes, ...peers.flatMap(peerRoute)]);
     this.#reconciler.complete("blocks");
     this.#replacePods();
     this.#reconciler.complete("pods");
     this.#program(intent.kernel.programming);
+    this.#setGateways(peers);
     this.#options.bgp.apply(speaksBgp ? intent.bgp : undefined);
     metrics.clusterHosts.set(view.resources.nodes.length);
     metrics.activeLocalEndpoints.set(view.endpoints.length);
@@ -208,6 +220,17 @@ export class Routing {
     this.#programming = text;
     const routes: readonly DesiredRoute[] = this.#bgpRoutes.under(policy);
     this.#reconciler.replace("bgp", routes);
+  }
+
+  #setGateways(peers: readonly PeerIntent[]): void {
+    const gateways = peers.flatMap(({ address, reachableBy }) =>
+      reachableBy === undefined ? [] : [[address, reachableBy] as const],
+    );
+    const text = gateways.map((pair) => pair.map(IpAddress.format).join(" via ")).join();
+    if (text === this.#gateways) return;
+    this.#gateways = text;
+    this.#options.resolver.setGateways(new Map(gateways));
+    this.#options.bgp.networkChanged();
   }
 
   #tellProblems({ problems }: NodeIntent): void {

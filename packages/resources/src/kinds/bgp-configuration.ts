@@ -101,7 +101,8 @@ function checkConfiguration(configuration: BgpConfiguration): readonly Problem[]
   if (spec.communities !== undefined && spec.prefixAdvertisements === undefined) {
     problems.push(problem("spec.communities", undefined, "needs prefixAdvertisements, which use them"));
   }
-  return [...problems, ...checkCommunityNames(spec)];
+  // A node's own advertisements name the communities of the cluster's configuration, which is not at hand here.
+  return metadata.name.startsWith(nodePrefix) ? problems : [...problems, ...checkCommunityNames(spec)];
 }
 
 /** What a prefix advertisement names is a community value or one of the named communities. */
