@@ -105,7 +105,7 @@ test("told routes get the communities of the ranges they are in, after the peer'
   const told = (peer: string, route: string) =>
     policies.get(namesOf(intent, peer).exportPolicy)?.(routeOf(route, {}, true));
   assert.partialDeepStrictEqual(told("10.0.0.4", block), {
-    communities: [65001 * 0x10000 + 7, 65001 * 0x10000 + 100],
+    communities: [65001 * 0x10000 + 100, 65001 * 0x10000 + 7],
   });
   assert.equal(told("10.0.0.4", "10.244.2.0/26")?.largeCommunities?.length, 1);
   assert.equal(told("10.0.0.4", "10.9.0.0/16"), undefined);
