@@ -5,7 +5,7 @@
  * Standards: RFC 4271 (messages, finite state machine, collision, decision), 4760 (IPv4 and IPv6 unicast), 2545, 5492,
  * 9072 (reading), 6793 (four-octet AS and AS_TRANS), 6286, 6608, 7607, 7606 (revised error handling), 2918 (route
  * refresh), 4724 and 8538 (graceful restart, both roles), 7911 (add-path), 4456 (reflection), 1997, 4360, 8092 (communities),
- * 4486 and 9003 (cease).
+ * 4486 (cease, maximum prefixes) and 9003, 9494 (long-lived graceful restart).
  * What is told to whom: 8326 (graceful shutdown), 7999 (blackhole), 8212 (default reject), 6996 (private AS numbers).
  * Export for others to read: MRT table dumps (RFC 6396, 8050), BMP (RFC 7854, Adj-RIB-In).
  *
@@ -29,11 +29,14 @@ export {
 } from "./session/session-config.ts";
 export { type PrivateAsRemoval } from "./export/private-as.ts";
 export { type PeerConfig, type PeerInput, peerConfig } from "./speaker/peer-config.ts";
+export { type MaxPrefixes, maxPrefixesDefaults } from "./speaker/max-prefixes.ts";
 export { type ImportCounts } from "./speaker/peer.ts";
 export {
   type PeerSnapshot,
+  type PrefixLimitSnapshot,
   type RouteSnapshot,
   type SessionSnapshot,
+  type StaleSnapshot,
   type TimerSnapshot,
 } from "./speaker/snapshot.ts";
 export {

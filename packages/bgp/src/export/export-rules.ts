@@ -36,17 +36,18 @@ export function mayExport(set: Uint8Array, source: ExportSource | undefined, tra
   // RFC 4271 §9.2: what an internal peer said goes to no other one, except by reflection (RFC 4456 §6).
   const isInternalRoute = source !== undefined && !source.external;
   const mayPass = traits.external || !isInternalRoute || source.reflectorClient || traits.reflectorClient;
-  return mayPass && !isKeptBack(set, traits.external);
+  return mayPass && !isKeptBack(set, traits);
 }
 
 /** RFC 1997: NO_ADVERTISE stays here, NO_EXPORT and, without confederations, NO_EXPORT_SUBCONFED in the AS. */
-function isKeptBack(set: Uint8Array, external: boolean): boolean {
+function isKeptBack(set: Uint8Array, { external, longLived }: GroupTraits): boolean {
   const start = findAttribute(set, AttributeCode.communities);
   if (start < 0) return false;
   const end = nextAttribute(set, start);
   for (let at = attributeValue(set, start); at < end; at += 4) {
     const community = wordAt(set, at);
     if (community === WellKnownCommunity.noAdvertise) return true;
+    if (community === WellKnownCommunity.llgrStale && longLived === "untold") return true;
     if (!external) continue;
     if (community === WellKnownCommunity.noExport || community === WellKnownCommunity.noExportSubconfed) {
       return true;

@@ -73,6 +73,9 @@ test("each rule decides when those before it are even", () => {
   assert.equal(choose({}).best, -1);
   assert.equal(choose({ 1: { hop: "10.9.0.9" } }).best, -1, "an unreachable next hop");
   assert.equal(choose({ 0: {}, 1: { localPref: 900 } }).best, 0, "our own first");
+  const kept = { communities: [0xffff0006] };
+  assert.equal(choose({ 1: { ...kept, localPref: 900 }, 3: { path: [1, 2, 3] } }).best, 3, "LLGR_STALE last");
+  assert.equal(choose({ 1: { ...kept, path: [1, 2] }, 3: kept }).best, 3, "among stale ones as ever");
   assert.equal(choose({ 1: {}, 3: { localPref: 101, path: [1, 2, 3] } }).best, 3, "LOCAL_PREF");
   assert.equal(choose({ 1: { path: [1, 2] }, 3: { path: [1] } }).best, 3, "path length");
   assert.equal(choose({ 1: { origin: 2 }, 3: { origin: 1 } }).best, 3, "origin");
@@ -112,6 +115,7 @@ test("routes that are even up to the interior cost share the traffic", () => {
 test("a route that is not the best tells which step it lost", () => {
   for (const [routes, lost] of [
     [{ 0: {}, 1: {} }, { 1: "not our own" }],
+    [{ 1: { communities: [0xffff0006] }, 3: { path: [1, 2] } }, { 1: "long-lived stale" }],
     [{ 1: {}, 2: { localPref: 99 } }, { 2: "local preference" }],
     [{ 1: { path: [1, 2] }, 2: {} }, { 1: "AS path length" }],
     [{ 1: { origin: 2 }, 2: {} }, { 1: "origin" }],

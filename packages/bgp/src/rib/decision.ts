@@ -1,4 +1,5 @@
 import { IpAddress, type Ipv4 } from "@caracal/net";
+import { WellKnownCommunity } from "../iana.ts";
 import { AsPath } from "../wire/as-path.ts";
 import { type PathAttributes } from "../wire/path-attributes.ts";
 import { type AttributeId, type AttributeTable } from "./attribute-table.ts";
@@ -39,6 +40,8 @@ export interface MultipathOptions {
 /** Why a route that could be used is not the best one: the step that it lost. */
 export type DecisionReason =
   | "not our own"
+  /** Kept beyond its peer's restart time. */
+  | "long-lived stale"
   | "local preference"
   | "AS path length"
   | "origin"
@@ -188,6 +191,14 @@ export class Decision {
     return [
       // Our own routes are worth more than anything learned, as a static route is to BIRD.
       leastBy("not our own", (rib, row) => (rib.rows.peer(row) === 0 ? 0 : 1)),
+      // RFC 9494 §4.3: the last choice, whoever kept it.
+      {
+        reason: "long-lived stale",
+        narrow: (rib, rows) => {
+          const fresh = rows.filter((row) => !isLongLived(value(rib, row)));
+          return fresh.length === 0 ? rows : fresh;
+        },
+      },
       leastBy("local preference", (rib, row) => -(value(rib, row).localPref ?? defaultLocalPref)),
       leastBy("AS path length", (rib, row) => table.pathLength(rib.rows.accepted(row))),
       leastBy("origin", (rib, row) => value(rib, row).origin),
@@ -251,6 +262,10 @@ export class Decision {
     const nextHop = this.#attributes.nextHop(id);
     return nextHop === undefined ? 0 : this.#nextHops.metric(nextHop);
   }
+}
+
+function isLongLived({ communities }: PathAttributes): boolean {
+  return communities?.includes(WellKnownCommunity.llgrStale) === true;
 }
 
 const noRows: readonly RouteRow[] = [];

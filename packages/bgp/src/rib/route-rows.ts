@@ -17,6 +17,8 @@ export const RouteFlag = {
   filtered: 4,
   /** Not told again so far by a peer that tells all of its routes again (RFC 7313 §4). */
   unconfirmed: 64,
+  /** Kept beyond the restart time: the last choice (RFC 9494 §4.3). */
+  longLived: 8,
 } as const;
 
 const initialCapacity = 64;

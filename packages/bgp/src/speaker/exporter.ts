@@ -204,9 +204,16 @@ function traits(peer: Peer, negotiated: Negotiated, family: IpFamily): GroupTrai
       ? { privateAs: { ...config.removePrivateAs, keptAsn: config.asn } }
       : {}),
     ...(peer.innerAsn === undefined ? {} : { innerAsn: peer.innerAsn }),
+    ...longLivedTraits(peer, negotiated),
     ...(peer.lacksPolicy("export") ? { isSilent: true } : {}),
     maxMessageBytes: negotiated.maxMessageBytes,
   };
+}
+
+/** RFC 9494 §4.3 and §4.6: who is told of routes that were kept beyond their peer's restart time. */
+function longLivedTraits({ config }: Peer, negotiated: Negotiated): Pick<GroupTraits, "longLived"> {
+  if (negotiated.longLived !== undefined) return {};
+  return { longLived: config.longLivedPartial && !negotiated.external ? "lastChoice" : "untold" };
 }
 
 function selfNextHop(

@@ -1,4 +1,5 @@
 import { type IpFamily, type Ipv4 } from "@caracal/net";
+import { WellKnownCommunity } from "../iana.ts";
 import { routeSource } from "../export/exported-routes.ts";
 import { type Policies, type Policy } from "../export/policy.ts";
 import { type AttributeId, type AttributeTable } from "../rib/attribute-table.ts";
@@ -8,6 +9,7 @@ import { type Millis } from "../session/session-config.ts";
 import { type NlriBlock, NlriCursor } from "../wire/nlri.ts";
 import { type PlainUpdate } from "../wire/plain-update.ts";
 import { type Update } from "../wire/update.ts";
+import { blockedFrom } from "./max-prefixes.ts";
 import { type Peer } from "./peer.ts";
 import { routeLoop } from "./route-loop.ts";
 import { afterImportPolicy, beforeImportPolicy } from "./standing-import.ts";
@@ -61,8 +63,20 @@ export class Importer {
       if (rib.rows.slot(row) === 0 || rib.rows.peer(row) !== peer.index) continue;
       const before = rib.rows.accepted(row);
       this.#accept(peer, rib, row, this.#judge(peer, rib.rows.received(row)));
+      if (rib.rows.has(row, RouteFlag.longLived)) this.depreference(rib, row);
       if (rib.rows.accepted(row) !== before) rib.markDirty(rib.rows.slot(row));
     }
+  }
+
+  /** Marks a route as kept beyond its peer's restart time (RFC 9494 §4.2); one that was not accepted stays so. */
+  depreference(rib: Rib, row: RouteRow): void {
+    const id = rib.rows.accepted(row);
+    if (id === 0) return;
+    const { communities = [], ...rest } = this.#attributes.get(id);
+    if (communities.includes(WellKnownCommunity.llgrStale)) return;
+    const marked = { ...rest, communities: [...communities, WellKnownCommunity.llgrStale] };
+    rib.setAccepted(row, this.#attributes.intern(marked));
+    rib.markDirty(rib.rows.slot(row));
   }
 
   #withdraw(peer: Peer, block: NlriBlock): void {
@@ -77,6 +91,7 @@ export class Importer {
         continue;
       }
       peer.imports.withdrawsAccepted += 1;
+      if (!rib.rows.has(row, RouteFlag.stale)) peer.announced[rib.family] -= 1;
       rib.remove(row);
     }
   }
@@ -87,11 +102,25 @@ export class Importer {
     const verdict = this.#judge(peer, id);
     const sinceS = Math.floor(now / 1000);
     const cursor = new NlriCursor(nlri);
+    const limit = blockedFrom(peer.config.maxPrefixes);
+    let announced = peer.announced[rib.family];
     while (cursor.next()) {
       imports.updatesReceived += 1;
+      if (announced >= limit && this.#isNew(peer, rib, cursor)) {
+        imports.updatesRejected += 1;
+        peer.blockedCounts[rib.family] += 1;
+        continue;
+      }
       const row = rib.take(cursor, peer.index, cursor.pathId);
-      rows.setFlag(row, keptFlags, false);
-      if (rows.received(row) === id) {
+      const before = rows.received(row);
+      let isKept = false;
+      if (before === 0) announced += 1;
+      else if (rows.has(row, keptFlags)) {
+        if (rows.has(row, RouteFlag.stale)) announced += 1;
+        isKept = rows.has(row, RouteFlag.longLived);
+        rows.setFlag(row, keptFlags, false);
+      }
+      if (before === id && !isKept) {
         imports.updatesIgnored += 1;
         continue;
       }
@@ -102,6 +131,14 @@ export class Importer {
       else imports.updatesAccepted += 1;
       rib.markDirty(rows.slot(row));
     }
+    peer.announced[rib.family] = announced;
+  }
+
+  /** Whether a prefix would count as one more. */
+  #isNew(peer: Peer, rib: Rib, cursor: NlriCursor): boolean {
+    const slot = rib.slots.find(cursor);
+    const row = slot === 0 ? 0 : rib.find(slot, peer.index, cursor.pathId);
+    return row === 0 || rib.rows.has(row, RouteFlag.stale);
   }
 
   #judge(peer: Peer, received: AttributeId): Verdict {

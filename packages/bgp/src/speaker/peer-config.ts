@@ -2,6 +2,7 @@ import { type IpAddress, type IpFamily, type Ipv4 } from "@caracal/net";
 import { type PrivateAsRemoval } from "../export/private-as.ts";
 import { type Role } from "../session/role.ts";
 import { type SessionTimers, defaultTimers } from "../session/session-config.ts";
+import { type MaxPrefixes } from "./max-prefixes.ts";
 
 /** One neighbour, as plain data. Policies are named, so that a configuration can be stored and compared. */
 export interface PeerConfig {
@@ -61,6 +62,8 @@ export interface PeerConfig {
   readonly blackhole?: boolean;
   /** RFC 8212: without a policy nothing comes from, or goes to, an external peer. */
   readonly requirePolicy?: boolean;
+  /** Absent: as many as it likes. */
+  readonly maxPrefixes?: MaxPrefixes;
   readonly importPolicy: string;
   readonly exportPolicy: string;
 }

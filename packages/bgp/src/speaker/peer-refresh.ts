@@ -29,14 +29,14 @@ export class PeerRefresh {
   /** The peer begins. Says whether that counts: before its End-of-RIB it has nothing to repeat. */
   begin(peer: Peer, rib: Rib, now: Millis): boolean {
     if (peer.negotiated?.gracefulRestart !== undefined && !peer.endOfRib.has(rib.family)) return false;
-    forEachRoute(rib, peer.index, (row) => rib.rows.setFlag(row, RouteFlag.unconfirmed, true));
+    forEachRoute(rib, peer, (row) => rib.rows.setFlag(row, RouteFlag.unconfirmed, true));
     this.#deadlines.set(rib.family, now + refreshLimitMs);
     return true;
   }
 
   /** The peer is done, or time is up. Says how many routes that ends; without a beginning, none. */
   end(peer: Peer, rib: Rib): number {
-    return this.#deadlines.delete(rib.family) ? removeRoutes(rib, peer.index, RouteFlag.unconfirmed) : 0;
+    return this.#deadlines.delete(rib.family) ? removeRoutes(rib, peer, RouteFlag.unconfirmed) : 0;
   }
 
   /** The session is over. */

@@ -4,8 +4,10 @@ import { type PeerIndex } from "../rib/route-rows.ts";
 import { type Negotiated } from "../session/negotiated.ts";
 import { type Millis, type SessionConfig } from "../session/session-config.ts";
 import { Session } from "../session/session.ts";
+import { type LimitStage } from "./max-prefixes.ts";
 import { type PeerConfig } from "./peer-config.ts";
 import { PeerRefresh } from "./peer-refresh.ts";
+import { type StaleTime } from "./route-keeper.ts";
 import { type SpeakerConfig } from "./speaker-events.ts";
 
 /** Counts of routes heard, in BIRD's words. */
@@ -45,9 +47,13 @@ export class Peer {
     withdrawsIgnored: 0,
     withdrawsAccepted: 0,
   };
-  /** Families whose routes outlive the last session for now (RFC 4724 §4.2). */
-  readonly staleFamilies: Set<IpFamily> = new Set();
-  staleUntil: Millis | undefined;
+  /** Families whose routes outlive the session that they were said in. */
+  readonly stale: Map<IpFamily, StaleTime> = new Map();
+  /** Prefixes that the peer has said in this session and not withdrawn, whatever became of them. */
+  readonly announced: Record<IpFamily, number> = { 4: 0, 6: 0 };
+  /** Prefixes that its limit did not let in. */
+  readonly blockedCounts: Record<IpFamily, number> = { 4: 0, 6: 0 };
+  readonly limitStages: Record<IpFamily, LimitStage> = { 4: "below", 6: "below" };
   /** Families whose first exchange the peer has completed in this session. */
   readonly endOfRib: Set<IpFamily> = new Set();
   readonly refresh: PeerRefresh = new PeerRefresh();
@@ -96,6 +102,10 @@ export class Peer {
     this.negotiated = negotiated;
     this.#remoteId = negotiated.remoteId;
     this.endOfRib.clear();
+    for (const family of [4, 6] as const) {
+      this.limitStages[family] = "below";
+      this.blockedCounts[family] = 0;
+    }
     return isOther;
   }
 

@@ -10,7 +10,9 @@ import { type PeerIndex, RouteFlag, type RouteRow } from "../rib/route-rows.ts";
 import { type Millis, type SessionState } from "../session/session-config.ts";
 import { type Capability } from "../wire/capability.ts";
 import { type PathAttributes } from "../wire/path-attributes.ts";
+import { type MaxPrefixes } from "./max-prefixes.ts";
 import { type ImportCounts, type Peer } from "./peer.ts";
+import { type StaleTime } from "./route-keeper.ts";
 
 /** A timer as BIRD shows it: what is left of what. */
 export interface TimerSnapshot {
@@ -42,8 +44,23 @@ export interface PeerSnapshot {
   readonly exportedCount: number;
   readonly preferredCount: number;
   readonly staleCount: number;
+  /** For each family whose routes outlive their session: how, and for how long still; without end after it expired. */
+  readonly stale?: readonly StaleSnapshot[];
+  /** Absent: the peer may say as much as it likes. */
+  readonly prefixLimit?: PrefixLimitSnapshot;
   readonly imports: ImportCounts;
   readonly exports: ExportCounts;
+}
+
+export interface StaleSnapshot {
+  readonly family: IpFamily;
+  readonly phase: StaleTime["phase"];
+  readonly leftMs?: Millis;
+}
+
+export interface PrefixLimitSnapshot extends MaxPrefixes {
+  /** In the current session. */
+  readonly announced: Readonly<Record<IpFamily, number>>;
 }
 
 export interface SessionSnapshot {
@@ -137,10 +154,22 @@ export function snapshotPeer(
     importedCount: routes?.imported ?? 0,
     preferredCount: routes?.preferred ?? 0,
     staleCount: routes?.stale ?? 0,
+    ...(peer.stale.size === 0 ? {} : { stale: snapshotStale(peer, now) }),
+    ...(config.maxPrefixes === undefined
+      ? {}
+      : { prefixLimit: { ...config.maxPrefixes, announced: { ...peer.announced } } }),
     exportedCount: exported.exported,
     imports: { ...peer.imports },
     exports: exported.counts,
   };
+}
+
+function snapshotStale(peer: Peer, now: Millis): StaleSnapshot[] {
+  return [...peer.stale].map(([family, { phase, until }]) => ({
+    family,
+    phase,
+    ...(until === Infinity ? {} : { leftMs: Math.max(0, until - now) }),
+  }));
 }
 
 /** All paths to a prefix, the best first. */

@@ -4,6 +4,7 @@ import { type DecisionOptions } from "../rib/decision.ts";
 import { type Resolution } from "../rib/next-hops.ts";
 import { type ConnectionId, type Millis, type SessionState } from "../session/session-config.ts";
 import { type LargeCommunity, type PathAttributes } from "../wire/path-attributes.ts";
+import { type MaxPrefixes } from "./max-prefixes.ts";
 import { type PeerConfig } from "./peer-config.ts";
 
 /** The speaker as a whole. */
@@ -132,5 +133,23 @@ export type SpeakerFact =
       readonly family: IpFamily;
       readonly count: number;
     }
+  /** A peer is near its limit of prefixes, or beyond it. */
+  | {
+      readonly kind: "prefixLimit";
+      readonly peer: string;
+      readonly family: IpFamily;
+      readonly count: number;
+      readonly limit: number;
+      readonly stage: "near" | "reached";
+      readonly action: MaxPrefixes["action"];
+    }
   | { readonly kind: "staleRoutesKept"; readonly peer: string; readonly untilMs: Millis }
+  /** The restart time is over, and what is left is the last choice from now on (RFC 9494). */
+  | {
+      readonly kind: "longLivedRoutesKept";
+      readonly peer: string;
+      readonly family: IpFamily;
+      readonly count: number;
+      readonly untilMs: Millis;
+    }
   | { readonly kind: "staleRoutesRemoved"; readonly peer: string; readonly count: number };

@@ -7,7 +7,7 @@ import { AttributeTable } from "../rib/attribute-table.ts";
 import { Decision } from "../rib/decision.ts";
 import { type NextHopResolver, NextHops } from "../rib/next-hops.ts";
 import { Rib } from "../rib/rib.ts";
-import { type PeerIndex, RouteFlag } from "../rib/route-rows.ts";
+import { type PeerIndex } from "../rib/route-rows.ts";
 import { type Negotiated } from "../session/negotiated.ts";
 import { type ConnectionId, type Millis } from "../session/session-config.ts";
 import { type SessionEffect, type SessionEvent } from "../session/session-events.ts";
@@ -20,8 +20,10 @@ import { Importer } from "./importer.ts";
 import { InitialSync } from "./initial-sync.ts";
 import { LocalRoutes } from "./local-routes.ts";
 import { type PeerConfig, comparePeers, importsDiffer } from "./peer-config.ts";
+import { checkMaxPrefixes } from "./max-prefixes.ts";
 import { refreshRequest } from "./peer-refresh.ts";
 import { Peer } from "./peer.ts";
+import { RouteKeeper } from "./route-keeper.ts";
 import { Selector } from "./selector.ts";
 import {
   type PeerSnapshot,
@@ -37,7 +39,7 @@ import {
   type SpeakerEvent,
   type SpeakerFact,
 } from "./speaker-events.ts";
-import { familiesPreserved, familiesToKeep, keepRoutes, removeRoutes } from "./stale-routes.ts";
+import { removeRoutes } from "./stale-routes.ts";
 
 /** What the speaker takes from outside. */
 export interface SpeakerPorts {
@@ -60,6 +62,7 @@ export class Speaker {
   readonly #selector: Selector;
   readonly #localRoutes: LocalRoutes;
   readonly #sync: InitialSync;
+  readonly #keeper: RouteKeeper;
   /** By index; 0 is the speaker itself. */
   readonly #peers: (Peer | undefined)[] = [undefined];
   readonly #byName = new Map<string, Peer>();
@@ -94,6 +97,13 @@ export class Speaker {
     );
     this.#localRoutes = new LocalRoutes(this.#attributes);
     this.#sync = new InitialSync(config);
+    this.#keeper = new RouteKeeper({
+      ribs: this.#ribs,
+      attributes: this.#attributes,
+      importer: this.#importer,
+      staleRoutesMs: config.staleRoutesMs,
+      log: (fact) => this.#log(fact),
+    });
     this.#importer.policies = ports.policies;
     this.#exporter.setPolicies(ports.policies);
   }
@@ -117,7 +127,7 @@ export class Speaker {
     if (this.#exporter.hasBacklog) return Number.NEGATIVE_INFINITY;
     let least = this.#sync.deadline ?? Infinity;
     for (const peer of this.#byName.values()) {
-      least = Math.min(least, peer.session.deadline ?? Infinity, peer.staleUntil ?? Infinity);
+      least = Math.min(least, peer.session.deadline ?? Infinity, this.#keeper.deadline(peer));
       least = Math.min(least, peer.refresh.deadline ?? Infinity);
     }
     return least === Infinity ? undefined : least;
@@ -268,7 +278,7 @@ export class Speaker {
 
   #removePeer(peer: Peer, cease: number, now: Millis): void {
     this.#toSession(peer, { kind: "ManualStop", cease }, now);
-    for (const rib of [this.#ribs[4], this.#ribs[6]]) removeRoutes(rib, peer.index, "all");
+    for (const rib of [this.#ribs[4], this.#ribs[6]]) removeRoutes(rib, peer, "all");
     // Its routes' withdrawal names it as their source, so it must still be known while that is told.
     this.#select();
     this.#exporter.forgetExports();
@@ -280,6 +290,7 @@ export class Speaker {
     const before = peer.config;
     peer.config = config;
     peer.session.retime(config.timers, config.passive, now);
+    for (const family of [4, 6] as const) this.#limit(peer, family, now);
     if (importsDiffer(before, config)) this.#reconsider(peer);
     // A client's routes go where those of other internal peers do not.
     if (before.reflectorClient !== config.reflectorClient) {
@@ -335,7 +346,7 @@ export class Speaker {
   #tick(now: Millis): void {
     for (const peer of this.#byName.values()) {
       if ((peer.session.deadline ?? Infinity) <= now) this.#toSession(peer, { kind: "Tick" }, now);
-      if ((peer.staleUntil ?? Infinity) <= now) this.#dropStale(peer, [4, 6]);
+      this.#keeper.tick(peer, now);
       for (const family of peer.refresh.overdue(now)) this.#endRefresh(peer, family);
     }
   }
@@ -387,6 +398,7 @@ export class Speaker {
         return;
       case "plainUpdate":
         this.#importer.plainUpdate(peer, effect, now);
+        this.#limit(peer, effect.nlri.family, now);
         return;
       case "refresh":
         this.#refreshed(peer, effect.refresh, now);
@@ -397,15 +409,7 @@ export class Speaker {
   #established(peer: Peer, negotiated: Negotiated, now: Millis): void {
     // What was worked out for its routes names the identifier that it had.
     if (peer.begin(negotiated)) this.#exporter.forgetExports();
-    if (peer.staleFamilies.size > 0) {
-      // RFC 4724 §4.2: what the peer does not forward any more goes at once; the rest waits for End-of-RIB.
-      const preserved = familiesPreserved(negotiated);
-      this.#dropStale(
-        peer,
-        [...peer.staleFamilies].filter((family) => !preserved.includes(family)),
-      );
-      if (peer.staleFamilies.size > 0) peer.staleUntil = now + this.#config.staleRoutesMs;
-    }
+    this.#keeper.established(peer, negotiated, now);
     // So that its Adj-RIB-Out starts from what is chosen now.
     this.#select();
     this.#exporter.join(peer, negotiated);
@@ -416,17 +420,7 @@ export class Speaker {
     this.#exporter.leave(peer);
     peer.negotiated = undefined;
     peer.refresh.forget();
-    const kept = graceful && negotiated !== undefined && !this.#isStopped ? familiesToKeep(negotiated) : [];
-    for (const rib of [this.#ribs[4], this.#ribs[6]]) {
-      if (kept.includes(rib.family)) keepRoutes(rib, peer.index);
-      else removeRoutes(rib, peer.index, "all");
-    }
-    peer.staleFamilies.clear();
-    for (const family of kept) peer.staleFamilies.add(family);
-    const restartTimeS = negotiated?.gracefulRestart?.restartTimeS ?? 0;
-    peer.staleUntil = kept.length === 0 ? undefined : now + restartTimeS * 1000;
-    if (peer.staleUntil === undefined) return;
-    this.#log({ kind: "staleRoutesKept", peer: peer.config.name, untilMs: peer.staleUntil });
+    this.#keeper.lost(peer, negotiated, graceful && !this.#isStopped, now);
   }
 
   #updated(peer: Peer, update: Update, now: Millis): void {
@@ -435,10 +429,19 @@ export class Speaker {
     }
     if (update.endOfRib !== undefined) {
       peer.endOfRib.add(update.endOfRib);
-      this.#dropStale(peer, [update.endOfRib]);
+      this.#keeper.confirmed(peer, update.endOfRib);
       return;
     }
     this.#importer.update(peer, update, now);
+    for (const { nlri } of update.announced) this.#limit(peer, nlri.family, now);
+  }
+
+  /** After an UPDATE, so that a flood ends with the message that goes beyond what the peer may say. */
+  #limit(peer: Peer, family: IpFamily, now: Millis): void {
+    const outcome = checkMaxPrefixes(peer, family);
+    if (outcome === undefined) return;
+    this.#log(outcome.fact);
+    if (outcome.stop !== undefined) this.#toSession(peer, outcome.stop, now);
   }
 
   #refreshed(peer: Peer, { subtype, ...pair }: RouteRefresh, now: Millis): void {
@@ -456,17 +459,6 @@ export class Speaker {
   #endRefresh(peer: Peer, family: IpFamily): void {
     const count = peer.refresh.end(peer, this.#ribs[family]);
     if (count > 0) this.#log({ kind: "unrefreshedRoutesRemoved", peer: peer.config.name, family, count });
-  }
-
-  /** Removes what a peer's return or time did not confirm. */
-  #dropStale(peer: Peer, families: readonly IpFamily[]): void {
-    let count = 0;
-    for (const family of families) {
-      if (peer.staleFamilies.delete(family))
-        count += removeRoutes(this.#ribs[family], peer.index, RouteFlag.stale);
-    }
-    if (peer.staleFamilies.size === 0) peer.staleUntil = undefined;
-    if (count > 0) this.#log({ kind: "staleRoutesRemoved", peer: peer.config.name, count });
   }
 
   /**

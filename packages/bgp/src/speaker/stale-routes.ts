@@ -1,48 +1,46 @@
 import { type IpFamily } from "@caracal/net";
 import { type Rib } from "../rib/rib.ts";
-import { type PeerIndex, RouteFlag, type RouteRow } from "../rib/route-rows.ts";
+import { RouteFlag, type RouteRow } from "../rib/route-rows.ts";
 import { type Negotiated } from "../session/negotiated.ts";
 import { unicastFamily } from "../wire/capability.ts";
+import { type Peer } from "./peer.ts";
 
 /** Removes routes of a peer: all of them, or those with a `RouteFlag`. Says how many. */
-export function removeRoutes(rib: Rib, peer: PeerIndex, which: "all" | number): number {
+export function removeRoutes(rib: Rib, peer: Peer, which: "all" | number): number {
   let count = 0;
   forEachRoute(rib, peer, (row) => {
     if (which !== "all" && !rib.rows.has(row, which)) return;
+    if (!rib.rows.has(row, RouteFlag.stale)) peer.announced[rib.family] -= 1;
     rib.remove(row);
     count += 1;
   });
   return count;
 }
 
-/**
- * RFC 4724 §4.2: the routes of a peer that may be restarting stay in use, marked stale; those that were stale before
- * have had their chance and go.
- */
-export function keepRoutes(rib: Rib, peer: PeerIndex): void {
-  removeRoutes(rib, peer, RouteFlag.stale);
+/** Marks what a peer said as said in an earlier session. */
+export function markStale(rib: Rib, peer: Peer): void {
   forEachRoute(rib, peer, (row) => rib.rows.setFlag(row, RouteFlag.stale, true));
+  peer.announced[rib.family] = 0;
 }
 
-/** Families whose routes the peer asked to be kept while it is away. */
+/** Families whose routes the peer asked to be kept while it is away (RFC 4724 §4.2). */
 export function familiesToKeep({ gracefulRestart, families }: Negotiated): IpFamily[] {
   const named = gracefulRestart?.families.map(unicastFamily) ?? [];
   return families.filter((family) => named.includes(family));
 }
 
-/** Of the stale families, those whose forwarding the returned peer kept up. */
-export function familiesPreserved({ gracefulRestart }: Negotiated): IpFamily[] {
-  const families: IpFamily[] = [];
-  for (const one of gracefulRestart?.families ?? []) {
-    const family = one.forwardingPreserved ? unicastFamily(one) : undefined;
-    if (family !== undefined) families.push(family);
-  }
-  return families;
+/** Whether the returned peer kept up the forwarding of a family: without the time that is over, and with it. */
+export function isPreserved(negotiated: Negotiated, family: IpFamily, isLongLived: boolean): boolean {
+  const capability = isLongLived ? negotiated.longLived : negotiated.gracefulRestart;
+  if (!negotiated.families.includes(family)) return false;
+  return (
+    capability?.families.some((one) => unicastFamily(one) === family && one.forwardingPreserved) === true
+  );
 }
 
-export function forEachRoute(rib: Rib, peer: PeerIndex, visit: (row: RouteRow) => void): void {
+export function forEachRoute(rib: Rib, peer: Peer, visit: (row: RouteRow) => void): void {
   const { rows } = rib;
   for (let row = 1; row < rows.bound; row += 1) {
-    if (rows.slot(row) !== 0 && rows.peer(row) === peer) visit(row);
+    if (rows.slot(row) !== 0 && rows.peer(row) === peer.index) visit(row);
   }
 }

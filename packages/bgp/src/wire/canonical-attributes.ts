@@ -68,6 +68,16 @@ export function findAttribute(bytes: Uint8Array, code: number): number {
   return -1;
 }
 
+/** Whether a standard community is in the set (RFC 1997). */
+export function hasCommunity(bytes: Uint8Array, community: number): boolean {
+  const start = findAttribute(bytes, AttributeCode.communities);
+  if (start < 0) return false;
+  const end = nextAttribute(bytes, start);
+  for (let at = attributeValue(bytes, start); at < end; at += 4)
+    if (wordAt(bytes, at) === community) return true;
+  return false;
+}
+
 /** Network order. */
 export function wordAt(bytes: Uint8Array, at: number): number {
   const high = ((bytes[at] ?? 0) << 24) | ((bytes[at + 1] ?? 0) << 16);

@@ -1,0 +1,13 @@
+import { WellKnownCommunity } from "../iana.ts";
+import { type PathAttributes } from "../wire/path-attributes.ts";
+
+/**
+ * RFC 9494 §4.6: an internal peer that does not know LLGR_STALE gets such a route with the lowest preference, and not for
+ * other ASes.
+ */
+export function keptLongAsLastChoice(value: PathAttributes): PathAttributes {
+  const { communities = [] } = value;
+  if (!communities.includes(WellKnownCommunity.llgrStale)) return value;
+  const others = communities.filter((one) => one !== WellKnownCommunity.noExport);
+  return { ...value, localPref: 0, communities: [...others, WellKnownCommunity.noExport] };
+}
