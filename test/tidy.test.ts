@@ -26,11 +26,13 @@ const floors: Readonly<Record<string, number>> = {
   "bgp-tcp": 3,
   control: 3,
   "bird-view": 3,
+  questions: 3,
   testbed: 3,
   node: 4,
   cni: 4,
   lab: 4,
   speaker: 4,
+  insight: 4,
   cli: 5,
 };
 const sideways = new Set(["ipam → datastore"]);

@@ -4,5 +4,7 @@
  *
  * Not here: what the intent is (`@caracal/intent`), sockets and their passwords.
  */
+export { explainExport, explainPolicy, type PolicyVerdict } from "./explain-policy.ts";
 export { peerConfigs } from "./peer-configs.ts";
+export { type LinkOf } from "./peer-filters.ts";
 export { PeerPolicies, policyNames } from "./peer-policies.ts";

@@ -7,12 +7,18 @@ import {
   type Policy,
 } from "@caracal/bgp";
 import { type BgpIntent, decideExport, type FilterIntent, type PeerIntent } from "@caracal/intent";
-import { type IpAddress, Prefix } from "@caracal/net";
+import { Prefix } from "@caracal/net";
+import {
+  type Direction,
+  filterSession,
+  filtersOf,
+  type LinkOf,
+  ownLinks,
+  peerTypeOf,
+} from "./peer-filters.ts";
 
 /** The node's own export rules, which every peer has after its filters. */
 const ownExportPolicy = "calico_export_to_bgp_peers";
-
-type Direction = "import" | "export";
 
 /** The names of a peer's policies. Peers with the same filters share them, and so what they are told. */
 export function policyNames(peer: PeerIntent): {
@@ -29,16 +35,13 @@ export function policyNames(peer: PeerIntent): {
  * decide as before is the same object as before, so that only what changed is evaluated again.
  */
 export class PeerPolicies {
-  readonly #linkOf: (nextHop: IpAddress) => string | undefined;
+  readonly #linkOf: LinkOf;
   readonly #onUnsound: (peer: string, problems: readonly FilterProblem[]) => void;
   #known = new Map<string, { readonly basis: string; readonly policy: Policy }>();
   #linkGeneration = 0;
 
   /** `linkOf` names the link that leads to a next hop; a filter that cannot be compiled is left out, and `onUnsound` told. */
-  constructor(
-    linkOf: (nextHop: IpAddress) => string | undefined,
-    onUnsound: (peer: string, problems: readonly FilterProblem[]) => void,
-  ) {
+  constructor(linkOf: LinkOf, onUnsound: (peer: string, problems: readonly FilterProblem[]) => void) {
     this.#linkOf = linkOf;
     this.#onUnsound = onUnsound;
   }
@@ -62,21 +65,13 @@ export class PeerPolicies {
     for (const peer of intent.peers) {
       if (peer.filters.length === 0) continue;
       const { importPolicy, exportPolicy } = policyNames(peer);
-      const imports = this.#filtersOf(intent, peer, "import");
+      const imports = filtersOf(intent, peer, "import");
       keep(importPolicy, this.#basis(intent, imports), () => this.#compile(intent, peer, "import", imports));
-      const exports = this.#filtersOf(intent, peer, "export");
+      const exports = filtersOf(intent, peer, "export");
       const basis = ownBasis + this.#basis(intent, exports);
       keep(exportPolicy, basis, () => this.#compile(intent, peer, "export", exports, own));
     }
     return new Map([...this.#known].map(([name, { policy }]) => [name, policy]));
-  }
-
-  /** The peer's filters of its own family in its order; one that does not exist is left out. */
-  #filtersOf(intent: BgpIntent, peer: PeerIntent, direction: Direction): readonly FilterIntent[] {
-    return peer.filters.flatMap((name) => {
-      const filter = intent.filters.find((one) => one.name === name);
-      return filter === undefined ? [] : filter[direction][peer.family];
-    });
   }
 
   /** Everything that the policy of these filters depends on. */
@@ -93,24 +88,12 @@ export class PeerPolicies {
     filters: readonly Filter[],
     last?: Policy,
   ): Policy {
-    const links = ownLinks(intent);
     const sound = filters.filter((filter) => {
       const problems = checkFilter(filter);
       if (problems.length > 0) this.#onUnsound(peer.name, problems);
       return problems.length === 0;
     });
-    return compileFilters(
-      sound,
-      {
-        direction,
-        peerType: peerTypeOf(peer),
-        linkOf: ({ prefix, attributes: { nextHop }, source }) => {
-          if (source.kind === "local") return links.get(Prefix.key(prefix));
-          return nextHop === undefined ? undefined : this.#linkOf(nextHop);
-        },
-      },
-      last,
-    );
+    return compileFilters(sound, filterSession(intent, peer, direction, this.#linkOf), last);
   }
 }
 
@@ -127,19 +110,6 @@ function ownPolicy({ exportPolicy }: BgpIntent): Policy {
   }));
   const session = { direction: "export", peerType: "eBGP", linkOf: () => undefined } as const;
   return compileFilters([{ rules, otherwise: "continue" }], session, decide);
-}
-
-function peerTypeOf(peer: PeerIntent): "iBGP" | "eBGP" {
-  return peer.localAsNumber === peer.remoteAsNumber ? "iBGP" : "eBGP";
-}
-
-/** The links of the node's own routes; blocks and service ranges have none. */
-function ownLinks(intent: BgpIntent): ReadonlyMap<string, string> {
-  return new Map(
-    intent.origins.flatMap(({ prefix, interfaceName }) =>
-      interfaceName === undefined ? [] : [[Prefix.key(prefix), interfaceName] as const],
-    ),
-  );
 }
 
 function bigintAsText(_key: string, value: unknown): unknown {

@@ -2,12 +2,14 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { ControlServer } from "@caracal/control";
+import { AnswerDesk } from "@caracal/questions";
+import { Prefix } from "@caracal/net";
 import { ResourceClient, type Store } from "@caracal/datastore";
 import { Ipam, Nanos } from "@caracal/ipam";
 import type { IpPool } from "@caracal/resources";
 import { BirdState, birdVersion } from "./bird-state/bird-state.ts";
 import { BirdSocket } from "@caracal/bird-view";
-import { ClusterView } from "./cluster/cluster-view.ts";
+import { ClusterView, pause } from "./cluster/cluster-view.ts";
 import { CniEngine } from "./cni/cni-engine.ts";
 import { LinkRemover } from "./cni/link-remover.ts";
 import { LinuxPodKernel } from "./cni/linux-pod-kernel.ts";
@@ -17,14 +19,15 @@ import { CniService } from "./endpoints/cni-service.ts";
 import { NodePodIpam } from "./endpoints/node-pod-ipam.ts";
 import { WatchedIpamSettings } from "./endpoints/watched-ipam-settings.ts";
 import { PodMtuFile } from "./mtu/pod-mtu-file.ts";
-import { nodeStatus } from "./node-status.ts";
 import { Health } from "./observe/health.ts";
 import { HealthWatch } from "./observe/health-watch.ts";
 import { serveHealth, serveMetrics } from "./observe/http-endpoints.ts";
 import type { Log } from "./observe/log.ts";
 import { Metrics } from "./observe/metrics.ts";
 import { StoreStatusLog } from "./observe/store-status-log.ts";
-import { openRouting } from "./routing/open-routing.ts";
+import { nodeStatus } from "./reports/node-status.ts";
+import { routeReport } from "./reports/route-report.ts";
+import { type OpenRouting, openRouting } from "./routing/open-routing.ts";
 import type { Routing } from "./routing/routing.ts";
 import { AddressMonitor } from "./startup/address-monitor.ts";
 import { checkBgpPort } from "./startup/check-bgp-port.ts";
@@ -189,10 +192,28 @@ export class NodeDaemon {
       }),
     );
     this.#status = () => nodeStatus(node, routing, bgp, this.#health);
+    this.#answerQuestions(opened);
     const [interfacePrefix = "cali"] = interfacePrefixes;
     const bootedAtMs = this.#startedAtMs;
     await this.#serveBird(new BirdState({ routing, bgp, kernel, tables, bootedAtMs, interfacePrefix }));
     this.#serveCni(view, routing);
+  }
+
+  /** What others ask of this node through the datastore. */
+  #answerQuestions({ routing, bgp, tables, resolver }: OpenRouting): void {
+    const { node, store } = this.#options;
+    const desk = new AnswerDesk({
+      store,
+      node,
+      sleep: pause,
+      methods: {
+        "node.status": () => this.#status?.(),
+        "route.report": (params) =>
+          routeReport({ node, routing, bgp, tables, resolver }, wantedPrefix(params)),
+      },
+    });
+    const running = desk.run(this.#fault.signal).catch((error: unknown) => this.#fault.abort(error));
+    this.#stack.defer(() => running);
   }
 
   #openMtuFile(): PodMtuFile {
@@ -259,6 +280,15 @@ export class NodeDaemon {
       this.#stack.use(await BirdSocket.open({ path, version: birdVersion, snapshot }));
     }
   }
+}
+
+/** The `prefix` of a question. Throws an error that goes back to who asked. */
+function wantedPrefix(params: unknown): Prefix {
+  const text: unknown =
+    typeof params === "object" && params !== null ? Reflect.get(params, "prefix") : undefined;
+  const prefix = typeof text === "string" ? Prefix.parse(text) : undefined;
+  if (prefix === undefined) throw new Error("the question has no prefix");
+  return prefix;
 }
 
 function untilAborted(signal: AbortSignal): Promise<void> {

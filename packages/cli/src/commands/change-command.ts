@@ -32,21 +32,30 @@ export function changeCommand(parts: ChangeParts): Command {
     name: verb.base,
     summary,
     operands: "-f FILE",
-    options: [...fileOptions, ...options, namespaceOption, configOption],
+    options: [...fileOptions, ...options, ...impactOptions, namespaceOption, configOption],
     run: async (ctx, args) => {
       if (args.text("filename") === undefined) throw new CliError(`${verb.base} needs --filename`);
+      checkDryRun(args);
       if (args.positional.length > 0) {
         throw new CliError(`${verb.base} takes no operands: give files with --filename`);
       }
       const wanted = (await readManifests(ctx, args)).map((resource) =>
         withNamespace(resource, args.text("namespace")),
       );
+      const isDryRun = args.text("dry-run") !== undefined;
       const singleKind = singleKindOf(wanted);
       if (wanted.length === 0) {
         reportChanges(ctx, verb, { total: 0, doneCount: 0, errors: [], singleKind });
         return 0;
       }
-      return withConnection(ctx, args, async ({ resources }) => {
+      return withConnection(ctx, args, async ({ resources, store }) => {
+        if (isDryRun) {
+          const { showImpact } = await import("./change-impact.ts");
+          const isJson = args.text("output") === "json";
+          const dryChange = (copy: ResourceClient, resource: Resource): Promise<ResourceOutcome> =>
+            change(copy, resource, args);
+          return showImpact(ctx, { store, wanted, change: dryChange, isJson });
+        }
         const errors: string[] = [];
         let doneCount = 0;
         for (const resource of wanted) {
@@ -62,6 +71,28 @@ export function changeCommand(parts: ChangeParts): Command {
       });
     },
   };
+}
+
+const impactOptions: readonly Option[] = [
+  {
+    name: "dry-run",
+    value: "impact",
+    choices: ["impact"],
+    summary:
+      "Change nothing: show which sessions, routes and pod pairs would come, go or move. Exit code 2 if something would be lost.",
+  },
+  { name: "output", short: "o", value: "FORMAT", choices: ["json"], summary: "With --dry-run=impact: json." },
+];
+
+function checkDryRun(args: Arguments): void {
+  const mode = args.text("dry-run");
+  if (mode !== undefined && mode !== "impact") {
+    throw new CliError(`unknown --dry-run: ${mode}; it is impact`);
+  }
+  const output = args.text("output");
+  if (output !== undefined && (mode === undefined || output !== "json")) {
+    throw new CliError("--output takes json, and only with --dry-run=impact");
+  }
 }
 
 /** Calico's words where people may not change resources of this kind. */

@@ -5,15 +5,36 @@ import { type PeerRow, peerRows } from "../bird/peer-rows.ts";
 import { CliError } from "../cli-error.ts";
 import type { Command } from "../command.ts";
 import type { CliContext } from "../context.ts";
+import { configOption } from "../global-options.ts";
 import { boxTable } from "../output/box-table.ts";
 import { birdSocketPath, runDirectory } from "../run-directory.ts";
 
 export const nodeStatus: Command = {
   name: "node status",
   summary: "Show the BGP neighbours of this node.",
-  description: "Must run as root on the node itself.",
-  options: [],
-  run: async (ctx) => {
+  description:
+    "Without options it tells of the node it runs on, as root. With --all or --node it asks the nodes through the datastore, from anywhere.",
+  options: [
+    {
+      name: "all",
+      summary: "Every session of the cluster, joined from both ends, with the reason where one is down.",
+    },
+    { name: "node", value: "NODE", summary: "The same for the sessions of one node." },
+    {
+      name: "output",
+      short: "o",
+      value: "FORMAT",
+      choices: ["json"],
+      summary: "With --all or --node: json.",
+    },
+    configOption,
+  ],
+  run: async (ctx, args) => {
+    if (args.flag("all") || args.text("node") !== undefined) {
+      const { clusterStatus } = await import("./node-status-all.ts");
+      return clusterStatus(ctx, args);
+    }
+    if (args.text("output") !== undefined) throw new CliError("--output needs --all or --node");
     if (ctx.userId !== 0) throw new CliError("Need super user privileges: Operation not permitted");
     const [ipv4, ipv6] = [await readPeers(ctx, 4), await readPeers(ctx, 6)];
     const isBgpRunning = ipv4 !== undefined || ipv6 !== undefined;

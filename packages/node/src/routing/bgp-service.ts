@@ -7,6 +7,7 @@ import type {
   RouteSnapshot,
 } from "@caracal/bgp";
 import type { PeerTransport } from "@caracal/bgp-tcp";
+import type { IpAddress } from "@caracal/net";
 
 /** What routing asks of the running speaker, whichever sockets it has. */
 export interface BgpService {
@@ -27,4 +28,6 @@ export interface BgpListener {
   onInitialSync(): void;
   /** The speaker was closed for another: what it told does not hold any more. */
   onForgotten(): void;
+  /** Somebody connected who is no peer. */
+  onRefused?(address: IpAddress): void;
 }

@@ -29,6 +29,8 @@ export interface BgpSupervisorOptions {
 /** Pauses before a speaker that could not listen is tried again double from the first to the last of these. */
 const firstRetryMs = 1_000;
 const lastRetryMs = 30_000;
+/** So many strangers are remembered. */
+const maxRefused = 16;
 
 /**
  * Keeps one speaker running as the intent asks: sessions, origins and policy are changed in place; a change of router ID or
@@ -52,6 +54,7 @@ export class BgpSupervisor {
   #retryDelayMs = firstRetryMs;
   #retry: NodeJS.Timeout | undefined;
   #turn: Promise<void> = Promise.resolve();
+  readonly #refused = new Set<IpAddress>();
 
   constructor(options: BgpSupervisorOptions) {
     this.#options = options;
@@ -97,6 +100,17 @@ export class BgpSupervisor {
 
   routes(): readonly RouteSnapshot[] {
     return this.#service?.routes() ?? [];
+  }
+
+  /** Whether a session is signed: its secret is there. */
+  hasPassword(peer: string): boolean {
+    const secret = this.#inForce?.intent.peers.find(({ name }) => name === peer)?.password;
+    return secret !== undefined && this.#options.passwordOf?.(secret) !== undefined;
+  }
+
+  /** Who connected lately without being a peer, each once, the last one last. */
+  get refused(): readonly IpAddress[] {
+    return [...this.#refused];
   }
 
   /** Why there is no speaker although there should be one. */
@@ -171,6 +185,12 @@ export class BgpSupervisor {
         if (generation === this.#generation) this.#listener?.onInitialSync();
       },
       onForgotten: () => {},
+      onRefused: (address) => {
+        this.#refused.delete(address);
+        this.#refused.add(address);
+        const [oldest] = this.#refused;
+        if (this.#refused.size > maxRefused && oldest !== undefined) this.#refused.delete(oldest);
+      },
     };
   }
 

@@ -13,6 +13,7 @@ export interface OpenRouting {
   readonly bgp: BgpSupervisor;
   readonly kernel: LinuxKernel;
   readonly tables: Rtnetlink;
+  readonly resolver: KernelResolver;
 }
 
 /** Starts routing in this thread's network namespace; everything it opens is closed with `stack`. */
@@ -41,5 +42,5 @@ export function openRouting(
   const routing: Routing = new Routing({ ...options, kernel, resolver, bgp, isRestart, hasSecret });
   routing.start();
   stack.defer(() => routing.stop());
-  return { routing, bgp, kernel, tables };
+  return { routing, bgp, kernel, tables, resolver };
 }

@@ -25,7 +25,10 @@ export async function openSpeaker(
     listen: addresses === undefined ? [{ port }] : addresses.map((address) => ({ address, port })),
     resolver,
     socketOptions: tcpOptions,
-    onFact: (fact) => tell(log, fact, faults),
+    onFact: (fact) => {
+      if (fact.kind === "refused") listener.onRefused?.(fact.remoteAddress);
+      tell(log, fact, faults);
+    },
   });
   server.onBestRoutes((changes) => listener.onBestRoutes(changes));
   server.onInitialSync(() => listener.onInitialSync());

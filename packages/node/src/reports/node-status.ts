@@ -1,39 +1,9 @@
 import type { PeerSnapshot } from "@caracal/bgp";
 import { IpAddress, Ipv4, Prefix } from "@caracal/net";
-import type { Routing } from "./routing/routing.ts";
-import type { BgpSupervisor } from "./routing/bgp-supervisor.ts";
-import type { Health } from "./observe/health.ts";
-
-/** What `node.status` answers on the control socket: plain JSON, addresses as text. */
-export interface NodeStatus {
-  readonly node: string;
-  readonly isReady: boolean;
-  readonly notReadyBecause?: string;
-  readonly bgp?: {
-    readonly asNumber: number;
-    readonly routerId: string;
-    readonly peers: readonly PeerStatus[];
-    readonly origins: readonly string[];
-  };
-  readonly kernel: {
-    readonly isInSync: boolean;
-    readonly wantedRoutes: number;
-    readonly failures: readonly { readonly route: string; readonly errno: string; readonly detail: string }[];
-    readonly conflicts: readonly string[];
-  };
-  readonly problems: readonly { readonly about: string; readonly message: string }[];
-}
-
-export interface PeerStatus {
-  readonly name: string;
-  readonly address: string;
-  readonly asNumber: number;
-  readonly state: string;
-  readonly isPassive: boolean;
-  readonly lastError: string;
-  readonly importedRoutes: number;
-  readonly exportedRoutes: number;
-}
+import type { NodeStatus, PeerStatus } from "@caracal/questions";
+import type { Health } from "../observe/health.ts";
+import type { BgpSupervisor } from "../routing/bgp-supervisor.ts";
+import type { Routing } from "../routing/routing.ts";
 
 /** The daemon's state at this moment. */
 export function nodeStatus(node: string, routing: Routing, bgp: BgpSupervisor, health: Health): NodeStatus {
@@ -49,8 +19,9 @@ export function nodeStatus(node: string, routing: Routing, bgp: BgpSupervisor, h
           bgp: {
             asNumber: intent.bgp.asNumber,
             routerId: Ipv4.format(intent.bgp.routerId),
-            peers: bgp.peers().map(peerStatus),
+            peers: bgp.peers().map((peer) => peerStatus(peer, bgp.hasPassword(peer.name))),
             origins: intent.bgp.origins.map(({ prefix }) => Prefix.format(prefix)),
+            refused: bgp.refused.map(IpAddress.format),
           },
         }),
     kernel: {
@@ -63,14 +34,19 @@ export function nodeStatus(node: string, routing: Routing, bgp: BgpSupervisor, h
   };
 }
 
-function peerStatus(peer: PeerSnapshot): PeerStatus {
+function peerStatus(peer: PeerSnapshot, hasPassword: boolean): PeerStatus {
   return {
     name: peer.name,
     address: IpAddress.format(peer.address),
+    port: peer.port,
     asNumber: peer.asn,
+    localAsNumber: peer.localAsn,
     state: peer.state,
+    // The speaker's clock counts from 1970 too.
+    sinceS: Math.floor(peer.since / 1000),
     isPassive: peer.passive,
     lastError: peer.lastError,
+    hasPassword,
     importedRoutes: peer.importedCount,
     exportedRoutes: peer.exportedCount,
   };

@@ -1,0 +1,52 @@
+import { clusterSessions, sessionVerdict } from "@caracal/insight";
+import { readNodeStatus } from "@caracal/questions";
+import { CliError } from "../cli-error.ts";
+import type { Arguments } from "../command.ts";
+import { withConnection } from "../connection/with-connection.ts";
+import type { CliContext } from "../context.ts";
+import { didYouMean } from "../did-you-mean.ts";
+import { askAll, knowCluster } from "../insight/ask-cluster.ts";
+import { sessionJson, sessionTable } from "../insight/session-table.ts";
+
+/** `node status --all` and `--node N`: every session of the cluster, or of one node, joined from both ends. */
+export async function clusterStatus(ctx: CliContext, args: Arguments): Promise<number> {
+  const only = args.text("node");
+  const output = args.text("output");
+  if (output !== undefined && output !== "json") {
+    throw new CliError(`unknown output format: ${output}; node status --all writes a table, or json`);
+  }
+  return withConnection(ctx, args, async ({ store }) => {
+    const { cluster, intents } = await knowCluster(store);
+    const nodes = [...intents.keys()];
+    if (only !== undefined && !intents.has(only)) {
+      throw new CliError(`there is no node ${only}${didYouMean(only, nodes)}`);
+    }
+    const question = { method: "node.status", params: {} };
+    const statuses = await askAll(store, nodes, question, readNodeStatus);
+    const sessions = clusterSessions(cluster, intents, statuses)
+      .filter(({ ends }) => only === undefined || ends.some(({ node }) => node === only))
+      .map((session) => ({ session, verdict: sessionVerdict(session) }));
+    const silent = nodes.filter((node) => !statuses.has(node) && (only === undefined || node === only));
+    const problems = [...intents.values()].flatMap((intent) => intent.problems);
+    if (output === "json") {
+      ctx.stdout.write(
+        `${JSON.stringify({ sessions: sessionJson(sessions), silent, problems: distinct(problems) }, null, 2)}\n`,
+      );
+      return 0;
+    }
+    ctx.stdout.write(sessions.length === 0 ? "No BGP sessions.\n" : sessionTable(sessions, ctx.now()));
+    if (silent.length > 0) ctx.stderr.write(`no answer from: ${silent.join(", ")}\n`);
+    for (const { about, message } of distinct(problems)) ctx.stderr.write(`${about} ${message}\n`);
+    return 0;
+  });
+}
+
+interface Problem {
+  readonly about: string;
+  readonly message: string;
+}
+
+/** Nodes see the same resources, so most have the same problems. */
+function distinct(problems: readonly Problem[]): readonly Problem[] {
+  return [...new Map(problems.map((one) => [`${one.about} ${one.message}`, one])).values()];
+}

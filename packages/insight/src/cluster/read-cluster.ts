@@ -1,0 +1,73 @@
+import { keys, readResource, type Store } from "@caracal/datastore";
+import type { BlockAffinity, ClusterResources } from "@caracal/intent";
+import {
+  BlockAffinityCodec,
+  type KindName,
+  kinds,
+  readKubernetesEndpointSlice,
+  readKubernetesService,
+  type Resources,
+  type WorkloadEndpoint,
+} from "@caracal/resources";
+
+/** The whole cluster as its datastore has it: all that the nodes' intents follow from. */
+export interface ClusterSnapshot {
+  readonly resources: ClusterResources;
+  readonly affinities: readonly BlockAffinity[];
+  readonly endpoints: readonly WorkloadEndpoint[];
+}
+
+/** Reads the cluster once. Throws `StoreError`; entries that cannot be read are left out, as the daemons do. */
+export async function readCluster(store: Store): Promise<ClusterSnapshot> {
+  const [nodes, pools, bgpConfigurations, bgpPeers, bgpFilters, endpoints] = await Promise.all([
+    readAll(store, "Node"),
+    readAll(store, "IPPool"),
+    readAll(store, "BGPConfiguration"),
+    readAll(store, "BGPPeer"),
+    readAll(store, "BGPFilter"),
+    readAll(store, "WorkloadEndpoint"),
+  ]);
+  const [affinities, services, endpointSlices] = await Promise.all([
+    readAffinities(store),
+    readDocuments(store, "kubernetesservices", readKubernetesService),
+    readDocuments(store, "kubernetesendpointslices", readKubernetesEndpointSlice),
+  ]);
+  const settings = { bgpConfigurations, bgpPeers, bgpFilters };
+  return { resources: { nodes, pools, ...settings, services, endpointSlices }, affinities, endpoints };
+}
+
+async function readAll<K extends KindName>(store: Store, kind: K): Promise<readonly Resources[K][]> {
+  const { entries } = await store.list(keys.resources(kinds[kind].plural));
+  return entries.flatMap((entry) => readResource(kind, entry) ?? []);
+}
+
+/** Kubernetes' own kinds, whose values are Kubernetes' documents. */
+async function readDocuments<T>(
+  store: Store,
+  plural: string,
+  read: (document: unknown) => T | undefined,
+): Promise<readonly T[]> {
+  const { entries } = await store.list(keys.resources(plural));
+  return entries.flatMap(({ value }) => {
+    const document = parseJson(value);
+    return (document === undefined ? undefined : read(document)) ?? [];
+  });
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+async function readAffinities(store: Store): Promise<readonly BlockAffinity[]> {
+  const { entries } = await store.list(keys.affinities("host"));
+  return entries.flatMap(({ key, value }) => {
+    const parsed = keys.parse(key);
+    const record = BlockAffinityCodec.parse(value);
+    if (parsed?.kind !== "affinity" || record.kind === "bad") return [];
+    return [{ node: parsed.owner.name, block: parsed.cidr, state: record.value.state }];
+  });
+}

@@ -1,0 +1,11 @@
+/**
+ * Answers about a whole cluster: both ends of every session joined and judged, why a node has or lacks a route, what a
+ * change of resources would do. Pure but for reading the datastore: what nodes report comes in as data.
+ *
+ * Not here: asking nodes (`@caracal/questions`), what one node should do (`@caracal/intent`), printing.
+ */
+export { clusterIntents } from "./cluster/cluster-intents.ts";
+export { type ClusterSnapshot, readCluster } from "./cluster/read-cluster.ts";
+export { type ClusterSession, clusterSessions, type SessionEnd } from "./sessions/cluster-session.ts";
+export { type SessionVerdict, sessionVerdict } from "./sessions/session-verdict.ts";
+export { type Impact, impactOf, isHarmful, type RouteMove } from "./plan/impact.ts";

@@ -1,0 +1,188 @@
+import type { NodeIntent, PeerIntent } from "@caracal/intent";
+import { IpAddress, Prefix } from "@caracal/net";
+import type { ClusterSnapshot } from "../cluster/read-cluster.ts";
+import { type ClusterRoutes, runCluster } from "./cluster-run.ts";
+import { podsOf, reachOf } from "./pod-pairs.ts";
+
+/** What a change of the resources would do to the cluster's routing. */
+export interface Impact {
+  readonly sessions: {
+    readonly come: readonly SessionChange[];
+    readonly go: readonly SessionChange[];
+    /** The same two ends with other settings: the session restarts. */
+    readonly restart: readonly SessionChange[];
+  };
+  /** Prefixes that a node would reach in another way, or not at all. */
+  readonly routes: readonly RouteMove[];
+  readonly pairs: {
+    readonly lost: readonly PodPair[];
+    readonly gained: readonly PodPair[];
+    /** Pairs that were looked at. */
+    readonly count: number;
+  };
+  /** Problems of resources that are new. */
+  readonly problems: readonly { readonly about: string; readonly message: string }[];
+  /** Routers outside the cluster whose behaviour was assumed. */
+  readonly assumed: readonly string[];
+}
+
+export interface SessionChange {
+  readonly node: string;
+  readonly peer: string;
+  readonly address: string;
+}
+
+export interface RouteMove {
+  readonly node: string;
+  readonly prefix: string;
+  /** The next hop; absent: no route. */
+  readonly before?: string;
+  readonly after?: string;
+}
+
+export interface PodPair {
+  readonly from: string;
+  readonly to: string;
+}
+
+type Intents = ReadonlyMap<string, NodeIntent>;
+
+/** Whether something that works now would not work any more. */
+export function isHarmful({ pairs, routes }: Impact): boolean {
+  return pairs.lost.length > 0 || routes.some(({ after }) => after === undefined);
+}
+
+/** Compares the cluster before and after a change, each run in memory until it settles. */
+export function impactOf(cluster: ClusterSnapshot, before: Intents, after: Intents): Impact {
+  const routesBefore = runCluster(before);
+  const routesAfter = runCluster(after);
+  return {
+    sessions: sessionChanges(before, after),
+    routes: routeMoves(before, after, routesBefore, routesAfter),
+    pairs: pairChanges(cluster, before, after, routesBefore, routesAfter),
+    problems: newProblems(before, after),
+    assumed: [...routesAfter.best.keys()].filter((name) => !after.has(name)),
+  };
+}
+
+function sessionChanges(before: Intents, after: Intents): Impact["sessions"] {
+  const old = sessionsOf(before);
+  const now = sessionsOf(after);
+  const pick = (from: ReadonlyMap<string, SessionEntry>, keeps: (key: string) => boolean): SessionChange[] =>
+    [...from].filter(([key]) => keeps(key)).map(([, { change }]) => change);
+  return {
+    come: pick(now, (key) => !old.has(key)),
+    go: pick(old, (key) => !now.has(key)),
+    restart: pick(now, (key) => {
+      const was = old.get(key);
+      return was !== undefined && was.terms !== now.get(key)?.terms;
+    }),
+  };
+}
+
+interface SessionEntry {
+  readonly change: SessionChange;
+  /** What both ends agree on when the session opens. */
+  readonly terms: string;
+}
+
+function sessionsOf(intents: Intents): ReadonlyMap<string, SessionEntry> {
+  return new Map(
+    [...intents].flatMap(([node, { bgp }]) =>
+      (bgp?.peers ?? []).map((peer): readonly [string, SessionEntry] => {
+        const address = IpAddress.format(peer.address);
+        const change = { node, peer: peer.node ?? address, address };
+        return [`${node}|${address}|${peer.port}`, { change, terms: termsOf(peer) }];
+      }),
+    ),
+  );
+}
+
+function termsOf(peer: PeerIntent): string {
+  const { localAsNumber, remoteAsNumber, holdSeconds, keepaliveSeconds, restartSeconds, password, name } =
+    peer;
+  return JSON.stringify([
+    name,
+    localAsNumber,
+    remoteAsNumber,
+    holdSeconds,
+    keepaliveSeconds,
+    restartSeconds,
+    password,
+  ]);
+}
+
+function routeMoves(
+  before: Intents,
+  after: Intents,
+  routesBefore: ClusterRoutes,
+  routesAfter: ClusterRoutes,
+): readonly RouteMove[] {
+  const nodes = [...new Set([...before.keys(), ...after.keys()])].toSorted();
+  return nodes.flatMap((node) => {
+    const old = nextHops(routesBefore, node);
+    const now = nextHops(routesAfter, node);
+    const prefixes = [...new Set([...old.keys(), ...now.keys()])].toSorted();
+    return prefixes
+      .filter((prefix) => old.get(prefix) !== now.get(prefix))
+      .map((prefix) => {
+        const [was, is] = [old.get(prefix), now.get(prefix)];
+        return {
+          node,
+          prefix,
+          ...(was === undefined ? {} : { before: was }),
+          ...(is === undefined ? {} : { after: is }),
+        };
+      });
+  });
+}
+
+/** Learned prefixes with their next hops; what a node has by itself needs no session. */
+function nextHops(routes: ClusterRoutes, node: string): ReadonlyMap<string, string> {
+  return new Map(
+    (routes.best.get(node) ?? []).flatMap(({ prefix, source, attributes: { nextHop } }) =>
+      source.kind === "local" || nextHop === undefined
+        ? []
+        : [[Prefix.format(prefix), IpAddress.format(nextHop)] as const],
+    ),
+  );
+}
+
+function pairChanges(
+  cluster: ClusterSnapshot,
+  before: Intents,
+  after: Intents,
+  routesBefore: ClusterRoutes,
+  routesAfter: ClusterRoutes,
+): Impact["pairs"] {
+  const pods = podsOf(cluster);
+  const reachBefore = reachOf(before, routesBefore);
+  const reachAfter = reachOf(after, routesAfter);
+  const lost: PodPair[] = [];
+  const gained: PodPair[] = [];
+  let count = 0;
+  for (const from of pods) {
+    for (const to of pods) {
+      if (from === to || IpAddress.family(from.address) !== IpAddress.family(to.address)) continue;
+      count += 1;
+      // A pair works when packets arrive in both directions.
+      const was = reachBefore(from.node, to) && reachBefore(to.node, from);
+      const is = reachAfter(from.node, to) && reachAfter(to.node, from);
+      if (was && !is) lost.push({ from: from.name, to: to.name });
+      if (!was && is) gained.push({ from: from.name, to: to.name });
+    }
+  }
+  return { lost, gained, count };
+}
+
+function newProblems(before: Intents, after: Intents): Impact["problems"] {
+  const known = new Set(
+    [...before.values()].flatMap(({ problems }) => problems.map((one) => `${one.about} ${one.message}`)),
+  );
+  const found = new Map(
+    [...after.values()].flatMap(({ problems }) =>
+      problems.map((one) => [`${one.about} ${one.message}`, one] as const),
+    ),
+  );
+  return [...found].filter(([key]) => !known.has(key)).map(([, problem]) => problem);
+}

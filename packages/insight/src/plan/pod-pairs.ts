@@ -1,0 +1,60 @@
+import type { RouteSnapshot } from "@caracal/bgp";
+import type { NodeIntent } from "@caracal/intent";
+import { IpAddress, Prefix, PrefixTable } from "@caracal/net";
+import type { ClusterSnapshot } from "../cluster/read-cluster.ts";
+import type { ClusterRoutes } from "./cluster-run.ts";
+
+/** A workload of the cluster and where it is. */
+export interface Pod {
+  readonly name: string;
+  readonly node: string;
+  readonly address: IpAddress;
+}
+
+/** Whether packets from a node to an address arrive by the routes of the cluster. */
+export type Reach = (fromNode: string, to: Pod) => boolean;
+
+/** Hops outside the node that a packet may take: routers of a fabric are few. */
+const maxHops = 16;
+
+/** The pods of the cluster, by name. */
+export function podsOf(cluster: ClusterSnapshot): readonly Pod[] {
+  return cluster.endpoints.flatMap(({ metadata, spec }) =>
+    (spec.ipNetworks ?? []).flatMap((text): readonly Pod[] => {
+      const network = Prefix.parse(text);
+      const { node } = spec;
+      if (network === undefined || node === undefined) return [];
+      const name = `${metadata.namespace ?? "default"}/${spec.pod ?? metadata.name}`;
+      return [{ name, node, address: network.address }];
+    }),
+  );
+}
+
+/** Follows the routes of a run from router to router. */
+export function reachOf(intents: ReadonlyMap<string, NodeIntent>, routes: ClusterRoutes): Reach {
+  const tables = new Map([...routes.best].map(([name, best]) => [name, tableOf(best)]));
+  const routerAt = new Map<string, string>([...routes.best.keys()].map((name) => [name, name]));
+  for (const [node, { bgp }] of intents) {
+    for (const { sourceAddress } of bgp?.peers ?? []) {
+      if (sourceAddress !== undefined) routerAt.set(IpAddress.format(sourceAddress), node);
+    }
+  }
+  return (fromNode, to) => {
+    let at: string | undefined = fromNode;
+    for (let hop = 0; at !== undefined && hop < maxHops; hop += 1) {
+      if (at === to.node) return true;
+      const route = tables.get(at)?.match(to.address);
+      const nextHop = route?.attributes.nextHop;
+      // A route of its own leads to pods of its own, and this one is not among them.
+      if (route === undefined || route.source.kind === "local" || nextHop === undefined) return false;
+      at = routerAt.get(IpAddress.format(nextHop));
+    }
+    return false;
+  };
+}
+
+function tableOf(best: readonly RouteSnapshot[]): PrefixTable<RouteSnapshot> {
+  const table = new PrefixTable<RouteSnapshot>();
+  for (const route of best) table.set(route.prefix, route);
+  return table;
+}

@@ -1,0 +1,108 @@
+/**
+ * Aim: the impact of a change of resources is what the cluster's speakers would make of it. Method: small clusters before
+ * and after, run in memory by the real speaker.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { impactOf, isHarmful, type Impact } from "@caracal/insight";
+import { anyCluster, type ClusterParts, intentsOf, rowOfNodes } from "./any-cluster.ts";
+
+function impact(before: ClusterParts, after: ClusterParts): Impact {
+  const cluster = anyCluster(before);
+  return impactOf(cluster, intentsOf(cluster), intentsOf(anyCluster(after)));
+}
+
+const mesh: ClusterParts = { nodes: rowOfNodes(3) };
+
+test("no change has no impact", () => {
+  const found = impact(mesh, mesh);
+  assert.deepEqual(found.sessions, { come: [], go: [], restart: [] });
+  assert.deepEqual(found.routes, []);
+  assert.deepEqual(found.pairs, { lost: [], gained: [], count: 6 });
+  assert.equal(isHarmful(found), false);
+});
+
+test("the mesh switched off ends every session and loses every pair", () => {
+  const found = impact(mesh, { ...mesh, settings: { nodeToNodeMeshEnabled: false } });
+  assert.equal(found.sessions.go.length, 6);
+  assert.deepEqual(found.pairs.lost.length, 6);
+  assert.deepEqual(found.routes[0], { node: "n1", prefix: "10.244.1.0/26", before: "172.18.0.2" });
+  assert.equal(found.routes.length, 6);
+  assert.equal(isHarmful(found), true);
+});
+
+test("a route reflector in place of the mesh moves sessions and loses nothing", () => {
+  const reflected: ClusterParts = {
+    nodes: rowOfNodes(4, (index) =>
+      index === 1 ? { clusterId: "1.0.0.1", labels: { "route-reflector": "true" } } : {},
+    ),
+    settings: { nodeToNodeMeshEnabled: false },
+    peers: { rr: { nodeSelector: "all()", peerSelector: "route-reflector == 'true'" } },
+  };
+  const found = impact({ nodes: rowOfNodes(4) }, reflected);
+  // n1's three neighbours keep it, by another name; the other pairs' sessions go.
+  assert.equal(found.sessions.go.length, 6);
+  assert.equal(found.sessions.restart.length, 6);
+  assert.deepEqual(found.pairs.lost, []);
+  assert.deepEqual(found.routes, []);
+});
+
+test("without a cluster ID the same peering is no reflector, and the plain nodes lose each other", () => {
+  const star: ClusterParts = {
+    nodes: rowOfNodes(3, (index) => (index === 1 ? { labels: { hub: "true" } } : {})),
+    settings: { nodeToNodeMeshEnabled: false },
+    peers: { hub: { nodeSelector: "all()", peerSelector: "hub == 'true'" } },
+  };
+  const found = impact(mesh, star);
+  assert.deepEqual(found.pairs.lost, [
+    { from: "default/p2", to: "default/p3" },
+    { from: "default/p3", to: "default/p2" },
+  ]);
+});
+
+test("a filter that stops one block loses that node's pods, and names no session", () => {
+  const peers = { all: { nodeSelector: "all()", peerSelector: "all()", filters: ["hold"] } };
+  const settings = { nodeToNodeMeshEnabled: false };
+  const before: ClusterParts = { nodes: rowOfNodes(3), settings, peers };
+  const filters = {
+    hold: {
+      exportV4: [{ action: "Reject" as const, cidr: "10.244.1.0/26", matchOperator: "Equal" as const }],
+    },
+  };
+  const found = impact(before, { ...before, filters });
+  assert.deepEqual(found.sessions, { come: [], go: [], restart: [] });
+  assert.equal(found.pairs.lost.length, 4);
+  assert.deepEqual(
+    found.routes.map(({ node, prefix }) => `${node} ${prefix}`),
+    ["n1 10.244.1.0/26", "n3 10.244.1.0/26"],
+  );
+});
+
+test("nodes that peer with their racks' switches reach each other through the fabric, which is assumed", () => {
+  const racks: ClusterParts = {
+    nodes: {
+      n1: { address: "10.0.0.21", asNumber: 65001, block: "10.244.0.0/26", pods: { p1: "10.244.0.5" } },
+      n2: { address: "30.0.0.23", asNumber: 65002, block: "10.244.1.0/26", pods: { p2: "10.244.1.5" } },
+    },
+    settings: { nodeToNodeMeshEnabled: false },
+  };
+  const peers = {
+    leaf1: { node: "n1", peerIP: "10.0.0.254", asNumber: 65001 },
+    leaf2: { node: "n2", peerIP: "30.0.0.254", asNumber: 65002 },
+  };
+  const found = impact(racks, { ...racks, peers });
+  assert.equal(found.pairs.gained.length, 2);
+  assert.deepEqual(found.assumed, ["10.0.0.254", "30.0.0.254"]);
+});
+
+test("a cluster with more sessions than can be run is refused in words", () => {
+  const nodes = Object.fromEntries(
+    Array.from({ length: 201 }, (_, index) => [
+      `n${index}`,
+      { address: `10.9.${index >> 7}.${index & 127}` },
+    ]),
+  );
+  const big = anyCluster({ nodes });
+  const intents = intentsOf(big);
+  assert.throws(() => impactOf(big, intents, intents), /20100 sessions; at most 20000/);
+});

@@ -1,0 +1,140 @@
+import { AsPath, type PolicyRoute, type RouteSnapshot } from "@caracal/bgp";
+import { explainExport, explainPolicy } from "@caracal/bgp-intent";
+import { routeKey, type RouteKey } from "@caracal/dataplane";
+import type { Rtnetlink } from "@caracal/linux";
+import { IpAddress, Ipv4, Prefix } from "@caracal/net";
+import { type BgpIntent, decideProgramming } from "@caracal/intent";
+import { RouteProtocol } from "@caracal/netlink";
+import type { ExportReport, PathReport, RouteReport } from "@caracal/questions";
+import type { BgpSupervisor } from "../routing/bgp-supervisor.ts";
+import type { KernelResolver } from "../routing/kernel-resolver.ts";
+import type { Routing } from "../routing/routing.ts";
+import { routeText } from "./route-text.ts";
+
+export interface RouteReportSources {
+  readonly node: string;
+  readonly routing: Routing;
+  readonly bgp: BgpSupervisor;
+  readonly tables: Rtnetlink;
+  readonly resolver: Pick<KernelResolver, "path">;
+}
+
+/** Everything that this node knows of the routes to an address, or to a prefix as a whole. */
+export function routeReport(sources: RouteReportSources, wanted: Prefix): RouteReport {
+  const { node, routing, bgp, tables } = sources;
+  const routes = longestMatch(bgp.routes(), wanted);
+  const prefix = routes[0]?.prefix;
+  const intent = routing.intent?.bgp;
+  const best = routes.find((route) => route.best);
+  const origin =
+    prefix === undefined ? undefined : intent?.origins.find((one) => Prefix.equals(one.prefix, prefix))?.kind;
+  const lookup = tables.routeTo(wanted.address);
+  const names = new Map(tables.links().map(({ index, name }) => [index, name]));
+  const failure = prefix === undefined ? undefined : kernelFailure(routing, prefix);
+  return {
+    node,
+    ...(prefix === undefined ? {} : { prefix: Prefix.format(prefix) }),
+    ...(origin === undefined ? {} : { origin }),
+    paths: routes.map((route) => pathReport(sources, intent, route)),
+    ...programming(routing, best),
+    kernel: tables
+      .routes()
+      .filter(({ destination }) => Prefix.equals(destination, prefix ?? wanted))
+      .map((route) => ({ text: routeText(route, (link) => names.get(link)), protocol: route.protocol })),
+    ...(lookup === undefined ? {} : { lookup: routeText(lookup, (link) => names.get(link)) }),
+    ...(failure === undefined ? {} : { kernelFailure: failure }),
+    exports: best === undefined || intent === undefined ? [] : exportReports(sources, intent, best),
+  };
+}
+
+/** All paths to the longest prefix that has `wanted` in it, the best first. */
+function longestMatch(routes: readonly RouteSnapshot[], wanted: Prefix): readonly RouteSnapshot[] {
+  let length = -1;
+  for (const { prefix } of routes) {
+    if (prefix.length > length && Prefix.covers(prefix, wanted)) length = prefix.length;
+  }
+  return routes
+    .filter(({ prefix }) => prefix.length === length && Prefix.covers(prefix, wanted))
+    .toSorted((a, b) => Number(b.best) - Number(a.best));
+}
+
+function pathReport(
+  { bgp, resolver }: RouteReportSources,
+  intent: BgpIntent | undefined,
+  route: RouteSnapshot,
+): PathReport {
+  const { source, attributes, received, best, stale, state } = route;
+  const { nextHop, asPath, localPref, originatorId, clusterList = [] } = attributes;
+  const peer = intent?.peers.find(({ name }) => source.kind === "peer" && name === source.name);
+  const isHeld = bgp.peers().some(({ name }) => name === peer?.name);
+  const asReceived: PolicyRoute = { prefix: route.prefix, attributes: received ?? attributes, source };
+  return {
+    ...(source.kind === "peer" ? { peer: source.name } : {}),
+    ...(nextHop === undefined ? {} : { nextHop: IpAddress.format(nextHop) }),
+    asPath: AsPath.format(asPath),
+    ...(localPref === undefined ? {} : { localPref }),
+    ...(originatorId === undefined ? {} : { originatorId: Ipv4.format(originatorId) }),
+    clusterList: clusterList.map(Ipv4.format),
+    isBest: best,
+    isStale: stale,
+    state,
+    ...(intent === undefined || peer === undefined || !isHeld || state !== "filtered"
+      ? {}
+      : {
+          policy: explainPolicy(
+            intent,
+            peer,
+            "import",
+            asReceived,
+            (hop) => resolver.path(hop)?.interfaceName,
+          ),
+        }),
+  };
+}
+
+function programming(routing: Routing, best: RouteSnapshot | undefined): Pick<RouteReport, "programming"> {
+  const { nextHop } = best?.attributes ?? {};
+  const policy = routing.intent?.kernel.programming;
+  if (best === undefined || best.source.kind === "local" || nextHop === undefined || policy === undefined) {
+    return {};
+  }
+  const verdict = decideProgramming(policy, best.prefix, nextHop);
+  switch (verdict.kind) {
+    case "skip":
+      return { programming: { kind: "skip", reason: verdict.reason, by: verdict.by } };
+    case "tunnel":
+      return { programming: { kind: "tunnel", by: verdict.pool } };
+    case "direct":
+      return { programming: { kind: "direct", ...(verdict.pool === undefined ? {} : { by: verdict.pool }) } };
+  }
+}
+
+function kernelFailure({ status }: Routing, prefix: Prefix): string | undefined {
+  const key: RouteKey = routeKey({ destination: prefix, protocol: RouteProtocol.RTPROT_BIRD });
+  const failure = status.failures.find((one) => one.key === key);
+  if (failure !== undefined) return `the kernel refuses it: ${failure.errno} ${failure.detail}`;
+  const waiting = status.waiting.find((one) => one.key === key);
+  if (waiting !== undefined) return `its link ${waiting.interfaceName} does not exist`;
+  return status.conflicts.some((one) => one.key === key)
+    ? "another route that is not ours stands in its place"
+    : undefined;
+}
+
+function exportReports(
+  { bgp, resolver }: RouteReportSources,
+  intent: BgpIntent,
+  best: RouteSnapshot,
+): readonly ExportReport[] {
+  const states = new Map(bgp.peers().map(({ name, state }) => [name, state]));
+  return intent.peers
+    .filter(({ family }) => family === best.prefix.family)
+    .map((peer) => {
+      const state = states.get(peer.name);
+      if (state !== "Established") {
+        return { peer: peer.name, isTold: false, because: `the session is ${state ?? "not there"}` };
+      }
+      const linkOf = (hop: IpAddress): string | undefined => resolver.path(hop)?.interfaceName;
+      const { isAccepted, by } = explainExport(intent, peer, best, linkOf);
+      return { peer: peer.name, isTold: isAccepted, because: by };
+    });
+}

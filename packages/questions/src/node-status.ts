@@ -1,0 +1,69 @@
+import { isArrayOf, isObject } from "./json-shape.ts";
+
+/** What a daemon answers to `node.status`: plain JSON, addresses as text. */
+export interface NodeStatus {
+  readonly node: string;
+  readonly isReady: boolean;
+  readonly notReadyBecause?: string;
+  readonly bgp?: {
+    readonly asNumber: number;
+    readonly routerId: string;
+    readonly peers: readonly PeerStatus[];
+    readonly origins: readonly string[];
+    /** Who connected lately without being a peer, the last one last. */
+    readonly refused: readonly string[];
+  };
+  readonly kernel: KernelReport;
+  /** What of the resources cannot be done. */
+  readonly problems: readonly { readonly about: string; readonly message: string }[];
+}
+
+export interface KernelReport {
+  readonly isInSync: boolean;
+  readonly wantedRoutes: number;
+  readonly failures: readonly { readonly route: string; readonly errno: string; readonly detail: string }[];
+  readonly conflicts: readonly string[];
+}
+
+export interface PeerStatus {
+  /** BIRD's protocol name. */
+  readonly name: string;
+  readonly address: string;
+  readonly port: number;
+  readonly asNumber: number;
+  readonly localAsNumber: number;
+  /** Of RFC 4271 §8.2.2. */
+  readonly state: string;
+  /** When the state was entered: seconds since 1970. */
+  readonly sinceS: number;
+  readonly isPassive: boolean;
+  /** Empty while Established. */
+  readonly lastError: string;
+  readonly hasPassword: boolean;
+  readonly importedRoutes: number;
+  readonly exportedRoutes: number;
+}
+
+/** A status that came as JSON; `undefined` for anything else. */
+export function readNodeStatus(value: unknown): NodeStatus | undefined {
+  return isNodeStatus(value) ? value : undefined;
+}
+
+function isNodeStatus(value: unknown): value is NodeStatus {
+  if (!isObject(value) || typeof value["node"] !== "string" || !isObject(value["kernel"])) return false;
+  const { bgp } = value;
+  const isBgpSound =
+    bgp === undefined ||
+    (isObject(bgp) && isArrayOf(bgp["peers"], isPeerStatus) && Array.isArray(bgp["refused"]));
+  return isBgpSound && Array.isArray(value["problems"]);
+}
+
+function isPeerStatus(value: unknown): value is PeerStatus {
+  return (
+    isObject(value) &&
+    typeof value["name"] === "string" &&
+    typeof value["address"] === "string" &&
+    typeof value["state"] === "string" &&
+    typeof value["lastError"] === "string"
+  );
+}
