@@ -21,6 +21,16 @@ export function logFact(log: Log, fact: SpeakerFact): void {
     case "attributeFault":
       log("warn", "malformed attribute", { ...fact });
       return;
+    case "prefixLimit": {
+      const { stage, ...rest } = fact;
+      log("warn", stage === "near" ? "near the maximum of prefixes" : "more prefixes than the maximum", {
+        ...rest,
+      });
+      return;
+    }
+    case "longLivedRoutesKept":
+      log("warn", "restart time is over; routes are kept as the last choice", { ...fact });
+      return;
     case "refreshIgnored":
       log("warn", "route refresh before the first exchange is over", { ...fact });
       return;

@@ -49,6 +49,8 @@ export function neighborText(one: unknown): string {
     ["Last error", textPart(one, "lastError")],
     ["Policy", missingPolicyText(one)],
     ["Routes", counts(one, "routes", ["received", "best", "advertised", "stale"])],
+    ["Kept", staleText(one)],
+    ["Maximum", limitText(part(one, "maxPrefixes"))],
     ["Updates in", counts(one, "imports", ["Received", "Accepted", "Filtered", "Rejected"], "updates")],
     ["Updates out", counts(one, "exports", ["Accepted", "Filtered", "Rejected"], "updates")],
   ];
@@ -64,6 +66,24 @@ export function neighborText(one: unknown): string {
     );
   }
   return details(rows.filter(([, value]) => value !== ""));
+}
+
+/** Routes that outlive their session. */
+function staleText(one: unknown): string {
+  const lines = parts(one, "stale").map((stale) => {
+    const left = part(stale, "leftMs");
+    const time = typeof left === "number" ? `, ${Math.ceil(left / 1000)} s left` : "";
+    return `${textPart(stale, "family")} ${textPart(stale, "phase")}${time}`;
+  });
+  return lines.join("; ");
+}
+
+function limitText(limit: unknown): string {
+  if (limit === undefined) return "";
+  const action = textPart(limit, "action");
+  const after = action === "restart" ? ` after ${textPart(limit, "restartAfterMs")} ms` : "";
+  const said = `IPv4 ${textPart(limit, "ipv4")}, IPv6 ${textPart(limit, "ipv6")}`;
+  return `${textPart(limit, "limit")} prefixes of each family, then ${action}${after}; ${said}`;
 }
 
 /** RFC 8212. */

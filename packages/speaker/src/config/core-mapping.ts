@@ -9,6 +9,7 @@ import {
 import type { PeerTransport } from "@caracal/bgp-tcp";
 import { IpAddress, type IpFamily } from "@caracal/net";
 import { policyName } from "../policy-book.ts";
+import type { RestartFile } from "./lifetime-keys.ts";
 import { neighborName } from "./list-rules.ts";
 import type { Located } from "./located.ts";
 import type { ListenFile, NeighborFile, SpeakerFile, StaticFile } from "./speaker-file.ts";
@@ -52,7 +53,7 @@ const neighborMapping: {
     filter === undefined ? {} : { importPolicy: policyName(filter, { direction: "import", peerType }) },
   export: (filter, { peerType }) =>
     filter === undefined ? {} : { exportPolicy: policyName(filter, { direction: "export", peerType }) },
-  maxPrefixes: unsupported,
+  maxPrefixes: (maxPrefixes) => (maxPrefixes === undefined ? {} : { maxPrefixes }),
 };
 
 /** Marks what the core does not offer yet: such a key is refused, never ignored. */
@@ -169,9 +170,12 @@ function privateAsRemoval(which: NeighborFile["removePrivateAs"]): Partial<PeerI
 }
 
 /** The core's default stands for `true`; only a key that is there without a value switches it off. */
-function restartTime(wanted: boolean | number): Partial<PeerInput> {
+function restartTime(wanted: boolean | number | RestartFile): Partial<PeerInput> {
   if (typeof wanted === "number") return { restartTimeS: wanted };
-  return wanted ? {} : Object.fromEntries([["restartTimeS", undefined]]);
+  if (wanted === false) return Object.fromEntries([["restartTimeS", undefined]]);
+  if (wanted === true) return {};
+  const { notification, ...times } = wanted;
+  return { ...times, restartOnNotification: notification };
 }
 
 /**

@@ -109,7 +109,7 @@ const corpus: readonly (readonly [title: string, file: string, messages: readonl
       'f:8: neighbors[0].holdTimeMs: expected 0 or whole seconds from 3000 to 65535000 in milliseconds, found "2000"',
       'f:9: neighbors[0].nextHop: expected default, self or keep, found "us"',
       'f:10: neighbors[0].addPaths: expected none, send, receive or both, found "yes"',
-      'f:11: neighbors[0].gracefulRestart: expected true, false or the seconds that routes may be kept, from 1 to 4095, found "5000"',
+      'f:11: neighbors[0].gracefulRestart: expected true, false, the seconds that routes may be kept, from 1 to 4095, or a mapping, found "5000"',
       'f:12: neighbors[0].families[1]: expected ipv4 or ipv6, found "l2vpn"',
       'f:13: neighbors[0].clusterId: expected an IPv4 address other than 0.0.0.0, found "7"',
     ],
@@ -236,13 +236,37 @@ filters:
     ],
   ],
   [
-    "what is not supported yet",
+    "how long routes live",
     `${head}neighbors:
   - address: 10.0.0.2
     asn: 1
-    maxPrefixes: 100
+    gracefulRestart: {restartTimeS: 5000, longLivedTimeS: 0, longLivedTime: 1}
+    maxPrefixes: 0
+  - address: 10.0.0.3
+    asn: 1
+    gracefulRestart: [120]
+    maxPrefixes: {warnPercent: 101, action: drop, restartAfterMs: 1}
 `,
-    ["f:6: neighbors[0].maxPrefixes: not supported yet"],
+    [
+      "f:6: neighbors[0].gracefulRestart.longLivedTime: there is no such key; did you mean longLivedTimeS?",
+      'f:6: neighbors[0].gracefulRestart.restartTimeS: expected seconds from 0 to 4095, found "5000"',
+      'f:6: neighbors[0].gracefulRestart.longLivedTimeS: expected seconds from 1 to 16777215, found "0"',
+      'f:7: neighbors[0].maxPrefixes: expected a number of prefixes from 1 to 4294967295, found "0"',
+      "f:10: neighbors[1].gracefulRestart: expected true, false, the seconds that routes may be kept, from 1 to 4095, or a mapping, found a list",
+      "f:11: neighbors[1].maxPrefixes: the key limit is missing",
+      'f:11: neighbors[1].maxPrefixes.warnPercent: expected a percentage from 1 to 100, found "101"',
+      'f:11: neighbors[1].maxPrefixes.action: expected restart, warn, disable or block, found "drop"',
+      'f:11: neighbors[1].maxPrefixes.restartAfterMs: expected milliseconds from 1000 to 86400000, found "1"',
+    ],
+  ],
+  [
+    "what is not supported yet",
+    `${head}neighbors:
+  - name: a
+    asn: 1
+    prefix: 10.0.0.0/8
+`,
+    ["f:6: neighbors[0].prefix: not supported yet"],
   ],
 ];
 
@@ -289,6 +313,19 @@ test("every key of a neighbor reaches the core", () => {
     ["enhancedRefresh: false", { enhancedRefresh: false }],
     ["gracefulRestart: 30", { restartTimeS: 30 }],
     ["gracefulRestart: false", { restartTimeS: undefined }],
+    ["gracefulRestart: {}", { restartOnNotification: true, longLivedPartial: false }],
+    [
+      "gracefulRestart: {restartTimeS: 0, longLivedTimeS: 3600, longLivedPartial: true, notification: false}",
+      { restartTimeS: 0, longLivedTimeS: 3600, longLivedPartial: true, restartOnNotification: false },
+    ],
+    [
+      "maxPrefixes: 9",
+      { maxPrefixes: { limit: 9, warnPercent: 75, action: "restart", restartAfterMs: 300_000 } },
+    ],
+    [
+      "maxPrefixes: {limit: 9, warnPercent: 100, action: block, restartAfterMs: 5000}",
+      { maxPrefixes: { limit: 9, warnPercent: 100, action: "block", restartAfterMs: 5000 } },
+    ],
   ];
   for (const [keys, settings] of rows) assert.partialDeepStrictEqual(peer(keys), settings, keys);
   assert.partialDeepStrictEqual(peer("holdTimeMs: 9000"), { timers: timers(9000, 3000) });

@@ -1,4 +1,5 @@
 import { filter } from "./filter-file.ts";
+import { gracefulRestart, maxPrefixes } from "./lifetime-keys.ts";
 import { checkListen, checkNeighbors, checkStatics } from "./list-rules.ts";
 import {
   checked,
@@ -56,12 +57,12 @@ const neighborFields = {
   addPaths: withDefault(oneOf("none", "send", "receive", "both"), "none"),
   extendedMessages: withDefault(value.flag, true),
   enhancedRefresh: withDefault(value.flag, true),
-  gracefulRestart: withDefault(value.gracefulRestart, true),
+  gracefulRestart: withDefault(gracefulRestart, true),
   /** Absent: the family of the address. */
   families: optional(list(value.family)),
   import: optional(value.text),
   export: optional(value.text),
-  maxPrefixes: optional(value.whole("a number of prefixes", 1, 0xffffffff)),
+  maxPrefixes: optional(maxPrefixes),
 };
 
 const staticFields = {

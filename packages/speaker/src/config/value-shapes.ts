@@ -49,9 +49,11 @@ export const holdTime: Shape<number> = scalar(
 );
 
 /** RFC 4724 §3: the restart time has twelve bits. */
-export const gracefulRestart: Shape<boolean | number> = scalar(
-  "true, false or the seconds that routes may be kept, from 1 to 4095",
-  (value) => (value === "true" ? true : value === "false" ? false : wholeNumber(value, 1, 4095)),
+export const maxRestartTimeS = 4095;
+
+export const restartTime: Shape<boolean | number> = scalar(
+  "true, false, the seconds that routes may be kept, from 1 to 4095, or a mapping",
+  (value) => (value === "true" ? true : value === "false" ? false : wholeNumber(value, 1, maxRestartTimeS)),
 );
 
 /** RFC 5082: how many hops away the peer may be. */

@@ -1,4 +1,11 @@
-import type { ExportCounts, ImportCounts, PeerSnapshot } from "@caracal/bgp";
+import type {
+  ExportCounts,
+  ImportCounts,
+  MaxPrefixes,
+  PeerSnapshot,
+  PrefixLimitSnapshot,
+  StaleSnapshot,
+} from "@caracal/bgp";
 import { IpAddress, Ipv4 } from "@caracal/net";
 
 /** One neighbour, as `show` and `-o json` tell it. */
@@ -24,6 +31,13 @@ export interface NeighborView {
     readonly advertised: number;
     readonly stale: number;
   };
+  /** Families whose routes outlive their session, how, and for how long still. */
+  readonly stale?: readonly {
+    readonly family: string;
+    readonly phase: StaleSnapshot["phase"];
+    readonly leftMs?: number;
+  }[];
+  readonly maxPrefixes?: MaxPrefixes & { readonly ipv4: number; readonly ipv6: number };
   /** Since the start. */
   readonly imports: ImportCounts;
   readonly exports: ExportCounts;
@@ -61,10 +75,18 @@ export function neighborView(peer: PeerSnapshot): NeighborView {
       advertised: peer.exportedCount,
       stale: peer.staleCount,
     },
+    ...(peer.stale === undefined
+      ? {}
+      : { stale: peer.stale.map((one) => ({ ...one, family: `ipv${one.family}` })) }),
+    ...(peer.prefixLimit === undefined ? {} : { maxPrefixes: limitView(peer.prefixLimit) }),
     imports: peer.imports,
     exports: peer.exports,
     ...(peer.session === undefined ? {} : { session: sessionView(peer.session) }),
   };
+}
+
+function limitView({ announced, ...limit }: PrefixLimitSnapshot): NonNullable<NeighborView["maxPrefixes"]> {
+  return { ...limit, ipv4: announced[4], ipv6: announced[6] };
 }
 
 function sessionView(session: NonNullable<PeerSnapshot["session"]>): NonNullable<NeighborView["session"]> {

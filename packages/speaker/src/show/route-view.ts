@@ -35,6 +35,8 @@ const communityNames: ReadonlyMap<number, string> = new Map([
   [WellKnownCommunity.noExport, "no-export"],
   [WellKnownCommunity.noAdvertise, "no-advertise"],
   [WellKnownCommunity.noExportSubconfed, "no-export-subconfed"],
+  [WellKnownCommunity.llgrStale, "llgr-stale"],
+  [WellKnownCommunity.noLlgr, "no-llgr"],
   [WellKnownCommunity.gracefulShutdown, "graceful-shutdown"],
   [WellKnownCommunity.blackhole, "blackhole"],
 ]);
