@@ -118,12 +118,13 @@ export function negotiate(
   const families = commonFamilies(config, capabilities);
   const ours = config.timers.holdTimeMs;
   const holdTimeMs = Math.min(ours, open.holdTimeS * 1000);
-  const addPath = capabilities.find((one) => one.kind === "addPath")?.families ?? [];
+  const addPath = capabilities.flatMap((one) => (one.kind === "addPath" ? one.families : []));
   const restart =
     config.restartTimeS === undefined
       ? undefined
-      : capabilities.find((one) => one.kind === "gracefulRestart");
-  const longLived = capabilities.find((one) => one.kind === "longLivedGracefulRestart");
+      : // RFC 4724 §3: of several instances the last one counts.
+        capabilities.findLast((one) => one.kind === "gracefulRestart");
+  const longLived = capabilities.findLast((one) => one.kind === "longLivedGracefulRestart");
   const isExtended = config.extendedMessages === true && says("extendedMessage");
   const within = (list: typeof addPath): IpFamily[] =>
     families.filter((family) => list.some((one) => unicastFamily(one) === family));

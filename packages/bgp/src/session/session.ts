@@ -287,26 +287,27 @@ export class Session {
       this.#effects.push(plain);
       return;
     }
-    const message = decodeMessage(frame, connection.decoding);
-    if (message.kind === "notification") {
-      this.#notified(connection, message, now);
-      return;
-    }
-    if (message.kind === "open" && connection.state === "OpenSent") {
-      this.#opened(connection, message, now);
-      return;
-    }
-    if (message.kind === "keepalive" && connection.state === "OpenConfirm") {
-      this.#establish(connection, now);
-      return;
-    }
-    if (connection.state !== "Established" || message.kind === "open") {
+    if (expected[connection.state]?.includes(frame.type) !== true) {
+      // RFC 4271 §8.2.2: what is out of place costs the session whatever it says, so it is not read.
       const subcode = unexpectedIn[connection.state];
       this.#fail(
         connection,
         { kind: "notification", code: ErrorCode.finiteStateMachine, subcode, data: none },
         now,
       );
+      return;
+    }
+    const message = decodeMessage(frame, connection.decoding);
+    if (message.kind === "notification") {
+      this.#notified(connection, message, now);
+      return;
+    }
+    if (message.kind === "open") {
+      this.#opened(connection, message, now);
+      return;
+    }
+    if (message.kind === "keepalive" && connection.state === "OpenConfirm") {
+      this.#establish(connection, now);
       return;
     }
     this.#restartHold(connection, now);
@@ -477,6 +478,18 @@ const finalCeases: readonly number[] = [
   CeaseCode.peerDeconfigured,
   CeaseCode.administrativeReset,
 ];
+
+/** The messages that have a place in each state. */
+const expected: Readonly<Partial<Record<Connection["state"], readonly number[]>>> = {
+  OpenSent: [MessageType.open, MessageType.notification],
+  OpenConfirm: [MessageType.keepalive, MessageType.notification],
+  Established: [
+    MessageType.update,
+    MessageType.keepalive,
+    MessageType.notification,
+    MessageType.routeRefresh,
+  ],
+};
 
 /** RFC 6608 §3. */
 const unexpectedIn: Readonly<Record<Connection["state"], number>> = {

@@ -23,7 +23,7 @@ export type Capability =
   | GracefulRestartCapability
   | LongLivedCapability
   | AddPathCapability
-  /** Anything else, and a known code whose value does not have its shape: carried unchanged. */
+  /** Anything else: carried unchanged. */
   | { readonly kind: "opaque"; readonly code: number; readonly value: Uint8Array };
 
 /** RFC 4724 §3. */
@@ -72,28 +72,29 @@ export function unicastFamily({ afi, safi }: AfiSafi): IpFamily | undefined {
 export function decodeCapability(reader: Reader): Capability {
   const code = reader.u8();
   const body = reader.sub(reader.u8());
-  const opaque = (): Capability => ({ kind: "opaque", code, value: body.rest().slice() });
+  // RFC 4271 §6.2: what is known and malformed refuses the OPEN. Not understood, it would have the ends disagree.
+  const malformed = (): never => body.fail(`capability ${code} of ${body.remaining} bytes`);
   switch (code) {
     case CapabilityCode.multiprotocol:
-      return body.remaining === 4 ? decodeMultiprotocol(body) : opaque();
+      return body.remaining === 4 ? decodeMultiprotocol(body) : malformed();
     case CapabilityCode.routeRefresh:
-      return body.remaining === 0 ? { kind: "routeRefresh" } : opaque();
+      return body.remaining === 0 ? { kind: "routeRefresh" } : malformed();
     case CapabilityCode.enhancedRouteRefresh:
-      return body.remaining === 0 ? { kind: "enhancedRouteRefresh" } : opaque();
+      return body.remaining === 0 ? { kind: "enhancedRouteRefresh" } : malformed();
     case CapabilityCode.extendedMessage:
-      return body.remaining === 0 ? { kind: "extendedMessage" } : opaque();
+      return body.remaining === 0 ? { kind: "extendedMessage" } : malformed();
     case CapabilityCode.role:
-      return body.remaining === 1 ? { kind: "role", role: body.u8() } : opaque();
+      return body.remaining === 1 ? { kind: "role", role: body.u8() } : malformed();
     case CapabilityCode.fourOctetAs:
-      return body.remaining === 4 ? { kind: "fourOctetAs", asn: body.u32() } : opaque();
+      return body.remaining === 4 ? { kind: "fourOctetAs", asn: body.u32() } : malformed();
     case CapabilityCode.gracefulRestart:
-      return body.remaining >= 2 && body.remaining % 4 === 2 ? decodeGracefulRestart(body) : opaque();
+      return body.remaining >= 2 && body.remaining % 4 === 2 ? decodeGracefulRestart(body) : malformed();
     case CapabilityCode.longLivedGracefulRestart:
-      return body.remaining % 7 === 0 ? decodeLongLived(body) : opaque();
+      return body.remaining % 7 === 0 ? decodeLongLived(body) : malformed();
     case CapabilityCode.addPath:
-      return body.remaining % 4 === 0 ? decodeAddPath(body) : opaque();
+      return body.remaining % 4 === 0 ? decodeAddPath(body) : malformed();
     default:
-      return opaque();
+      return { kind: "opaque", code, value: body.rest().slice() };
   }
 }
 

@@ -1,6 +1,6 @@
 import { Reader, Utf8 } from "@caracal/net";
 import { CeaseCode, ErrorCode, MessageType } from "../iana.ts";
-import { encodeFrame, headerBytes } from "./header.ts";
+import { encodeFrame, headerBytes, maxMessageBytes } from "./header.ts";
 
 /** NOTIFICATION (RFC 4271 §4.5): why the sender closes the connection. Codes are carried as they came. */
 export interface Notification {
@@ -29,7 +29,8 @@ export function encodeNotification(notification: Notification): Uint8Array {
   });
 }
 
-const maxDataBytes = 1024;
+/** What fits: RFC 4271 §6.3 wants a whole attribute quoted, and that may be long. */
+const maxDataBytes = maxMessageBytes - headerBytes - 2;
 
 /**
  * RFC 8538 §3: around another reason it says that routes must not be kept, where both ends would keep them over a
@@ -73,7 +74,7 @@ function shutdownMessage(code: number, subcode: number, data: Uint8Array): strin
     code === ErrorCode.cease &&
     (subcode === CeaseCode.administrativeShutdown || subcode === CeaseCode.administrativeReset);
   const length = data[0] ?? 0;
-  if (!isShutdown || length === 0 || length >= data.length + 1) return undefined;
+  if (!isShutdown || length === 0 || length >= data.length) return undefined;
   return Utf8.decode(data.subarray(1, 1 + length)).replaceAll(/\p{Cc}/gu, " ");
 }
 
