@@ -26,7 +26,7 @@ needs=
 # The pinned Node is a plain binary: what it links to is not on every machine.
 [ ! -e node_modules/.bin/node ] || node_modules/.bin/node --version >/dev/null 2>&1 || needs="$needs libatomic:libatomic1"
 if [ "$purpose" = test ]; then
-  needs="$needs etcd:etcd-server etcdctl:etcd-client bird:bird2 gobgpd:gobgpd /usr/lib/frr/bgpd:frr"
+  needs="$needs etcd:etcd-server etcdctl:etcd-client bird:bird2 gobgpd:gobgpd /usr/lib/frr/bgpd:frr bgpctl:openbgpd"
   needs="$needs /usr/lib/cni/ptp:containernetworking-plugins nft:nftables setpriv:util-linux sysctl:procps bgpdump:bgpdump"
 fi
 # Any C compiler builds the quick form of the CNI plugins; this is the smallest. Without one they run on Node.
