@@ -12,6 +12,7 @@ export const commandTable: Readonly<Record<string, () => Promise<Command>>> = {
   "node status": async () => (await import("./commands/node-status.ts")).nodeStatus,
   "node run": async () => (await import("./commands/node-run.ts")).nodeRun,
   "ipam show": async () => (await import("./commands/ipam-show.ts")).ipamShow,
+  "explain route": async () => (await import("./commands/explain-route.ts")).explainRoute,
   birdcl: async () => (await import("./commands/birdcl.ts")).birdcl,
   "bgp run": async () => (await import("./commands/bgp-run.ts")).bgpRun,
   "bgp check": async () => (await import("./commands/bgp-check.ts")).bgpCheck,
@@ -28,6 +29,7 @@ export const commandTable: Readonly<Record<string, () => Promise<Command>>> = {
 export const commandGroups: Readonly<Record<string, string>> = {
   node: "The node daemon and its BGP status.",
   ipam: "IP address management.",
+  explain: "Why things are as they are.",
   bgp: "A BGP speaker of its own, without a cluster.",
   datastore: "The embedded datastore.",
 };

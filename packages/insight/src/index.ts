@@ -9,3 +9,5 @@ export { type ClusterSnapshot, readCluster } from "./cluster/read-cluster.ts";
 export { type ClusterSession, clusterSessions, type SessionEnd } from "./sessions/cluster-session.ts";
 export { type SessionVerdict, sessionVerdict } from "./sessions/session-verdict.ts";
 export { type Impact, impactOf, isHarmful, type RouteMove } from "./plan/impact.ts";
+export { type NodeStory, type RouteFacts, routeStory } from "./routes/route-story.ts";
+export { findTargets, type RouteTarget, type TargetLookup } from "./routes/route-target.ts";

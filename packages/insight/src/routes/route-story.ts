@@ -1,0 +1,238 @@
+import type { NodeIntent, PeerIntent } from "@caracal/intent";
+import type { PathReport, RouteReport } from "@caracal/questions";
+import type { RouteTarget } from "./route-target.ts";
+
+/** Why one node has, or lacks, a route to a target. */
+export interface NodeStory {
+  readonly node: string;
+  /** The kernel has a route that leads to the target's home, or this is its home. */
+  readonly hasRoute: boolean;
+  /** One line. */
+  readonly verdict: string;
+  /** How it came about, step by step. */
+  readonly steps: readonly string[];
+}
+
+export interface RouteFacts {
+  readonly target: RouteTarget;
+  readonly intents: ReadonlyMap<string, NodeIntent>;
+  /** Of the nodes that answered. */
+  readonly reports: ReadonlyMap<string, RouteReport>;
+}
+
+/** The story of one node, from what all nodes report. */
+export function routeStory(facts: RouteFacts, node: string): NodeStory {
+  const report = facts.reports.get(node);
+  if (report === undefined) {
+    return { node, hasRoute: false, verdict: "unknown: its daemon does not answer", steps: [] };
+  }
+  if (report.origin !== undefined || facts.target.home === node) return homeStory(facts, report);
+  const best = report.paths.find(({ isBest }) => isBest);
+  if (best !== undefined) return learnedStory(report, best);
+  if (report.paths.length > 0) return unusableStory(report);
+  return absentStory(facts, node);
+}
+
+/** The node that the target belongs to. */
+function homeStory({ target, intents }: RouteFacts, report: RouteReport): NodeStory {
+  const { node, origin, prefix, exports } = report;
+  const told = exports.filter(({ isTold }) => isTold);
+  const kept = exports.filter(({ isTold }) => !isTold);
+  const borrowed =
+    target.pod !== undefined && target.block !== undefined && target.block.owner !== target.pod.node
+      ? [
+          `the address is borrowed from ${target.block.owner}'s block ${target.block.cidr}, so it is announced on its own`,
+        ]
+      : [];
+  if (origin === undefined) {
+    const isOff = intents.get(node)?.bgp === undefined;
+    return {
+      node,
+      hasRoute: report.kernel.length > 0 || report.lookup !== undefined,
+      verdict: isOff
+        ? "it is at home here, but this node speaks no BGP"
+        : "it is at home here, but not announced",
+      steps: [...borrowed, ...kernelSteps(report)],
+    };
+  }
+  return {
+    node,
+    hasRoute: true,
+    verdict: `it is at home here, and ${prefix ?? ""} is announced to ${told.length} of ${exports.length} session(s)`,
+    steps: [
+      ...borrowed,
+      `${prefix ?? ""} is ${originText[origin]}`,
+      ...told.map(({ peer }) => `told to ${peer}`),
+      ...kept.map(({ peer, because }) => `not told to ${peer}: ${because}`),
+      ...kernelSteps(report),
+    ],
+  };
+}
+
+const originText = {
+  block: "a block of this node",
+  pod: "the address of a pod of this node, outside its own blocks",
+  service: "a range of service addresses",
+} as const;
+
+/** The speaker has a route; the kernel may still lack it. */
+function learnedStory(report: RouteReport, best: PathReport): NodeStory {
+  const { node, prefix = "", programming, kernel, kernelFailure } = report;
+  const others = report.paths.filter((path) => path !== best);
+  const steps = [
+    `BGP: ${pathText(best)}, the best of ${report.paths.length}`,
+    ...others.map((path) => `also ${pathText(path)}: ${whyNot(path, best)}`),
+    ...kernelSteps(report),
+  ];
+  if (programming?.kind === "skip") {
+    const reason = skipText(programming.reason ?? "", programming.by ?? "");
+    const hasRoute = kernel.length > 0;
+    return { node, hasRoute, verdict: `BGP has ${prefix}, but does not program it: ${reason}`, steps };
+  }
+  if (kernelFailure !== undefined) {
+    return {
+      node,
+      hasRoute: false,
+      verdict: `BGP has ${prefix}, but the kernel does not: ${kernelFailure}`,
+      steps,
+    };
+  }
+  if (kernel.length === 0) {
+    return { node, hasRoute: false, verdict: `BGP has ${prefix}, but it is not in the kernel`, steps };
+  }
+  return { node, hasRoute: true, verdict: kernel.map(({ text }) => text).join("; "), steps };
+}
+
+/** Paths came, and none of them can be used. */
+function unusableStory(report: RouteReport): NodeStory {
+  const [first] = report.paths;
+  const reason = first === undefined ? "" : whyUnusable(first);
+  return {
+    node: report.node,
+    hasRoute: false,
+    verdict: `${report.prefix ?? ""} came, but cannot be used: ${reason}`,
+    steps: [...report.paths.map((path) => `${pathText(path)}: ${whyUnusable(path)}`), ...kernelSteps(report)],
+  };
+}
+
+/** Nothing came: look for where it stopped. */
+function absentStory(facts: RouteFacts, node: string): NodeStory {
+  const { target, intents, reports } = facts;
+  const steps = kernelSteps(reports.get(node));
+  const no = (verdict: string, more: readonly string[] = []): NodeStory => ({
+    node,
+    hasRoute: false,
+    verdict,
+    steps: [...more, ...steps],
+  });
+  const holders = [...reports.values()].filter(
+    (report) => report.origin !== undefined || report.paths.some(({ isBest }) => isBest),
+  );
+  if (target.home === undefined) {
+    const where = target.pool === undefined ? "it is in no IP pool" : "no node has a block with it";
+    return no(`nobody announces it: ${where}`, [
+      "a node claims a block when its first pod takes an address, and announces nothing before",
+    ]);
+  }
+  if (holders.length === 0) {
+    const isSilent = !reports.has(target.home);
+    return no(
+      isSilent
+        ? `its home ${target.home} does not answer, and no other node has the route`
+        : `its home ${target.home} does not announce it`,
+    );
+  }
+  const own = intents.get(node)?.bgp?.peers ?? [];
+  if (own.length === 0)
+    return no("this node has no BGP session: the mesh is off, or it is left out, and no BGPPeer selects it");
+  const neighbours = holders.flatMap((report) => {
+    const peer = peerTowards(intents, report.node, node);
+    const verdict = report.exports.find((one) => one.peer === peer?.name);
+    return peer === undefined || verdict === undefined ? [] : [{ report, verdict }];
+  });
+  const outside = own.filter((peer) => peer.node === undefined);
+  if (neighbours.length === 0) {
+    const names = holders.map((report) => report.node).join(", ");
+    return outside.length > 0
+      ? no(
+          `its neighbours outside the cluster do not tell it`,
+          outside.map(
+            (peer) =>
+              `look on ${peer.name}, AS ${peer.remoteAsNumber}: whether it has the route, and passes it on`,
+          ),
+        )
+      : no(`it has no session with a node that has the route (${names})`);
+  }
+  const [first] = neighbours;
+  return no(
+    first?.verdict.isTold === true
+      ? `${first.report.node} tells it, but it did not come`
+      : `${first?.report.node ?? ""} does not tell it: ${first?.verdict.because ?? ""}`,
+    neighbours.map(({ report, verdict }) =>
+      verdict.isTold
+        ? `${report.node} tells it`
+        : `${report.node} has it and does not tell it: ${verdict.because}`,
+    ),
+  );
+}
+
+/** The session of `from` that leads to the node `to`. */
+function peerTowards(
+  intents: ReadonlyMap<string, NodeIntent>,
+  from: string,
+  to: string,
+): PeerIntent | undefined {
+  return intents.get(from)?.bgp?.peers.find((peer) => peer.node === to);
+}
+
+function kernelSteps(report: RouteReport | undefined): readonly string[] {
+  if (report === undefined) return [];
+  const { kernel, lookup, kernelFailure } = report;
+  return [
+    ...kernel.map(({ text }) => `kernel: ${text}`),
+    ...(kernelFailure === undefined ? [] : [`kernel: ${kernelFailure}`]),
+    `a packet would go: ${lookup ?? "nowhere (no route)"}`,
+  ];
+}
+
+function pathText(path: PathReport): string {
+  const { peer, nextHop, asPath, originatorId, isStale } = path;
+  return [
+    peer === undefined ? "this node's own" : `from ${peer}`,
+    ...(nextHop === undefined ? [] : [`next hop ${nextHop}`]),
+    ...(asPath === "" ? [] : [`AS path ${asPath}`]),
+    ...(originatorId === undefined ? [] : [`reflected for ${originatorId}`]),
+    ...(isStale ? ["stale: its session is down"] : []),
+  ].join(", ");
+}
+
+function whyUnusable({ state, policy, asPath, nextHop }: PathReport): string {
+  switch (state) {
+    case "filtered":
+      return policy?.by ?? "an import policy refuses it";
+    case "looped":
+      return `loop: this node's AS or identifier is in it already (AS path ${asPath}; numAllowedLocalASNumbers allows some)`;
+    case "unreachable":
+      return `its next hop ${nextHop ?? ""} cannot be reached`;
+    case "valid":
+      return "it is not the best";
+  }
+}
+
+function whyNot(path: PathReport, best: PathReport): string {
+  if (path.state !== "valid") return whyUnusable(path);
+  if ((path.localPref ?? 100) < (best.localPref ?? 100)) return "a lower local preference";
+  if (path.asPath.length > best.asPath.length) return "a longer AS path";
+  return "as good, but later in the order of decision";
+}
+
+function skipText(reason: string, by: string): string {
+  switch (reason) {
+    case "service-range":
+      return `it is in the service range ${by}, which is kube-proxy's`;
+    case "vxlan-pool":
+      return `IPPool(${by}) uses VXLAN, whose routes do not come from BGP`;
+    default:
+      return `programClusterRoutes leaves the routes of IPPool(${by}) to others`;
+  }
+}
