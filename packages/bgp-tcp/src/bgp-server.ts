@@ -3,6 +3,7 @@ import {
   type BestRouteChange,
   type ConnectionId,
   type DecisionOptions,
+  type Listings,
   type LocalRoute,
   type NextHopResolver,
   type PeerInput,
@@ -174,6 +175,11 @@ export class BgpServer {
 
   routes(prefix?: Prefix): RouteSnapshot[] {
     return this.#speaker.routes(prefix);
+  }
+
+  /** What is held and told, route by route, for tables that are too large to copy. */
+  get listings(): Listings {
+    return this.#speaker.listings;
   }
 
   /** Interned attribute sets and routes: for metrics. */

@@ -16,6 +16,7 @@ export { type Capability } from "./wire/capability.ts";
 export { AsPath, type AsSegment } from "./wire/as-path.ts";
 export { type LargeCommunity, type PathAttributes } from "./wire/path-attributes.ts";
 export { type Policies, type Policy, type PolicyRoute, type RouteSource } from "./export/policy.ts";
+export { type ExportRefusal } from "./export/export-rules.ts";
 export { type ExportCounts } from "./export/group-member.ts";
 export { rehearse } from "./speaker/rehearse.ts";
 export { type DecisionOptions, type DecisionReason, type MultipathOptions } from "./rib/decision.ts";
@@ -34,6 +35,7 @@ export { type ImportCounts } from "./speaker/peer.ts";
 export {
   type PeerSnapshot,
   type PrefixLimitSnapshot,
+  type RouteReason,
   type RouteSnapshot,
   type SessionSnapshot,
   type StaleSnapshot,
@@ -49,6 +51,12 @@ export {
   type SpeakerFact,
   speakerDefaults,
 } from "./speaker/speaker-events.ts";
+export {
+  type AdvertisedRoute,
+  type Listing,
+  type Listings,
+  listingPausePrefixes,
+} from "./speaker/listings.ts";
 export { formatEvent, parseEvent } from "./speaker/event-lines.ts";
 export { Speaker, type SpeakerPorts } from "./speaker/speaker.ts";
 export { compileFilters } from "./policy/compile-filters.ts";

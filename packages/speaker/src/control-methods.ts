@@ -1,21 +1,22 @@
-import type { RouteSnapshot } from "@caracal/bgp";
+import type { AdvertisedRoute, RouteSnapshot } from "@caracal/bgp";
 import { ControlError, type ControlMethod } from "@caracal/control";
 import { Ipv4, Prefix } from "@caracal/net";
+import { advertisedView } from "./show/advertised-view.ts";
+import { filterReason } from "./show/filter-reason.ts";
+import { ListingPages } from "./show/listing-pages.ts";
 import { neighborView } from "./show/neighbor-view.ts";
-import { type RoutePage, RoutePages } from "./show/route-pages.ts";
-import { routeView, type RouteView } from "./show/route-view.ts";
+import { routeView } from "./show/route-view.ts";
 import type { SpeakerView } from "./speaker-view.ts";
 
 /** Codes of this socket's own. */
 export const SpeakerControlCode = {
   notFound: "not-found",
   invalid: "invalid",
-  unsupported: "unsupported",
 } as const;
 
 /** What the control socket serves. Every answer is plain JSON, in the words of `show`. */
 export function controlMethods(speaker: SpeakerView): Readonly<Record<string, ControlMethod>> {
-  const pages = new RoutePages();
+  const pages = new ListingPages();
   return {
     "bgp.summary": () => summary(speaker),
     "bgp.neighbors": () => speaker.peers().map(neighborView),
@@ -23,21 +24,9 @@ export function controlMethods(speaker: SpeakerView): Readonly<Record<string, Co
       const name = textOf(params, "name") ?? "";
       return neighborView(peerNamed(speaker, name));
     },
-    "bgp.routes": (params) => answerPage(pages, params, () => selectRoutes(speaker, params)),
-    "bgp.received": (params) =>
-      answerPage(pages, params, () => {
-        const { name } = peerNamed(speaker, textOf(params, "name") ?? "");
-        return selectRoutes(speaker, params).filter(
-          ({ source }) => source.kind === "peer" && source.name === name,
-        );
-      }),
-    "bgp.advertised": (params) => {
-      const { name, exportedCount } = peerNamed(speaker, textOf(params, "name") ?? "");
-      throw new ControlError(
-        SpeakerControlCode.unsupported,
-        `listing what ${name} was told is not supported yet; it was told ${exportedCount} routes`,
-      );
-    },
+    "bgp.routes": (params) => answerPage(pages, params, () => listRoutes(speaker, params)),
+    "bgp.received": (params) => answerPage(pages, params, () => listReceived(speaker, params)),
+    "bgp.advertised": (params) => answerPage(pages, params, () => listAdvertised(speaker, params)),
     "bgp.memory": () => memory(speaker),
     "bgp.reload": () => speaker.reload(),
     birdcl: async (params) => {
@@ -89,26 +78,57 @@ function peerNamed(speaker: SpeakerView, name: string): ReturnType<SpeakerView["
   throw new ControlError(SpeakerControlCode.notFound, `there is no neighbor "${name}"`);
 }
 
-function selectRoutes(speaker: SpeakerView, params: unknown): readonly RouteSnapshot[] {
+function* listRoutes(speaker: SpeakerView, params: unknown): Entries {
+  for (const route of speaker.listings?.routes(prefixOf(params)) ?? []) yield viewOf(speaker, route);
+}
+
+function* listReceived(speaker: SpeakerView, params: unknown): Entries {
+  const { name } = peerNamed(speaker, textOf(params, "name") ?? "");
+  for (const route of speaker.listings?.received(name, prefixOf(params)) ?? []) yield viewOf(speaker, route);
+}
+
+function* listAdvertised(speaker: SpeakerView, params: unknown): Entries {
+  const { name } = peerNamed(speaker, textOf(params, "name") ?? "");
+  const reason = (route: AdvertisedRoute): string | undefined =>
+    filterReason(speaker.configuration, name, "export", route);
+  for (const route of speaker.listings?.advertised(name, prefixOf(params)) ?? []) {
+    yield route === undefined ? undefined : advertisedView(route, reason);
+  }
+}
+
+function viewOf(speaker: SpeakerView, route: RouteSnapshot | undefined): unknown {
+  if (route === undefined) return undefined;
+  return routeView(route, ({ prefix, source, attributes, received = attributes }) =>
+    source.kind === "local"
+      ? undefined
+      : filterReason(speaker.configuration, source.name, "import", { prefix, source, attributes: received }),
+  );
+}
+
+function prefixOf(params: unknown): Prefix | undefined {
   const text = textOf(params, "prefix");
-  if (text === undefined) return speaker.routes();
+  if (text === undefined) return undefined;
   const prefix = Prefix.parse(text);
-  if (prefix !== undefined) return speaker.routes(prefix);
+  if (prefix !== undefined) return prefix;
   throw new ControlError(SpeakerControlCode.invalid, `"${text}" is not a prefix such as 10.1.0.0/16`);
 }
 
+/** Views, with `undefined` as a pause. */
+type Entries = Generator<unknown, void, undefined>;
+
 /** One part of a listing; `next`, if there is one, is given back as `cursor` for the part after it. */
 function answerPage(
-  pages: RoutePages,
+  pages: ListingPages,
   params: unknown,
-  list: () => readonly RouteSnapshot[],
-): { readonly routes: readonly RouteView[]; readonly next?: string } {
+  list: () => Entries,
+): { readonly routes: readonly unknown[]; readonly next?: string } {
   const cursor = textOf(params, "cursor");
-  const page: RoutePage | undefined = cursor === undefined ? pages.begin(list()) : pages.continue(cursor);
+  const page = cursor === undefined ? pages.begin(list()) : pages.continue(cursor);
   if (page === undefined) {
     throw new ControlError(SpeakerControlCode.notFound, "the listing took too long; begin it again");
   }
-  return { ...page, routes: page.routes.map(routeView) };
+  const { entries: routes, ...rest } = page;
+  return { routes, ...rest };
 }
 
 function textOf(params: unknown, key: string): string | undefined {

@@ -18,6 +18,12 @@ export function policyName(
   return `${filter} ${direction} ${peerType}`;
 }
 
+/** The filter that a core's name stands for. */
+export function filterOfPolicy(name: string): string | undefined {
+  // A filter's name is one word.
+  return name.split(" ")[0];
+}
+
 /** Whether a core's name is of a filter for what comes in. */
 export function isImportPolicy(name: string): boolean {
   return peerTypes.some((peerType) => name.endsWith(policyName("", { direction: "import", peerType })));

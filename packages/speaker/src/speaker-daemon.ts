@@ -1,10 +1,9 @@
 import { readFileSync } from "node:fs";
-import type { PeerInput, PeerSnapshot, Policies, RouteSnapshot } from "@caracal/bgp";
+import type { Listings, PeerInput, PeerSnapshot, Policies, RouteSnapshot } from "@caracal/bgp";
 import { BgpListenError, BgpServer } from "@caracal/bgp-tcp";
 import { ControlError, ControlServer } from "@caracal/control";
 import type { RouteStatus } from "@caracal/dataplane";
 import { tcpOptions } from "@caracal/linux";
-import type { Prefix } from "@caracal/net";
 import { formatProblem, readConfiguration, type SpeakerConfiguration } from "./config/read-config.ts";
 import { controlMethods } from "./control-methods.ts";
 import { difference } from "./difference.ts";
@@ -94,8 +93,12 @@ export class SpeakerDaemon implements SpeakerView {
     return this.#server?.peers() ?? [];
   }
 
-  routes(prefix?: Prefix): readonly RouteSnapshot[] {
-    return this.#server?.routes(prefix) ?? [];
+  routes(): readonly RouteSnapshot[] {
+    return this.#server?.routes() ?? [];
+  }
+
+  get listings(): Listings | undefined {
+    return this.#server?.listings;
   }
 
   get sizes(): BgpServer["sizes"] {

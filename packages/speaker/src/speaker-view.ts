@@ -1,6 +1,5 @@
-import type { PeerSnapshot, RouteSnapshot } from "@caracal/bgp";
+import type { Listings, PeerSnapshot, RouteSnapshot } from "@caracal/bgp";
 import type { RouteStatus } from "@caracal/dataplane";
-import type { Prefix } from "@caracal/net";
 import type { SpeakerConfiguration } from "./config/read-config.ts";
 import type { Difference } from "./difference.ts";
 
@@ -24,6 +23,8 @@ export interface SpeakerView {
   /** Absent: the kernel is left alone. */
   readonly kernelStatus: RouteStatus | undefined;
   readonly peers: () => readonly PeerSnapshot[];
-  readonly routes: (prefix?: Prefix) => readonly RouteSnapshot[];
+  readonly routes: () => readonly RouteSnapshot[];
+  /** What is held and told, route by route; absent while there is no speaker. */
+  readonly listings: Listings | undefined;
   readonly reload: () => Promise<ReloadOutcome>;
 }

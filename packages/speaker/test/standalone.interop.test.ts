@@ -165,6 +165,15 @@ test(
       }),
       ["10.60.0.0/16", "10.61.0.0/16"],
     );
+    const advertised = await speaker.show("advertised", "bird");
+    assert.partialDeepStrictEqual(advertised, [
+      { prefix: "10.50.0.0/16", communities: ["65001:50"], largeCommunities: ["65001:1:2"] },
+      { prefix: "10.51.0.0/16", state: "told", asPath: "65001", nextHop: "10.77.0.1" },
+      { prefix: "10.70.0.0/16", state: "told", neighbor: "gobgp" },
+    ]);
+    assert.partialDeepStrictEqual(await speaker.show("advertised", "bird", "10.60.0.0/16"), [
+      { state: "kept", why: "its own route" },
+    ]);
     assert.partialDeepStrictEqual(await speaker.show("routes", "10.60.0.0/16"), [
       { best: true, state: "valid", neighbor: "bird", nextHop: "10.77.0.2", asPath: "65002", origin: "IGP" },
     ]);
@@ -263,6 +272,9 @@ filters:
     return told.includes("BGP.as_path: 65001 65001\n") && told.includes("BGP.community: (65001,99)\n");
   });
   assert.deepEqual(await sessions(speaker), before);
+  assert.partialDeepStrictEqual(await speaker.show("received", "bird", "10.61.0.0/16"), [
+    { state: "filtered", why: "filter in, rule 1" },
+  ]);
 
   for (const [table, protocol] of [
     [101, 230],

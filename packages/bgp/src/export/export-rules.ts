@@ -30,30 +30,45 @@ export interface ExportSource extends PeerFacts {
   readonly discardsBlackhole: boolean;
 }
 
-/** Whether a route with these attributes, canonical bytes, may go to a group at all. */
-export function mayExport(set: Uint8Array, source: ExportSource | undefined, traits: GroupTraits): boolean {
-  if (traits.isSilent === true) return false;
+/** Why a group is not told a route. */
+export type ExportRefusal =
+  | "no policy"
+  | "internal route"
+  | "NO_ADVERTISE"
+  | "NO_EXPORT"
+  | "NO_EXPORT_SUBCONFED"
+  | "LLGR_STALE"
+  | "export policy"
+  | "no next hop"
+  | "its own route";
+
+/** What keeps a route with these attributes, canonical bytes, from a group; `undefined` when it may go. */
+export function exportRefusal(
+  set: Uint8Array,
+  source: ExportSource | undefined,
+  traits: GroupTraits,
+): ExportRefusal | undefined {
+  if (traits.isSilent === true) return "no policy";
   // RFC 4271 §9.2: what an internal peer said goes to no other one, except by reflection (RFC 4456 §6).
   const isInternalRoute = source !== undefined && !source.external;
   const mayPass = traits.external || !isInternalRoute || source.reflectorClient || traits.reflectorClient;
-  return mayPass && !isKeptBack(set, traits);
+  return mayPass ? keptBackBy(set, traits) : "internal route";
 }
 
 /** RFC 1997: NO_ADVERTISE stays here, NO_EXPORT and, without confederations, NO_EXPORT_SUBCONFED in the AS. */
-function isKeptBack(set: Uint8Array, { external, longLived }: GroupTraits): boolean {
+function keptBackBy(set: Uint8Array, { external, longLived }: GroupTraits): ExportRefusal | undefined {
   const start = findAttribute(set, AttributeCode.communities);
-  if (start < 0) return false;
+  if (start < 0) return undefined;
   const end = nextAttribute(set, start);
   for (let at = attributeValue(set, start); at < end; at += 4) {
     const community = wordAt(set, at);
-    if (community === WellKnownCommunity.noAdvertise) return true;
-    if (community === WellKnownCommunity.llgrStale && longLived === "untold") return true;
+    if (community === WellKnownCommunity.noAdvertise) return "NO_ADVERTISE";
+    if (community === WellKnownCommunity.llgrStale && longLived === "untold") return "LLGR_STALE";
     if (!external) continue;
-    if (community === WellKnownCommunity.noExport || community === WellKnownCommunity.noExportSubconfed) {
-      return true;
-    }
+    if (community === WellKnownCommunity.noExport) return "NO_EXPORT";
+    if (community === WellKnownCommunity.noExportSubconfed) return "NO_EXPORT_SUBCONFED";
   }
-  return false;
+  return undefined;
 }
 
 /**

@@ -7,7 +7,7 @@ import { type PeerIndex, type RouteRow } from "../rib/route-rows.ts";
 import { type PathAttributes } from "../wire/path-attributes.ts";
 import { hasChosenNextHop } from "../policy/chosen-next-hop.ts";
 import { ExportRewriter } from "./export-rewriter.ts";
-import { type ExportSource, type GroupTraits, mayExport } from "./export-rules.ts";
+import { type ExportSource, type ExportRefusal, type GroupTraits, exportRefusal } from "./export-rules.ts";
 import { type ExportCounts } from "./group-member.ts";
 import { standingExport } from "./standing-export.ts";
 import { type Policy, type RouteSource } from "./policy.ts";
@@ -63,6 +63,24 @@ export class ExportedRoutes {
     return 0;
   }
 
+  /** Why a route is not told; `undefined` if it is. For show commands: nothing is remembered or counted. */
+  whyNot(slot: PrefixSlot, row: RouteRow, sourceIndex: PeerIndex): ExportRefusal | undefined {
+    const { attributes, rib } = this.#context;
+    const id = rib.rows.accepted(row);
+    const source = this.#context.source(sourceIndex);
+    const refusal = this.#refusal(id, source);
+    if (refusal !== undefined) return refusal;
+    if (this.#policy === undefined)
+      return this.#rewritten(id, id, source, false) === 0 ? "no next hop" : undefined;
+    const prefix = rib.slots.prefix(slot);
+    const value = this.#policy({ prefix, attributes: attributes.get(id), source: routeSource(source) });
+    if (value === undefined) return "export policy";
+    const changed = attributes.intern(value);
+    const later = this.#refusal(changed, source);
+    if (later !== undefined) return later;
+    return this.#rewritten(changed, id, source, hasChosenNextHop(value)) === 0 ? "no next hop" : undefined;
+  }
+
   /** An attribute set is about to lose its number. */
   forget(id: AttributeId): void {
     const told = this.#told[id] ?? 0;
@@ -90,16 +108,20 @@ export class ExportedRoutes {
     return this.#told[id] ?? notTold;
   }
 
+  #refusal(id: AttributeId, source: ExportSource | undefined): ExportRefusal | undefined {
+    return exportRefusal(this.#context.attributes.canonical(id), source, this.#traits);
+  }
+
   #byRules(id: AttributeId, sourceIndex: PeerIndex): AttributeId {
     const source = this.#context.source(sourceIndex);
-    if (!mayExport(this.#context.attributes.canonical(id), source, this.#traits)) return 0;
+    if (this.#refusal(id, source) !== undefined) return 0;
     return this.#rewritten(id, id, source, false);
   }
 
   #byPolicy(policy: Policy, slot: PrefixSlot, id: AttributeId, sourceIndex: PeerIndex): AttributeId {
     const { attributes, rib } = this.#context;
     const source = this.#context.source(sourceIndex);
-    if (!mayExport(attributes.canonical(id), source, this.#traits)) {
+    if (this.#refusal(id, source) !== undefined) {
       this.#counts.updatesRejected += 1;
       return 0;
     }
@@ -111,7 +133,7 @@ export class ExportedRoutes {
     const changed = value === undefined ? 0 : attributes.intern(value);
     // A policy may add a community that keeps the route from leaving.
     const told =
-      value !== undefined && mayExport(attributes.canonical(changed), source, this.#traits)
+      value !== undefined && this.#refusal(changed, source) === undefined
         ? this.#rewritten(changed, id, source, hasChosenNextHop(value))
         : 0;
     if (told === 0) this.#counts.updatesFiltered += 1;

@@ -97,6 +97,11 @@ export class GroupMember {
     this.congested = old.congested;
   }
 
+  /** Whether what the group is told of a prefix is still to be told to this peer. */
+  awaits(slot: PrefixSlot): boolean {
+    return this.#pending.has(slot) || (slot >= this.#cursor && !this.#holdsTable);
+  }
+
   /** Hands up to `limit` prefixes to `tell`: those that changed first, then the dump. */
   catchUp(limit: number, tell: (slot: PrefixSlot, held: readonly number[]) => void): void {
     let left = limit;

@@ -4,11 +4,20 @@ import { type PrefixSlot } from "../rib/prefix-slots.ts";
 import { type PeerIndex, type RouteRow } from "../rib/route-rows.ts";
 import { AdjRibOut } from "./adj-rib-out.ts";
 import { ExportBatch } from "./export-batch.ts";
-import { type GroupTraits } from "./export-rules.ts";
+import { type ExportRefusal, type GroupTraits } from "./export-rules.ts";
 import { type GroupContext, ExportedRoutes } from "./exported-routes.ts";
 import { type ExportCounts, GroupMember, noExports } from "./group-member.ts";
 import { GroupOutbox, type SendTo } from "./group-outbox.ts";
 import { type Policy } from "./policy.ts";
+
+/** What a member is told of a prefix, or is not told, and why. */
+export interface GroupExport {
+  readonly pathId: number;
+  readonly source: PeerIndex;
+  readonly value: AttributeId;
+  readonly state: "told" | "waiting" | "kept";
+  readonly why?: ExportRefusal;
+}
 
 /** Prefixes told to one lagging peer at a time, so that a full table does not hold up everything else. */
 export const catchUpPrefixes = 16_384;
@@ -116,6 +125,43 @@ export class UpdateGroup {
       held.push(this.#out.pathId(row));
     }
     return held;
+  }
+
+  /** What a member is told of a prefix, and if `all`, what it is not told. For show commands. */
+  exportsTo(peer: PeerIndex, slot: PrefixSlot, all: boolean): GroupExport[] {
+    const out = this.#out;
+    const exports: GroupExport[] = [];
+    for (let row = out.first(slot); row !== 0; row = out.next(row)) {
+      const source = out.source(row);
+      if (source === peer) continue;
+      const state = this.#members.get(peer)?.awaits(slot) === true ? "waiting" : "told";
+      exports.push({ pathId: out.pathId(row), source, value: out.value(row), state });
+    }
+    return all ? [...exports, ...this.#keptFrom(peer, slot)] : exports;
+  }
+
+  #keptFrom(peer: PeerIndex, slot: PrefixSlot): GroupExport[] {
+    const { rib } = this.#context;
+    return this.#candidates(slot).flatMap((row): GroupExport[] => {
+      const source = rib.rows.peer(row);
+      const why = source === peer ? "its own route" : this.#routes.whyNot(slot, row, source);
+      if (why === undefined) return [];
+      return [
+        { pathId: this.traits.addPath ? row : 0, source, value: rib.rows.accepted(row), state: "kept", why },
+      ];
+    });
+  }
+
+  /** The routes of a prefix that the group would be told if nothing else kept them. */
+  #candidates(slot: PrefixSlot): RouteRow[] {
+    const { rib, decision } = this.#context;
+    const best = rib.best(slot);
+    if (!this.traits.addPath || best === 0) return best === 0 ? [] : [best];
+    const rows: RouteRow[] = [];
+    for (let row = rib.first(slot); row !== 0; row = rib.rows.next(row)) {
+      if (decision.isUsable(rib, row)) rows.push(row);
+    }
+    return rows;
   }
 
   /** Compares what the group should be told of a prefix with what it has been told, and notes the difference. */

@@ -3,7 +3,7 @@ import { type ExportSource, type GroupTraits } from "../export/export-rules.ts";
 import { type ExportCounts, type GroupMember, noExports } from "../export/group-member.ts";
 import { type Policies } from "../export/policy.ts";
 import { type SendTo } from "../export/group-outbox.ts";
-import { UpdateGroup } from "../export/update-group.ts";
+import { type GroupExport, UpdateGroup } from "../export/update-group.ts";
 import { type AttributeId, type AttributeTable } from "../rib/attribute-table.ts";
 import { type Decision } from "../rib/decision.ts";
 import { type PrefixSlot } from "../rib/prefix-slots.ts";
@@ -148,6 +148,14 @@ export class Exporter {
       addCounts(counts, group.countsOf(member));
     }
     return { exported, counts };
+  }
+
+  /** What a peer is told of a prefix, and if `all`, what it is not told. */
+  exports(peer: Peer, family: IpFamily, slot: PrefixSlot, all: boolean): readonly GroupExport[] {
+    for (const group of this.#byFamily[family]) {
+      if (group.member(peer.index) !== undefined) return group.exportsTo(peer.index, slot, all);
+    }
+    return [];
   }
 
   /** What the peer holds from its old group is withdrawn or told anew, prefix by prefix. */

@@ -2,6 +2,7 @@ import { type IpAddress, type IpFamily, type Ipv4, type Prefix } from "@caracal/
 import { type ExportCounts } from "../export/group-member.ts";
 import { type RouteSource } from "../export/policy.ts";
 import { routeSource } from "../export/exported-routes.ts";
+import { type Decision, type DecisionReason } from "../rib/decision.ts";
 import { type AttributeTable } from "../rib/attribute-table.ts";
 import { type NextHops } from "../rib/next-hops.ts";
 import { type PrefixSlot } from "../rib/prefix-slots.ts";
@@ -13,6 +14,7 @@ import { type PathAttributes } from "../wire/path-attributes.ts";
 import { type MaxPrefixes } from "./max-prefixes.ts";
 import { type ImportCounts, type Peer } from "./peer.ts";
 import { type StaleTime } from "./route-keeper.ts";
+import { type LoopReason, routeLoop } from "./route-loop.ts";
 
 /** A timer as BIRD shows it: what is left of what. */
 export interface TimerSnapshot {
@@ -93,11 +95,27 @@ export interface RouteSnapshot {
   readonly best: boolean;
   /** Why the route takes no part, if so. */
   readonly state: "valid" | "unreachable" | "filtered" | "looped";
+  /** What decided so: of a filtered or looped route, and of a valid one that is not the best. */
+  readonly why?: RouteReason;
+  /** It is as good as the best one and takes part of the traffic. */
+  readonly shares?: true;
   readonly stale: boolean;
   /** Interior cost of the next hop; absent when it cannot be reached or is the speaker itself. */
   readonly igpMetric: number | undefined;
   /** Seconds on the driver's clock. */
   readonly sinceS: number;
+}
+
+/** Why a route is not the best one. */
+export type RouteReason = DecisionReason | LoopReason | "no policy" | "import policy";
+
+/** What a snapshot of routes is made from. */
+export interface SnapshotContext {
+  readonly attributes: AttributeTable;
+  readonly nextHops: NextHops;
+  readonly decision: Decision;
+  readonly routerId: Ipv4;
+  readonly peer: (index: PeerIndex) => Peer | undefined;
 }
 
 export interface RouteCounts {
@@ -173,15 +191,14 @@ function snapshotStale(peer: Peer, now: Millis): StaleSnapshot[] {
 }
 
 /** All paths to a prefix, the best first. */
-export function snapshotRoutes(
-  rib: Rib,
-  slot: PrefixSlot,
-  attributes: AttributeTable,
-  nextHops: NextHops,
-  peer: (index: PeerIndex) => Peer | undefined,
-): RouteSnapshot[] {
+export function snapshotRoutes(rib: Rib, slot: PrefixSlot, context: SnapshotContext): RouteSnapshot[] {
+  const { attributes, nextHops, decision, peer } = context;
   const { rows } = rib;
   const list: RouteSnapshot[] = [];
+  const isAlone = rows.next(rib.first(slot)) === 0;
+  const lost = isAlone ? none : decision.explain(rib, slot);
+  if (rib.isMultipath(slot)) decision.decide(rib, slot);
+  const sharing = rib.isMultipath(slot) ? [...decision.equal] : [];
   for (let row = rib.first(slot); row !== 0; row = rows.next(row)) {
     const received = rows.received(row);
     const id = rows.accepted(row) === 0 ? received : rows.accepted(row);
@@ -189,6 +206,7 @@ export function snapshotRoutes(
     const from = peer(rows.peer(row));
     const metric = value.nextHop === undefined ? undefined : nextHops.metric(value.nextHop);
     const isReachable = from === undefined || metric === undefined || metric !== Infinity;
+    const why = lost.get(row) ?? refusal(rib, row, from, context);
     const route: RouteSnapshot = {
       prefix: rib.slots.prefix(slot),
       source: routeSource(from?.facts),
@@ -198,6 +216,8 @@ export function snapshotRoutes(
       ...(received === id ? {} : { received: attributes.get(received) }),
       best: rib.best(slot) === row,
       state: routeState(rib, row, isReachable),
+      ...(why === undefined ? {} : { why }),
+      ...(sharing.includes(row) ? { shares: true } : {}),
       stale: rows.has(row, RouteFlag.stale),
       igpMetric: metric === Infinity ? undefined : metric,
       sinceS: rows.sinceS(row),
@@ -206,6 +226,23 @@ export function snapshotRoutes(
     else list.push(route);
   }
   return list;
+}
+
+const none: ReadonlyMap<RouteRow, DecisionReason> = new Map();
+
+/** Why import did not accept a route. */
+function refusal(
+  rib: Rib,
+  row: RouteRow,
+  from: Peer | undefined,
+  { attributes, routerId }: SnapshotContext,
+): RouteReason | undefined {
+  if (from === undefined) return undefined;
+  if (rib.rows.has(row, RouteFlag.looped)) {
+    return routeLoop(from, rib.rows.received(row), attributes, routerId);
+  }
+  if (!rib.rows.has(row, RouteFlag.filtered)) return undefined;
+  return from.lacksPolicy("import") ? "no policy" : "import policy";
 }
 
 function routeState(rib: Rib, row: RouteRow, isReachable: boolean): RouteSnapshot["state"] {

@@ -12,12 +12,12 @@ import { type Negotiated } from "../session/negotiated.ts";
 import { type ConnectionId, type Millis } from "../session/session-config.ts";
 import { type SessionEffect, type SessionEvent } from "../session/session-events.ts";
 import { unicastFamily } from "../wire/capability.ts";
-import { prefixWords } from "../wire/nlri.ts";
 import { type RouteRefresh } from "../wire/route-refresh.ts";
 import { type Update } from "../wire/update.ts";
 import { Exporter } from "./exporter.ts";
 import { Importer } from "./importer.ts";
 import { InitialSync } from "./initial-sync.ts";
+import { Listings } from "./listings.ts";
 import { LocalRoutes } from "./local-routes.ts";
 import { type PeerConfig, comparePeers, importsDiffer } from "./peer-config.ts";
 import { checkMaxPrefixes } from "./max-prefixes.ts";
@@ -25,13 +25,7 @@ import { refreshRequest } from "./peer-refresh.ts";
 import { Peer } from "./peer.ts";
 import { RouteKeeper } from "./route-keeper.ts";
 import { Selector } from "./selector.ts";
-import {
-  type PeerSnapshot,
-  type RouteSnapshot,
-  countRoutes,
-  snapshotPeer,
-  snapshotRoutes,
-} from "./snapshot.ts";
+import { type PeerSnapshot, type RouteSnapshot, countRoutes, snapshotPeer } from "./snapshot.ts";
 import {
   type BestRouteChange,
   type SpeakerConfig,
@@ -61,6 +55,8 @@ export class Speaker {
   readonly #exporter: Exporter;
   readonly #selector: Selector;
   readonly #localRoutes: LocalRoutes;
+  /** What is held and told, route by route. */
+  readonly listings: Listings;
   readonly #sync: InitialSync;
   readonly #keeper: RouteKeeper;
   /** By index; 0 is the speaker itself. */
@@ -96,6 +92,16 @@ export class Speaker {
       config.tellsBestRoutes,
     );
     this.#localRoutes = new LocalRoutes(this.#attributes);
+    this.listings = new Listings({
+      attributes: this.#attributes,
+      nextHops: this.#nextHops,
+      decision: this.#decision,
+      routerId: config.routerId,
+      exporter: this.#exporter,
+      rib,
+      peer: (index) => this.#peers[index],
+      peerNamed: (name) => this.#byName.get(name),
+    });
     this.#sync = new InitialSync(config);
     this.#keeper = new RouteKeeper({
       ribs: this.#ribs,
@@ -172,18 +178,7 @@ export class Speaker {
 
   /** All paths, grouped by prefix, the best of each first; of one prefix only if one is named. */
   routes(prefix?: Prefix): RouteSnapshot[] {
-    if (prefix !== undefined) {
-      const rib = this.#ribs[prefix.family];
-      return this.#routesOf(rib, rib.slots.find(prefixWords(prefix)));
-    }
-    return [this.#ribs[4], this.#ribs[6]].flatMap((rib) =>
-      Array.from({ length: rib.slots.bound }, (_, slot) => this.#routesOf(rib, slot)).flat(),
-    );
-  }
-
-  #routesOf(rib: Rib, slot: number): RouteSnapshot[] {
-    if (!rib.slots.has(slot)) return [];
-    return snapshotRoutes(rib, slot, this.#attributes, this.#nextHops, (index) => this.#peers[index]);
+    return [...this.listings.routes(prefix)].filter((route) => route !== undefined);
   }
 
   #dispatch(event: SpeakerEvent, now: Millis): void {

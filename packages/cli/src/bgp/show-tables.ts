@@ -117,11 +117,24 @@ const routeColumns = [
 
 export const routeHeading: string = fixedLine(routeColumns.map(([title]) => title));
 
-/** `*` marks the best; `!` one that cannot be used, with why at the end of the line; `s` one that is stale. */
+/** `*` marks the best; `=` one that shares its traffic; `!` one that cannot be used; `s` one that is stale. Why stands last. */
 export function routeLine(route: unknown): string {
   const state = textPart(route, "state");
   const isUsable = state === "valid";
-  const flags = `${part(route, "best") === true ? "*" : isUsable ? " " : "!"}${part(route, "stale") === true ? "s" : ""}`;
+  const isBest = part(route, "best") === true;
+  const rank = isBest ? "*" : part(route, "shares") === true ? "=" : isUsable ? " " : "!";
+  const flags = `${rank}${part(route, "stale") === true ? "s" : ""}`;
+  return oneRoute(flags, route, [isUsable ? "" : state, textPart(route, "why")]);
+}
+
+/** `!` marks one that is not told, `~` one that the neighbor has yet to hear. */
+export function advertisedLine(route: unknown): string {
+  const state = textPart(route, "state");
+  return oneRoute(state === "told" ? " " : state === "waiting" ? "~" : "!", route, [textPart(route, "why")]);
+}
+
+function oneRoute(flags: string, route: unknown, remarks: readonly string[]): string {
+  const remark = remarks.filter((one) => one !== "").join(": ");
   const path = `${textPart(route, "asPath")} ${textPart(route, "origin").charAt(0)}`.trim();
   return fixedLine([
     flags,
@@ -130,7 +143,7 @@ export function routeLine(route: unknown): string {
     textPart(route, "neighbor") || "-",
     textPart(route, "localPref"),
     textPart(route, "med"),
-    isUsable ? path : `${path} (${state})`,
+    remark === "" ? path : `${path} (${remark})`,
   ]);
 }
 

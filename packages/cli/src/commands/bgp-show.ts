@@ -1,5 +1,6 @@
 import { part, parts } from "../bgp/json-parts.ts";
 import {
+  advertisedLine,
   memoryText,
   neighborTable,
   neighborText,
@@ -22,9 +23,9 @@ const views = {
     print: (answer: unknown) => neighborTable(Array.isArray(answer) ? answer : []),
   },
   neighbor: { method: "bgp.neighbor", operand: "NAME", print: neighborText },
-  routes: { method: "bgp.routes", operand: "[PREFIX]", print: undefined },
-  received: { method: "bgp.received", operand: "NAME", print: undefined },
-  advertised: { method: "bgp.advertised", operand: "NAME", print: undefined },
+  routes: { method: "bgp.routes", operand: "[PREFIX]", print: undefined, line: routeLine },
+  received: { method: "bgp.received", operand: "NAME [PREFIX]", print: undefined, line: routeLine },
+  advertised: { method: "bgp.advertised", operand: "NAME [PREFIX]", print: undefined, line: advertisedLine },
   memory: { method: "bgp.memory", operand: "", print: memoryText },
 } as const;
 
@@ -37,26 +38,31 @@ export const bgpShow: Command = {
     .map(([name, { operand }]) => (operand === "" ? name : `${name} ${operand}`))
     .join("|"),
   operandChoices: Object.keys(views),
-  description:
-    "Of routes, * marks the best, ! one that cannot be used, s one kept from a neighbor that is away.",
+  description: [
+    "Of routes, * marks the best, = one that shares its traffic, ! one that is not used or not told, with why;",
+    "s one kept from a neighbor that is away, ~ one that the neighbor has yet to hear.",
+  ].join("\n"),
   options: [...controlOptions, outputOption],
   run: async (ctx, args) => {
-    const [name = "summary", operand, ...stray] = args.positional;
+    const [name = "summary", ...operands] = args.positional;
     if (!isView(name)) {
       throw new CliError(`bgp show knows no "${name}"${didYouMean(name, Object.keys(views))}`);
     }
     const view = views[name];
-    const isMissing = view.operand === "NAME" && operand === undefined;
-    if (isMissing || stray.length > 0 || (view.operand === "" && operand !== undefined)) {
+    const forms = view.operand.split(" ").filter((form) => form !== "");
+    const needed = forms.filter((form) => !form.startsWith("["));
+    if (operands.length < needed.length || operands.length > forms.length) {
       throw new CliError(`usage: bgp show ${name}${view.operand === "" ? "" : ` ${view.operand}`}`);
     }
+    const [first, second] = operands;
+    const params = needed.length === 0 ? { prefix: first } : { name: first, prefix: second };
     const isJson = args.text("output") === "json";
     const path = await controlPath(ctx, args);
     if (view.print === undefined) {
-      const params = view.operand === "NAME" ? { name: operand } : { prefix: operand };
-      return await showRoutes(ctx, { path, method: view.method, params, isJson });
+      const { method, line } = view;
+      return await showRoutes(ctx, { path, method, params, isJson, line });
     }
-    const answer = await askSpeaker(path, view.method, { name: operand });
+    const answer = await askSpeaker(path, view.method, params);
     ctx.stdout.write(isJson ? `${JSON.stringify(answer, null, 2)}\n` : view.print(answer));
     return 0;
   },
@@ -71,12 +77,13 @@ interface RouteQuestion {
   readonly method: string;
   readonly params: object;
   readonly isJson: boolean;
+  readonly line: (route: unknown) => string;
 }
 
 /** Prints a listing part by part: a full table does not fit one answer, nor need it fit this process. */
 async function showRoutes(ctx: CliContext, question: RouteQuestion): Promise<number> {
   const { ControlClient } = await import("@caracal/control");
-  const { method, params, isJson } = question;
+  const { method, params, isJson, line } = question;
   try {
     using client = await ControlClient.connect(question.path);
     let count = 0;
@@ -85,10 +92,9 @@ async function showRoutes(ctx: CliContext, question: RouteQuestion): Promise<num
       const page = await client.request(method, { ...params, cursor });
       const lines = parts(page, "routes").map((route) => {
         count += 1;
-        if (!isJson) return routeLine(route);
+        if (!isJson) return `${count === 1 ? routeHeading : ""}${line(route)}`;
         return `${count === 1 ? "[\n" : ",\n"}  ${JSON.stringify(route)}`;
       });
-      if (!isJson && cursor === undefined && lines.length > 0) lines.unshift(routeHeading);
       ctx.stdout.write(lines.join(""));
       cursor = part(page, "next");
     } while (cursor !== undefined);

@@ -166,6 +166,52 @@ test("routes come in parts and are printed as they come", async (t) => {
   assert.equal((await run(["bgp", "show", "received", "core", "-o", "json", "-s", path])).stdout, "[]\n");
 });
 
+test("why a route is not the best, not used or not told stands at the end of its line", async (t) => {
+  const asked: unknown[] = [];
+  const path = await serve(t, {
+    "bgp.received": (params) => {
+      asked.push(params);
+      const cursor = JSON.stringify(params).includes("cursor");
+      // A part may be empty.
+      if (!cursor) return { routes: [], next: "1:1" };
+      return {
+        routes: [
+          { ...routes[0], best: false, why: "MED" },
+          { ...routes[0], best: false, shares: true, why: "router ID" },
+          { ...routes[1], stale: false, why: "filter in, rule 2 (bogons)" },
+        ],
+      };
+    },
+    "bgp.advertised": (params) => {
+      asked.push(params);
+      return {
+        routes: [
+          { ...routes[0], state: "told" },
+          { ...routes[0], state: "waiting" },
+          { ...routes[0], state: "kept", why: "NO_EXPORT" },
+        ],
+      };
+    },
+  });
+  const show = async (...words: string[]): Promise<string[]> =>
+    (await run(["bgp", "show", ...words, "-s", path])).stdout.split("\n").slice(1, -1);
+  assert.deepEqual(await show("received", "core"), [
+    "   10.1.0.0/16         10.0.0.2         core                               65002 I (MED)",
+    "=  10.1.0.0/16         10.0.0.2         core                               65002 I (router ID)",
+    "!  10.1.0.0/16         10.0.0.3         core             50         7      65002 {1 2} E (filtered: filter in, rule 2 (bogons))",
+  ]);
+  assert.deepEqual(await show("advertised", "core", "10.1.0.0/16"), [
+    "   10.1.0.0/16         10.0.0.2         core                               65002 I",
+    "~  10.1.0.0/16         10.0.0.2         core                               65002 I",
+    "!  10.1.0.0/16         10.0.0.2         core                               65002 I (NO_EXPORT)",
+  ]);
+  assert.deepEqual(asked, [
+    { name: "core" },
+    { name: "core", cursor: "1:1" },
+    { name: "core", prefix: "10.1.0.0/16" },
+  ]);
+});
+
 test("what cannot be shown is one line", async (t) => {
   const path = await serve(t, {
     "bgp.neighbor": () => {
@@ -175,6 +221,8 @@ test("what cannot be shown is one line", async (t) => {
   for (const [words, stderr] of [
     ["neighbor edge", 'there is no neighbor "edge"\n'],
     ["neighbor", "usage: bgp show neighbor NAME\n"],
+    ["advertised", "usage: bgp show advertised NAME [PREFIX]\n"],
+    ["routes 10.0.0.0/8 10.1.0.0/16", "usage: bgp show routes [PREFIX]\n"],
     ["memory now", "usage: bgp show memory\n"],
     ["nieghbors", 'bgp show knows no "nieghbors"; did you mean neighbors?\n'],
   ] as const) {
