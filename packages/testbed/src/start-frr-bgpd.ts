@@ -7,6 +7,9 @@ import { run } from "./run.ts";
 import { SBIN } from "./start-bird.ts";
 import type { Testbed } from "./testbed.ts";
 
+/** Where Debian puts it; OpenBGPD's daemon has the same name. */
+const FRR_BGPD = "/usr/lib/frr/bgpd";
+
 /** How to start FRR's bgpd. */
 export interface FrrBgpdOptions {
   readonly namespace: Namespace;
@@ -37,7 +40,7 @@ export async function startFrrBgpd(bed: Testbed, options: FrrBgpdOptions): Promi
   const rights = ["--user", "root", "--group", "root", "--skip_runas"];
   // Port 0 for the telnet console: only the Unix socket is wanted. The log goes to where the test can show it.
   const rest = ["--no_zebra", "--vty_port", "0", "--log", "stdout", "--log-level", "informational"];
-  const program = await options.namespace.start(["bgpd", ...paths, ...rights, ...rest], { env: SBIN });
+  const program = await options.namespace.start([FRR_BGPD, ...paths, ...rights, ...rest], { env: SBIN });
   const vtysh = async (command: string): Promise<string> =>
     (await run(["vtysh", "--vty_socket", directory, "-d", "bgpd", "-c", command], { env: SBIN })).stdout;
   await eventually(
