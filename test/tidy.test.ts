@@ -23,6 +23,7 @@ const floors: Readonly<Record<string, number>> = {
   "store-etcd": 3,
   "store-embedded": 3,
   "bgp-intent": 3,
+  confd: 3,
   "bgp-tcp": 3,
   control: 3,
   "bird-view": 3,

@@ -19,6 +19,7 @@ export const commandTable: Readonly<Record<string, () => Promise<Command>>> = {
   "bgp reload": async () => (await import("./commands/bgp-reload.ts")).bgpReload,
   "bgp show": async () => (await import("./commands/bgp-show.ts")).bgpShow,
   "bgp birdcl": async () => (await import("./commands/bgp-birdcl.ts")).bgpBirdcl,
+  "confd render": async () => (await import("./commands/confd-render.ts")).confdRender,
   lab: async () => (await import("./commands/lab.ts")).lab,
   "datastore serve": async () => (await import("./commands/datastore-serve.ts")).datastoreServe,
   version: async () => (await import("./commands/version.ts")).version,
@@ -31,5 +32,6 @@ export const commandGroups: Readonly<Record<string, string>> = {
   ipam: "IP address management.",
   explain: "Why things are as they are.",
   bgp: "A BGP speaker of its own, without a cluster.",
+  confd: "BIRD's configuration files.",
   datastore: "The embedded datastore.",
 };

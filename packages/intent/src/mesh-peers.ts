@@ -8,7 +8,7 @@ import { bgpPort, type PeerIntent, peerName, peerTimers, waitsForPeer } from "./
  * are outside the mesh, on both ends.
  */
 export function meshPeers(cluster: ClusterFacts, self: NodeFacts): readonly PeerIntent[] {
-  if (cluster.settings.nodeToNodeMeshEnabled === false || self.clusterId !== undefined) return [];
+  if (!isInMesh(cluster, self)) return [];
   const peers: PeerIntent[] = [];
   const shared = meshSettings(cluster);
   for (const [family, speakers] of cluster.speakers) {
@@ -20,6 +20,11 @@ export function meshPeers(cluster: ClusterFacts, self: NodeFacts): readonly Peer
     }
   }
   return peers;
+}
+
+/** Whether there is a mesh, and the node is part of it. */
+export function isInMesh(cluster: ClusterFacts, self: NodeFacts): boolean {
+  return cluster.settings.nodeToNodeMeshEnabled !== false && self.clusterId === undefined;
 }
 
 type SharedSettings = Pick<PeerIntent, "password" | "restartSeconds">;

@@ -12,7 +12,7 @@ import { prefixAdvertisements } from "./communities.ts";
 import { configuredPeers } from "./configured-peers.ts";
 import { decideExport, type ExportPolicy, exportPolicy } from "./export-policy.ts";
 import { compareText, type IntentProblem, sortProblems } from "./intent-problem.ts";
-import { meshPeers } from "./mesh-peers.ts";
+import { isInMesh, meshPeers } from "./mesh-peers.ts";
 import { type BlockAffinity, isHostBlock, ownBlocks } from "./own-blocks.ts";
 import { opensExport, type PeerFilter, peerFilterOf } from "./peer-filters.ts";
 import { bgpPort, type PeerIntent, type SecretKey } from "./peer-intent.ts";
@@ -64,6 +64,10 @@ export interface BgpIntent {
   readonly ignoredInterfaces: readonly string[];
   /** How much is told of the sessions: Calico's three degrees. */
   readonly logging: "all" | "states" | "none";
+  /** Whether the node is in the node-to-node mesh, though it may have no peer there. */
+  readonly isInMesh: boolean;
+  /** The node's own address of each family. */
+  readonly addresses: ReadonlyMap<IpFamily, IpAddress>;
   /** Families spoken; a family without a node address has no sessions and no origins. */
   readonly families: readonly IpFamily[];
   /** Mesh first, then global, then node-specific, then local workloads, each by family and address. */
@@ -175,6 +179,8 @@ function bgpIntent(
     },
     ignoredInterfaces: cluster.settings.ignoredInterfaces ?? [],
     logging: loggingOf(cluster, self.name),
+    isInMesh: isInMesh(cluster, self),
+    addresses: new Map([...self.addresses].map(([family, { address }]) => [family, address])),
     families: [...self.addresses.keys()],
     peers,
     filters,

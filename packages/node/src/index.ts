@@ -7,3 +7,4 @@
  * Not here: what is decided (`intent`, `bgp`, `ipam`), and how the kernel is spoken to (`linux`).
  */
 export { runNode, type RunNodeOptions } from "./run-node.ts";
+export { renderBird, type RenderBirdOptions, type RenderBirdOutcome } from "./bird-backend/render-bird.ts";

@@ -1,7 +1,7 @@
 import type { PeerSnapshot, Policies, RouteSnapshot } from "@caracal/bgp";
 import { peerConfigs, PeerPolicies } from "@caracal/bgp-intent";
 import type { BgpIntent, SecretKey } from "@caracal/intent";
-import type { IpAddress, IpFamily, Ipv4 } from "@caracal/net";
+import type { IpAddress, Ipv4 } from "@caracal/net";
 import type { Log } from "../observe/log.ts";
 import type { BgpListener, BgpService } from "./bgp-service.ts";
 import { peerTransports } from "./peer-transports.ts";
@@ -201,7 +201,7 @@ export class BgpSupervisor {
     service.setPolicies(new Map([...before, ...policies]));
     service.setOrigins(intent.origins.map(({ prefix }) => ({ prefix })));
     const transports = peerTransports(intent.peers, (secret) => this.#options.passwordOf?.(secret));
-    service.setPeers(peerConfigs(intent, sourceAddresses(intent)), transports);
+    service.setPeers(peerConfigs(intent, intent.addresses), transports);
     if ([...before.keys()].some((name) => !policies.has(name))) service.setPolicies(policies);
     this.#inForce = { intent, policies };
   }
@@ -234,13 +234,4 @@ function identityOf(intent: BgpIntent | undefined): string {
 
 function bigintAsText(_key: string, value: unknown): unknown {
   return typeof value === "bigint" ? String(value) : value;
-}
-
-/** Our own address of each family, for the next hop of the family that a session does not run over. */
-function sourceAddresses(intent: BgpIntent): ReadonlyMap<IpFamily, IpAddress> {
-  const found = new Map<IpFamily, IpAddress>();
-  for (const { family, sourceAddress } of intent.peers) {
-    if (sourceAddress !== undefined) found.set(family, sourceAddress);
-  }
-  return found;
 }

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import {
   type Clock,
   type DesiredRoute,
@@ -26,6 +25,7 @@ import type { Metrics } from "../observe/metrics.ts";
 import { BgpRoutes } from "./bgp-routes.ts";
 import type { BgpSupervisor } from "./bgp-supervisor.ts";
 import type { KernelResolver } from "./kernel-resolver.ts";
+import { sha256 } from "./sha256.ts";
 import { blackholeRoute, peerRoute, podRoute } from "./own-routes.ts";
 
 export interface RoutingOptions {
@@ -271,8 +271,4 @@ export class Routing {
     metrics.kernelRoutes.set(status.wantedCount);
     metrics.kernelRouteFailures.set(status.failures.length);
   }
-}
-
-function sha256(text: string): Uint8Array {
-  return createHash("sha256").update(text).digest();
 }
