@@ -30,6 +30,13 @@ export {
 } from "./session/session-config.ts";
 export { type PrivateAsRemoval } from "./export/private-as.ts";
 export { type PeerConfig, type PeerInput, peerConfig } from "./speaker/peer-config.ts";
+export {
+  type PeerRange,
+  type PeerRangeInput,
+  type PeerTemplate,
+  dynamicPeerName,
+  peerRange,
+} from "./speaker/dynamic-peers.ts";
 export { type MaxPrefixes, maxPrefixesDefaults } from "./speaker/max-prefixes.ts";
 export { type ImportCounts } from "./speaker/peer.ts";
 export {

@@ -5,6 +5,7 @@ import {
   type PathAttributes,
   type PeerConfig,
   type PeerInput,
+  type PeerRange,
   type Policies,
   Speaker,
   type SpeakerConfig,
@@ -27,6 +28,7 @@ export interface RigOptions {
   readonly config?: Partial<SpeakerConfig>;
   readonly resolver?: NextHopResolver;
   readonly policies?: Policies;
+  readonly ranges?: readonly PeerRange[];
   readonly onEvent?: (event: SpeakerEvent, now: number) => void;
 }
 
@@ -65,7 +67,8 @@ export class Rig {
       },
     );
     this.peers = asns.map((asn, index) => peerConfig({ ...rigPeer(asn, index + 1), ...more }));
-    this.handle({ kind: "peers", peers: this.peers });
+    const { ranges = [] } = options;
+    this.handle({ kind: "peers", peers: this.peers, ranges });
   }
 
   handle(event: SpeakerEvent): SpeakerEffect[] {

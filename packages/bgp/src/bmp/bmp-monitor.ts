@@ -46,7 +46,7 @@ export class BmpMonitor {
     for (const connection of gone) this.#connections.delete(connection);
     // A session that follows another at once, on a new connection, is no change of state.
     for (const name of new Set([...ended, ...newlyEstablished(effects)]))
-      this.#beginSession(name, messages, now);
+      this.#beginSession(name, from, messages, now);
     const fresh = known === undefined ? this.#sessionOn(from) : undefined;
     if (fresh !== undefined) monitorRoutes(messages, fresh.peer, updates, now);
     if (event.kind === "peers") this.#addresses = addressesOf(event);
@@ -153,8 +153,11 @@ export class BmpMonitor {
     return ended;
   }
 
-  #beginSession(name: string, messages: Uint8Array[], now: Millis): void {
-    const address = this.#addresses.get(name);
+  #beginSession(name: string, from: ConnectionId | undefined, messages: Uint8Array[], now: Millis): void {
+    // A peer of a range is known by the connection that its last word came on.
+    const address =
+      this.#addresses.get(name) ??
+      (from === undefined ? undefined : this.#connections.get(from)?.remoteAddress);
     for (const [connection, one] of this.#connections) {
       const session = one.remoteAddress === address ? one.session : undefined;
       if (session === undefined) continue;

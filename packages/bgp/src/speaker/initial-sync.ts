@@ -14,9 +14,12 @@ export class InitialSync {
   done = false;
   readonly #limitMs: Millis;
   #deadline: Millis | undefined;
+  readonly #isRestart: boolean;
+  #awaitsUnknown = false;
 
   constructor(config: SpeakerConfig) {
     this.deferring = config.restarting;
+    this.#isRestart = config.restarting;
     this.#limitMs = config.selectionDeferralMs;
   }
 
@@ -25,18 +28,22 @@ export class InitialSync {
     return this.done ? undefined : this.#deadline;
   }
 
-  begin(now: Millis): void {
+  /** `hasRanges`: peers may come of which nobody knows how many. */
+  begin(now: Millis, hasRanges: boolean): void {
     this.#deadline ??= now + this.#limitMs;
+    // Only who restarted has something to lose by not waiting for them.
+    this.#awaitsUnknown = hasRanges && this.#isRestart;
   }
 
   /** Looks at the peers. Says whether either wait ended just now. */
   check(peers: Iterable<Peer>, now: Millis): boolean {
     if (this.done || this.#deadline === undefined) return false;
     const isLate = now >= this.#deadline;
-    let isSelectable = true;
-    let isComplete = true;
+    let isSelectable = !this.#awaitsUnknown;
+    let isComplete = !this.#awaitsUnknown;
     for (const peer of peers) {
-      if (peer.isSynced) continue;
+      // Strangers that only knock are not waited for.
+      if (peer.isSynced || (peer.range !== undefined && peer.negotiated === undefined)) continue;
       isComplete = false;
       if (peer.negotiated?.gracefulRestart?.restarted !== true) isSelectable = false;
     }

@@ -4,6 +4,7 @@ import { type PeerIndex } from "../rib/route-rows.ts";
 import { type Negotiated } from "../session/negotiated.ts";
 import { type Millis, type SessionConfig } from "../session/session-config.ts";
 import { Session } from "../session/session.ts";
+import { type PeerRange } from "./dynamic-peers.ts";
 import { type LimitStage } from "./max-prefixes.ts";
 import { type PeerConfig } from "./peer-config.ts";
 import { PeerRefresh } from "./peer-refresh.ts";
@@ -31,6 +32,8 @@ export class Peer {
   readonly session: Session;
   config: PeerConfig;
   readonly localAsn: number;
+  /** Of a peer that is one because it connected. */
+  range: PeerRange | undefined;
   readonly #speakerAsn: number;
   readonly #routerId: Ipv4;
   /** Of the current session. */
@@ -73,6 +76,11 @@ export class Peer {
     this.#routerId = speaker.routerId;
     this.since = now;
     this.session = new Session(sessionConfig(config, speaker), random);
+  }
+
+  /** Whether it ever had a session, and so routes. */
+  get wasUp(): boolean {
+    return this.#remoteId !== 0;
   }
 
   get clusterId(): Ipv4 {

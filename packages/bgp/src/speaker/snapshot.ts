@@ -32,6 +32,8 @@ export interface PeerSnapshot {
   readonly external: boolean;
   readonly passive: boolean;
   readonly reflectorClient: boolean;
+  /** The range that the peer is of; absent for one that is configured. */
+  readonly range?: string;
   /** BIRD's protocol state: "up" with an Established session, else "start". */
   readonly protocolState: "up" | "start";
   readonly state: SessionState;
@@ -163,6 +165,7 @@ export function snapshotPeer(
     external: peer.external,
     passive: config.passive,
     reflectorClient: config.reflectorClient,
+    ...(peer.range === undefined ? {} : { range: peer.range.name }),
     protocolState: isUp ? "up" : "start",
     state: session.state,
     since: peer.since,

@@ -5,7 +5,9 @@ import { type Resolution } from "../rib/next-hops.ts";
 import { type ConnectionId, type Millis, type SessionState } from "../session/session-config.ts";
 import { type LargeCommunity, type PathAttributes } from "../wire/path-attributes.ts";
 import { type MaxPrefixes } from "./max-prefixes.ts";
+import { type PeerRange } from "./dynamic-peers.ts";
 import { type PeerConfig } from "./peer-config.ts";
+import { type RefusalReason } from "./refusals.ts";
 
 /** The speaker as a whole. */
 export interface SpeakerConfig {
@@ -43,12 +45,17 @@ export interface LocalRoute {
 /** Everything that happens to a speaker: plain data, which `formatEvent` writes as a line and `parseEvent` reads. */
 export type SpeakerEvent =
   /** The peers are now these; only what differs is touched. */
-  | { readonly kind: "peers"; readonly peers: readonly PeerConfig[] }
+  | {
+      readonly kind: "peers";
+      readonly peers: readonly PeerConfig[];
+      /** Whoever connects from one of these is a peer too; absent: nobody. */
+      readonly ranges?: readonly PeerRange[];
+    }
   /** The local routes are now these. */
   | { readonly kind: "localRoutes"; readonly routes: readonly LocalRoute[] }
   /** An outgoing connection stands. */
   | { readonly kind: "connected"; readonly connection: ConnectionId; readonly localAddress: IpAddress }
-  /** Somebody connected. The peer is found by its address; an unknown one is refused. */
+  /** Somebody connected. The peer is found by its address, then by its range; an unknown one is refused. */
   | {
       readonly kind: "accepted";
       readonly connection: ConnectionId;
@@ -115,7 +122,13 @@ export type SpeakerFact =
       readonly to: SessionState;
       readonly reason: string;
     }
-  | { readonly kind: "refused"; readonly remoteAddress: IpAddress }
+  | {
+      readonly kind: "refused";
+      readonly remoteAddress: IpAddress;
+      readonly reason: RefusalReason;
+      /** With those that nothing was told of since the last time. */
+      readonly count: number;
+    }
   /** An UPDATE with a fault that RFC 7606 deals with. */
   | {
       readonly kind: "attributeFault";

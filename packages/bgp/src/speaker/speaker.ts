@@ -14,6 +14,7 @@ import { type SessionEffect, type SessionEvent } from "../session/session-events
 import { unicastFamily } from "../wire/capability.ts";
 import { type RouteRefresh } from "../wire/route-refresh.ts";
 import { type Update } from "../wire/update.ts";
+import { DynamicPeers, type PeerRange, forgetAt } from "./dynamic-peers.ts";
 import { Exporter } from "./exporter.ts";
 import { Importer } from "./importer.ts";
 import { InitialSync } from "./initial-sync.ts";
@@ -23,6 +24,7 @@ import { type PeerConfig, comparePeers, importsDiffer } from "./peer-config.ts";
 import { checkMaxPrefixes } from "./max-prefixes.ts";
 import { refreshRequest } from "./peer-refresh.ts";
 import { Peer } from "./peer.ts";
+import { Refusals } from "./refusals.ts";
 import { RouteKeeper } from "./route-keeper.ts";
 import { Selector } from "./selector.ts";
 import { type PeerSnapshot, type RouteSnapshot, countRoutes, snapshotPeer } from "./snapshot.ts";
@@ -59,13 +61,14 @@ export class Speaker {
   readonly listings: Listings;
   readonly #sync: InitialSync;
   readonly #keeper: RouteKeeper;
+  readonly #dynamic: DynamicPeers = new DynamicPeers();
+  readonly #refusals: Refusals = new Refusals();
   /** By index; 0 is the speaker itself. */
   readonly #peers: (Peer | undefined)[] = [undefined];
   readonly #byName = new Map<string, Peer>();
   readonly #byConnection = new Map<ConnectionId, Peer>();
   #policies: Policies;
   #effects: SpeakerEffect[] = [];
-  #refusedCount = 0;
   #isStopped = false;
   readonly #send: SendTo = (index, bytes) => {
     const connection = this.#peers[index]?.negotiated?.connection;
@@ -116,7 +119,7 @@ export class Speaker {
 
   /** Connections from addresses that are no peer's, since the start. */
   get refusedCount(): number {
-    return this.#refusedCount;
+    return this.#refusals.count;
   }
 
   /** Interned attribute sets, and routes of each family: for metrics. */
@@ -133,7 +136,7 @@ export class Speaker {
     if (this.#exporter.hasBacklog) return Number.NEGATIVE_INFINITY;
     let least = this.#sync.deadline ?? Infinity;
     for (const peer of this.#byName.values()) {
-      least = Math.min(least, peer.session.deadline ?? Infinity, this.#keeper.deadline(peer));
+      least = Math.min(least, peer.session.deadline ?? Infinity, this.#keeper.deadline(peer), forgetAt(peer));
       least = Math.min(least, peer.refresh.deadline ?? Infinity);
     }
     return least === Infinity ? undefined : least;
@@ -184,6 +187,7 @@ export class Speaker {
   #dispatch(event: SpeakerEvent, now: Millis): void {
     switch (event.kind) {
       case "peers":
+        this.#dynamic.replace(event.ranges ?? []);
         this.#setPeers(event.peers, now);
         return;
       case "localRoutes":
@@ -231,24 +235,31 @@ export class Speaker {
   }
 
   #setPeers(configs: readonly PeerConfig[], now: Millis): void {
-    const wanted = new Map(configs.map((config) => [config.name, config]));
+    const wanted = new Map<string, PeerConfig>();
+    const ranges = new Map<string, PeerRange>();
+    for (const config of configs) wanted.set(config.name, config);
+    for (const { config, range } of this.#dynamic.configs(this.#byName.values(), configs)) {
+      wanted.set(config.name, config);
+      ranges.set(config.name, range);
+    }
     for (const peer of this.#byName.values()) {
       if (!wanted.has(peer.config.name)) this.#removePeer(peer, CeaseCode.peerDeconfigured, now);
     }
     for (const config of wanted.values()) {
       const peer = this.#byName.get(config.name);
       if (peer === undefined) {
-        this.#addPeer(config, now);
+        this.#addPeer(config, ranges.get(config.name), now);
         continue;
       }
+      peer.range = ranges.get(config.name);
       const change = comparePeers(peer.config, config);
       if (change === "soft") this.#changePeer(peer, config, now);
       if (change !== "reset") continue;
       this.#removePeer(peer, CeaseCode.otherConfigurationChange, now);
-      this.#addPeer(config, now);
+      this.#addPeer(config, ranges.get(config.name), now);
     }
-    this.#orderPeers(configs);
-    this.#sync.begin(now);
+    this.#orderPeers([...wanted.values()]);
+    this.#sync.begin(now, !this.#dynamic.isEmpty);
   }
 
   /** Show commands list the peers as they were configured. */
@@ -261,22 +272,26 @@ export class Speaker {
     }
   }
 
-  #addPeer(config: PeerConfig, now: Millis): void {
+  #addPeer(config: PeerConfig, range: PeerRange | undefined, now: Millis): Peer {
     const free = this.#peers.indexOf(undefined, 1);
     const index = free < 0 ? this.#peers.length : free;
     const peer = new Peer(index, config, this.#config, this.#ports.random, now);
+    peer.range = range;
     peer.session.restarted = this.#config.restarting && !this.#sync.done;
     this.#peers[index] = peer;
     this.#byName.set(config.name, peer);
     if (!this.#isStopped) this.#toSession(peer, { kind: "ManualStart" }, now);
+    return peer;
   }
 
   #removePeer(peer: Peer, cease: number, now: Millis): void {
     this.#toSession(peer, { kind: "ManualStop", cease }, now);
-    for (const rib of [this.#ribs[4], this.#ribs[6]]) removeRoutes(rib, peer, "all");
-    // Its routes' withdrawal names it as their source, so it must still be known while that is told.
-    this.#select();
-    this.#exporter.forgetExports();
+    if (peer.wasUp) {
+      for (const rib of [this.#ribs[4], this.#ribs[6]]) removeRoutes(rib, peer, "all");
+      // Its routes' withdrawal names it as their source, so it must still be known while that is told.
+      this.#select();
+      this.#exporter.forgetExports();
+    }
     this.#peers[peer.index] = undefined;
     this.#byName.delete(peer.config.name);
   }
@@ -302,13 +317,23 @@ export class Speaker {
   #accept(connection: ConnectionId, localAddress: IpAddress, remoteAddress: IpAddress, now: Millis): void {
     for (const peer of this.#byName.values()) {
       if (peer.config.address !== remoteAddress) continue;
-      this.#byConnection.set(connection, peer);
-      this.#toSession(peer, { kind: "TcpConnectionConfirmed", connection, localAddress }, now);
+      this.#toPeer(peer, connection, localAddress, now);
       return;
     }
-    this.#refusedCount += 1;
+    const welcome = this.#isStopped ? "unknown" : this.#dynamic.welcome(remoteAddress, this.#byName.values());
+    if (typeof welcome === "object" && !this.#byName.has(welcome.config.name)) {
+      if (welcome.instead !== undefined) this.#removePeer(welcome.instead, CeaseCode.outOfResources, now);
+      this.#toPeer(this.#addPeer(welcome.config, welcome.range, now), connection, localAddress, now);
+      return;
+    }
     this.#effects.push({ kind: "close", connection });
-    this.#log({ kind: "refused", remoteAddress });
+    const fact = this.#refusals.note(remoteAddress, welcome === "full" ? "full" : "unknown", now);
+    if (fact !== undefined) this.#log(fact);
+  }
+
+  #toPeer(peer: Peer, connection: ConnectionId, localAddress: IpAddress, now: Millis): void {
+    this.#byConnection.set(connection, peer);
+    this.#toSession(peer, { kind: "TcpConnectionConfirmed", connection, localAddress }, now);
   }
 
   #setCongested(connection: ConnectionId, full: boolean): void {
@@ -342,6 +367,7 @@ export class Speaker {
     for (const peer of this.#byName.values()) {
       if ((peer.session.deadline ?? Infinity) <= now) this.#toSession(peer, { kind: "Tick" }, now);
       this.#keeper.tick(peer, now);
+      if (forgetAt(peer) <= now) this.#removePeer(peer, CeaseCode.peerDeconfigured, now);
       for (const family of peer.refresh.overdue(now)) this.#endRefresh(peer, family);
     }
   }
