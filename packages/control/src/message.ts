@@ -96,5 +96,6 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 function isRequestId(value: unknown): value is RequestId {
-  return typeof value === "number" || typeof value === "string";
+  // JSON reads 1e999 as infinity, which it could not give back.
+  return Number.isFinite(value) || typeof value === "string";
 }

@@ -26,6 +26,8 @@ export interface DecodeContext {
   readonly external: boolean;
   /** Families in which the sender puts path identifiers (RFC 7911 §5). */
   readonly addPath: readonly IpFamily[];
+  /** Our own attributes, read back: a next hop is what the operator or the policy says. */
+  readonly isOwn?: true;
 }
 
 /** A fault that does not end the session (RFC 7606 §2). */
@@ -317,9 +319,9 @@ function decodeOrigin({ draft }: State, body: Reader): void {
   draft.origin = origin;
 }
 
-function decodeNextHop({ draft }: State, body: Reader): void {
+function decodeNextHop({ draft, context }: State, body: Reader): void {
   const nextHop = Ipv4.of(body.u32());
-  if (!isUsableIpv4(nextHop)) body.fail(`next hop ${Ipv4.format(nextHop)}`);
+  if (context.isOwn !== true && !isUsableIpv4(nextHop)) body.fail(`next hop ${Ipv4.format(nextHop)}`);
   draft.nextHop = nextHop;
 }
 
@@ -335,7 +337,8 @@ function isUsableIpv6(address: Ipv6): boolean {
 }
 
 /** The prefixes are known, so they can be withdrawn. */
-function noNextHop({ faults }: State, address: string): void {
+function noNextHop({ faults, context }: State, address: string): void {
+  if (context.isOwn === true) return;
   faults.push({ action: "withdraw", what: `next hop ${address}`, code: AttributeCode.mpReachNlri });
 }
 

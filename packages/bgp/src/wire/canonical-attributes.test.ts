@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Ipv4, Writer } from "@caracal/net";
+import { Ipv4, Ipv6, Writer } from "@caracal/net";
 import { anyAttributes } from "../../test/any-attributes.ts";
 import { seedOf, seeded } from "../../test/seeded.ts";
 import { AttributeTable } from "../rib/attribute-table.ts";
@@ -24,6 +24,15 @@ test(`any attribute set comes back from its canonical bytes (SEED=${seed})`, () 
     writer.truncate(0);
     encodeCanonical(writer, value);
     assert.deepEqual(decodeCanonical(writer.view()), value);
+  }
+});
+
+test("a next hop that no peer may send is ours to choose, and comes back", () => {
+  for (const nextHop of [Ipv4.of(0), Ipv4.of(0xe0000001), Ipv6.of(0n), Ipv6.of(0xff02n << 112n)]) {
+    const value = { origin: 0, asPath: [], nextHop } as const;
+    const writer = new Writer();
+    encodeCanonical(writer, value);
+    assert.deepEqual(decodeCanonical(writer.finish()), value);
   }
 });
 

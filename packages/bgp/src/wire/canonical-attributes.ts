@@ -85,4 +85,4 @@ export function wordAt(bytes: Uint8Array, at: number): number {
 }
 
 /** Attributes of the own AS are in it. */
-const internalContext = { as4: true, external: false, addPath: [] };
+const internalContext = { as4: true, external: false, addPath: [], isOwn: true } as const;
