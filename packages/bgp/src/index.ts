@@ -29,6 +29,7 @@ export {
   defaultTimers,
 } from "./session/session-config.ts";
 export { type PrivateAsRemoval } from "./export/private-as.ts";
+export { type Role } from "./session/role.ts";
 export { type PeerConfig, type PeerInput, peerConfig } from "./speaker/peer-config.ts";
 export {
   type PeerRange,

@@ -32,6 +32,7 @@ export function anyAttributes(random: () => number): PathAttributes {
       extendedCommunities: times(long, () => (BigInt(word()) << 32n) | BigInt(word())),
     })),
     ...maybe(() => ({ largeCommunities: times(long, () => [word(), word(), word()] as const) })),
+    ...maybe(() => ({ onlyToCustomer: asn() })),
     ...maybe(() => ({ opaque: [{ flags: 0xe0, code: 11 + below(2), value: Uint8Array.of(1, 2) }] })),
   };
 }

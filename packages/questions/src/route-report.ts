@@ -36,7 +36,7 @@ export interface PathReport {
   readonly clusterList: readonly string[];
   readonly isBest: boolean;
   readonly isStale: boolean;
-  readonly state: "valid" | "unreachable" | "filtered" | "looped";
+  readonly state: "valid" | "unreachable" | "filtered" | "looped" | "leaked";
   /** For a filtered path: what filtered it. */
   readonly policy?: PolicyReport;
 }

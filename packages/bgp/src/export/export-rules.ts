@@ -1,6 +1,7 @@
 import { IpAddress, type IpFamily, type Ipv4 } from "@caracal/net";
 import { AttributeCode, WellKnownCommunity } from "../iana.ts";
 import { type PeerFacts } from "../rib/decision.ts";
+import { isKeptFrom } from "./only-to-customer.ts";
 import { type StandingExport } from "./standing-export.ts";
 import { attributeValue, findAttribute, nextAttribute, wordAt } from "../wire/canonical-attributes.ts";
 
@@ -38,6 +39,7 @@ export type ExportRefusal =
   | "NO_EXPORT"
   | "NO_EXPORT_SUBCONFED"
   | "LLGR_STALE"
+  | "only to customers"
   | "export policy"
   | "no next hop"
   | "its own route";
@@ -49,6 +51,7 @@ export function exportRefusal(
   traits: GroupTraits,
 ): ExportRefusal | undefined {
   if (traits.isSilent === true) return "no policy";
+  if (traits.role !== undefined && isKeptFrom(set, traits.role)) return "only to customers";
   // RFC 4271 §9.2: what an internal peer said goes to no other one, except by reflection (RFC 4456 §6).
   const isInternalRoute = source !== undefined && !source.external;
   const mayPass = traits.external || !isInternalRoute || source.reflectorClient || traits.reflectorClient;

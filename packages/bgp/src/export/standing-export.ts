@@ -1,8 +1,10 @@
 import { WellKnownCommunity } from "../iana.ts";
+import { type Role } from "../session/role.ts";
 import { remembered } from "../policy/remembered.ts";
 import { AsPath } from "../wire/as-path.ts";
 import { type PathAttributes } from "../wire/path-attributes.ts";
 import { keptLongAsLastChoice } from "./kept-long.ts";
+import { marksOnExport, withOnlyToCustomer } from "./only-to-customer.ts";
 import { type PrivateAsRemoval, withoutPrivateAsns } from "./private-as.ts";
 
 /** What a group's settings change on every route that it is told, after the export policy. */
@@ -15,11 +17,13 @@ export interface StandingExport {
   readonly innerAsn?: number;
   /** How peers hear of routes with LLGR_STALE that do not know what it means (RFC 9494 §4.3, §4.6). */
   readonly longLived?: "untold" | "lastChoice";
+  /** What we are to the peers (RFC 9234). */
+  readonly role?: Role;
 }
 
 /** Those changes as one function, or `undefined` when there is nothing to change. */
 export function standingExport(
-  { draining, privateAs, innerAsn, longLived }: StandingExport,
+  { draining, privateAs, innerAsn, longLived, role }: StandingExport,
   { external, localAsn }: { readonly external: boolean; readonly localAsn: number },
 ): ((value: PathAttributes) => PathAttributes) | undefined {
   const steps: ((value: PathAttributes) => PathAttributes)[] = [];
@@ -35,6 +39,7 @@ export function standingExport(
   // RFC 8326 §4.2: other ASes are told by the community; in ours the preference says it.
   if (draining === true) steps.push(external ? withGracefulShutdown : leastPreferred);
   if (longLived === "lastChoice") steps.push(keptLongAsLastChoice);
+  if (role !== undefined && marksOnExport(role)) steps.push((value) => withOnlyToCustomer(value, localAsn));
   if (steps.length === 0) return undefined;
   return remembered((value: PathAttributes) => steps.reduce((before, step) => step(before), value));
 }

@@ -133,7 +133,7 @@ function writeAttributes(out: Writer, attributes: PathAttributes): void {
 function* byPrefix(routes: Iterable<RouteSnapshot>): Generator<readonly RouteSnapshot[]> {
   let paths: RouteSnapshot[] = [];
   for (const route of routes) {
-    if (route.state === "filtered" || route.state === "looped") continue;
+    if (["filtered", "looped", "leaked"].includes(route.state)) continue;
     const [first] = paths;
     if (first !== undefined && !Prefix.equals(first.prefix, route.prefix)) {
       yield paths;

@@ -19,6 +19,8 @@ export const RouteFlag = {
   unconfirmed: 64,
   /** Kept beyond the restart time: the last choice (RFC 9494 §4.3). */
   longLived: 8,
+  /** By its mark it should have stayed with customers (RFC 9234 §5): never used. */
+  leaked: 128,
 } as const;
 
 const initialCapacity = 64;

@@ -211,6 +211,7 @@ function traits(peer: Peer, negotiated: Negotiated, family: IpFamily): GroupTrai
     ...(negotiated.external && config.removePrivateAs !== undefined
       ? { privateAs: { ...config.removePrivateAs, keptAsn: config.asn } }
       : {}),
+    ...(peer.role === undefined ? {} : { role: peer.role }),
     ...(peer.innerAsn === undefined ? {} : { innerAsn: peer.innerAsn }),
     ...longLivedTraits(peer, negotiated),
     ...(peer.lacksPolicy("export") ? { isSilent: true } : {}),

@@ -9,17 +9,24 @@ import { type Millis } from "../session/session-config.ts";
 import { type NlriBlock, NlriCursor } from "../wire/nlri.ts";
 import { type PlainUpdate } from "../wire/plain-update.ts";
 import { type Update } from "../wire/update.ts";
+import { importRefusal, refusalFlag } from "./import-refusal.ts";
 import { blockedFrom } from "./max-prefixes.ts";
 import { type Peer } from "./peer.ts";
-import { routeLoop } from "./route-loop.ts";
 import { afterImportPolicy, beforeImportPolicy } from "./standing-import.ts";
 
 /** What ends when a route is told again. */
-const keptFlags: number = RouteFlag.stale | RouteFlag.unconfirmed;
+const keptFlags: number = RouteFlag.stale | RouteFlag.longLived | RouteFlag.unconfirmed;
+
+/** Why a route takes no part. */
+const refusalFlags: number = RouteFlag.looped | RouteFlag.leaked | RouteFlag.filtered;
+
+/** Those that count as rejected; the others count as filtered. */
+const rejections: number = RouteFlag.looped | RouteFlag.leaked;
 
 /** What is known of an attribute set before its prefixes are looked at. */
 interface Verdict {
-  readonly isLoop: boolean;
+  /** The `RouteFlag` of a set that is not looked at further; else 0. */
+  readonly refusal: number;
   /** Asked for each prefix. */
   readonly policy: Policy | undefined;
   /** What the policy is given, or without one, what is accepted. */
@@ -126,7 +133,7 @@ export class Importer {
       }
       rib.setReceived(row, id, sinceS);
       this.#accept(peer, rib, row, verdict);
-      if (verdict.isLoop) imports.updatesRejected += 1;
+      if ((verdict.refusal & rejections) !== 0) imports.updatesRejected += 1;
       else if (rows.accepted(row) === 0) imports.updatesFiltered += 1;
       else imports.updatesAccepted += 1;
       rib.markDirty(rows.slot(row));
@@ -142,18 +149,19 @@ export class Importer {
   }
 
   #judge(peer: Peer, received: AttributeId): Verdict {
-    const isLoop = routeLoop(peer, received, this.#attributes, this.#routerId) !== undefined;
-    if (isLoop || peer.lacksPolicy("import")) return { isLoop, policy: undefined, id: 0 };
+    const refusal = refusalFlag(importRefusal(peer, received, this.#attributes, this.#routerId));
+    if (refusal !== 0) return { refusal, policy: undefined, id: 0 };
     const policy = this.policies.get(peer.config.importPolicy);
     const id = beforeImportPolicy(peer, received, this.#attributes);
-    return { isLoop, policy, id: policy === undefined ? afterImportPolicy(peer, id, this.#attributes) : id };
+    return { refusal, policy, id: policy === undefined ? afterImportPolicy(peer, id, this.#attributes) : id };
   }
 
-  #accept(peer: Peer, rib: Rib, row: RouteRow, { isLoop, policy, id }: Verdict): void {
+  #accept(peer: Peer, rib: Rib, row: RouteRow, { refusal, policy, id }: Verdict): void {
     const { rows } = rib;
     const accepted = policy === undefined ? id : this.#byPolicy(policy, id, peer, rib, row);
-    rows.setFlag(row, RouteFlag.looped, isLoop);
-    rows.setFlag(row, RouteFlag.filtered, !isLoop && accepted === 0);
+    const reason = accepted === 0 && refusal === 0 ? RouteFlag.filtered : refusal;
+    rows.setFlag(row, refusalFlags, false);
+    if (reason !== 0) rows.setFlag(row, reason, true);
     rib.setAccepted(row, accepted);
   }
 

@@ -41,6 +41,8 @@ export interface PeerConfig {
   readonly role?: Role;
   /** No session with a peer that does not say its role. */
   readonly strictRole: boolean;
+  /** Routes with a set in their path are not used (RFC 6472). */
+  readonly refuseAsSets?: boolean;
   /** "default": external peers get our address, internal ones what we got. */
   readonly nextHop: "default" | "self" | "keep";
   /** RFC 4456: what other internal peers say is told to this one, and the reverse. */
@@ -135,6 +137,7 @@ export function importsDiffer(before: PeerConfig, after: PeerConfig): boolean {
       peer.localAsnMode,
       peer.gracefulShutdown === true,
       peer.requirePolicy === true,
+      peer.refuseAsSets === true,
     ]);
   return inputs(before) !== inputs(after);
 }

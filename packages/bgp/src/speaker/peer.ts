@@ -3,6 +3,7 @@ import { type ExportSource } from "../export/export-rules.ts";
 import { type PeerIndex } from "../rib/route-rows.ts";
 import { type Negotiated } from "../session/negotiated.ts";
 import { type Millis, type SessionConfig } from "../session/session-config.ts";
+import { type Role } from "../session/role.ts";
 import { Session } from "../session/session.ts";
 import { type PeerRange } from "./dynamic-peers.ts";
 import { type LimitStage } from "./max-prefixes.ts";
@@ -95,6 +96,11 @@ export class Peer {
   get innerAsn(): number | undefined {
     const isHidden = (this.config.localAsnMode ?? "replace-as") === "replace-as";
     return isHidden || !this.external || this.localAsn === this.#speakerAsn ? undefined : this.#speakerAsn;
+  }
+
+  /** What we are to the peer (RFC 9234): of another AS only. */
+  get role(): Role | undefined {
+    return this.external ? this.config.role : undefined;
   }
 
   /** RFC 8212 §2: nothing passes in this direction, as nobody said what may. */

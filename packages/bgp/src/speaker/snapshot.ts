@@ -8,13 +8,14 @@ import { type NextHops } from "../rib/next-hops.ts";
 import { type PrefixSlot } from "../rib/prefix-slots.ts";
 import { type Rib } from "../rib/rib.ts";
 import { type PeerIndex, RouteFlag, type RouteRow } from "../rib/route-rows.ts";
+import { type Role } from "../session/role.ts";
 import { type Millis, type SessionState } from "../session/session-config.ts";
 import { type Capability } from "../wire/capability.ts";
 import { type PathAttributes } from "../wire/path-attributes.ts";
 import { type MaxPrefixes } from "./max-prefixes.ts";
 import { type ImportCounts, type Peer } from "./peer.ts";
 import { type StaleTime } from "./route-keeper.ts";
-import { type LoopReason, routeLoop } from "./route-loop.ts";
+import { type ImportRefusal, importRefusal } from "./import-refusal.ts";
 
 /** A timer as BIRD shows it: what is left of what. */
 export interface TimerSnapshot {
@@ -34,6 +35,8 @@ export interface PeerSnapshot {
   readonly reflectorClient: boolean;
   /** The range that the peer is of; absent for one that is configured. */
   readonly range?: string;
+  /** What we are to the peer (RFC 9234), if that is configured. */
+  readonly role?: Role;
   /** BIRD's protocol state: "up" with an Established session, else "start". */
   readonly protocolState: "up" | "start";
   readonly state: SessionState;
@@ -76,6 +79,8 @@ export interface SessionSnapshot {
   readonly as4: boolean;
   readonly addPathReceive: boolean;
   readonly addPathSend: boolean;
+  /** What the peer says it is to us (RFC 9234). */
+  readonly neighborRole?: Role;
   /** The longest message that either end may send. */
   readonly maxMessageBytes: number;
   /** Absent: the ends agreed on none. */
@@ -96,8 +101,8 @@ export interface RouteSnapshot {
   readonly received?: PathAttributes;
   readonly best: boolean;
   /** Why the route takes no part, if so. */
-  readonly state: "valid" | "unreachable" | "filtered" | "looped";
-  /** What decided so: of a filtered or looped route, and of a valid one that is not the best. */
+  readonly state: "valid" | "unreachable" | "filtered" | "looped" | "leaked";
+  /** What decided so: of a filtered, looped or leaked route, and of a valid one that is not the best. */
   readonly why?: RouteReason;
   /** It is as good as the best one and takes part of the traffic. */
   readonly shares?: true;
@@ -109,7 +114,7 @@ export interface RouteSnapshot {
 }
 
 /** Why a route is not the best one. */
-export type RouteReason = DecisionReason | LoopReason | "no policy" | "import policy";
+export type RouteReason = DecisionReason | ImportRefusal | "import policy";
 
 /** What a snapshot of routes is made from. */
 export interface SnapshotContext {
@@ -166,6 +171,7 @@ export function snapshotPeer(
     passive: config.passive,
     reflectorClient: config.reflectorClient,
     ...(peer.range === undefined ? {} : { range: peer.range.name }),
+    ...(peer.role === undefined ? {} : { role: peer.role }),
     protocolState: isUp ? "up" : "start",
     state: session.state,
     since: peer.since,
@@ -241,15 +247,13 @@ function refusal(
   { attributes, routerId }: SnapshotContext,
 ): RouteReason | undefined {
   if (from === undefined) return undefined;
-  if (rib.rows.has(row, RouteFlag.looped)) {
-    return routeLoop(from, rib.rows.received(row), attributes, routerId);
-  }
-  if (!rib.rows.has(row, RouteFlag.filtered)) return undefined;
-  return from.lacksPolicy("import") ? "no policy" : "import policy";
+  if (rib.rows.accepted(row) !== 0) return undefined;
+  return importRefusal(from, rib.rows.received(row), attributes, routerId) ?? "import policy";
 }
 
 function routeState(rib: Rib, row: RouteRow, isReachable: boolean): RouteSnapshot["state"] {
   if (rib.rows.has(row, RouteFlag.looped)) return "looped";
+  if (rib.rows.has(row, RouteFlag.leaked)) return "leaked";
   if (rib.rows.has(row, RouteFlag.filtered)) return "filtered";
   return isReachable ? "valid" : "unreachable";
 }
@@ -268,6 +272,7 @@ function snapshotSession(peer: Peer, now: Millis): SessionSnapshot | undefined {
     as4: negotiated.as4,
     addPathReceive: negotiated.addPathReceive.length > 0,
     addPathSend: negotiated.addPathSend.length > 0,
+    ...(negotiated.remoteRole === undefined ? {} : { neighborRole: negotiated.remoteRole }),
     maxMessageBytes: negotiated.maxMessageBytes,
     hold: timer(connection.holdAt, negotiated.holdTimeMs),
     keepalive: timer(connection.keepaliveAt, negotiated.keepaliveMs),

@@ -1,3 +1,4 @@
+import { markOnImport, withOnlyToCustomer } from "../export/only-to-customer.ts";
 import { leastPreferred, withGracefulShutdown } from "../export/standing-export.ts";
 import { AttributeCode, WellKnownCommunity } from "../iana.ts";
 import { type AttributeId, type AttributeTable } from "../rib/attribute-table.ts";
@@ -8,10 +9,14 @@ import { type Peer } from "./peer.ts";
 
 /** What is done to a peer's routes before the import policy sees them: most peers' stay as they are. */
 export function beforeImportPolicy(peer: Peer, id: AttributeId, table: AttributeTable): AttributeId {
-  const { external, config, localAsn } = peer;
-  if (config.localAsnMode !== "prepend" || !external || config.localAsn === undefined) return id;
-  const value = table.get(id);
-  return table.intern({ ...value, asPath: AsPath.prepend(value.asPath, localAsn) });
+  const { external, config, localAsn, role } = peer;
+  const mark = role === undefined ? undefined : markOnImport(table.canonical(id), role, config.asn);
+  const prepends = config.localAsnMode === "prepend" && external && config.localAsn !== undefined;
+  if (mark === undefined && !prepends) return id;
+  let value = table.get(id);
+  if (mark !== undefined) value = withOnlyToCustomer(value, mark);
+  if (prepends) value = { ...value, asPath: AsPath.prepend(value.asPath, localAsn) };
+  return table.intern(value);
 }
 
 /** What communities and the peer's settings ask for whatever the policy made of a route. */

@@ -299,6 +299,13 @@ const decoders: Readonly<Record<number, AttributeDecoder>> = {
       ]);
     },
   },
+  [AttributeCode.onlyToCustomer]: {
+    flags: transitive,
+    onFault: "withdraw",
+    decode: (state, body) => {
+      state.draft.onlyToCustomer = body.u32();
+    },
+  },
 };
 
 /** A non-empty run of values of `size` bytes each. */

@@ -29,6 +29,7 @@ export function encodeAttributes(writer: Writer, value: PathAttributes, as4: boo
   encodeNumber(writer, nonTransitive, AttributeCode.originatorId, value.originatorId);
   encodeNumbers(writer, nonTransitive, AttributeCode.clusterList, value.clusterList);
   encodeLaterCommunities(writer, value);
+  encodeNumber(writer, transitive, AttributeCode.onlyToCustomer, value.onlyToCustomer);
   for (const opaque of value.opaque ?? []) {
     attribute(writer, opaque.flags, opaque.code, () => writer.bytes(opaque.value));
   }

@@ -61,6 +61,8 @@ export class AttributeScanner {
         return flags === transitive && isRun(length, 8);
       case AttributeCode.largeCommunities:
         return flags === transitive && isRun(length, 12);
+      case AttributeCode.onlyToCustomer:
+        return flags === transitive && length === 4;
       default:
         return false;
     }

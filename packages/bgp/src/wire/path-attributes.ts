@@ -41,5 +41,7 @@ export interface PathAttributes {
   /** Eight bytes each, as one number. */
   readonly extendedCommunities?: readonly bigint[];
   readonly largeCommunities?: readonly LargeCommunity[];
+  /** RFC 9234 §5: the AS from which on the route goes to customers only. */
+  readonly onlyToCustomer?: number;
   readonly opaque?: readonly OpaqueAttribute[];
 }

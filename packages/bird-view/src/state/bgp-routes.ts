@@ -18,7 +18,7 @@ export function bgpRoutes(
   for (const route of routes) {
     const { source, prefix, attributes, from, stale } = route;
     if (prefix.family !== family || source.kind === "local") continue;
-    if (route.state === "filtered" || route.state === "looped") continue;
+    if (["filtered", "looped", "leaked"].includes(route.state)) continue;
     const { via, igpMetric } = pathOf(route, paths);
     shown.push({
       prefix,

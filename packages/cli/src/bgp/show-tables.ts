@@ -45,6 +45,7 @@ export function neighborText(one: unknown): string {
     ["Name", textPart(one, "name")],
     ["Address", `${textPart(one, "address")} port ${textPart(one, "port")}`],
     ["AS", `${textPart(one, "asn")} (${textPart(one, "type")}), ours ${textPart(one, "localAsn")}`],
+    ["Role", roleText(one)],
     ["State", `${textPart(one, "state")} since ${moment(textPart(one, "since"))}`],
     ["Last error", textPart(one, "lastError")],
     ["Policy", missingPolicyText(one)],
@@ -90,6 +91,14 @@ function limitText(limit: unknown): string {
 function missingPolicyText(one: unknown): string {
   const directions = parts(one, "missingPolicies").map(String);
   return directions.length === 0 ? "" : `no ${directions.join(" or ")} filter: nothing passes`;
+}
+
+/** `customer; the neighbor says provider`. */
+function roleText(neighbor: unknown): string {
+  const theirs = textPart(neighbor, "session", "neighborRole");
+  return [textPart(neighbor, "role"), theirs === "" ? "" : `the neighbor says ${theirs}`]
+    .filter((text) => text !== "")
+    .join("; ");
 }
 
 export function memoryText(memory: unknown): string {

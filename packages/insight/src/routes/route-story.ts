@@ -212,6 +212,8 @@ function whyUnusable({ state, policy, asPath, nextHop }: PathReport): string {
       return policy?.by ?? "an import policy refuses it";
     case "looped":
       return `loop: this node's AS or identifier is in it already (AS path ${asPath}; numAllowedLocalASNumbers allows some)`;
+    case "leaked":
+      return "leaked: it is marked for customers only, and did not come from above (RFC 9234)";
     case "unreachable":
       return `its next hop ${nextHop ?? ""} cannot be reached`;
     case "valid":

@@ -34,6 +34,8 @@ const neighborMapping: {
   removePrivateAs: privateAsRemoval,
   gracefulShutdown: (gracefulShutdown) => (gracefulShutdown ? { gracefulShutdown } : {}),
   blackhole: (blackhole) => (blackhole ? { blackhole } : {}),
+  role: (role) => (role === undefined ? {} : { role }),
+  strictRole: (strictRole) => ({ strictRole }),
   // These two are the sockets' business: see mapTransports.
   password: () => ({}),
   ttlSecurity: () => ({}),
@@ -77,12 +79,13 @@ interface SpeakerWide {
   readonly listen: readonly ListenFile[];
   readonly asn: number;
   readonly requirePolicy: boolean;
+  readonly refuseAsSets: boolean;
 }
 
 /** The neighbours in the core's words. */
 export function mapNeighbors(
   neighbors: readonly NeighborFile[],
-  { listen, asn: speakerAsn, requirePolicy }: SpeakerWide,
+  { listen, asn: speakerAsn, requirePolicy, refuseAsSets }: SpeakerWide,
 ): readonly PeerInput[] {
   return neighbors.flatMap((neighbor): PeerInput[] => {
     const { address, asn } = neighbor;
@@ -95,6 +98,7 @@ export function mapNeighbors(
     if (own !== undefined) settings.push({ sourceAddress: own });
     if (other !== undefined) settings.push({ otherFamilyAddress: other });
     if (requirePolicy) settings.push({ requirePolicy });
+    if (refuseAsSets) settings.push({ refuseAsSets });
     return [{ ...merge(settings), name: neighborName(neighbor), address, asn }];
   });
 }

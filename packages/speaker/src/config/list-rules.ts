@@ -29,6 +29,8 @@ export function checkNeighbors(list: readonly Placed<NeighborFile>[]): void {
     if (value.localAsnMode !== undefined && value.localAsn === undefined) {
       at.member("localAsnMode").problem("expected localAsn beside it");
     }
+    if (value.strictRole && value.role === undefined)
+      at.member("strictRole").problem("expected role beside it");
     if (address !== undefined) unique(addresses, IpAddress.format(address), at.member("address"));
     if (prefix === undefined) continue;
     const place = at.member("prefix");
@@ -39,6 +41,15 @@ export function checkNeighbors(list: readonly Placed<NeighborFile>[]): void {
       );
     }
     prefixes.push({ prefix, at: place });
+  }
+}
+
+/** RFC 9234 §4: roles are between ASes. */
+export function checkRoles(list: readonly Placed<NeighborFile>[], speakerAsn: number): void {
+  for (const { value, at } of list) {
+    const { role, asn, localAsn = speakerAsn } = value;
+    if (role !== undefined && asn === localAsn)
+      at.member("role").problem("expected a neighbor of another AS");
   }
 }
 

@@ -2,6 +2,7 @@ import type { DecisionOptions, Filter, LocalRoute, PeerInput } from "@caracal/bg
 import type { PeerTransport } from "@caracal/bgp-tcp";
 import type { IpAddress, Ipv4, Prefix } from "@caracal/net";
 import { mapBestPath, mapNeighbors, mapStatics, mapTransports, refuseUnsupported } from "./core-mapping.ts";
+import { checkRoles } from "./list-rules.ts";
 import { Located, type Problem } from "./located.ts";
 import { nearestWord } from "./nearest-word.ts";
 import { bgpPort, type SpeakerFile, speakerFile } from "./speaker-file.ts";
@@ -44,6 +45,7 @@ export function readConfiguration(text: string): ConfigurationOutcome {
   const file = speakerFile.read(root);
   checkFilterNames(root);
   refuseUnsupported(root);
+  if (file !== undefined) checkRoles(file.neighbors, file.asn);
   if (file === undefined || root.problems.length > 0) {
     return { kind: "problems", problems: root.problems.toSorted((a, b) => a.line - b.line) };
   }

@@ -48,6 +48,9 @@ const neighborFields = {
   gracefulShutdown: withDefault(value.flag, false),
   /** The neighbor may have traffic discarded (RFC 7999). */
   blackhole: withDefault(value.flag, false),
+  /** What we are to the neighbor (RFC 9234). */
+  role: optional(oneOf("provider", "rs", "rs-client", "customer", "peer")),
+  strictRole: withDefault(value.flag, false),
   password: optional(value.text),
   ttlSecurity: optional(value.hopCount),
   holdTimeMs: withDefault(value.holdTime, 90_000),
@@ -121,6 +124,8 @@ const speakerFields = {
   multipath: optional(mapping(multipathFields)),
   /** Without a filter nothing comes from, or goes to, another AS (RFC 8212). */
   requirePolicy: withDefault(value.flag, false),
+  /** Routes with a set in their path are not used (RFC 6472). */
+  refuseAsSets: withDefault(value.flag, false),
   filters: optional(namedBy(/^[A-Za-z_][\w.-]*$/, "a word such as from_peers", filter)),
 };
 

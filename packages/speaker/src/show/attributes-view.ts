@@ -14,6 +14,8 @@ export interface AttributesView {
   /** Sixteen hexadecimal digits each. */
   readonly extendedCommunities?: readonly string[];
   readonly largeCommunities?: readonly string[];
+  /** The AS from which on the route goes to customers only (RFC 9234). */
+  readonly onlyToCustomer?: number;
   readonly originatorId?: string;
   readonly clusterList?: readonly string[];
 }
@@ -36,7 +38,7 @@ const communityNames: ReadonlyMap<number, string> = new Map([
 
 export function attributesView(attributes: PathAttributes): AttributesView {
   const { nextHop, localPref, med, communities, extendedCommunities, largeCommunities } = attributes;
-  const { originatorId, clusterList } = attributes;
+  const { onlyToCustomer, originatorId, clusterList } = attributes;
   return {
     ...(nextHop === undefined ? {} : { nextHop: IpAddress.format(nextHop) }),
     origin: origins[attributes.origin],
@@ -50,6 +52,7 @@ export function attributesView(attributes: PathAttributes): AttributesView {
     ...(largeCommunities === undefined
       ? {}
       : { largeCommunities: largeCommunities.map((parts) => parts.join(":")) }),
+    ...(onlyToCustomer === undefined ? {} : { onlyToCustomer }),
     ...(originatorId === undefined ? {} : { originatorId: Ipv4.format(originatorId) }),
     ...(clusterList === undefined ? {} : { clusterList: clusterList.map(Ipv4.format) }),
   };

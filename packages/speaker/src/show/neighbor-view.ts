@@ -4,6 +4,7 @@ import type {
   MaxPrefixes,
   PeerSnapshot,
   PrefixLimitSnapshot,
+  Role,
   StaleSnapshot,
 } from "@caracal/bgp";
 import { IpAddress, Ipv4 } from "@caracal/net";
@@ -18,6 +19,8 @@ export interface NeighborView {
   readonly type: "internal" | "external";
   readonly passive: boolean;
   readonly routeReflectorClient: boolean;
+  /** What we are to it, where that was said. */
+  readonly role?: Role;
   readonly state: PeerSnapshot["state"];
   /** When that state was entered. */
   readonly since: string;
@@ -48,6 +51,8 @@ export interface NeighborView {
     readonly families: readonly string[];
     readonly capabilities: readonly string[];
     readonly addPaths: "none" | "send" | "receive" | "both";
+    /** What it says it is to us. */
+    readonly neighborRole?: Role;
     readonly maxMessageBytes: number;
     /** 0: the ends agreed to do without. */
     readonly holdTimeMs: number;
@@ -65,6 +70,7 @@ export function neighborView(peer: PeerSnapshot): NeighborView {
     type: peer.external ? "external" : "internal",
     passive: peer.passive,
     routeReflectorClient: peer.reflectorClient,
+    ...(peer.role === undefined ? {} : { role: peer.role }),
     state: peer.state,
     since: new Date(peer.since).toISOString(),
     lastError: peer.lastError,
@@ -98,6 +104,7 @@ function sessionView(session: NonNullable<PeerSnapshot["session"]>): NonNullable
     families: session.families.map((family) => `ipv${family}`),
     capabilities: session.neighborCapabilities,
     addPaths: addPathReceive && addPathSend ? "both" : oneWay,
+    ...(session.neighborRole === undefined ? {} : { neighborRole: session.neighborRole }),
     maxMessageBytes: session.maxMessageBytes,
     holdTimeMs: session.hold?.ofMs ?? 0,
     keepaliveMs: session.keepalive?.ofMs ?? 0,

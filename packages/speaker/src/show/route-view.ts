@@ -8,7 +8,7 @@ export interface RouteView extends AttributesView {
   readonly best: boolean;
   /** It is as good as the best one and takes part of the traffic. */
   readonly shares?: true;
-  /** valid, unreachable, filtered or looped. */
+  /** valid, unreachable, filtered, looped or leaked. */
   readonly state: RouteSnapshot["state"];
   /** Why it takes no part, or is not the best: of a valid route, the step of the decision that it lost. */
   readonly why?: string;

@@ -1,0 +1,39 @@
+/**
+ * Aim: the keys about roles and AS sets reach the core, and wrong ones are told word for word. Method: one line of YAML
+ * at a time.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { formatProblem, readConfiguration } from "./read-config.ts";
+
+/** The neighbour in the core's words, or what is wrong. */
+function read(keys: string, around = ""): readonly unknown[] {
+  const outcome = readConfiguration(
+    `routerId: 10.0.0.1\nasn: 65001\n${around}neighbors:\n  - {address: 10.0.0.2, ${keys}}\n`,
+  );
+  if (outcome.kind === "ok") return outcome.configuration.peers;
+  return outcome.problems.map((problem) => formatProblem("f", problem));
+}
+
+test("a role, its strictness and the refusal of sets are settings of the core's", () => {
+  assert.partialDeepStrictEqual(read("asn: 65002, role: rs-client, strictRole: true"), [
+    { role: "rs-client", strictRole: true },
+  ]);
+  assert.partialDeepStrictEqual(read("asn: 65002", "refuseAsSets: true\n"), [{ refuseAsSets: true }]);
+  const [plain] = read("asn: 65002");
+  assert.ok(typeof plain === "object" && plain !== null);
+  assert.ok(!("role" in plain) && !("refuseAsSets" in plain));
+});
+
+test("roles are of another AS, and strict only where there is one", () => {
+  assert.deepEqual(read("asn: 65001, role: peer"), [
+    "f:4: neighbors[0].role: expected a neighbor of another AS",
+  ]);
+  assert.deepEqual(read("asn: 65001, localAsn: 65009, role: peer").length, 1, "another AS to the neighbor");
+  assert.deepEqual(read("asn: 65002, strictRole: true"), [
+    "f:4: neighbors[0].strictRole: expected role beside it",
+  ]);
+  assert.deepEqual(read("asn: 65002, role: rs-server"), [
+    'f:4: neighbors[0].role: expected provider, rs, rs-client, customer or peer, found "rs-server"',
+  ]);
+});
