@@ -1,20 +1,22 @@
 import { existsSync, readFileSync } from "node:fs";
-import { setTimeout as sleep } from "node:timers/promises";
 import { inParallel } from "./in-parallel.ts";
 import type { LabContext } from "./lab-context.ts";
 import { DEFAULT_ROOT, LabDirectory } from "./lab-directory.ts";
 import { LabError, messageOf } from "./lab-error.ts";
-import { makeNode, makeSwitch, portName } from "./lab-network.ts";
+import { hashedPortName, makeBridges, makeNode, makeSwitch, portName } from "./lab-network.ts";
 import { addPod } from "./lab-pods.ts";
 import type { LabRecord, NodeRecord, StoreChoice } from "./lab-record.ts";
-import { missingRouting } from "./lab-routing.ts";
 import { startStore } from "./lab-store.ts";
 import { startNodeDaemon, waitForNodeDaemon } from "./node-daemon.ts";
 import { shortNames } from "./node-names.ts";
 import { identifyProcess, isRunning } from "./process-identity.ts";
+import { withSwitchDaemon } from "./open-lab.ts";
 import { Progress } from "./progress.ts";
+import { runOnStore } from "./run-on-store.ts";
+import { checkSwitches, startSwitches, titleOfDaemon } from "./switches/lab-switches.ts";
 import { tearDown } from "./tear-down.ts";
-import { SWITCH_NAME, type Topology } from "./topology.ts";
+import { BRIDGES_NAME, type SwitchDaemon, type Topology } from "./topology.ts";
+import { waitUntilRouted } from "./wait-until-routed.ts";
 
 /** What to bring up. */
 export interface BringUpOptions {
@@ -22,6 +24,8 @@ export interface BringUpOptions {
   /** The topology's own name if absent. */
   readonly name?: string;
   readonly store: StoreChoice;
+  /** What all switches run; as the topology says if absent. */
+  readonly switchDaemon?: SwitchDaemon;
 }
 
 /** A lab that is up. */
@@ -31,29 +35,26 @@ export interface UpLab {
   readonly routedMs: number;
 }
 
-const ROUTED_DEADLINE_MS = 60_000;
-const ROUTED_POLL_MS = 50;
 /** CNI calls at once. */
 const POD_WIDTH = 8;
-const MAX_MISSING_SHOWN = 20;
 
 /**
  * Brings a lab up and waits until all its pods can reach each other. A failure or an interruption rolls everything
  * back; only a lab whose routes do not come is left up, to be looked at.
  */
 export async function bringUp(options: BringUpOptions, ctx: LabContext): Promise<UpLab> {
-  const { topology } = options;
+  const topology = withSwitchDaemon(options.topology, options.switchDaemon);
   const lab = new LabDirectory(ctx.root ?? DEFAULT_ROOT, options.name ?? topology.name);
   const progress = new Progress(ctx.stderr);
+  checkSwitches(lab, topology, ctx);
   await claim(lab, topology, ctx);
   let daemonsAt: number;
   let record: LabRecord;
   try {
     record = writeRecord(lab, options);
-    progress.say(`lab ${lab.name}: ${topology.nodes.length} nodes on ${topology.networks.length} network(s)`);
-    makeNodes(lab, topology);
-    await startStore(lab, options.store, ctx);
-    progress.say(`the store answers (${describeStore(options.store)})`);
+    progress.say(`lab ${lab.name}: ${describeSize(topology)}`);
+    makeNetwork(lab, topology);
+    await Promise.all([startFabric(lab, topology, ctx, progress), startData(lab, options, ctx, progress)]);
     daemonsAt = performance.now();
     await startNodes(lab, record, topology, ctx, progress);
   } catch (error) {
@@ -61,7 +62,7 @@ export async function bringUp(options: BringUpOptions, ctx: LabContext): Promise
     await tearDown(lab);
     throw ctx.signal.aborted ? new LabError(`lab ${lab.name} was not brought up: interrupted`) : error;
   }
-  await waitUntilRouted(lab, record, ctx);
+  await waitUntilRouted({ lab, record, topology }, ctx);
   const routedMs = performance.now() - daemonsAt;
   lab.markReady();
   progress.say(`routed ${(routedMs / 1000).toFixed(2)} s after the daemons started`);
@@ -76,7 +77,8 @@ async function claim(lab: LabDirectory, topology: Topology, ctx: LabContext): Pr
   if (lab.exists || !lab.claim())
     throw new LabError(`lab ${lab.name} exists already (${describeState(lab)})`);
   const parts = [
-    SWITCH_NAME,
+    BRIDGES_NAME,
+    ...topology.switches.map((spec) => spec.name),
     ...topology.nodes.flatMap((node) => [node.name, ...node.pods.map((pod) => pod.name)]),
   ];
   const taken = parts.find((part) => existsSync(lab.namespacePath(part)));
@@ -93,7 +95,7 @@ function describeState(lab: LabDirectory): string {
   return isRunning(lab.record?.maker) ? "it is being brought up" : `it is broken; ${remove}`;
 }
 
-function writeRecord(lab: LabDirectory, { topology, store }: BringUpOptions): LabRecord {
+function writeRecord(lab: LabDirectory, { topology, store, switchDaemon }: BringUpOptions): LabRecord {
   const record: LabRecord = {
     name: lab.name,
     description: topology.description,
@@ -105,23 +107,58 @@ function writeRecord(lab: LabDirectory, { topology, store }: BringUpOptions): La
     pool: topology.pool,
     environment: topology.environment,
     networks: topology.networks,
+    ...(switchDaemon === undefined ? {} : { switchDaemon }),
   };
+  lab.writeTopology(topology.source.text);
   lab.writeRecord(record);
   return record;
 }
 
-function makeNodes(lab: LabDirectory, topology: Topology): void {
-  makeSwitch(lab, topology.networks);
+function makeNetwork(lab: LabDirectory, topology: Topology): void {
+  makeBridges(lab, topology.networks);
+  for (const spec of topology.switches) {
+    lab.addSwitch(spec.name);
+    makeSwitch(lab, spec, topology.networks);
+  }
   const names = shortNames(topology.nodes.map((node) => node.name));
+  const bridges = topology.networks.map((network) => network.name);
   for (const spec of topology.nodes) {
     const { name, network: networkName, address, backend, environment } = spec;
-    const port = portName(names.get(name) ?? name, name);
+    const shortName = names.get(name) ?? name;
+    const port = bridges.includes(shortName) ? hashedPortName(name) : portName(shortName, name);
     const node: NodeRecord = { name, network: networkName, address, backend, environment, port };
     const network = topology.networks.find((candidate) => candidate.name === networkName);
     if (network === undefined) throw new LabError(`there is no network ${networkName}`);
     lab.addNode(node);
     makeNode(lab, node, network);
   }
+}
+
+async function startFabric(
+  lab: LabDirectory,
+  topology: Topology,
+  ctx: LabContext,
+  progress: Progress,
+): Promise<void> {
+  if (topology.switches.length === 0) return;
+  await startSwitches(lab, topology, ctx);
+  const told = topology.switches.map(({ name, daemon }) => `${name} (${titleOfDaemon(daemon)})`).join(", ");
+  progress.say(`switches route: ${told}`);
+}
+
+/** The store, with the topology's resources in it: the first daemon finds them there. */
+async function startData(
+  lab: LabDirectory,
+  { store, topology: { resources } }: BringUpOptions,
+  ctx: LabContext,
+  progress: Progress,
+): Promise<void> {
+  await startStore(lab, store, ctx);
+  progress.say(`the store answers (${describeStore(store)})`);
+  if (resources.length === 0) return;
+  const documents = resources.map(({ value }) => value);
+  await runOnStore(lab, ["apply", "-f", "-"], ctx, JSON.stringify(documents));
+  progress.say(`applied: ${resources.map(({ kind, name }) => `${kind} ${name}`).join(", ")}`);
 }
 
 /** Starts all daemons, and adds a node's pods as soon as its daemon answers. */
@@ -144,23 +181,9 @@ async function startNodes(
   });
 }
 
-/** Waits until every node has every session and route; a lab that is late says what is missing. */
-export async function waitUntilRouted(lab: LabDirectory, record: LabRecord, ctx: LabContext): Promise<void> {
-  const end = performance.now() + ROUTED_DEADLINE_MS;
-  for (;;) {
-    const missing = await missingRouting(lab, record);
-    if (missing.length === 0) return;
-    if (ctx.signal.aborted || performance.now() > end) {
-      const shown = missing.slice(0, MAX_MISSING_SHOWN);
-      const more = missing.length > shown.length ? [`and ${missing.length - shown.length} more`] : [];
-      const after = ctx.signal.aborted ? "interrupted" : `after ${ROUTED_DEADLINE_MS / 1000} s`;
-      const lines = [...shown, ...more].map((line) => `\n  ${line}`).join("");
-      throw new LabError(
-        `lab ${lab.name} is up but not routed (${after}); look with lab exec, remove with lab down:${lines}`,
-      );
-    }
-    await sleep(ROUTED_POLL_MS, undefined, { signal: ctx.signal }).catch(() => undefined);
-  }
+function describeSize({ nodes, networks, switches }: Topology): string {
+  const routers = switches.length === 0 ? "" : ` and ${switches.length} switches`;
+  return `${nodes.length} nodes${routers} on ${networks.length} network(s)`;
 }
 
 export function describeStore(store: StoreChoice): string {

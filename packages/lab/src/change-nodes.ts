@@ -1,33 +1,33 @@
 import { existsSync } from "node:fs";
-import { spawn } from "node:child_process";
 import { Ipv4, Prefix } from "@caracal/net";
-import { waitUntilRouted } from "./bring-up.ts";
 import type { LabContext } from "./lab-context.ts";
 import type { LabDirectory } from "./lab-directory.ts";
 import { LabError } from "./lab-error.ts";
 import { hashedPortName, makeNode, portName, removeNamespace } from "./lab-network.ts";
 import { deletePod } from "./lab-pods.ts";
 import type { LabRecord, NodeRecord } from "./lab-record.ts";
-import { storeEnvironment } from "./lab-store.ts";
 import { startNodeDaemon, waitForNodeDaemon } from "./node-daemon.ts";
 import { shortNames } from "./node-names.ts";
-import { findProcesses, killAll, LAB_VARIABLE } from "./process-identity.ts";
+import type { OpenLab } from "./open-lab.ts";
+import { findProcesses, killAll } from "./process-identity.ts";
 import { Progress } from "./progress.ts";
+import { runOnStore } from "./run-on-store.ts";
 import type { NetworkSpec } from "./topology.ts";
+import { waitUntilRouted } from "./wait-until-routed.ts";
 
 /** Adds a node to the lab's first network, with the next free address unless one is given, and waits until it is routed. */
 export async function addNode(
-  lab: LabDirectory,
-  record: LabRecord,
+  open: OpenLab,
   name: string,
   wanted: string | undefined,
   ctx: LabContext,
 ): Promise<NodeRecord> {
+  const { lab, record } = open;
   const [network] = record.networks;
   if (network === undefined) throw new LabError(`lab ${lab.name} has no network`);
   const nodes = lab.nodes();
   const address = chooseAddress(network, nodes, wanted);
-  const port = choosePort(nodes, name);
+  const port = choosePort(record, nodes, name);
   const node: NodeRecord = {
     name,
     network: network.name,
@@ -48,7 +48,7 @@ export async function addNode(
     throw error;
   }
   progress.say(`${name} (${address}) answers`);
-  await waitUntilRouted(lab, record, ctx);
+  await waitUntilRouted(open, ctx);
   progress.say("routed");
   return node;
 }
@@ -67,10 +67,11 @@ export async function deleteNode(lab: LabDirectory, node: NodeRecord, ctx: LabCo
   progress.say(`node ${node.name} removed`);
 }
 
-/** The short name among all, as for the topology's own nodes, unless another node's cable is called so. */
-function choosePort(nodes: readonly NodeRecord[], name: string): string {
+/** The short name among all, as for the topology's own nodes, unless another node's cable or a bridge is called so. */
+function choosePort({ networks }: LabRecord, nodes: readonly NodeRecord[], name: string): string {
   const port = portName(shortNames([...nodes.map((node) => node.name), name]).get(name) ?? name, name);
-  return nodes.some((node) => node.port === port) ? hashedPortName(name) : port;
+  const taken = [...nodes.map((node) => node.port), ...networks.map((network) => network.name)];
+  return taken.includes(port) ? hashedPortName(name) : port;
 }
 
 async function forgetNode(lab: LabDirectory, node: NodeRecord): Promise<void> {
@@ -83,26 +84,6 @@ async function forgetNode(lab: LabDirectory, node: NodeRecord): Promise<void> {
 async function killProcessesOf(lab: LabDirectory, node: NodeRecord): Promise<void> {
   const left = await killAll(() => findProcesses([lab.namespacePath(node.name)]));
   if (left.length > 0) throw new LabError(`processes of ${node.name} do not end: ${left.join(", ")}`);
-}
-
-/** Runs Caracal's command line against the lab's store. */
-function runOnStore(lab: LabDirectory, words: readonly string[], ctx: LabContext): Promise<void> {
-  const [program = "", ...args] = ctx.program;
-  const child = spawn(program, [...args, ...words], {
-    env: { ...ctx.env, ...storeEnvironment(lab), [LAB_VARIABLE]: lab.path },
-    stdio: ["ignore", "ignore", "pipe"],
-  });
-  let said = "";
-  child.stderr.setEncoding("utf8").on("data", (chunk: string) => (said += chunk));
-  return new Promise((resolve, reject) => {
-    child.once("error", (cause) =>
-      reject(new LabError(`cannot run ${program}: ${cause.message}`, { cause })),
-    );
-    child.once("close", (code) => {
-      if (code === 0) resolve();
-      else reject(new LabError(`${words.join(" ")}: ${said.trim()}`));
-    });
-  });
 }
 
 /** The address that was asked for, if it is free, or the first free one after the highest in use. */

@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { LabError, messageOf } from "./lab-error.ts";
-import { parseTopology, type Topology } from "./topology.ts";
+import { parseTopology } from "./parse-topology.ts";
+import type { Topology } from "./topology.ts";
 
 const BUILT_IN_DIRECTORY = join(import.meta.dirname, "../topologies");
 const EXTENSION = ".yaml";

@@ -5,7 +5,7 @@
  * A lab's state is its directory below `/run/caracal/labs`; whatever was killed, `down` finds and removes all of it.
  * Not here: what a node does (`node`), and nodes that are not on this machine.
  */
-export { bringUp, type BringUpOptions, type UpLab, waitUntilRouted } from "./bring-up.ts";
+export { bringUp, type BringUpOptions, type UpLab } from "./bring-up.ts";
 export { builtInTopologies, findTopology } from "./find-topology.ts";
 export { checkLab, type CheckReport, type PairCheck } from "./lab-check.ts";
 export type { LabContext, TextSink } from "./lab-context.ts";
@@ -16,4 +16,5 @@ export type { LabRecord, NodeRecord, PodRecord, StoreChoice } from "./lab-record
 export { openLab, type OpenLab } from "./open-lab.ts";
 export { runLab } from "./run-lab.ts";
 export { tearDown } from "./tear-down.ts";
-export { parseTopology, type Topology } from "./topology.ts";
+export { parseTopology } from "./parse-topology.ts";
+export type { Topology } from "./topology.ts";

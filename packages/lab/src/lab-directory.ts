@@ -11,19 +11,24 @@ import {
   type PodRecord,
 } from "./lab-record.ts";
 import { isProcessIdentity, type ProcessIdentity } from "./process-identity.ts";
-import { SWITCH_NAME } from "./topology.ts";
+import { BRIDGES_NAME } from "./topology.ts";
 
 export const DEFAULT_ROOT = "/run/caracal/labs";
 
-/** What runs in a lab besides its pods: the store's server (or the relay to it), or a node's daemon by its name. */
-export type DaemonName = "store" | { readonly node: string };
+/** What runs in a lab besides its pods: the store's server (or the relay to it), a node's daemon, a program of a switch. */
+export type DaemonName =
+  | "store"
+  | { readonly node: string }
+  | { readonly switch: string; readonly program: string };
 
 /**
  * A lab's directory, which is all the state it has:
  *
- *     ROOT/LAB/lab.json, ready            what it is made of; `ready` once it was up and routed
+ *     ROOT/LAB/lab.json, topology.yaml    what it is made of
+ *             /ready                      once it was up and routed
  *             /store/, store.sock, store.log, store.pid
  *             /nodes/NODE/node.json, daemon.pid, daemon.log, run/, lib/
+ *             /switches/SWITCH/PROGRAM.pid, PROGRAM.log, run/, bin/
  *             /pods/POD.json
  *
  * Each node and each pod has a file of its own, so that any number of commands work on one lab at once. A file is
@@ -53,6 +58,7 @@ export class LabDirectory {
     }
     mkdirSync(join(this.path, "nodes"));
     mkdirSync(join(this.path, "pods"));
+    mkdirSync(join(this.path, "switches"));
     return true;
   }
 
@@ -67,6 +73,19 @@ export class LabDirectory {
 
   writeRecord(record: LabRecord): void {
     writeFile(join(this.path, "lab.json"), record);
+  }
+
+  /** The text of the topology's file as it was at `up`. */
+  get topologyText(): string | undefined {
+    try {
+      return readFileSync(join(this.path, "topology.yaml"), "utf8");
+    } catch {
+      return undefined;
+    }
+  }
+
+  writeTopology(text: string): void {
+    writeFileSync(join(this.path, "topology.yaml"), text);
   }
 
   /** It was up and routed once. */
@@ -118,6 +137,26 @@ export class LabDirectory {
     return join(this.runDirectory(node), "control.sock");
   }
 
+  /** All switches, sorted by name. */
+  switchNames(): readonly string[] {
+    return namesIn(join(this.path, "switches"));
+  }
+
+  addSwitch(name: string): void {
+    for (const directory of [this.switchRunDirectory(name), this.switchBinDirectory(name)])
+      mkdirSync(directory, { recursive: true });
+  }
+
+  /** Configuration and sockets of a switch's programs. */
+  switchRunDirectory(name: string): string {
+    return join(this.path, "switches", name, "run");
+  }
+
+  /** Commands that find the switch's own programs: first in the PATH of what runs there. */
+  switchBinDirectory(name: string): string {
+    return join(this.path, "switches", name, "bin");
+  }
+
   /** All pods, sorted by name. */
   pods(): readonly PodRecord[] {
     const files = namesIn(join(this.path, "pods")).filter((file) => file.endsWith(".json"));
@@ -152,7 +191,7 @@ export class LabDirectory {
   }
 
   logFile(daemon: DaemonName): string {
-    return daemon === "store" ? join(this.path, "store.log") : join(this.nodePath(daemon.node), "daemon.log");
+    return `${this.#daemonFile(daemon)}.log`;
   }
 
   daemon(daemon: DaemonName): ProcessIdentity | undefined {
@@ -173,10 +212,10 @@ export class LabDirectory {
     return namespacePath(this.namespaceName(part));
   }
 
-  /** The parts of the lab that have a namespace: the switch, nodes, pods. */
+  /** The parts of the lab that have a namespace: the bridges, switches, nodes, pods. */
   namespaceParts(): readonly string[] {
     const names = [...this.nodes(), ...this.pods()].map((record) => record.name);
-    return [SWITCH_NAME, ...names];
+    return [BRIDGES_NAME, ...this.switchNames(), ...names];
   }
 
   #podFile(name: string): string {
@@ -184,7 +223,13 @@ export class LabDirectory {
   }
 
   #pidFile(daemon: DaemonName): string {
-    return daemon === "store" ? join(this.path, "store.pid") : join(this.nodePath(daemon.node), "daemon.pid");
+    return `${this.#daemonFile(daemon)}.pid`;
+  }
+
+  #daemonFile(daemon: DaemonName): string {
+    if (daemon === "store") return join(this.path, "store");
+    if ("node" in daemon) return join(this.nodePath(daemon.node), "daemon");
+    return join(this.path, "switches", daemon.switch, daemon.program);
   }
 }
 

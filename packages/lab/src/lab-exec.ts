@@ -1,11 +1,11 @@
 import { constants } from "node:os";
 import { spawnInNamespace } from "@caracal/linux";
 import type { LabContext } from "./lab-context.ts";
-import type { LabDirectory } from "./lab-directory.ts";
 import { LabError } from "./lab-error.ts";
 import { nodeEnvironment } from "./node-daemon.ts";
-import { findNode } from "./open-lab.ts";
+import { findNode, type OpenLab } from "./open-lab.ts";
 import { LAB_VARIABLE } from "./process-identity.ts";
+import { switchEnvironment } from "./switches/lab-switches.ts";
 
 const SIGNAL_EXIT_BASE = 128;
 /** What a shell answers for a command that is not there, and for one that cannot be run. */
@@ -21,11 +21,24 @@ export interface LabPlace {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-/** A node (whole or short name) or a pod. On a node, `calicoctl`, `birdcl` and `caracal` find its daemon and the store. */
-export function placeOf(lab: LabDirectory, word: string, ctx: LabContext): LabPlace {
+/**
+ * A node (whole or short name), a switch or a pod. On a node, `calicoctl`, `birdcl` and `caracal` find its daemon and the
+ * store; on a switch, `vtysh`, `birdc` or `caracal bgp` find what runs there.
+ */
+export function placeOf(
+  { lab, topology }: Pick<OpenLab, "lab" | "topology">,
+  word: string,
+  ctx: LabContext,
+): LabPlace {
   const mark = { [LAB_VARIABLE]: lab.path };
   if (lab.pods().some((pod) => pod.name === word)) {
     return { namespace: lab.namespacePath(word), env: { ...ctx.env, ...mark } };
+  }
+  const spec = topology.switches.find((one) => one.name === word);
+  if (spec !== undefined) {
+    const env = { ...ctx.env, ...switchEnvironment(lab, topology, spec, ctx), ...mark };
+    const directories = [lab.switchBinDirectory(word), ctx.commandDirectory, ctx.env["PATH"] ?? ""];
+    return { namespace: lab.namespacePath(word), env: { ...env, PATH: directories.join(":") } };
   }
   const node = findNode(lab, word, "node or pod").name;
   const path = `${ctx.commandDirectory}:${ctx.env["PATH"] ?? ""}`;
@@ -37,12 +50,12 @@ export function placeOf(lab: LabDirectory, word: string, ctx: LabContext): LabPl
 
 /** Runs a command in a node or pod with this process's own terminal, and gives its exit code. */
 export function execInLab(
-  lab: LabDirectory,
+  open: OpenLab,
   word: string,
   argv: readonly string[],
   ctx: LabContext,
 ): Promise<number> {
-  const { namespace, env } = placeOf(lab, word, ctx);
+  const { namespace, env } = placeOf(open, word, ctx);
   const [program, ...args] = argv;
   if (program === undefined) throw new LabError("a command is missing after --");
   const child = spawnInNamespace(namespace, program, args, { env, stdio: "inherit" });

@@ -5,7 +5,7 @@ import { Mac, RouteProtocol, RouteScope, RouteTable, RouteType } from "@caracal/
 import type { LabDirectory } from "./lab-directory.ts";
 import { LabError } from "./lab-error.ts";
 import type { NodeRecord } from "./lab-record.ts";
-import { type NetworkSpec, SWITCH_NAME } from "./topology.ts";
+import { BRIDGES_NAME, type NetworkSpec, type SwitchSpec } from "./topology.ts";
 
 /** What every node calls its interface to the network. */
 export const NODE_INTERFACE = "eth0";
@@ -13,39 +13,72 @@ const LOOPBACK = "lo";
 /** IFNAMSIZ less the closing NUL. */
 const MAX_INTERFACE_NAME = 15;
 
-/** Makes the switch: a namespace with one bridge per network, which has the gateway's address if there is one. */
-export function makeSwitch(lab: LabDirectory, networks: readonly NetworkSpec[]): void {
-  createNamespace(lab.namespaceName(SWITCH_NAME));
-  const path = lab.namespacePath(SWITCH_NAME);
+/** Makes the bridges' namespace: one per network, with the gateway's address if there is one and no switch has it. */
+export function makeBridges(lab: LabDirectory, networks: readonly NetworkSpec[]): void {
+  createNamespace(lab.namespaceName(BRIDGES_NAME));
+  const path = lab.namespacePath(BRIDGES_NAME);
   using links = Rtnetlink.open(path);
   links.setLink(LOOPBACK, { up: true });
   for (const network of networks) {
     links.addLink({ name: network.name, details: { kind: "bridge" } });
-    // The switch only carries frames: no IPv6 chatter of its own, and it routes nothing between its networks.
+    // A bridge only carries frames: no IPv6 chatter of its own, and it routes nothing between its networks.
     writeSysctl(`net/ipv6/conf/${network.name}/disable_ipv6`, 1, path);
     links.setLink(network.name, { up: true });
-    if (network.gateway !== undefined) addAddress(links, network.name, network.gateway, network.subnet);
+    if (network.kind === "lan" && network.gateway !== undefined)
+      addAddress(links, network.name, network.gateway, network.subnet);
   }
   writeSysctl("net/ipv4/ip_forward", 0, path);
 }
 
 /** Makes a node's namespace and wires it to its network, with the address, the default route and forwarding on. */
 export function makeNode(lab: LabDirectory, node: NodeRecord, network: NetworkSpec): void {
-  createNamespace(lab.namespaceName(node.name));
-  const path = lab.namespacePath(node.name);
-  writeSysctl("net/ipv4/ip_forward", 1, path);
-  using switchLinks = Rtnetlink.open(lab.namespacePath(SWITCH_NAME));
-  using links = Rtnetlink.open(path);
-  links.setLink(LOOPBACK, { up: true });
-  const bridge = switchLinks.link(network.name);
-  if (bridge === undefined) throw new LabError(`the lab's switch has lost its bridge ${network.name}`);
-  switchLinks.addVeth(
-    { name: node.port, masterIndex: bridge.index, up: true },
-    { name: NODE_INTERFACE, mac: macOf(node.address), up: true, namespace: path },
-  );
-  writeSysctl(`net/ipv6/conf/${node.port}/disable_ipv6`, 1, lab.namespacePath(SWITCH_NAME));
-  addAddress(links, NODE_INTERFACE, node.address, network.subnet);
+  using links = makeRouter(lab, node.name);
+  plug(lab, network, node.port, { place: node.name, interface: NODE_INTERFACE, address: node.address });
   if (network.gateway !== undefined) addDefaultRoute(links, network.gateway);
+}
+
+/** Makes a switch's namespace and wires it to its networks. */
+export function makeSwitch(lab: LabDirectory, spec: SwitchSpec, networks: readonly NetworkSpec[]): void {
+  makeRouter(lab, spec.name).close();
+  for (const { name, network: networkName, address } of spec.interfaces) {
+    const network = networks.find((candidate) => candidate.name === networkName);
+    if (network === undefined) throw new LabError(`there is no network ${networkName}`);
+    const port = portName(`${spec.name}-${name}`, `${spec.name}-${name}`);
+    plug(lab, network, port, { place: spec.name, interface: name, address });
+    writeSysctl(`net/ipv6/conf/${name}/disable_ipv6`, 1, lab.namespacePath(spec.name));
+  }
+}
+
+/** Makes a namespace that forwards. */
+function makeRouter(lab: LabDirectory, name: string): Rtnetlink {
+  createNamespace(lab.namespaceName(name));
+  const path = lab.namespacePath(name);
+  writeSysctl("net/ipv4/ip_forward", 1, path);
+  const links = Rtnetlink.open(path);
+  links.setLink(LOOPBACK, { up: true });
+  return links;
+}
+
+/** One end of a cable whose other end is a network's bridge. */
+interface CableEnd {
+  readonly place: string;
+  readonly interface: string;
+  readonly address: string;
+}
+
+function plug(lab: LabDirectory, network: NetworkSpec, port: string, end: CableEnd): void {
+  const bridges = lab.namespacePath(BRIDGES_NAME);
+  const path = lab.namespacePath(end.place);
+  using bridgeLinks = Rtnetlink.open(bridges);
+  const bridge = bridgeLinks.link(network.name);
+  if (bridge === undefined) throw new LabError(`the lab has lost its bridge ${network.name}`);
+  bridgeLinks.addVeth(
+    { name: port, masterIndex: bridge.index, up: true },
+    { name: end.interface, mac: macOf(end.address), up: true, namespace: path },
+  );
+  writeSysctl(`net/ipv6/conf/${port}/disable_ipv6`, 1, bridges);
+  using links = Rtnetlink.open(path);
+  addAddress(links, end.interface, end.address, network.subnet);
 }
 
 /** Makes a pod's empty namespace; its interface is the CNI plugin's work. */

@@ -1,6 +1,6 @@
 import { isJsonObject, isTextRecord } from "./json-value.ts";
 import { isProcessIdentity, type ProcessIdentity } from "./process-identity.ts";
-import type { Environment, NetworkSpec, PoolSpec } from "./topology.ts";
+import type { Environment, NetworkSpec, PoolSpec, SwitchDaemon } from "./topology.ts";
 
 /** What holds for a whole lab as long as it exists. */
 export interface LabRecord {
@@ -16,6 +16,8 @@ export interface LabRecord {
   readonly pool: PoolSpec;
   readonly environment: Environment;
   readonly networks: readonly NetworkSpec[];
+  /** What all switches run, where `up` was told another than the file says. */
+  readonly switchDaemon?: SwitchDaemon;
 }
 
 /** Where a lab's data is: in a server of its own, or in an etcd that exists already (`host:port` each). */
@@ -53,7 +55,7 @@ export function isLabRecord(value: unknown): value is LabRecord {
     isPool(value["pool"]) &&
     isTextRecord(value["environment"]) &&
     Array.isArray(value["networks"]) &&
-    value["networks"].every((network) => hasTexts(network, ["name", "subnet"]))
+    value["networks"].every((network) => hasTexts(network, ["name", "subnet", "kind"]))
   );
 }
 

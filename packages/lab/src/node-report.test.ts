@@ -34,8 +34,14 @@ test("sessions, readiness and problems are read", () => {
     isReady: false,
     notReadyBecause: "bgp: not established with 10.0.0.3",
     sessions: [
-      { peer: "10.0.0.2", isMesh: true, state: "Established", lastError: "" },
-      { peer: "10.0.0.3", isMesh: false, state: "Connect", lastError: "Socket: Connection refused" },
+      { peer: "10.0.0.2", isMesh: true, type: "node-to-node mesh", state: "Established", lastError: "" },
+      {
+        peer: "10.0.0.3",
+        isMesh: false,
+        type: "node specific",
+        state: "Connect",
+        lastError: "Socket: Connection refused",
+      },
     ],
     problems: ["BGPPeer x: filters are not applied", "the kernel refuses 10.1.0.0/26: no gateway"],
   });

@@ -1,4 +1,5 @@
 import { controlRequest } from "@caracal/control";
+import type { SessionType } from "./checks/lab-checks.ts";
 import { isJsonObject } from "./json-value.ts";
 import type { LabDirectory } from "./lab-directory.ts";
 
@@ -16,12 +17,21 @@ export interface NodeReport {
 export interface SessionView {
   readonly peer: string;
   readonly isMesh: boolean;
+  /** As `calicoctl node status` calls it. */
+  readonly type: string;
   /** RFC 4271 §8.2.2: `Established`, `Connect`… */
   readonly state: string;
   readonly lastError: string;
 }
 
 export const ESTABLISHED = "Established";
+
+/** By the beginning of BIRD's protocol name. */
+const TYPES: Readonly<Record<string, SessionType>> = {
+  Mesh: "node-to-node mesh",
+  Node: "node specific",
+  Global: "global",
+};
 
 const ANSWER_TIMEOUT_MS = 5_000;
 
@@ -44,12 +54,7 @@ export function toReport(answer: unknown): NodeReport {
   return {
     isReady: status["isReady"] === true,
     ...(typeof because === "string" ? { notReadyBecause: because } : {}),
-    sessions: objectsIn(bgp["peers"]).map((peer) => ({
-      peer: textIn(peer["address"]),
-      isMesh: textIn(peer["name"]).startsWith("Mesh_"),
-      state: textIn(peer["state"]),
-      lastError: textIn(peer["lastError"]),
-    })),
+    sessions: objectsIn(bgp["peers"]).map(toSession),
     problems: [
       ...objectsIn(status["problems"]).map(
         (problem) => `${textIn(problem["about"])}: ${textIn(problem["message"])}`,
@@ -58,6 +63,18 @@ export function toReport(answer: unknown): NodeReport {
         (one) => `the kernel refuses ${textIn(one["route"])}: ${textIn(one["detail"])}`,
       ),
     ],
+  };
+}
+
+function toSession(peer: Readonly<Record<string, unknown>>): SessionView {
+  const prefix = textIn(peer["name"]).split("_", 1)[0] ?? "";
+  const type = TYPES[prefix] ?? "other";
+  return {
+    peer: textIn(peer["address"]),
+    isMesh: prefix === "Mesh",
+    type,
+    state: textIn(peer["state"]),
+    lastError: textIn(peer["lastError"]),
   };
 }
 

@@ -3,22 +3,31 @@ import type { LabContext } from "./lab-context.ts";
 import { DEFAULT_ROOT, LabDirectory, labNames } from "./lab-directory.ts";
 import { LabError } from "./lab-error.ts";
 import type { LabRecord, NodeRecord, PodRecord } from "./lab-record.ts";
-import { LAB_NAME, LAB_NAME_RULE } from "./topology.ts";
+import { parseTopology } from "./parse-topology.ts";
+import { LAB_NAME, LAB_NAME_RULE, type SwitchDaemon, type Topology } from "./topology.ts";
 
 /** A lab that is there, with what it is made of. */
 export interface OpenLab {
   readonly lab: LabDirectory;
   readonly record: LabRecord;
+  readonly topology: Topology;
 }
 
 /** The lab of that name; without a name, the only one there is. */
 export function openLab(name: string | undefined, ctx: Pick<LabContext, "root">): OpenLab {
   const lab = findLab(name, ctx);
-  const { record } = lab;
-  if (record === undefined) {
+  const { record, topologyText } = lab;
+  if (record === undefined || topologyText === undefined) {
     throw new LabError(`lab ${lab.name} is broken: remove it with: caracal lab down --name ${lab.name}`);
   }
-  return { lab, record };
+  const topology = parseTopology(topologyText, `${lab.path}/topology.yaml`);
+  return { lab, record, topology: withSwitchDaemon(topology, record.switchDaemon) };
+}
+
+/** The topology with one daemon for all its switches, if one is given. */
+export function withSwitchDaemon(topology: Topology, daemon: SwitchDaemon | undefined): Topology {
+  if (daemon === undefined) return topology;
+  return { ...topology, switches: topology.switches.map((spec) => ({ ...spec, daemon })) };
 }
 
 /** The same, whole or broken. */

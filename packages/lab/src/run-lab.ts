@@ -1,8 +1,10 @@
 import { bringUp } from "./bring-up.ts";
 import { addNode, deleteNode } from "./change-nodes.ts";
+import { drawTopology } from "./draw-topology.ts";
 import { findTopology, builtInTopologies } from "./find-topology.ts";
 import { type ArgumentRules, type LabArguments, parseLabArguments } from "./lab-arguments.ts";
-import { checkLab, type CheckReport } from "./lab-check.ts";
+import { describeReport } from "./describe-report.ts";
+import { checkLab } from "./lab-check.ts";
 import type { LabContext } from "./lab-context.ts";
 import { DEFAULT_ROOT, LabDirectory, labNames } from "./lab-directory.ts";
 import { LabError, messageOf } from "./lab-error.ts";
@@ -10,13 +12,22 @@ import { execInLab } from "./lab-exec.ts";
 import { addPod, deletePod } from "./lab-pods.ts";
 import { labStatus } from "./lab-status.ts";
 import { readStoreChoice } from "./lab-store.ts";
-import { findLab, findNode, findPod, openLab } from "./open-lab.ts";
+import { findLab, findNode, findPod, openLab, withSwitchDaemon } from "./open-lab.ts";
 import { restartDaemon } from "./restart-daemon.ts";
 import { isRunning } from "./process-identity.ts";
 import { relayStore } from "./store-relay.ts";
 import { refuseWhileMade, tearDown } from "./tear-down.ts";
 import { textTable } from "./text-table.ts";
-import { LAB_NAME, LAB_NAME_RULE, NODE_NAME, NODE_NAME_RULE, POD_NAME, POD_NAME_RULE } from "./topology.ts";
+import {
+  LAB_NAME,
+  LAB_NAME_RULE,
+  NODE_NAME,
+  NODE_NAME_RULE,
+  POD_NAME,
+  POD_NAME_RULE,
+  SWITCH_DAEMONS,
+  type SwitchDaemon,
+} from "./topology.ts";
 
 interface LabCommand extends ArgumentRules {
   readonly summary: string;
@@ -25,16 +36,17 @@ interface LabCommand extends ArgumentRules {
 
 const commands: Readonly<Record<string, LabCommand>> = {
   up: {
-    usage: "up TOPOLOGY [--name N] [--store embedded|etcd://HOST:PORT[,…]] [--store-listen HOST:PORT]",
+    usage:
+      "up TOPOLOGY [--name N] [--switches caracal|bird|frr] [--store embedded|etcd://HOST:PORT[,…]] [--store-listen HOST:PORT]",
     summary: "bring a cluster up on this machine and wait until it is routed",
     operandCount: 1,
-    values: ["--name", "--store", "--store-listen"],
+    values: ["--name", "--switches", "--store", "--store-listen"],
     run: up,
   },
   list: { usage: "list", summary: "labs of this machine", operandCount: 0, run: list },
   status: {
     usage: "status [--name N]",
-    summary: "daemons, sessions, routes and pods of a lab",
+    summary: "switches, daemons, sessions, routes and pods of a lab",
     operandCount: 0,
     values: ["--name"],
     run: status,
@@ -48,8 +60,9 @@ const commands: Readonly<Record<string, LabCommand>> = {
     run: down,
   },
   exec: {
-    usage: "exec [--name N] NODE|POD -- COMMAND…",
-    summary: "run a command in a node or pod; on a node calicoctl and birdcl find its daemon",
+    usage: "exec [--name N] NODE|SWITCH|POD -- COMMAND…",
+    summary:
+      "run a command there; calicoctl and birdcl, on a switch vtysh, birdc or caracal bgp find its daemon",
     operandCount: 1,
     values: ["--name"],
     run: exec,
@@ -83,15 +96,16 @@ const commands: Readonly<Record<string, LabCommand>> = {
     run: nodeDelete,
   },
   restart: {
-    usage: "restart NODE|store [--name N]",
-    summary: "start a node's daemon or the store anew, also one that was killed; pods stay",
+    usage: "restart NODE|SWITCH|store [--name N]",
+    summary: "start a node's or switch's daemon or the store anew, also one that was killed; pods stay",
     operandCount: 1,
     values: ["--name"],
     run: restart,
   },
   check: {
     usage: "check [--json] [--name N]",
-    summary: "every pod pair's reachability and all sessions; exit code 1 on a difference",
+    summary:
+      "every pod pair's reachability, sessions, and all else the topology says; exit code 1 on a difference",
     operandCount: 0,
     flags: ["--json"],
     values: ["--name"],
@@ -148,10 +162,27 @@ async function up({ operands, values }: LabArguments, ctx: LabContext): Promise<
   const name = values["--name"];
   if (name !== undefined && !LAB_NAME.test(name)) throw new LabError(`"${name}" is not ${LAB_NAME_RULE}`);
   const store = readStoreChoice(values["--store"], values["--store-listen"]);
+  const switchDaemon = readSwitchDaemon(values["--switches"]);
   const topology = findTopology(operands[0] ?? "");
-  const { lab } = await bringUp({ topology, store, ...(name === undefined ? {} : { name }) }, ctx);
+  ctx.stdout.write(`${drawTopology(withSwitchDaemon(topology, switchDaemon))}\n`);
+  const { lab } = await bringUp(
+    {
+      topology,
+      store,
+      ...(name === undefined ? {} : { name }),
+      ...(switchDaemon === undefined ? {} : { switchDaemon }),
+    },
+    ctx,
+  );
   ctx.stdout.write(`lab ${lab.name} is up; next: caracal lab status, caracal lab check, caracal lab down\n`);
   return 0;
+}
+
+function readSwitchDaemon(word: string | undefined): SwitchDaemon | undefined {
+  const daemon = SWITCH_DAEMONS.find((one) => one === word);
+  if (word !== undefined && daemon === undefined)
+    throw new LabError(`--switches ${word}: give ${SWITCH_DAEMONS.join(", ")}`);
+  return daemon;
 }
 
 function list(_: LabArguments, ctx: LabContext): Promise<number> {
@@ -172,8 +203,7 @@ function labState(lab: LabDirectory): string {
 }
 
 async function status({ values }: LabArguments, ctx: LabContext): Promise<number> {
-  const { lab, record } = openLab(values["--name"], ctx);
-  ctx.stdout.write(await labStatus(lab, record));
+  ctx.stdout.write(await labStatus(openLab(values["--name"], ctx), ctx));
   return 0;
 }
 
@@ -196,9 +226,8 @@ async function down({ flags, values }: LabArguments, ctx: LabContext): Promise<n
 }
 
 async function exec({ operands, command, values }: LabArguments, ctx: LabContext): Promise<number> {
-  if (command === undefined) throw new LabError("a command is missing: lab exec NODE|POD -- COMMAND…");
-  const { lab } = openLab(values["--name"], ctx);
-  return execInLab(lab, operands[0] ?? "", command, ctx);
+  if (command === undefined) throw new LabError("a command is missing: lab exec NODE|SWITCH|POD -- COMMAND…");
+  return execInLab(openLab(values["--name"], ctx), operands[0] ?? "", command, ctx);
 }
 
 async function podAdd({ operands, values, annotations }: LabArguments, ctx: LabContext): Promise<number> {
@@ -223,10 +252,10 @@ async function podDelete({ operands, values }: LabArguments, ctx: LabContext): P
 }
 
 async function nodeAdd({ operands, values }: LabArguments, ctx: LabContext): Promise<number> {
-  const { lab, record } = openLab(values["--name"], ctx);
+  const open = openLab(values["--name"], ctx);
   const [name = ""] = operands;
   if (!NODE_NAME.test(name)) throw new LabError(`"${name}" is not ${NODE_NAME_RULE}`);
-  const node = await addNode(lab, record, name, values["--address"], ctx);
+  const node = await addNode(open, name, values["--address"], ctx);
   ctx.stdout.write(`node ${node.name} is up at ${node.address}\n`);
   return 0;
 }
@@ -240,35 +269,16 @@ async function nodeDelete({ operands, values }: LabArguments, ctx: LabContext): 
 }
 
 async function restart({ operands, values }: LabArguments, ctx: LabContext): Promise<number> {
-  const { lab, record } = openLab(values["--name"], ctx);
   const [word = ""] = operands;
-  await restartDaemon(lab, record, word, ctx);
+  await restartDaemon(openLab(values["--name"], ctx), word, ctx);
   ctx.stdout.write(`${word} runs again\n`);
   return 0;
 }
 
 async function check({ flags, values }: LabArguments, ctx: LabContext): Promise<number> {
-  const { lab } = openLab(values["--name"], ctx);
-  const report = await checkLab(lab, ctx);
+  const report = await checkLab(openLab(values["--name"], ctx), ctx);
   ctx.stdout.write(
     flags.has("--json") ? `${JSON.stringify(report, undefined, 2)}\n` : describeReport(report),
   );
   return report.ok ? 0 : 1;
-}
-
-function describeReport({ pings, sessionProblems, ok }: CheckReport): string {
-  const rows = pings.map((pair) => [
-    pair.from,
-    pair.to,
-    pair.address,
-    `${pair.received}/${pair.sent}`,
-    pair.rttMs === undefined ? "-" : `${pair.rttMs.toFixed(3)} ms`,
-    pair.found === pair.expected ? pair.found : `${pair.found}, expected ${pair.expected}`,
-  ]);
-  const bad = pings.filter((pair) => pair.found !== pair.expected).length;
-  const problems = sessionProblems.map((line) => `${line}\n`).join("");
-  const verdict = ok
-    ? "all as expected"
-    : `${bad} of ${pings.length} pairs and ${sessionProblems.length} sessions differ`;
-  return `${textTable(["FROM", "TO", "ADDRESS", "ANSWERS", "RTT", "RESULT"], rows)}${problems}${verdict}\n`;
 }

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { builtInTopologies, findTopology } from "./find-topology.ts";
-import { parseTopology } from "./topology.ts";
+import { parseTopology } from "./parse-topology.ts";
 
 const GOOD = `name: small
 pool:
@@ -27,7 +27,16 @@ nodes:
 `;
 
 test("the built-in topologies are as the scenarios say", () => {
-  assert.deepEqual(builtInTopologies(), ["full-mesh", "mesh-sockets"]);
+  assert.deepEqual(builtInTopologies(), [
+    "as-per-rack",
+    "as-per-server",
+    "full-mesh",
+    "leaf-spine",
+    "mesh-off",
+    "mesh-sockets",
+    "reflector-by-ip",
+    "route-reflector",
+  ]);
   const mesh = findTopology("full-mesh");
   assert.deepEqual(
     mesh.nodes.map(({ name, address }) => `${name} ${address}`),
@@ -54,6 +63,7 @@ test("a pod is a name or a mapping; the only network needs no naming", () => {
     name: "a",
     network: "lan",
     address: "10.0.0.1",
+    asNumber: 64512,
     backend: "caracal",
     environment: {},
     pods: [
@@ -61,6 +71,77 @@ test("a pod is a name or a mapping; the only network needs no naming", () => {
       { name: "p2", namespace: "web", annotations: { "cni.projectcalico.org/ipAddrs": '["10.244.0.9"]' } },
     ],
   });
+});
+
+const FABRIC = `name: fabric
+pool: { cidr: 10.244.0.0/16 }
+switches:
+  - { name: spine, asNumber: 65000, daemon: frr }
+  - { name: leaf, asNumber: 65001, servers: external }
+racks:
+  - { name: rack1, subnet: 10.0.0.0/24, switch: leaf, gateway: 10.0.0.254 }
+links:
+  - { switches: [leaf, spine], subnet: 10.1.1.0/30 }
+nodes:
+  - { name: a, address: 10.0.0.1, pods: [pa] }
+resources:
+  - apiVersion: projectcalico.org/v3
+    kind: Node
+    metadata: { name: a }
+    spec: { bgp: { asNumber: 65011 } }
+checks:
+  unreachable:
+    - { from: all, to: a, at: leaf }
+  sessions:
+    a: [10.0.0.254 node specific]
+  routes:
+    leaf: [<block a> via 10.0.0.1 dev swp1, no 10.244.0.0/16]
+  outputs:
+    - { on: pa, run: ip route, includes: default }
+`;
+
+test("racks and links plug switches in, and tell whom they peer with", () => {
+  const { switches, networks, nodes } = parseTopology(FABRIC, "t.yaml");
+  assert.deepEqual(
+    networks.map(({ name, kind, gateway }) => [name, kind, gateway]),
+    [
+      ["rack1", "rack", "10.0.0.254"],
+      ["leaf-spine", "link", undefined],
+    ],
+  );
+  const [spine, leaf] = switches;
+  assert.deepEqual(spine?.interfaces, [
+    { name: "swp1", network: "leaf-spine", address: "10.1.1.2", isRack: false },
+  ]);
+  assert.deepEqual([spine.daemon, leaf?.daemon], ["frr", "caracal"]);
+  assert.deepEqual(leaf?.neighbors, [
+    { name: "spine", address: "10.1.1.2", asNumber: 65000, localAddress: "10.1.1.1", isNode: false },
+    { name: "a", address: "10.0.0.1", asNumber: 65011, localAddress: "10.0.0.254", isNode: true },
+  ]);
+  assert.equal(nodes[0]?.asNumber, 65011);
+});
+
+test("the switch's own AS is what servers: internal stands for", () => {
+  const { switches } = parseTopology(FABRIC.replace("external", "internal"), "t.yaml");
+  assert.deepEqual(
+    switches[1]?.neighbors.map(({ asNumber }) => asNumber),
+    [65000, 65001],
+  );
+});
+
+test("checks become data", () => {
+  const { checks } = parseTopology(FABRIC, "t.yaml");
+  assert.deepEqual(checks.unreachable, [{ from: ["a"], to: ["a"], at: "leaf" }]);
+  assert.deepEqual(checks.sessions.get("a"), [{ peer: "10.0.0.254", type: "node specific" }]);
+  assert.deepEqual(checks.routes.get("leaf")?.[0], {
+    text: "<block a> via 10.0.0.1 dev swp1",
+    isAbsent: false,
+    destination: { blocksOf: "a" },
+    isBlackhole: false,
+    gateway: "10.0.0.1",
+    interface: "swp1",
+  });
+  assert.deepEqual(checks.outputs, [{ on: "pa", run: "ip route", text: "default", isPart: true }]);
 });
 
 test("a node's backend wins over the topology's", () => {
@@ -119,10 +200,99 @@ const MISTAKES: readonly (readonly [what: string, from: string, to: string, mess
   ],
 ];
 
-for (const [what, from, to, message] of MISTAKES) {
+const FABRIC_MISTAKES: typeof MISTAKES = [
+  ["an AS number", "65000", "none", 't.yaml:4: switches[0].asNumber: "none" is not an AS number'],
+  [
+    "a switch's daemon",
+    "daemon: frr",
+    "daemon: gobgp",
+    't.yaml:4: switches[0].daemon: "gobgp" is not caracal, bird or frr',
+  ],
+  ["a switch twice", "name: leaf, asN", "name: spine, asN", "t.yaml:5: switches[1]: spine is there twice"],
+  [
+    "an unknown switch",
+    "switch: leaf,",
+    "switch: lead,",
+    't.yaml:7: racks[0].switch: "lead" is not one of the switches spine, leaf',
+  ],
+  ["a rack without a gateway", ", gateway: 10.0.0.254", "", "t.yaml:7: racks[0]: the key gateway is missing"],
+  [
+    "half a link",
+    "[leaf, spine]",
+    "[leaf]",
+    "t.yaml:9: links[0].switches: two different switches are needed",
+  ],
+  ["too small a link", "10.1.1.0/30", "10.1.1.0/32", "t.yaml:9: links[0].subnet: a link needs two addresses"],
+  [
+    "a subnet within another",
+    "10.1.1.0/30",
+    "10.0.0.0/30",
+    "t.yaml:9: links[0]: its subnet 10.0.0.0/30 overlaps",
+  ],
+  [
+    "a node called as a switch",
+    "name: a, addr",
+    "name: leaf, addr",
+    "t.yaml:11: nodes[0]: the name leaf is taken",
+  ],
+  [
+    "an unknown rack",
+    "address: 10.0.0.1,",
+    "rack: r, address: 10.0.0.1,",
+    't.yaml:11: nodes[0].rack: "r" is not one of the racks rack1',
+  ],
+  [
+    "an unknown kind",
+    "kind: Node",
+    "kind: Nodes",
+    't.yaml:14: resources[0].kind: "Nodes": unknown resource type',
+  ],
+  ["a resource's value", "asNumber: 65011", "asNumber: -1", "t.yaml:16: resources[0].spec.bgp.asNumber: "],
+  ["an unknown place", "at: leaf", "at: leave", 't.yaml:19: checks.unreachable[0].at: "leave" is not'],
+  [
+    "sessions of nobody",
+    "a: [10.0.0.254",
+    "b: [10.0.0.254",
+    "t.yaml:21: checks.sessions.b: there is no node or switch b",
+  ],
+  [
+    "a session's type",
+    "node specific",
+    "mesh",
+    't.yaml:21: checks.sessions.a[0]: "10.0.0.254 mesh" is not a peer\'s address',
+  ],
+  [
+    "a route",
+    "no 10.244.0.0/16",
+    "to 10.244.0.0/16",
+    't.yaml:23: checks.routes.leaf[1]: "to 10.244.0.0/16" is not a route such as',
+  ],
+  ["a block of nobody", "<block a>", "<block z>", "t.yaml:23: checks.routes.leaf[0]: there is no node z"],
+  ["an output on nothing", "on: pa", "on: pz", 't.yaml:25: checks.outputs[0].on: "pz" is not'],
+  [
+    "an output that says nothing",
+    ", includes: default",
+    "",
+    "t.yaml:25: checks.outputs[0]: either prints or includes",
+  ],
+  [
+    "a placeholder",
+    "includes: default",
+    "includes: <pod pz>",
+    "t.yaml:25: checks.outputs[0]: <pod pz> means no node or pod",
+  ],
+];
+
+const ALL_MISTAKES = [
+  ...MISTAKES.map((mistake) => [GOOD, ...mistake] as const),
+  ...FABRIC_MISTAKES.map((mistake) => [FABRIC, ...mistake] as const),
+];
+
+for (const [text, what, from, to, message] of ALL_MISTAKES) {
   test(`a mistake is named with its line: ${what}`, () => {
+    assert.ok(text.includes(from));
     assert.throws(
-      () => parseTopology(GOOD.replace(from, to), "t.yaml"),
+      () => parseTopology(text.replace(from, to), "t.yaml"),
       (error: unknown) => {
         assert.ok(error instanceof Error);
         assert.equal(error.name, "LabError");
@@ -137,7 +307,7 @@ for (const [what, from, to, message] of MISTAKES) {
 test("an unknown topology names those that exist; an unreadable file says so", () => {
   assert.throws(
     () => findTopology("full-mess"),
-    /there is no topology full-mess: there are full-mesh, mesh-sockets/,
+    /there is no topology full-mess: there are as-per-rack, as-per-server, full-mesh, /,
   );
   assert.throws(() => findTopology("./none.yaml"), /cannot read the topology: ENOENT/);
 });

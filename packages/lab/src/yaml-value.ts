@@ -1,5 +1,8 @@
-import { isMap, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
+import { type Document, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
 import { LabError } from "./lab-error.ts";
+
+/** Aliases (`*x`) that one value may expand to: more is an attack rather than a topology. */
+const MAX_ALIASES = 100;
 
 /** A value in a YAML file that knows where it stands, so that whatever is wrong with it is said with line and key. */
 export class YamlValue {
@@ -19,7 +22,7 @@ export class YamlValue {
   static parse(text: string, file: string): YamlValue {
     const lines = new LineCounter();
     const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-    const source: Source = { file, lineAt: (offset) => lines.linePos(offset).line };
+    const source: Source = { file, document, lineAt: (offset) => lines.linePos(offset).line };
     const [problem] = document.errors;
     if (problem !== undefined)
       throw new LabError(`${file}:${source.lineAt(problem.pos[0])}: ${problem.message}`);
@@ -79,10 +82,28 @@ export class YamlValue {
     return typeof value === "string" ? value : (source ?? String(value));
   }
 
+  /** The value as plain data. */
+  toJs(): unknown {
+    return isNode(this.#node)
+      ? this.#node.toJS(this.#source.document, { maxAliasCount: MAX_ALIASES })
+      : this.#node;
+  }
+
+  /** What stands at a path such as `spec.peers[2].ip`, or as far along it as there is something. */
+  find(path: string): YamlValue {
+    const [, key, index, rest = ""] = /^(?:([^.[\]]+)|\[([0-9]+)\])\.?(.*)$/.exec(path) ?? [];
+    const next = key === undefined ? this.#item(Number(index)) : this.optional(key);
+    return next === undefined ? this : next.find(rest);
+  }
+
   /** Text that `read` understands; `expected` says what it takes. */
   as<T>(expected: string, read: (text: string) => T | undefined): T {
     const text = this.text();
     return read(text) ?? this.fail(`"${text}" is not ${expected}`);
+  }
+
+  #item(index: number): YamlValue | undefined {
+    return isSeq(this.#node) ? this.list()[index] : undefined;
   }
 
   #member(key: string): YamlValue {
@@ -100,5 +121,6 @@ export class YamlValue {
 
 interface Source {
   readonly file: string;
+  readonly document: Document.Parsed;
   readonly lineAt: (offset: number) => number;
 }

@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { test, type TestContext } from "node:test";
 import { eventually, requireRoot, requireTool, run, startBird, Testbed } from "@caracal/testbed";
-import { type LabDirectory, placeOf } from "../src/index.ts";
+import { type LabDirectory, openLab, placeOf } from "../src/index.ts";
 import { ping } from "../src/ping.ts";
 import { isRunning } from "../src/process-identity.ts";
 import { pingAcrossNodes } from "./continuous-ping.ts";
@@ -278,7 +278,7 @@ async function calicoctl(
   input: string = "",
   node: string = lab.nodes()[0]?.name ?? "",
 ): Promise<string> {
-  const { env } = placeOf(lab, node, labContext());
+  const { env } = placeOf(openLab(lab.name, labContext()), node, labContext());
   const texts = Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]]));
   const variables: Record<string, string> = Object.fromEntries(texts);
   return (await run([`${REPOSITORY}bin/calicoctl`, ...words], { env: variables, input })).stdout;

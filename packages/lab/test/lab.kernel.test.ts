@@ -271,7 +271,7 @@ test("a lab whose routes do not come stays, and every missing one is named", { s
   assert.equal(exitCode, 1);
   assert.match(
     stderr,
-    /small-a has no route to pb \(10\.244\.2\.1 on small-b\): via 10\.0\.0\.254 dev eth0\n/,
+    /small-a: expected a way to pb \(10\.244\.2\.1 on small-b\); found small-a: 10\.0\.0\.254 is no node and no switch\n/,
   );
   const checked = await scope.lab(["check", "--name", name]);
   assert.equal(checked.exitCode, 1);
@@ -397,9 +397,10 @@ test("bad orders are one line each and change nothing", { skip }, async (t) => {
   const orders: readonly (readonly [words: readonly string[], answer: RegExp])[] = [
     [
       ["up", "full-mess"],
-      /^there is no topology full-mess: there are full-mesh, mesh-sockets, or give a file's path\n$/,
+      /^there is no topology full-mess: there are as-per-rack, .*, or give a file's path\n$/,
     ],
     [["up", "full-mesh", "--name", "A B"], /^"A B" is not a lab's name/],
+    [["up", "full-mesh", "--switches", "cisco"], /^--switches cisco: give caracal, bird, frr\n$/],
     [["up", "full-mesh", "--store", "mysql://x"], /^--store mysql:\/\/x: give embedded or etcd:/],
     [["up", "full-mesh", "--store", "etcd://x:0"], /^--store: x:0 is not HOST:PORT\n$/],
     [["up", "full-mesh", "--stor", "x"], /^unknown option --stor; usage: caracal lab up TOPOLOGY/],

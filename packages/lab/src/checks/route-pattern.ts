@@ -1,0 +1,45 @@
+import { Prefix } from "@caracal/net";
+
+/** A route of a node's or switch's kernel as a file describes it, much as `ip route` prints it. */
+export interface RoutePattern {
+  /** As the file has it. */
+  readonly text: string;
+  /** There must be none to this destination. */
+  readonly isAbsent: boolean;
+  /** A prefix, or every block of a node. */
+  readonly destination: { readonly prefix: string } | { readonly blocksOf: string };
+  /** What must hold besides; anything where nothing is said. */
+  readonly isBlackhole?: boolean;
+  readonly gateway?: string;
+  readonly interface?: string;
+  readonly protocol?: string;
+}
+
+export const ROUTE_RULE =
+  'a route such as "10.244.0.0/26 via 10.0.0.1 dev eth0 proto bird", "blackhole <block NODE>" or "no 10.244.0.0/16"';
+
+const WORDS =
+  /^(?:(no|blackhole) )?(?:<block ([^>]+)>|(default|[0-9./]+))(?: via ([0-9.]+))?(?: dev (\S+))?(?: proto (\S+))?$/;
+
+/** Reads a line of `checks.routes`. */
+export function parseRoutePattern(line: string): RoutePattern | undefined {
+  const text = line.trim().replaceAll(/\s+/g, " ");
+  const [, word, blocksOf, written, gateway, device, protocol] = WORDS.exec(text) ?? [];
+  const prefix = written === undefined ? undefined : canonical(written);
+  const destination = blocksOf !== undefined ? { blocksOf } : prefix !== undefined ? { prefix } : undefined;
+  if (destination === undefined) return undefined;
+  return {
+    text,
+    isAbsent: word === "no",
+    destination,
+    ...(word === "blackhole" ? { isBlackhole: true } : {}),
+    ...(gateway === undefined ? {} : { gateway, isBlackhole: false }),
+    ...(device === undefined ? {} : { interface: device }),
+    ...(protocol === undefined ? {} : { protocol }),
+  };
+}
+
+function canonical(written: string): string | undefined {
+  const prefix = Prefix.parse(written === "default" ? "0.0.0.0/0" : written);
+  return prefix === undefined ? undefined : Prefix.format(prefix);
+}

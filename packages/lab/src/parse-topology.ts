@@ -1,0 +1,177 @@
+import { Prefix } from "@caracal/net";
+import { readChecks } from "./checks/read-checks.ts";
+import { readFabric } from "./read-fabric.ts";
+import { asNumberOfNode, readResources } from "./read-resources.ts";
+import {
+  matching,
+  oneOf,
+  readBoolean,
+  readHost,
+  readPrefix,
+  readTexts,
+  readWhole,
+  unique,
+} from "./read-text.ts";
+import {
+  type Backend,
+  BACKENDS,
+  BRIDGES_NAME,
+  type Encapsulation,
+  LAB_NAME,
+  LAB_NAME_RULE,
+  type NetworkSpec,
+  NODE_NAME,
+  NODE_NAME_RULE,
+  type NodeSpec,
+  POD_NAME,
+  POD_NAME_RULE,
+  type PodSpec,
+  type PoolSpec,
+  type ResourceSpec,
+  type Topology,
+} from "./topology.ts";
+import { YamlValue } from "./yaml-value.ts";
+
+const KEYS = [
+  "name",
+  "description",
+  "pool",
+  "backend",
+  "environment",
+  "networks",
+  "racks",
+  "links",
+  "switches",
+  "nodes",
+  "resources",
+  "checks",
+];
+const ENCAPSULATIONS: readonly Encapsulation[] = ["Never", "CrossSubnet", "Always"];
+
+/** What a node's entry leaves to the rest of the file. */
+interface NodeSurroundings {
+  readonly networks: readonly NetworkSpec[];
+  readonly backend: Backend;
+  readonly resources: readonly ResourceSpec[];
+}
+
+/** Reads a topology file; the first thing wrong with it throws a `LabError` with line and key. */
+export function parseTopology(text: string, file: string): Topology {
+  const root = YamlValue.parse(text, file).withKeys(KEYS);
+  const name = root.required("name").as(LAB_NAME_RULE, matching(LAB_NAME));
+  const fabric = readFabric(root);
+  const resources = readResources(root.optional("resources"));
+  const backend = readBackend(root.optional("backend")) ?? "caracal";
+  const nodeValues = root.required("nodes").list();
+  const around = { networks: fabric.networks, backend, resources };
+  const nodes = nodeValues.map((value) => readNode(value, around));
+  if (nodes.length === 0) root.required("nodes").fail("at least one node is needed");
+  checkNames(nodeValues, nodes, fabric.switchNames);
+  const switches = fabric.withNodes(nodes);
+  return {
+    name,
+    description: root.optional("description")?.text() ?? "",
+    pool: readPool(root.required("pool")),
+    environment: readTexts(root.optional("environment")),
+    networks: fabric.networks,
+    switches,
+    nodes,
+    resources,
+    checks: readChecks(root.optional("checks"), nodes, switches),
+    source: { file, text },
+  };
+}
+
+function readPool(value: YamlValue): PoolSpec {
+  value.withKeys(["cidr", "blockSize", "ipip", "vxlan", "natOutgoing"]);
+  const encapsulation = (key: "ipip" | "vxlan"): Encapsulation =>
+    value.optional(key)?.as("Never, CrossSubnet or Always", oneOf(ENCAPSULATIONS)) ?? "Never";
+  const cidr = value.required("cidr").as("an IPv4 CIDR such as 10.244.0.0/16", readPrefix);
+  const pool: PoolSpec = {
+    cidr: Prefix.format(cidr),
+    blockSize: value.optional("blockSize")?.as("a prefix length from 20 to 32", readWhole(20, 32)) ?? 26,
+    ipip: encapsulation("ipip"),
+    vxlan: encapsulation("vxlan"),
+    natOutgoing: value.optional("natOutgoing")?.as("true or false", readBoolean) ?? true,
+  };
+  if (pool.blockSize < cidr.length) value.fail(`a block of /${pool.blockSize} does not fit in ${pool.cidr}`);
+  if (pool.ipip !== "Never" && pool.vxlan !== "Never") value.fail("ipip and vxlan cannot both be in use");
+  return pool;
+}
+
+function readNode(value: YamlValue, { networks, backend, resources }: NodeSurroundings): NodeSpec {
+  value.withKeys(["name", "network", "rack", "address", "backend", "environment", "pods"]);
+  const name = value.required("name").as(NODE_NAME_RULE, matching(NODE_NAME));
+  const network = readNodeNetwork(value, networks);
+  const subnet = readPrefix(network.subnet);
+  const address = value
+    .required("address")
+    .as(`an address in ${network.subnet}`, (text) => subnet && readHost(text, subnet));
+  if (address === network.gateway)
+    value.required("address").fail(`${address} is the gateway of ${network.name}`);
+  return {
+    name,
+    network: network.name,
+    address,
+    asNumber: asNumberOfNode(resources, name),
+    backend: readBackend(value.optional("backend")) ?? backend,
+    environment: readTexts(value.optional("environment")),
+    pods: value.optional("pods")?.list().map(readPod) ?? [],
+  };
+}
+
+/** A node stands in a rack or a plain network, and need not say so when there is only one. */
+function readNodeNetwork(value: YamlValue, networks: readonly NetworkSpec[]): NetworkSpec {
+  const choices = networks.filter(({ kind }) => kind !== "link");
+  for (const [key, kind, plural] of [
+    ["rack", "rack", "racks"],
+    ["network", "lan", "networks"],
+  ] as const) {
+    const those = choices.filter((network) => network.kind === kind);
+    const names = those.map(({ name }) => name).join(", ") || "(there are none)";
+    const named = value
+      .optional(key)
+      ?.as(`one of the ${plural} ${names}`, (text) => those.find((network) => network.name === text));
+    if (named !== undefined) return named;
+  }
+  const [only, another] = choices;
+  if (only !== undefined && another === undefined) return only;
+  return value.required(choices.some(({ kind }) => kind === "lan") ? "network" : "rack").fail("unknown");
+}
+
+function readBackend(value: YamlValue | undefined): Backend | undefined {
+  return value?.as("caracal, bird, vxlan or none", oneOf(BACKENDS));
+}
+
+function readPod(value: YamlValue): PodSpec {
+  if (value.isText)
+    return { name: value.as(POD_NAME_RULE, matching(POD_NAME)), namespace: "default", annotations: {} };
+  value.withKeys(["name", "namespace", "annotations"]);
+  return {
+    name: value.required("name").as(POD_NAME_RULE, matching(POD_NAME)),
+    namespace: value.optional("namespace")?.as("a namespace's name", matching(POD_NAME)) ?? "default",
+    annotations: readTexts(value.optional("annotations")),
+  };
+}
+
+/** Every node, switch and pod is a namespace of the lab, so no two may have the same name; nor the same address. */
+function checkNames(
+  values: readonly YamlValue[],
+  nodes: readonly NodeSpec[],
+  switchNames: readonly string[],
+): void {
+  unique(
+    values,
+    nodes.map((node) => node.address),
+  );
+  const taken = new Set([BRIDGES_NAME, ...switchNames]);
+  for (const [index, node] of nodes.entries()) {
+    for (const name of [node.name, ...node.pods.map((pod) => pod.name)]) {
+      if (taken.has(name))
+        values[index]?.fail(
+          `the name ${name} is taken: nodes, switches, pods and "${BRIDGES_NAME}" share one name space`,
+        );
+      taken.add(name);
+    }
+  }
+}
