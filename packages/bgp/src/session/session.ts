@@ -71,6 +71,11 @@ export class Session {
     this.#random = random;
   }
 
+  /** What its connections are named by. */
+  get name(): string {
+    return this.#config.name;
+  }
+
   get state(): SessionState {
     let state: SessionState = this.#phase;
     for (const one of this.#connections.values()) {

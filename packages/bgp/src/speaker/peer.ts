@@ -69,6 +69,7 @@ export class Peer {
     speaker: SpeakerConfig,
     random: () => number,
     now: Millis,
+    sessionName: string = config.name,
   ) {
     this.index = index;
     this.config = config;
@@ -76,7 +77,7 @@ export class Peer {
     this.#speakerAsn = speaker.asn;
     this.#routerId = speaker.routerId;
     this.since = now;
-    this.session = new Session(sessionConfig(config, speaker), random);
+    this.session = new Session(sessionConfig(config, speaker, sessionName), random);
   }
 
   /** Whether it ever had a session, and so routes. */
@@ -139,9 +140,9 @@ export class Peer {
   }
 }
 
-function sessionConfig(config: PeerConfig, speaker: SpeakerConfig): SessionConfig {
+function sessionConfig(config: PeerConfig, speaker: SpeakerConfig, name: string): SessionConfig {
   return {
-    name: config.name,
+    name,
     routerId: speaker.routerId,
     localAsn: config.localAsn ?? speaker.asn,
     peerAsn: config.asn,

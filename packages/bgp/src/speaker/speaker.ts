@@ -26,6 +26,7 @@ import { refreshRequest } from "./peer-refresh.ts";
 import { Peer } from "./peer.ts";
 import { Refusals } from "./refusals.ts";
 import { RouteKeeper } from "./route-keeper.ts";
+import { renamedPeers } from "./renamed-peers.ts";
 import { Selector } from "./selector.ts";
 import { type PeerSnapshot, type RouteSnapshot, countRoutes, snapshotPeer } from "./snapshot.ts";
 import {
@@ -67,6 +68,8 @@ export class Speaker {
   readonly #peers: (Peer | undefined)[] = [undefined];
   readonly #byName = new Map<string, Peer>();
   readonly #byConnection = new Map<ConnectionId, Peer>();
+  /** What the connections of renamed peers are still named by: no other peer's may be. */
+  readonly #renamed = new Map<PeerIndex, string>();
   #policies: Policies;
   #effects: SpeakerEffect[] = [];
   #isStopped = false;
@@ -242,6 +245,7 @@ export class Speaker {
       wanted.set(config.name, config);
       ranges.set(config.name, range);
     }
+    for (const { peer, config } of renamedPeers(this.#byName, wanted)) this.#renamePeer(peer, config, now);
     for (const peer of this.#byName.values()) {
       if (!wanted.has(peer.config.name)) this.#removePeer(peer, CeaseCode.peerDeconfigured, now);
     }
@@ -275,7 +279,9 @@ export class Speaker {
   #addPeer(config: PeerConfig, range: PeerRange | undefined, now: Millis): Peer {
     const free = this.#peers.indexOf(undefined, 1);
     const index = free < 0 ? this.#peers.length : free;
-    const peer = new Peer(index, config, this.#config, this.#ports.random, now);
+    const isTaken = [...this.#renamed.values()].includes(config.name);
+    const sessionName = isTaken ? `${config.name}~${index}` : config.name;
+    const peer = new Peer(index, config, this.#config, this.#ports.random, now, sessionName);
     peer.range = range;
     peer.session.restarted = this.#config.restarting && !this.#sync.done;
     this.#peers[index] = peer;
@@ -293,7 +299,16 @@ export class Speaker {
       this.#exporter.forgetExports();
     }
     this.#peers[peer.index] = undefined;
+    this.#renamed.delete(peer.index);
     this.#byName.delete(peer.config.name);
+  }
+
+  /** The session goes on; only what it is called changes, and what may change without it. */
+  #renamePeer(peer: Peer, config: PeerConfig, now: Millis): void {
+    this.#byName.delete(peer.config.name);
+    this.#byName.set(config.name, peer);
+    this.#renamed.set(peer.index, peer.session.name);
+    this.#changePeer(peer, config, now);
   }
 
   #changePeer(peer: Peer, config: PeerConfig, now: Millis): void {

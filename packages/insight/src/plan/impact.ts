@@ -98,11 +98,10 @@ function sessionsOf(intents: Intents): ReadonlyMap<string, SessionEntry> {
   );
 }
 
+/** Another name alone does not end a session. */
 function termsOf(peer: PeerIntent): string {
-  const { localAsNumber, remoteAsNumber, holdSeconds, keepaliveSeconds, restartSeconds, password, name } =
-    peer;
+  const { localAsNumber, remoteAsNumber, holdSeconds, keepaliveSeconds, restartSeconds, password } = peer;
   return JSON.stringify([
-    name,
     localAsNumber,
     remoteAsNumber,
     holdSeconds,
