@@ -23,6 +23,7 @@ import {
 import { type IpFamily, type Prefix } from "@caracal/net";
 import { BgpListener, type ListenAddress } from "./bgp-listener.ts";
 import { BmpExport, type BmpOptions } from "./bmp-export.ts";
+import { type BmpStationAddress } from "./bmp-station.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { type PeerEndpoint, PeerSocket, type PeerSocketEvents, socketAddress } from "./peer-socket.ts";
 import { type PeerTransport, type SocketOptions } from "./peer-transport.ts";
@@ -123,6 +124,11 @@ export class BgpServer {
   /** The routes that this speaker is the source of are now these; only the difference is told. */
   setOrigins(routes: readonly LocalRoute[]): void {
     this.#dispatch({ kind: "localRoutes", routes });
+  }
+
+  /** Stations that are told by BMP are now these; only for a server that was made with `bmp`, perhaps with none. */
+  setBmpStations(stations: readonly BmpStationAddress[]): void {
+    this.#bmp?.setStations(stations);
   }
 
   /** Ties between routes are broken so from now on. */

@@ -8,7 +8,12 @@ import {
   encodeInitiation,
   encodeTermination,
 } from "@caracal/bgp";
-import { BmpStation, type BmpStationAddress, type BmpStationFact } from "./bmp-station.ts";
+import {
+  BmpStation,
+  type BmpStationAddress,
+  type BmpStationEvents,
+  type BmpStationFact,
+} from "./bmp-station.ts";
 import { type Clock } from "./clock.ts";
 
 /** Whom to tell what peers say, by BMP (RFC 7854). */
@@ -33,23 +38,43 @@ export class BmpExport {
   readonly #clock: Clock;
   readonly #speaker: MonitoredSpeaker;
   readonly #monitor = new BmpMonitor();
-  readonly #stations: readonly BmpStation[];
+  readonly #events: BmpStationEvents;
+  /** By what is told of them, so that one that did not change keeps its connection. */
+  readonly #stations = new Map<string, BmpStation>();
+  #isStarted = false;
   #cancelStatistics: (() => void) | undefined;
 
   constructor(options: BmpOptions, speaker: MonitoredSpeaker, clock: Clock) {
     this.#options = options;
     this.#speaker = speaker;
     this.#clock = clock;
-    const events = {
+    this.#events = {
       firstMessages: () => this.#firstMessages(),
       onFact: (fact: BmpStationFact) => options.onFact?.(fact),
     };
-    this.#stations = options.stations.map((station) => new BmpStation(station, events, clock));
+    for (const station of options.stations) this.#stations.set(keyOf(station), this.#station(station));
   }
 
   start(): void {
-    for (const station of this.#stations) station.start();
+    this.#isStarted = true;
+    for (const station of this.#stations.values()) station.start();
     this.#planStatistics();
+  }
+
+  /** The stations are now these; connections with those that stay go on. */
+  setStations(stations: readonly BmpStationAddress[]): void {
+    const wanted = new Map(stations.map((station) => [keyOf(station), station]));
+    for (const [key, station] of this.#stations) {
+      if (wanted.has(key)) continue;
+      this.#stations.delete(key);
+      void station.stop(encodeTermination(TerminationReason.administrativelyClosed));
+    }
+    for (const [key, address] of wanted) {
+      if (this.#stations.has(key)) continue;
+      const station = this.#station(address);
+      this.#stations.set(key, station);
+      if (this.#isStarted) station.start();
+    }
   }
 
   /** What happened to the speaker, and what it wants done for it; the event's bytes are read during the call only. */
@@ -60,7 +85,11 @@ export class BmpExport {
   async stop(): Promise<void> {
     this.#cancelStatistics?.();
     const last = encodeTermination(TerminationReason.administrativelyClosed);
-    await Promise.all(this.#stations.map((station) => station.stop(last)));
+    await Promise.all(Array.from(this.#stations.values(), (station) => station.stop(last)));
+  }
+
+  #station(address: BmpStationAddress): BmpStation {
+    return new BmpStation(address, this.#events, this.#clock);
   }
 
   /** The routes are those of this moment, though they are encoded as the station takes them. */
@@ -77,7 +106,7 @@ export class BmpExport {
   }
 
   #send(messages: readonly Uint8Array[]): void {
-    for (const station of this.#stations) station.send(messages);
+    for (const station of this.#stations.values()) station.send(messages);
   }
 
   #planStatistics(): void {
@@ -85,10 +114,14 @@ export class BmpExport {
     if (statisticsMs === undefined) return;
     this.#cancelStatistics = this.#clock.after(statisticsMs, () => {
       // Counting walks all routes, which is only worth it for somebody.
-      if (this.#stations.some(({ isUp }) => isUp)) {
+      if (this.#stations.values().some(({ isUp }) => isUp)) {
         this.#send(this.#monitor.statistics(this.#speaker.peers(), this.#clock.now()));
       }
       this.#planStatistics();
     });
   }
+}
+
+function keyOf(station: BmpStationAddress): string {
+  return JSON.stringify(station, (_key, value: unknown) => (typeof value === "bigint" ? `${value}n` : value));
 }

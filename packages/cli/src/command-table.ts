@@ -18,6 +18,7 @@ export const commandTable: Readonly<Record<string, () => Promise<Command>>> = {
   "bgp check": async () => (await import("./commands/bgp-check.ts")).bgpCheck,
   "bgp reload": async () => (await import("./commands/bgp-reload.ts")).bgpReload,
   "bgp show": async () => (await import("./commands/bgp-show.ts")).bgpShow,
+  "bgp dump": async () => (await import("./commands/bgp-dump.ts")).bgpDump,
   "bgp birdcl": async () => (await import("./commands/bgp-birdcl.ts")).bgpBirdcl,
   "confd render": async () => (await import("./commands/confd-render.ts")).confdRender,
   lab: async () => (await import("./commands/lab.ts")).lab,

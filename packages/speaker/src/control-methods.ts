@@ -1,6 +1,7 @@
 import type { AdvertisedRoute, RouteSnapshot } from "@caracal/bgp";
 import { ControlError, type ControlMethod } from "@caracal/control";
 import { Ipv4, Prefix } from "@caracal/net";
+import { dumpTable } from "./show/dump-table.ts";
 import { advertisedView } from "./show/advertised-view.ts";
 import { filterReason } from "./show/filter-reason.ts";
 import { ListingPages } from "./show/listing-pages.ts";
@@ -27,6 +28,10 @@ export function controlMethods(speaker: SpeakerView): Readonly<Record<string, Co
     "bgp.routes": (params) => answerPage(pages, params, () => listRoutes(speaker, params)),
     "bgp.received": (params) => answerPage(pages, params, () => listReceived(speaker, params)),
     "bgp.advertised": (params) => answerPage(pages, params, () => listAdvertised(speaker, params)),
+    "bgp.dump": (params) => {
+      const { routes: pieces, ...rest } = answerPage(pages, params, () => dumpTable(speaker));
+      return { pieces, ...rest };
+    },
     "bgp.memory": () => memory(speaker),
     "bgp.reload": () => speaker.reload(),
     birdcl: async (params) => {

@@ -32,6 +32,7 @@ const none: Difference = {
   filtersChanged: [],
   isStaticChanged: false,
   isBestPathChanged: false,
+  isBmpChanged: false,
   isKernelChanged: false,
   isControlChanged: false,
 };
@@ -47,6 +48,11 @@ test("each change is named once, where it is", () => {
     ["blackhole: true", "blackhole: true, communities: [1:1]", { isStaticChanged: true }],
     ["{table: 100}", "{table: 100}\nmultipath: {ebgp: 2}", { isBestPathChanged: true }],
     ["{table: 100}", "{table: 100}\nbestPath: {missingMedWorst: true}", { isBestPathChanged: true }],
+    [
+      "{table: 100}",
+      "{table: 100}\nbmp: [{address: 10.0.0.9, port: 1790}]",
+      { isBmpChanged: true, restartsBecause: ["bmp"] },
+    ],
     ["{table: 100}", "{table: 101}", { isKernelChanged: true }],
     ["{table: 100}", "false", { isKernelChanged: true, restartsBecause: ["kernel"] }],
     ["routerId: 10.0.0.1", "routerId: 10.0.0.9", { restartsBecause: ["routerId"] }],

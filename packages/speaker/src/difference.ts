@@ -12,6 +12,7 @@ export interface Difference {
   readonly filtersChanged: readonly string[];
   readonly isStaticChanged: boolean;
   readonly isBestPathChanged: boolean;
+  readonly isBmpChanged: boolean;
   readonly isKernelChanged: boolean;
   readonly isControlChanged: boolean;
 }
@@ -34,6 +35,8 @@ export function difference(before: SpeakerConfiguration, after: SpeakerConfigura
     listen: ({ listen }) => listen,
     // Whether next hops are looked up, and best routes told, is settled when a speaker starts.
     kernel: ({ kernel }) => kernel !== undefined,
+    // A station is told how each session began, which only who watched from the start knows.
+    bmp: ({ stations }) => stations.length > 0,
   };
   return {
     added,
@@ -49,6 +52,7 @@ export function difference(before: SpeakerConfiguration, after: SpeakerConfigura
     ),
     isStaticChanged: !isSame([before.origins, before.statics], [after.origins, after.statics]),
     isBestPathChanged: !isSame(before.bestPath, after.bestPath),
+    isBmpChanged: !isSame(before.stations, after.stations),
     isKernelChanged: !isSame(before.kernel, after.kernel),
     isControlChanged: before.control !== after.control,
   };

@@ -9,6 +9,7 @@ import { controlMethods } from "./control-methods.ts";
 import { difference } from "./difference.ts";
 import type { KernelRoutes } from "./kernel/kernel-routes.ts";
 import type { Log } from "./log.ts";
+import { bmpOptions } from "./bmp-options.ts";
 import { kernelWatch, logFact } from "./log-facts.ts";
 import { isImportPolicy, PolicyBook } from "./policy-book.ts";
 import type { Refusal, ReloadOutcome, SpeakerView } from "./speaker-view.ts";
@@ -175,7 +176,7 @@ export class SpeakerDaemon implements SpeakerView {
   }
 
   async #openSpeaker(configuration: SpeakerConfiguration): Promise<void> {
-    const { routerId, asn, listen, kernel: place } = configuration;
+    const { routerId, asn, listen, stations, kernel: place } = configuration;
     const isFirst = this.#kernel === undefined;
     const kernel = await this.#openKernel(place);
     const server = new BgpServer({
@@ -189,6 +190,7 @@ export class SpeakerDaemon implements SpeakerView {
       ...(kernel === undefined ? {} : { resolver: kernel.resolver }),
       socketOptions: tcpOptions,
       onFact: (fact) => logFact(this.#options.log, fact),
+      ...(stations.length === 0 ? {} : { bmp: bmpOptions(stations, this.#options.log) }),
     });
     if (kernel !== undefined) {
       this.#unhear = server.onBestRoutes((changes) => kernel.apply(changes));
@@ -228,8 +230,9 @@ export class SpeakerDaemon implements SpeakerView {
   }
 
   /** What a running speaker takes over in place. */
-  #follow({ origins, statics, peers, transports, filters, bestPath }: SpeakerConfiguration): void {
+  #follow({ origins, statics, peers, transports, filters, bestPath, stations }: SpeakerConfiguration): void {
     this.#server?.setBestPath(bestPath);
+    this.#server?.setBmpStations(stations);
     this.#kernel?.setStatics(statics);
     this.#server?.setOrigins(origins);
     const before = this.#policies;

@@ -28,6 +28,7 @@ function told(difference: unknown): string {
   if (filters !== "") lines.push(`filters changed: ${filters}`);
   if (part(difference, "isStaticChanged") === true) lines.push("static routes changed");
   if (part(difference, "isBestPathChanged") === true) lines.push("the choice of best routes changed");
+  if (part(difference, "isBmpChanged") === true) lines.push("BMP stations changed");
   if (part(difference, "isKernelChanged") === true) lines.push("the kernel's table or protocol changed");
   if (part(difference, "isControlChanged") === true) lines.push("the control socket changed");
   if (lines.length === 0) lines.push("nothing changed");

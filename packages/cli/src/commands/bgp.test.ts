@@ -3,7 +3,7 @@
  * own, and a control socket with known answers.
  */
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
@@ -229,6 +229,32 @@ test("what cannot be shown is one line", async (t) => {
     const outcome = await run(["bgp", "show", ...words.split(" "), "-s", path]);
     assert.deepEqual(outcome, { exitCode: 1, stdout: "", stderr });
   }
+});
+
+test("dump writes what comes to a file, and leaves none that is cut short", async (t) => {
+  let isBroken = false;
+  const path = await serve(t, {
+    "bgp.dump": (params) => {
+      const isFirst = !JSON.stringify(params).includes("cursor");
+      if (isFirst) return { pieces: [Buffer.from("one ").toString("base64")], next: "1:1" };
+      if (isBroken) throw new ControlError("not-found", "the listing took too long; begin it again");
+      return { pieces: [Buffer.from("two").toString("base64")] };
+    },
+  });
+  const file = join(await directory(t), "table.mrt");
+  assert.deepEqual(await run(["bgp", "dump", file, "-s", path]), {
+    exitCode: 0,
+    stdout: `${file}: 7 bytes\n`,
+    stderr: "",
+  });
+  assert.equal(await readFile(file, "utf8"), "one two");
+  isBroken = true;
+  assert.equal(
+    (await run(["bgp", "dump", file, "-s", path])).stderr,
+    "the listing took too long; begin it again\n",
+  );
+  await assert.rejects(readFile(file), { code: "ENOENT" });
+  assert.equal((await run("bgp dump")).stderr, "bgp dump needs one FILE\n");
 });
 
 test("reload tells what changed, or why nothing did", async (t) => {

@@ -6,13 +6,13 @@ import {
   type PeerInput,
   type PeerType,
 } from "@caracal/bgp";
-import type { PeerTransport } from "@caracal/bgp-tcp";
+import type { BmpStationAddress, PeerTransport } from "@caracal/bgp-tcp";
 import { IpAddress, type IpFamily } from "@caracal/net";
 import { policyName } from "../policy-book.ts";
 import type { RestartFile } from "./lifetime-keys.ts";
 import { neighborName } from "./list-rules.ts";
 import type { Located } from "./located.ts";
-import type { ListenFile, NeighborFile, SpeakerFile, StaticFile } from "./speaker-file.ts";
+import type { ListenFile, NeighborFile, SpeakerFile, StaticFile, StationFile } from "./speaker-file.ts";
 
 type NeighborKey = Exclude<keyof NeighborFile, "name" | "address" | "asn">;
 
@@ -101,6 +101,15 @@ export function mapNeighbors(
     if (refuseAsSets) settings.push({ refuseAsSets });
     return [{ ...merge(settings), name: neighborName(neighbor), address, asn }];
   });
+}
+
+/** Monitoring stations in the words of the sockets. */
+export function mapStations(stations: readonly StationFile[]): readonly BmpStationAddress[] {
+  return stations.map(({ address, port, sourceAddress }) => ({
+    address,
+    port,
+    ...(sourceAddress === undefined ? {} : { sourceAddress }),
+  }));
 }
 
 /** How ties between routes are broken. */

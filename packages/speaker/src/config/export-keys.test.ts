@@ -66,6 +66,23 @@ test("how ties are broken and how many routes share the traffic", () => {
   ]);
 });
 
+test("monitoring stations", () => {
+  const [station] = configuration(
+    "bmp: [{address: 10.0.0.9, port: 1790, sourceAddress: 10.0.0.1}]\n",
+  ).stations;
+  assert.deepEqual(station, { address: 0x0a000009, port: 1790, sourceAddress: 0x0a000001 });
+  assert.deepEqual(
+    problems(
+      'bmp: [{address: 10.0.0.9}, {address: "::1", port: 1, sourceAddress: 10.0.0.1}, {address: "::1", port: 1}]\n',
+    ),
+    [
+      "f:3: bmp[0]: the key port is missing",
+      "f:3: bmp[1].sourceAddress: expected an IPv6 address, as the station has one",
+      "f:3: bmp[2]: ::1 port 1 is there already, in line 3",
+    ],
+  );
+});
+
 test("wrong values are told with what was expected", () => {
   assert.deepEqual(neighborProblems("localAsnMode: prepend"), [
     "f:4: neighbors[0].localAsnMode: expected localAsn beside it",

@@ -1,7 +1,7 @@
 import { IpAddress, Prefix } from "@caracal/net";
 import type { Located } from "./located.ts";
 import type { Placed } from "./shape.ts";
-import type { ListenFile, NeighborFile, StaticFile } from "./speaker-file.ts";
+import type { ListenFile, NeighborFile, StationFile, StaticFile } from "./speaker-file.ts";
 
 /** Rules that look at several elements of a list, or at several keys of one element. */
 
@@ -64,6 +64,20 @@ export function checkStatics(list: readonly Placed<StaticFile>[]): void {
     if (nextHop !== undefined && IpAddress.family(nextHop) !== prefix.family) {
       at.member("nextHop").problem(
         `expected an IPv${prefix.family} address as the next hop of ${Prefix.format(prefix)}`,
+      );
+    }
+  }
+}
+
+/** One address and port is one station. */
+export function checkStations(list: readonly Placed<StationFile>[]): void {
+  const seen = new Map<string, Located>();
+  for (const { value, at } of list) {
+    const { address, port, sourceAddress } = value;
+    unique(seen, `${IpAddress.format(address)} port ${port}`, at);
+    if (sourceAddress !== undefined && IpAddress.family(sourceAddress) !== IpAddress.family(address)) {
+      at.member("sourceAddress").problem(
+        `expected an IPv${IpAddress.family(address)} address, as the station has one`,
       );
     }
   }

@@ -1,8 +1,15 @@
 import type { DecisionOptions, Filter, LocalRoute, PeerInput } from "@caracal/bgp";
-import type { PeerTransport } from "@caracal/bgp-tcp";
+import type { BmpStationAddress, PeerTransport } from "@caracal/bgp-tcp";
 import type { IpAddress, Ipv4, Prefix } from "@caracal/net";
-import { mapBestPath, mapNeighbors, mapStatics, mapTransports, refuseUnsupported } from "./core-mapping.ts";
 import { checkRoles } from "./list-rules.ts";
+import {
+  mapBestPath,
+  mapNeighbors,
+  mapStations,
+  mapStatics,
+  mapTransports,
+  refuseUnsupported,
+} from "./core-mapping.ts";
 import { Located, type Problem } from "./located.ts";
 import { nearestWord } from "./nearest-word.ts";
 import { bgpPort, type SpeakerFile, speakerFile } from "./speaker-file.ts";
@@ -20,6 +27,8 @@ export interface SpeakerConfiguration {
   /** By name; the peers' policies come of them. */
   readonly filters: ReadonlyMap<string, Filter>;
   readonly bestPath: DecisionOptions;
+  /** Whom to tell by BMP. */
+  readonly stations: readonly BmpStationAddress[];
   readonly origins: readonly LocalRoute[];
   /** The origins as the kernel should have them; without a next hop, a blackhole. */
   readonly statics: readonly StaticRoute[];
@@ -70,6 +79,7 @@ function configurationOf(file: SpeakerFile): SpeakerConfiguration {
     transports: mapTransports(neighbors),
     filters: file.filters ?? new Map(),
     bestPath: mapBestPath(file),
+    stations: mapStations(file.bmp.map(({ value }) => value)),
     origins: mapStatics(statics),
     statics: statics.map(({ prefix, nextHop }) => ({ prefix, nextHop })),
     kernel: file.kernel === false ? undefined : file.kernel,

@@ -1,6 +1,6 @@
 import { filter } from "./filter-file.ts";
 import { gracefulRestart, maxPrefixes } from "./lifetime-keys.ts";
-import { checkListen, checkNeighbors, checkStatics } from "./list-rules.ts";
+import { checkListen, checkNeighbors, checkStations, checkStatics } from "./list-rules.ts";
 import {
   checked,
   type FieldsRead,
@@ -94,8 +94,16 @@ const multipathFields = {
   asPath: withDefault(oneOf("any", "same"), "any"),
 };
 
+const bmpFields = {
+  address: required(value.address),
+  port: required(value.port),
+  /** Where we call from. */
+  sourceAddress: optional(value.address),
+};
+
 export type ListenFile = FieldsRead<typeof listenFields>;
 export type NeighborFile = FieldsRead<typeof neighborFields>;
+export type StationFile = FieldsRead<typeof bmpFields>;
 export type StaticFile = FieldsRead<typeof staticFields>;
 export type KernelFile = FieldsRead<typeof kernelFields>;
 
@@ -120,6 +128,8 @@ const speakerFields = {
   neighbors: withDefault(checked(list(placed(mapping(neighborFields))), checkNeighbors), []),
   static: withDefault(checked(list(placed(mapping(staticFields))), checkStatics), []),
   kernel: withDefault(kernel, false),
+  /** Stations that are told what neighbors say (RFC 7854). */
+  bmp: withDefault(checked(list(placed(mapping(bmpFields))), checkStations), []),
   bestPath: optional(mapping(bestPathFields)),
   multipath: optional(mapping(multipathFields)),
   /** Without a filter nothing comes from, or goes to, another AS (RFC 8212). */

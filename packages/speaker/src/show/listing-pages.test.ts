@@ -35,6 +35,14 @@ test("a pause ends a part, which may be empty", () => {
   assert.equal(partCount, 4);
 });
 
+test("large entries make short parts", () => {
+  const pages = new ListingPages();
+  const large = Array.from({ length: 10 }, () => "x".repeat(400_000));
+  const first = pages.begin(large);
+  assert.equal(first.entries.length, 3);
+  assert.deepEqual(rest(pages, first).entries, large);
+});
+
 test("a listing is read as it is asked for", () => {
   const pages = new ListingPages();
   let readCount = 0;

@@ -1,5 +1,7 @@
-/** Entries in one answer: below a control line's bound with the longest attributes that a message can carry. */
+/** Entries in one answer. */
 const pageEntries = 250;
+/** Characters in one answer, or little more: with the longest attributes that a message can carry, a control line holds it. */
+const pageCharacters = 1 << 20;
 /** Listings that clients may be in the middle of; beginning one more drops the oldest. */
 const maxListings = 4;
 /** A client that asks for nothing for this long is gone. */
@@ -64,11 +66,13 @@ export class ListingPages {
 
 function readPage(iterator: Entries): { readonly entries: readonly unknown[]; readonly isLast: boolean } {
   const entries: unknown[] = [];
-  while (entries.length < pageEntries) {
+  let characters = 0;
+  while (entries.length < pageEntries && characters < pageCharacters) {
     const { value, done } = iterator.next();
     if (done === true) return { entries, isLast: true };
     if (value === undefined) break;
     entries.push(value);
+    characters += JSON.stringify(value).length;
   }
   return { entries, isLast: false };
 }
