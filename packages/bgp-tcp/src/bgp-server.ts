@@ -289,6 +289,7 @@ export class BgpServer {
       onConnected: (localAddress) => this.#dispatch({ kind: "connected", connection, localAddress }),
       onBytes: (bytes) => this.#dispatch({ kind: "received", connection, bytes }),
       onCongested: (full) => this.#dispatch({ kind: "congested", connection, full }),
+      onStalled: (stalled) => this.#dispatch({ kind: "stalled", connection, stalled }),
       onClosed: (reason) => {
         this.#sockets.delete(connection);
         this.#dispatch({ kind: "failed", connection, reason });

@@ -1,6 +1,7 @@
 import { BoundSocket, Socket, connect } from "node:net";
 import { IpAddress, Ipv4 } from "@caracal/net";
 import { socketErrorText } from "./socket-error-text.ts";
+import { StallWatch } from "./stall-watch.ts";
 
 /** A peer's queue counts as full from here on, and as free once it is empty. */
 export const congestedBytes: number = 4 << 20;
@@ -24,12 +25,15 @@ export interface PeerSocketEvents {
   onConnected(localAddress: IpAddress): void;
   onBytes(bytes: Uint8Array): void;
   onCongested(full: boolean): void;
+  /** Bytes wait and the system takes none, or takes some again. */
+  onStalled(stalled: boolean): void;
   onClosed(reason: string): void;
 }
 
 /** One TCP connection to a peer, with a bounded queue. */
 export class PeerSocket {
   readonly #socket: Socket;
+  readonly #stallWatch: StallWatch;
   #events: PeerSocketEvents | undefined;
   #isCongested = false;
   #isCorked = false;
@@ -38,6 +42,7 @@ export class PeerSocket {
   private constructor(socket: Socket, events: PeerSocketEvents) {
     this.#socket = socket;
     this.#events = events;
+    this.#stallWatch = new StallWatch(socket, (stalled) => this.#events?.onStalled(stalled));
     socket.setNoDelay(true);
     socket.on("data", (bytes) => {
       if (typeof bytes !== "string") this.#events?.onBytes(bytes);
@@ -89,6 +94,7 @@ export class PeerSocket {
     if (!this.#isCorked) return;
     this.#isCorked = false;
     this.#socket.uncork();
+    this.#stallWatch.look();
     const queued = this.#socket.writableLength;
     if (queued > maxQueuedBytes) {
       this.#error = "Send queue overflow";
@@ -102,6 +108,7 @@ export class PeerSocket {
   /** Ends the connection after what is queued; nobody is told. */
   close(): Promise<void> {
     this.flush();
+    this.#stallWatch.end();
     this.#events = undefined;
     const socket = this.#socket;
     if (socket.destroyed) return Promise.resolve();
@@ -125,6 +132,7 @@ export class PeerSocket {
   }
 
   #closed(): void {
+    this.#stallWatch.end();
     const events = this.#events;
     this.#events = undefined;
     events?.onClosed(this.#error ?? "Connection closed");

@@ -16,6 +16,8 @@ export interface Connection {
   establishedAt: Millis;
   holdAt: Millis | undefined;
   keepaliveAt: Millis | undefined;
+  /** RFC 9687 §3.2: SendHoldTimer; runs while the connection stands still. */
+  sendHoldAt: Millis | undefined;
 }
 
 export function createConnection(id: ConnectionId, direction: Connection["direction"]): Connection {
@@ -30,5 +32,6 @@ export function createConnection(id: ConnectionId, direction: Connection["direct
     establishedAt: 0,
     holdAt: undefined,
     keepaliveAt: undefined,
+    sendHoldAt: undefined,
   };
 }

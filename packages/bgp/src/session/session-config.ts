@@ -24,8 +24,22 @@ export interface SessionTimers {
   readonly holdTimeMs: number;
   /** How often to say KEEPALIVE at the proposed hold time; scaled down with it. */
   readonly keepaliveMs: number;
+  /**
+   * How long a connection may stand still while bytes wait to be sent (RFC 9687 §3.1: SendHoldTime); 0: for ever; absent:
+   * eight minutes, or twice the hold time if that is more.
+   */
+  readonly sendHoldMs?: number;
   /** How long a connection may stay without the peer's OPEN (RFC 4271 §8.2.2: "a large value"). */
   readonly openWaitMs: number;
+}
+
+/** RFC 9687 §3.1: the least that the send hold time is unless it is set. */
+const leastSendHoldMs = 480_000;
+
+/** The send hold time that counts for a connection with this hold time; `undefined`: none. */
+export function sendHoldMs(timers: SessionTimers, holdTimeMs: number): number | undefined {
+  const wanted = timers.sendHoldMs ?? Math.max(leastSendHoldMs, 2 * holdTimeMs);
+  return wanted === 0 ? undefined : wanted;
 }
 
 /** Calico's timers with BIRD's hold time. */

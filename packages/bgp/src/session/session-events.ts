@@ -30,6 +30,8 @@ export type SessionEvent =
     }
   /** An attempt failed or a connection ended; `reason` is what an operator reads. */
   | { readonly kind: "TcpConnectionFails"; readonly connection: ConnectionId; readonly reason: string }
+  /** Bytes wait to be sent and none are taken, or some are again. */
+  | { readonly kind: "SendStalled"; readonly connection: ConnectionId; readonly stalled: boolean }
   | { readonly kind: "Received"; readonly connection: ConnectionId; readonly bytes: Uint8Array }
   | { readonly kind: "Tick" };
 

@@ -19,6 +19,7 @@ import {
   type SessionConfig,
   type SessionState,
   type SessionTimers,
+  sendHoldMs,
 } from "./session-config.ts";
 import { type SessionEffect, type SessionEvent } from "./session-events.ts";
 
@@ -100,6 +101,7 @@ export class Session {
     let least = Math.min(this.#retryAt ?? Infinity, this.#idleUntil ?? Infinity);
     for (const one of this.#connections.values()) {
       least = Math.min(least, one.holdAt ?? Infinity, one.keepaliveAt ?? Infinity);
+      least = Math.min(least, one.sendHoldAt ?? Infinity);
     }
     return least === Infinity ? undefined : least;
   }
@@ -142,6 +144,9 @@ export class Session {
         return;
       case "TcpConnectionFails":
         this.#failed(event.connection, event.reason, now);
+        return;
+      case "SendStalled":
+        this.#stalled(event.connection, event.stalled, now);
         return;
       case "Received":
         this.#received(event.connection, event.bytes, now);
@@ -265,6 +270,15 @@ export class Session {
     this.#phase = "Idle";
     this.#retryAt = undefined;
     this.#idleUntil = now + this.#jitter(wait);
+  }
+
+  /** RFC 9687 §3.2: the timer begins anew with every byte that the peer's end takes. */
+  #stalled(id: ConnectionId, stalled: boolean, now: Millis): void {
+    const connection = this.#connections.get(id);
+    if (connection === undefined) return;
+    const { timers } = this.#config;
+    const ms = sendHoldMs(timers, connection.negotiated?.holdTimeMs ?? timers.holdTimeMs);
+    connection.sendHoldAt = !stalled || ms === undefined ? undefined : now + ms;
   }
 
   #received(id: ConnectionId, bytes: Uint8Array, now: Millis): void {
@@ -442,11 +456,10 @@ export class Session {
     if (this.#retryAt !== undefined && now >= this.#retryAt) this.#connect(now);
     for (const one of this.#connections.values()) {
       if (one.holdAt !== undefined && now >= one.holdAt) {
-        this.#fail(
-          one,
-          { kind: "notification", code: ErrorCode.holdTimerExpired, subcode: 0, data: none },
-          now,
-        );
+        this.#fail(one, expired(ErrorCode.holdTimerExpired), now);
+      } else if (one.sendHoldAt !== undefined && now >= one.sendHoldAt) {
+        // RFC 9687 §3.2: the peer may never read it, but the log and whoever asks why do.
+        this.#fail(one, expired(ErrorCode.sendHoldTimerExpired), now);
       } else if (one.keepaliveAt !== undefined && now >= one.keepaliveAt) {
         this.#effects.push({ kind: "send", connection: one.id, bytes: keepaliveBytes });
         this.#restartKeepalive(one, now);
@@ -471,6 +484,10 @@ export class Session {
 }
 
 const none = new Uint8Array(0);
+
+function expired(code: number): Notification {
+  return { kind: "notification", code, subcode: 0, data: none };
+}
 
 /** RFC 8538 §3: reasons after which nobody should go on with the old routes. */
 function isFinalReason({ code, subcode }: Notification): boolean {

@@ -45,6 +45,7 @@ const members: Readonly<Record<SpeakerEvent["kind"], Readonly<Record<string, Che
   failed: { connection: isText, reason: isText },
   received: { connection: isText, bytes: (value) => value instanceof Uint8Array },
   congested: { connection: isText, full: isFlag },
+  stalled: { connection: isText, stalled: isFlag },
   bestPath: { options: (value) => typeof value === "object" && value !== null },
   resolution: {},
   reset: { peer: isText },

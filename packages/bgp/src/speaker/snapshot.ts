@@ -9,7 +9,7 @@ import { type PrefixSlot } from "../rib/prefix-slots.ts";
 import { type Rib } from "../rib/rib.ts";
 import { type PeerIndex, RouteFlag, type RouteRow } from "../rib/route-rows.ts";
 import { type Role } from "../session/role.ts";
-import { type Millis, type SessionState } from "../session/session-config.ts";
+import { type Millis, type SessionState, sendHoldMs } from "../session/session-config.ts";
 import { type Capability } from "../wire/capability.ts";
 import { type PathAttributes } from "../wire/path-attributes.ts";
 import { type MaxPrefixes } from "./max-prefixes.ts";
@@ -86,6 +86,8 @@ export interface SessionSnapshot {
   /** Absent: the ends agreed on none. */
   readonly hold: TimerSnapshot | undefined;
   readonly keepalive: TimerSnapshot | undefined;
+  /** How long the connection may stand still with something to send; absent: for ever. */
+  readonly sendHoldMs?: Millis;
 }
 
 /** One path to a prefix. */
@@ -262,6 +264,7 @@ function snapshotSession(peer: Peer, now: Millis): SessionSnapshot | undefined {
   const { negotiated } = peer;
   const connection = peer.session.established;
   if (negotiated === undefined || connection === undefined) return undefined;
+  const sendHold = sendHoldMs(peer.config.timers, negotiated.holdTimeMs);
   const timer = (at: Millis | undefined, ofMs: Millis): TimerSnapshot | undefined =>
     at === undefined ? undefined : { leftMs: Math.max(0, at - now), ofMs };
   return {
@@ -276,6 +279,7 @@ function snapshotSession(peer: Peer, now: Millis): SessionSnapshot | undefined {
     maxMessageBytes: negotiated.maxMessageBytes,
     hold: timer(connection.holdAt, negotiated.holdTimeMs),
     keepalive: timer(connection.keepaliveAt, negotiated.keepaliveMs),
+    ...(sendHold === undefined ? {} : { sendHoldMs: sendHold }),
   };
 }
 

@@ -69,6 +69,8 @@ export type SpeakerEvent =
   | { readonly kind: "congested"; readonly connection: ConnectionId; readonly full: boolean }
   /** Ties are broken so from now on. */
   | { readonly kind: "bestPath"; readonly options: DecisionOptions }
+  /** None of the bytes that wait in a connection's queue has been taken for a while, or some have been again. */
+  | { readonly kind: "stalled"; readonly connection: ConnectionId; readonly stalled: boolean }
   /** Next hops may resolve differently from now on. */
   | { readonly kind: "resolution" }
   | { readonly kind: "reset"; readonly peer: string }

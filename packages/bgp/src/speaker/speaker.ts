@@ -222,6 +222,11 @@ export class Speaker {
         if (!this.#decision.take(event.options)) return;
         for (const rib of [this.#ribs[4], this.#ribs[6]]) rib.markAllDirty();
         return;
+      case "stalled": {
+        const { connection, stalled } = event;
+        this.#toConnection(connection, { kind: "SendStalled", connection, stalled }, now);
+        return;
+      }
       case "resolution":
         this.#resolutionChanged();
         return;

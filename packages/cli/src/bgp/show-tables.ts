@@ -63,7 +63,10 @@ export function neighborText(one: unknown): string {
       ["Capabilities", textPart(session, "capabilities")],
       ["Add paths", textPart(session, "addPaths")],
       ["Longest message", `${textPart(session, "maxMessageBytes")} bytes`],
-      ["Hold time", `${textPart(session, "holdTimeMs")} ms`],
+      [
+        "Hold time",
+        `${textPart(session, "holdTimeMs")} ms, to send ${textPart(session, "sendHoldTimeMs")} ms`,
+      ],
     );
   }
   return details(rows.filter(([, value]) => value !== ""));

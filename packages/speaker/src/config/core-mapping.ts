@@ -5,6 +5,7 @@ import {
   type MultipathOptions,
   type PeerInput,
   type PeerType,
+  type SessionTimers,
 } from "@caracal/bgp";
 import type { BmpStationAddress, PeerTransport } from "@caracal/bgp-tcp";
 import { IpAddress, type IpFamily } from "@caracal/net";
@@ -19,6 +20,7 @@ type NeighborKey = Exclude<keyof NeighborFile, "name" | "address" | "asn">;
 /** What the rest of the file makes of a neighbour. */
 interface Surroundings {
   readonly peerType: PeerType;
+  readonly sendHoldMs: number | undefined;
 }
 
 /** What every key of a neighbour means to the BGP core. */
@@ -39,7 +41,9 @@ const neighborMapping: {
   // These two are the sockets' business: see mapTransports.
   password: () => ({}),
   ttlSecurity: () => ({}),
-  holdTimeMs: (holdTimeMs) => ({ timers: timers(holdTimeMs) }),
+  holdTimeMs: (holdTimeMs, { sendHoldMs }) => ({ timers: timers(holdTimeMs, sendHoldMs) }),
+  // Among the timers.
+  sendHoldTimeMs: () => ({}),
   routeReflectorClient: (reflectorClient) => ({ reflectorClient }),
   clusterId: (clusterId) => (clusterId === undefined ? {} : { clusterId }),
   nextHop: (nextHop) => ({ nextHop }),
@@ -91,7 +95,9 @@ export function mapNeighbors(
     const { address, asn } = neighbor;
     if (address === undefined) return [];
     const peerType = asn === (neighbor.localAsn ?? speakerAsn) ? "iBGP" : "eBGP";
-    const settings: Partial<PeerInput>[] = mappedKeys.map((key) => mapKey(key, neighbor, { peerType }));
+    const settings: Partial<PeerInput>[] = mappedKeys.map((key) =>
+      mapKey(key, neighbor, { peerType, sendHoldMs: neighbor.sendHoldTimeMs }),
+    );
     const family = IpAddress.family(address);
     const own = ownAddress(listen, family, address);
     const other = ownAddress(listen, family === 4 ? 6 : 4, address);
@@ -171,8 +177,14 @@ function merge(parts: readonly Partial<PeerInput>[]): Partial<PeerInput> {
 }
 
 /** The first attempt comes at once; three keepalives fit into the hold time (RFC 4271 §4.4). */
-function timers(holdTimeMs: number): typeof defaultTimers {
-  return { ...defaultTimers, connectDelayMs: 0, holdTimeMs, keepaliveMs: Math.floor(holdTimeMs / 3) };
+function timers(holdTimeMs: number, sendHoldMs: number | undefined): SessionTimers {
+  return {
+    ...defaultTimers,
+    connectDelayMs: 0,
+    holdTimeMs,
+    keepaliveMs: Math.floor(holdTimeMs / 3),
+    ...(sendHoldMs === undefined ? {} : { sendHoldMs }),
+  };
 }
 
 function privateAsRemoval(which: NeighborFile["removePrivateAs"]): Partial<PeerInput> {

@@ -29,6 +29,10 @@ export function checkNeighbors(list: readonly Placed<NeighborFile>[]): void {
     if (value.localAsnMode !== undefined && value.localAsn === undefined) {
       at.member("localAsnMode").problem("expected localAsn beside it");
     }
+    const { holdTimeMs, sendHoldTimeMs = 0 } = value;
+    if (sendHoldTimeMs !== 0 && sendHoldTimeMs <= holdTimeMs) {
+      at.member("sendHoldTimeMs").problem(`expected more than the hold time of ${holdTimeMs}`);
+    }
     if (value.strictRole && value.role === undefined)
       at.member("strictRole").problem("expected role beside it");
     if (address !== undefined) unique(addresses, IpAddress.format(address), at.member("address"));

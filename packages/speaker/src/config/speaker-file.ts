@@ -54,6 +54,8 @@ const neighborFields = {
   password: optional(value.text),
   ttlSecurity: optional(value.hopCount),
   holdTimeMs: withDefault(value.holdTime, 90_000),
+  /** Absent: eight minutes, or twice the hold time if that is more. */
+  sendHoldTimeMs: optional(value.sendHoldTime),
   routeReflectorClient: withDefault(value.flag, false),
   clusterId: optional(value.identifier),
   nextHop: withDefault(oneOf("default", "self", "keep"), "default"),

@@ -48,6 +48,12 @@ export const holdTime: Shape<number> = scalar(
   },
 );
 
+/** RFC 9687 §3.1. */
+export const sendHoldTime: Shape<number> = scalar(
+  "0 (never) or milliseconds from 3000 to 65535000",
+  (value) => (value === "0" ? 0 : wholeNumber(value, 3000, 65_535_000)),
+);
+
 /** RFC 4724 §3: the restart time has twelve bits. */
 export const maxRestartTimeS = 4095;
 

@@ -57,6 +57,8 @@ export interface NeighborView {
     /** 0: the ends agreed to do without. */
     readonly holdTimeMs: number;
     readonly keepaliveMs: number;
+    /** How long the connection may stand still with something to send; 0: for ever. */
+    readonly sendHoldTimeMs: number;
   };
 }
 
@@ -108,5 +110,6 @@ function sessionView(session: NonNullable<PeerSnapshot["session"]>): NonNullable
     maxMessageBytes: session.maxMessageBytes,
     holdTimeMs: session.hold?.ofMs ?? 0,
     keepaliveMs: session.keepalive?.ofMs ?? 0,
+    sendHoldTimeMs: session.sendHoldMs ?? 0,
   };
 }

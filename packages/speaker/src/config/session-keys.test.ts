@@ -1,5 +1,5 @@
 /**
- * Aim: the keys about roles and AS sets reach the core, and wrong ones are told word for word. Method: one line of YAML
+ * Aim: the keys about roles, AS sets and the send hold time reach the core, and wrong ones are told word for word. Method: one line of YAML
  * at a time.
  */
 import assert from "node:assert/strict";
@@ -35,5 +35,18 @@ test("roles are of another AS, and strict only where there is one", () => {
   ]);
   assert.deepEqual(read("asn: 65002, role: rs-server"), [
     'f:4: neighbors[0].role: expected provider, rs, rs-client, customer or peer, found "rs-server"',
+  ]);
+});
+
+test("the send hold time is one of the timers, and longer than the hold time", () => {
+  assert.partialDeepStrictEqual(read("asn: 65002, holdTimeMs: 9000, sendHoldTimeMs: 20000"), [
+    { timers: { holdTimeMs: 9000, sendHoldMs: 20_000 } },
+  ]);
+  assert.partialDeepStrictEqual(read("asn: 65002, sendHoldTimeMs: 0"), [{ timers: { sendHoldMs: 0 } }]);
+  assert.deepEqual(read("asn: 65002, holdTimeMs: 9000, sendHoldTimeMs: 9000"), [
+    "f:4: neighbors[0].sendHoldTimeMs: expected more than the hold time of 9000",
+  ]);
+  assert.deepEqual(read("asn: 65002, sendHoldTimeMs: 10"), [
+    'f:4: neighbors[0].sendHoldTimeMs: expected 0 (never) or milliseconds from 3000 to 65535000, found "10"',
   ]);
 });
