@@ -7,6 +7,7 @@ import {
   type LocalRoute,
   type NextHopResolver,
   type PeerInput,
+  type PeerRangeInput,
   type PeerSnapshot,
   type Policies,
   type RouteSnapshot,
@@ -17,6 +18,7 @@ import {
   type SpeakerFact,
   everythingReachable,
   peerConfig,
+  peerRange,
   rehearse,
   speakerDefaults,
 } from "@caracal/bgp";
@@ -113,12 +115,21 @@ export class BgpServer {
 
   /**
    * The peers are now these; sessions that did not change are not touched. `transports` are by peer name: kept apart, so
-   * that passwords reach neither the speaker's snapshots nor recorded events.
+   * that passwords reach neither the speaker's snapshots nor recorded events. Whoever connects from one of `ranges` is a
+   * peer as well, with the transport of its range.
    */
-  setPeers(peers: readonly PeerInput[], transports: ReadonlyMap<string, PeerTransport> = new Map()): void {
-    const changed = this.#transports.replace(peers, transports);
-    this.#dispatch({ kind: "peers", peers: peers.map(peerConfig) });
-    for (const name of changed) this.resetPeer(name);
+  setPeers(
+    peers: readonly PeerInput[],
+    transports: ReadonlyMap<string, PeerTransport> = new Map(),
+    ranges: readonly PeerRangeInput[] = [],
+  ): void {
+    const changed = this.#transports.replace(peers, transports, ranges);
+    this.#dispatch({ kind: "peers", peers: peers.map(peerConfig), ranges: ranges.map(peerRange) });
+    for (const name of changed) {
+      const members = this.#speaker.peers(this.#clock.now()).filter(({ range }) => range === name);
+      for (const one of members) this.resetPeer(one.name);
+      if (members.length === 0) this.resetPeer(name);
+    }
   }
 
   /** The routes that this speaker is the source of are now these; only the difference is told. */

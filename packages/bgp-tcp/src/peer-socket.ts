@@ -114,7 +114,8 @@ export class PeerSocket {
     if (socket.destroyed) return Promise.resolve();
     return new Promise((resolve) => {
       socket.once("close", () => resolve());
-      if (socket.connecting) {
+      // A stranger that was told nothing has nothing to miss.
+      if (socket.connecting || socket.bytesWritten === 0) {
         socket.destroy();
         return;
       }

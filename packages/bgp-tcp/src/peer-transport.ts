@@ -1,5 +1,5 @@
 import { type Socket } from "node:net";
-import { type IpAddress, type IpFamily, type Prefix } from "@caracal/net";
+import { type IpFamily, type Prefix } from "@caracal/net";
 
 /** How the TCP connections with one peer are protected. It never becomes part of an event, a snapshot or a log line. */
 export interface PeerTransport {
@@ -74,6 +74,3 @@ export function acceptedDescriptor(socket: Socket): number {
   if (isKnown && typeof handle.fd === "number" && handle.fd >= 0) return handle.fd;
   throw new PeerTransportError("this Node does not tell the descriptor of an accepted connection");
 }
-
-/** Addresses are numbers or bigints, so a `Map` finds them by value. */
-export type ByAddress<Value> = Map<IpAddress, Value>;

@@ -14,6 +14,12 @@ function ip(text: string): IpAddress {
   return address;
 }
 
+function prefix(text: string): Prefix {
+  const found = Prefix.parse(text);
+  assert.ok(found !== undefined);
+  return found;
+}
+
 function fakeOptions(): { options: SocketOptions; take: () => string[] } {
   const calls: string[] = [];
   return {
@@ -66,6 +72,27 @@ test("a listening socket drops by TTL only what no peer may send", () => {
   assert.deepEqual(take(), ["4 ttl default", "4 least 0"]);
   transports.replace([a], byName({ a: { password: "A" } }));
   assert.deepEqual(take(), ["4 key 10.0.0.1/32 A"]);
+});
+
+test("a range's key stands for its prefix; a peer with an address of its own has its own, or none", () => {
+  const { options, take } = fakeOptions();
+  const transports = new PeerTransports(options);
+  const near = { name: "near", prefix: prefix("10.0.0.0/24") };
+  const far = { name: "far", prefix: prefix("10.0.0.0/8") };
+  const byRange = byName({ near: { password: "N", ttlSecurityHops: 1 }, far: { password: "F" } });
+  transports.addListening(4, 4);
+  transports.replace([a], byRange, [far, near]);
+  assert.deepEqual(take(), ["4 key 10.0.0.0/24 N", "4 key 10.0.0.0/8 F", "4 ttl 255", "4 least 0"]);
+  assert.equal(transports.protection(a.address), undefined);
+  transports.protection(b.address)?.(8);
+  transports.protection(ip("10.9.9.9"))?.(9);
+  assert.equal(transports.protection(ip("192.0.2.1")), undefined);
+  assert.deepEqual(take(), ["8 key 10.0.0.2/32 N", "8 ttl 255", "8 least 255", "9 key 10.9.9.9/32 F"]);
+  const changed = byName({ near: { password: "N" }, far: { password: "G" } });
+  assert.deepEqual(transports.replace([a], changed, [far, near]), ["near", "far"]);
+  assert.deepEqual(take(), ["4 key 10.0.0.0/8 G", "4 ttl default", "4 least 0"]);
+  transports.replace([a], new Map(), []);
+  assert.deepEqual(take().toSorted(), ["4 key 10.0.0.0/24 none", "4 key 10.0.0.0/8 none"]);
 });
 
 test("an outgoing socket is protected as its peer asks; one without wishes is left to Node", () => {

@@ -2,7 +2,6 @@ import { type Socket } from "node:net";
 import { type PeerSnapshot } from "@caracal/bgp";
 import { IpAddress, type IpFamily, Prefix, Utf8 } from "@caracal/net";
 import {
-  type ByAddress,
   type PeerTransport,
   PeerTransportError,
   type SocketOptions,
@@ -19,6 +18,18 @@ export interface AddressedPeer {
   readonly address: IpAddress;
 }
 
+/** The same of peers that are known by a prefix only. */
+export interface AddressedRange {
+  readonly name: string;
+  readonly prefix: Prefix;
+}
+
+/** Connections with a prefix, and how they are protected. */
+interface Guard {
+  readonly prefix: Prefix;
+  readonly transport: PeerTransport;
+}
+
 /** A peer that has not answered our OPEN or KEEPALIVE for so long may not be heard by us at all, or not hear us. */
 const unansweredMs = 5000;
 
@@ -33,32 +44,49 @@ export class PeerTransports {
   readonly #listening: Listening[] = [];
   /** Descriptors of the listening sockets that have TTLs of their own. */
   readonly #securing = new Set<number>();
-  #peers: readonly AddressedPeer[] = [];
+  /** One by one the peers with an address, then ranges, the most specific first. */
+  #known: readonly AddressedRange[] = [];
+  #addresses: ReadonlySet<IpAddress> = new Set();
   #byName: ReadonlyMap<string, PeerTransport> = new Map();
-  #byAddress: ByAddress<PeerTransport> = new Map();
-  /** Peers that cannot reach a listening socket, and why. */
-  readonly #faults: ByAddress<string> = new Map();
+  /** By prefix; only what asks for protection. */
+  #guards: ReadonlyMap<string, Guard> = new Map();
+  /** Prefixes that cannot reach a listening socket, and why. */
+  readonly #faults = new Map<string, string>();
 
   constructor(options: SocketOptions | undefined) {
     this.#options = options;
   }
 
-  /** The peers and their transports are now these. Gives the names of peers from before whose sessions must start anew. */
-  replace(peers: readonly AddressedPeer[], transports: ReadonlyMap<string, PeerTransport>): string[] {
-    const known = new Set(this.#peers.map(({ name }) => name));
-    const changed = peers.filter(
+  /**
+   * The peers, the ranges and their transports are now these. Gives the names of those from before whose sessions must
+   * start anew.
+   */
+  replace(
+    peers: readonly AddressedPeer[],
+    transports: ReadonlyMap<string, PeerTransport>,
+    ranges: readonly AddressedRange[] = [],
+  ): string[] {
+    const known = new Set(this.#known.map(({ name }) => name));
+    this.#known = [
+      ...peers.map(({ name, address }) => ({ name, prefix: hostPrefix(address) })),
+      ...ranges.toSorted((a, b) => b.prefix.length - a.prefix.length),
+    ];
+    const changed = this.#known.filter(
       ({ name }) => known.has(name) && !isSameTransport(this.#byName.get(name), transports.get(name)),
     );
-    this.#peers = peers.map(({ name, address }) => ({ name, address }));
-    const before = this.#byAddress;
+    this.#addresses = new Set(peers.map(({ address }) => address));
+    const before = this.#guards;
     this.#byName = new Map(transports);
-    this.#byAddress = new Map();
-    for (const { name, address } of peers) {
+    const guards = new Map<string, Guard>();
+    for (const { name, prefix } of this.#known) {
       const transport = transports.get(name);
+      const key = Prefix.key(prefix);
       // Of two peers with one address, the speaker gives connections to the first.
-      if (transport === undefined || isPlain(transport) || this.#byAddress.has(address)) continue;
-      this.#byAddress.set(address, transport);
+      if (transport !== undefined && !isPlain(transport) && !guards.has(key)) {
+        guards.set(key, { prefix, transport });
+      }
     }
+    this.#guards = guards;
     const failed = new Set(this.#faults.keys());
     this.#faults.clear();
     for (const one of this.#listening) this.#prepareListening(one, before, failed);
@@ -80,8 +108,8 @@ export class PeerTransports {
 
   /** Sets what connections with this address need on a socket that is not connected yet; undefined if nothing. */
   protection(address: IpAddress): ((fd: number) => void) | undefined {
-    const transport = this.#byAddress.get(address);
-    return transport === undefined ? undefined : (fd) => this.#protect(fd, address, transport);
+    const guard = this.#guardOf(address);
+    return guard === undefined ? undefined : (fd) => this.#protect(fd, address, guard.transport);
   }
 
   /**
@@ -89,21 +117,22 @@ export class PeerTransports {
    * all peers', and a connection may have waited since before they changed. Gives the reason why it must be refused.
    */
   protectAccepted(socket: Socket, address: IpAddress): string | undefined {
-    const transport = this.#byAddress.get(address);
-    if (transport === undefined) return undefined;
+    const guard = this.#guardOf(address);
+    if (guard === undefined) return undefined;
     try {
-      this.#protect(acceptedDescriptor(socket), address, transport);
+      this.#protect(acceptedDescriptor(socket), address, guard.transport);
       return undefined;
     } catch (error) {
-      return this.#noteFault(address, error);
+      return this.#noteFault(guard.prefix, error);
     }
   }
 
   /** A peer's last error, with what its protection may have to do with it; `now` is on the clock of the snapshot. */
   explain({ address, lastError, state, since }: PeerSnapshot, now: number): string {
-    const fault = this.#faults.get(address);
+    const guard = this.#guardOf(address);
+    const fault = this.#faults.get(Prefix.key(guard?.prefix ?? hostPrefix(address)));
     if (lastError === "" && fault !== undefined) return `Socket: ${fault}`;
-    const hint = transportHint(this.#byAddress.get(address) ?? {});
+    const hint = transportHint(guard?.transport ?? {});
     if (hint === undefined) return lastError;
     const isUnanswered = (state === "OpenSent" || state === "OpenConfirm") && now - since > unansweredMs;
     if (lastError === "" && isUnanswered) return `Socket: No answer (${hint})`;
@@ -112,18 +141,18 @@ export class PeerTransports {
 
   #prepareListening(
     { fd, family }: Listening,
-    before: ByAddress<PeerTransport>,
-    failed: ReadonlySet<IpAddress>,
+    before: ReadonlyMap<string, Guard>,
+    failed: ReadonlySet<string>,
   ): void {
-    for (const address of new Set([...before.keys(), ...this.#byAddress.keys()])) {
-      if (IpAddress.family(address) !== family) continue;
-      const password = this.#byAddress.get(address)?.password;
+    for (const [key, { prefix }] of new Map([...before, ...this.#guards])) {
+      if (prefix.family !== family) continue;
+      const password = this.#guards.get(key)?.transport.password;
       // A key that was refused is tried again.
-      if (password === before.get(address)?.password && !failed.has(address)) continue;
+      if (password === before.get(key)?.transport.password && !failed.has(key)) continue;
       try {
-        this.#setPassword(fd, address, password);
+        this.#setPassword(fd, prefix, password);
       } catch (error) {
-        this.#noteFault(address, error);
+        this.#noteFault(prefix, error);
       }
     }
     this.#setListeningTtl(fd, family);
@@ -131,7 +160,7 @@ export class PeerTransports {
 
   /** What can be said of all packets that come to a listening socket; the rest is said when it is known whose they are. */
   #setListeningTtl(fd: number, family: IpFamily): void {
-    const own = this.#peers.filter(({ address }) => IpAddress.family(address) === family);
+    const own = this.#known.filter(({ prefix }) => prefix.family === family);
     const least = own.map(({ name }) => leastTtl(this.#byName.get(name)));
     const isSecuring = least.some((ttl) => ttl > 0);
     if (!isSecuring && !this.#securing.has(fd)) return;
@@ -145,7 +174,7 @@ export class PeerTransports {
   #protect(fd: number, address: IpAddress, { password, ttlSecurityHops, ttl }: PeerTransport): void {
     const options = this.#required();
     const family = IpAddress.family(address);
-    if (password !== undefined) this.#setPassword(fd, address, password);
+    if (password !== undefined) this.#setPassword(fd, hostPrefix(address), password);
     if (ttlSecurityHops !== undefined) {
       options.setTtl(fd, family, maxTtl);
       options.setMinTtl(fd, family, leastTtl({ ttlSecurityHops }));
@@ -154,9 +183,16 @@ export class PeerTransports {
     }
   }
 
-  #setPassword(fd: number, address: IpAddress, password: string | undefined): void {
-    const host = Prefix.of(address, IpAddress.isIpv4(address) ? 32 : 128);
-    this.#required().setMd5Key(fd, host, password === undefined ? undefined : Utf8.encode(password));
+  #setPassword(fd: number, prefix: Prefix, password: string | undefined): void {
+    this.#required().setMd5Key(fd, prefix, password === undefined ? undefined : Utf8.encode(password));
+  }
+
+  /** A configured address wins over a range, also where it asks for no protection. */
+  #guardOf(address: IpAddress): Guard | undefined {
+    const own = this.#addresses.has(address)
+      ? hostPrefix(address)
+      : this.#known.find(({ prefix }) => Prefix.contains(prefix, address))?.prefix;
+    return own === undefined ? undefined : this.#guards.get(Prefix.key(own));
   }
 
   #required(): SocketOptions {
@@ -164,11 +200,16 @@ export class PeerTransports {
     throw new PeerTransportError("TCP-MD5 and TTL security are not available to this speaker");
   }
 
-  #noteFault(address: IpAddress, error: unknown): string {
+  #noteFault(prefix: Prefix, error: unknown): string {
     const reason = error instanceof Error ? error.message : String(error);
-    this.#faults.set(address, reason);
+    this.#faults.set(Prefix.key(prefix), reason);
     return reason;
   }
+}
+
+/** An address alone. */
+function hostPrefix(address: IpAddress): Prefix {
+  return Prefix.of(address, IpAddress.isIpv4(address) ? 32 : 128);
 }
 
 /** RFC 5082 §3: a packet that left with 255 and crossed n - 1 routers arrives with 256 - n. 0: any will do. */

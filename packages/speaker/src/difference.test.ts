@@ -42,6 +42,7 @@ test("each change is named once, where it is", () => {
     ["", "", {}],
     ["{name: a, ", "{passive: false, name: a, ", {}],
     ["asn: 2}", "asn: 3}", { changed: ["b"], unchangedCount: 1 }],
+    ["address: 10.0.0.2", "prefix: 10.0.0.0/24", { changed: ["b"], unchangedCount: 1 }],
     ["name: b", "name: c", { added: ["c"], removed: ["b"], unchangedCount: 1 }],
     ["otherwise: accept", "otherwise: reject", { filtersChanged: ["in"] }],
     ["blackhole: true", "nextHop: 10.0.0.9", { isStaticChanged: true }],

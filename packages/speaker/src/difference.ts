@@ -18,14 +18,18 @@ export interface Difference {
 }
 
 export function difference(before: SpeakerConfiguration, after: SpeakerConfiguration): Difference {
-  const old = new Map(before.peers.map((peer) => [peer.name, peer]));
-  const names = new Set(after.peers.map(({ name }) => name));
+  const [was, are] = [
+    [...before.peers, ...before.ranges],
+    [...after.peers, ...after.ranges],
+  ];
+  const old = new Map(was.map((peer) => [peer.name, peer]));
+  const names = new Set(are.map(({ name }) => name));
   const added: string[] = [];
   const changed: string[] = [];
-  for (const peer of after.peers) {
-    const was = old.get(peer.name);
-    if (was === undefined) added.push(peer.name);
-    else if (!isSame([was, before.transports.get(peer.name)], [peer, after.transports.get(peer.name)])) {
+  for (const peer of are) {
+    const known = old.get(peer.name);
+    if (known === undefined) added.push(peer.name);
+    else if (!isSame([known, before.transports.get(peer.name)], [peer, after.transports.get(peer.name)])) {
       changed.push(peer.name);
     }
   }
@@ -40,9 +44,9 @@ export function difference(before: SpeakerConfiguration, after: SpeakerConfigura
   };
   return {
     added,
-    removed: before.peers.map(({ name }) => name).filter((name) => !names.has(name)),
+    removed: was.map(({ name }) => name).filter((name) => !names.has(name)),
     changed,
-    unchangedCount: after.peers.length - added.length - changed.length,
+    unchangedCount: are.length - added.length - changed.length,
     restartsBecause: Object.keys(identity).filter((key) => {
       const part = identity[key];
       return part !== undefined && !isSame(part(before), part(after));

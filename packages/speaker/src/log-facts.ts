@@ -14,9 +14,14 @@ export function logFact(log: Log, fact: SpeakerFact): void {
       return;
     }
     case "refused":
-      log("debug", "connection from no neighbour refused", {
-        remoteAddress: IpAddress.format(fact.remoteAddress),
-      });
+      log(
+        "warn",
+        fact.reason === "full" ? "too many neighbours of a prefix" : "connection from no neighbour",
+        {
+          remoteAddress: IpAddress.format(fact.remoteAddress),
+          refused: fact.count,
+        },
+      );
       return;
     case "attributeFault":
       log("warn", "malformed attribute", { ...fact });

@@ -32,6 +32,12 @@ export interface SpeakerDaemonOptions {
   readonly log: Log;
 }
 
+/** Those that the file names, and those that may come. */
+type Neighbors = Pick<SpeakerConfiguration, "peers" | "ranges">;
+
+/** Of a speaker that has been told of none yet. */
+const noNeighbors: Neighbors = { peers: [], ranges: [] };
+
 /** A speaker that follows its file: one `BgpServer`, the kernel's routes and the control socket, changed by difference. */
 export class SpeakerDaemon implements SpeakerView {
   readonly startedAtMs: number = Date.now();
@@ -45,7 +51,7 @@ export class SpeakerDaemon implements SpeakerView {
   readonly #policyBook = new PolicyBook();
   #policies: Policies = new Map();
   /** As the running speaker has them. */
-  #peers: readonly PeerInput[] = [];
+  #peers: Neighbors = noNeighbors;
   /** Reloads and the stop come one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -226,11 +232,12 @@ export class SpeakerDaemon implements SpeakerView {
     this.#unhear?.();
     await this.#server?.stop(how);
     this.#server = undefined;
-    this.#peers = [];
+    this.#peers = noNeighbors;
   }
 
   /** What a running speaker takes over in place. */
-  #follow({ origins, statics, peers, transports, filters, bestPath, stations }: SpeakerConfiguration): void {
+  #follow(configuration: SpeakerConfiguration): void {
+    const { origins, statics, peers, ranges, transports, filters, bestPath, stations } = configuration;
     this.#server?.setBestPath(bestPath);
     this.#server?.setBmpStations(stations);
     this.#kernel?.setStatics(statics);
@@ -243,9 +250,12 @@ export class SpeakerDaemon implements SpeakerView {
     this.#server?.setPolicies(new Map([...before, ...[...this.#policies].filter(isImport)]));
     this.#server?.setPolicies(new Map([...before, ...this.#policies]));
     // A speaker that has none yet would take "no peers" for all that there are, and think itself complete.
-    if (this.#peers.length > 0) this.#server?.setPeers(withImportsOf(peers, this.#peers), transports);
-    this.#server?.setPeers(peers, transports);
-    this.#peers = peers;
+    if (this.#peers !== noNeighbors) {
+      const between = withImportsOf(configuration, this.#peers);
+      this.#server?.setPeers(between.peers, transports, between.ranges);
+    }
+    this.#server?.setPeers(peers, transports, ranges);
+    this.#peers = { peers, ranges };
     this.#server?.setPolicies(this.#policies);
   }
 
@@ -271,9 +281,20 @@ export class SpeakerDaemon implements SpeakerView {
 }
 
 /** The neighbours as they were, with the import filters that they will have. */
-function withImportsOf(next: readonly PeerInput[], before: readonly PeerInput[]): readonly PeerInput[] {
-  const imports = new Map(next.map(({ name, importPolicy = "" }) => [name, importPolicy]));
-  return before.map((peer) => ({ ...peer, importPolicy: imports.get(peer.name) ?? peer.importPolicy ?? "" }));
+function withImportsOf(next: Neighbors, before: Neighbors): Neighbors {
+  const imports = new Map([
+    ...next.peers.map(({ name, importPolicy = "" }) => [name, importPolicy] as const),
+    ...next.ranges.map(({ name, template }) => [name, template.importPolicy ?? ""] as const),
+  ]);
+  const policyOf = (name: string, { importPolicy = "" }: Pick<PeerInput, "importPolicy">): string =>
+    imports.get(name) ?? importPolicy;
+  return {
+    peers: before.peers.map((peer) => ({ ...peer, importPolicy: policyOf(peer.name, peer) })),
+    ranges: before.ranges.map((range) => ({
+      ...range,
+      template: { ...range.template, importPolicy: policyOf(range.name, range.template) },
+    })),
+  };
 }
 
 function readFile(

@@ -47,6 +47,7 @@ export function neighborText(one: unknown): string {
     ["AS", `${textPart(one, "asn")} (${textPart(one, "type")}), ours ${textPart(one, "localAsn")}`],
     ["Role", roleText(one)],
     ["State", `${textPart(one, "state")} since ${moment(textPart(one, "since"))}`],
+    ["One of", textPart(one, "range")],
     ["Last error", textPart(one, "lastError")],
     ["Policy", missingPolicyText(one)],
     ["Routes", counts(one, "routes", ["received", "best", "advertised", "stale"])],

@@ -4,6 +4,7 @@ import {
   type LocalRoute,
   type MultipathOptions,
   type PeerInput,
+  type PeerRangeInput,
   type PeerType,
   type SessionTimers,
 } from "@caracal/bgp";
@@ -12,7 +13,6 @@ import { IpAddress, type IpFamily } from "@caracal/net";
 import { policyName } from "../policy-book.ts";
 import type { RestartFile } from "./lifetime-keys.ts";
 import { neighborName } from "./list-rules.ts";
-import type { Located } from "./located.ts";
 import type { ListenFile, NeighborFile, SpeakerFile, StaticFile, StationFile } from "./speaker-file.ts";
 
 type NeighborKey = Exclude<keyof NeighborFile, "name" | "address" | "asn">;
@@ -27,7 +27,9 @@ interface Surroundings {
 const neighborMapping: {
   readonly [K in NeighborKey]: (value: NeighborFile[K], around: Surroundings) => Partial<PeerInput>;
 } = {
-  prefix: unsupported,
+  // These two are a range's: see mapRanges.
+  prefix: () => ({}),
+  maxNeighbors: () => ({}),
   port: (port) => ({ port }),
   passive: (passive) => ({ passive }),
   localAsn: (localAsn) => (localAsn === undefined ? {} : { localAsn }),
@@ -62,22 +64,6 @@ const neighborMapping: {
   maxPrefixes: (maxPrefixes) => (maxPrefixes === undefined ? {} : { maxPrefixes }),
 };
 
-/** Marks what the core does not offer yet: such a key is refused, never ignored. */
-function unsupported(): Partial<PeerInput> {
-  return {};
-}
-
-/** Reports every key that the core does not offer yet. */
-export function refuseUnsupported(file: Located): void {
-  for (const neighbor of file.member("neighbors").items) {
-    for (const key of neighbor.keys) {
-      if (isNeighborKey(key) && neighborMapping[key] === unsupported) {
-        neighbor.member(key).problem("not supported yet");
-      }
-    }
-  }
-}
-
 /** What of the file as a whole matters to its neighbours. */
 interface SpeakerWide {
   readonly listen: readonly ListenFile[];
@@ -87,26 +73,42 @@ interface SpeakerWide {
 }
 
 /** The neighbours in the core's words. */
-export function mapNeighbors(
-  neighbors: readonly NeighborFile[],
-  { listen, asn: speakerAsn, requirePolicy, refuseAsSets }: SpeakerWide,
-): readonly PeerInput[] {
+export function mapNeighbors(neighbors: readonly NeighborFile[], wide: SpeakerWide): readonly PeerInput[] {
   return neighbors.flatMap((neighbor): PeerInput[] => {
     const { address, asn } = neighbor;
     if (address === undefined) return [];
-    const peerType = asn === (neighbor.localAsn ?? speakerAsn) ? "iBGP" : "eBGP";
-    const settings: Partial<PeerInput>[] = mappedKeys.map((key) =>
-      mapKey(key, neighbor, { peerType, sendHoldMs: neighbor.sendHoldTimeMs }),
-    );
-    const family = IpAddress.family(address);
-    const own = ownAddress(listen, family, address);
-    const other = ownAddress(listen, family === 4 ? 6 : 4, address);
-    if (own !== undefined) settings.push({ sourceAddress: own });
-    if (other !== undefined) settings.push({ otherFamilyAddress: other });
-    if (requirePolicy) settings.push({ requirePolicy });
-    if (refuseAsSets) settings.push({ refuseAsSets });
-    return [{ ...merge(settings), name: neighborName(neighbor), address, asn }];
+    return [{ ...settingsOf(neighbor, address, wide), name: neighborName(neighbor), address, asn }];
   });
+}
+
+/** The neighbours that are known by a prefix only. */
+export function mapRanges(neighbors: readonly NeighborFile[], wide: SpeakerWide): readonly PeerRangeInput[] {
+  return neighbors.flatMap((neighbor): PeerRangeInput[] => {
+    const { prefix, asn, maxNeighbors } = neighbor;
+    if (prefix === undefined) return [];
+    const template = { ...settingsOf(neighbor, prefix.address, wide), asn };
+    const most = maxNeighbors === undefined ? {} : { maxPeers: maxNeighbors };
+    return [{ name: neighborName(neighbor), prefix, template, ...most }];
+  });
+}
+
+function settingsOf(
+  neighbor: NeighborFile,
+  address: IpAddress,
+  { listen, asn: speakerAsn, requirePolicy, refuseAsSets }: SpeakerWide,
+): Partial<PeerInput> {
+  const peerType = neighbor.asn === (neighbor.localAsn ?? speakerAsn) ? "iBGP" : "eBGP";
+  const settings: Partial<PeerInput>[] = mappedKeys.map((key) =>
+    mapKey(key, neighbor, { peerType, sendHoldMs: neighbor.sendHoldTimeMs }),
+  );
+  const family = IpAddress.family(address);
+  const own = ownAddress(listen, family, address);
+  const other = ownAddress(listen, family === 4 ? 6 : 4, address);
+  if (own !== undefined) settings.push({ sourceAddress: own });
+  if (other !== undefined) settings.push({ otherFamilyAddress: other });
+  if (requirePolicy) settings.push({ requirePolicy });
+  if (refuseAsSets) settings.push({ refuseAsSets });
+  return merge(settings);
 }
 
 /** Monitoring stations in the words of the sockets. */

@@ -18,7 +18,7 @@ export function checkListen(list: readonly Placed<ListenFile>[]): void {
 export function checkNeighbors(list: readonly Placed<NeighborFile>[]): void {
   const names = new Map<string, Located>();
   const addresses = new Map<string, Located>();
-  const prefixes: { readonly prefix: Prefix; readonly at: Located }[] = [];
+  const prefixes = new Map<string, Located>();
   for (const { value, at } of list) {
     const { address, prefix, name } = value;
     if ((address === undefined) === (prefix === undefined)) {
@@ -36,15 +36,9 @@ export function checkNeighbors(list: readonly Placed<NeighborFile>[]): void {
     if (value.strictRole && value.role === undefined)
       at.member("strictRole").problem("expected role beside it");
     if (address !== undefined) unique(addresses, IpAddress.format(address), at.member("address"));
-    if (prefix === undefined) continue;
-    const place = at.member("prefix");
-    const other = prefixes.find((earlier) => Prefix.overlaps(earlier.prefix, prefix));
-    if (other !== undefined) {
-      place.problem(
-        `${Prefix.format(prefix)} overlaps ${Prefix.format(other.prefix)} of line ${other.at.line}`,
-      );
-    }
-    prefixes.push({ prefix, at: place });
+    // One prefix inside another is fine: the most specific one counts.
+    if (prefix !== undefined) unique(prefixes, Prefix.format(prefix), at.member("prefix"));
+    checkPlaceKeys(at, prefix !== undefined);
   }
 }
 
@@ -55,6 +49,18 @@ export function checkRoles(list: readonly Placed<NeighborFile>[], speakerAsn: nu
     if (role !== undefined && asn === localAsn)
       at.member("role").problem("expected a neighbor of another AS");
   }
+}
+
+/** Keys that say nothing about a neighbour which is known by its prefix, or by its address, alone. */
+function checkPlaceKeys(at: Located, isRange: boolean): void {
+  if (!isRange) {
+    if (at.keys.includes("maxNeighbors"))
+      at.member("maxNeighbors").problem("goes with prefix, not with address");
+    return;
+  }
+  if (at.keys.includes("port")) at.member("port").problem("goes with address: nobody in a prefix is called");
+  const passive = at.member("passive");
+  if (passive.text === "false") passive.problem("goes with address: nobody in a prefix is called");
 }
 
 export function checkStatics(list: readonly Placed<StaticFile>[]): void {

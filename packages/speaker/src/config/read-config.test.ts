@@ -85,7 +85,6 @@ const corpus: readonly (readonly [title: string, file: string, messages: readonl
     [
       "f:4: neighbors[0]: expected address or prefix, found neither",
       "f:5: neighbors[1]: expected address or prefix, found both",
-      "f:5: neighbors[1].prefix: not supported yet",
     ],
   ],
   [
@@ -130,12 +129,19 @@ const corpus: readonly (readonly [title: string, file: string, messages: readonl
     ],
   ],
   [
-    "prefixes of neighbors that overlap",
-    `${head}neighbors:\n  - {prefix: 10.1.0.0/16, asn: 1}\n  - {prefix: 10.0.0.0/8, asn: 1}\n`,
+    "a prefix of neighbors twice, and keys that do not go with it",
+    `${head}neighbors:
+  - {name: a, prefix: 10.1.0.0/16, asn: 1, port: 1790, passive: false}
+  - {prefix: 10.0.0.0/8, asn: 1, passive: true, maxNeighbors: 0}
+  - {name: b, prefix: 10.1.0.0/16, asn: 1}
+  - {address: 10.0.0.2, asn: 1, maxNeighbors: 7}
+`,
     [
-      "f:4: neighbors[0].prefix: not supported yet",
-      "f:5: neighbors[1].prefix: 10.0.0.0/8 overlaps 10.1.0.0/16 of line 4",
-      "f:5: neighbors[1].prefix: not supported yet",
+      "f:4: neighbors[0].port: goes with address: nobody in a prefix is called",
+      "f:4: neighbors[0].passive: goes with address: nobody in a prefix is called",
+      'f:5: neighbors[1].maxNeighbors: expected a number of neighbors from 1 to 65535, found "0"',
+      "f:6: neighbors[2].prefix: 10.1.0.0/16 is there already, in line 4",
+      "f:7: neighbors[3].maxNeighbors: goes with prefix, not with address",
     ],
   ],
   [
@@ -259,15 +265,6 @@ filters:
       'f:11: neighbors[1].maxPrefixes.restartAfterMs: expected milliseconds from 1000 to 86400000, found "1"',
     ],
   ],
-  [
-    "what is not supported yet",
-    `${head}neighbors:
-  - name: a
-    asn: 1
-    prefix: 10.0.0.0/8
-`,
-    ["f:6: neighbors[0].prefix: not supported yet"],
-  ],
 ];
 
 for (const [title, file, messages] of corpus) {
@@ -349,6 +346,19 @@ test("who listens on one address of a family calls from there", () => {
   assert.equal(source("[{address: 10.0.0.1}, {address: 10.0.1.1}]"), undefined);
   assert.equal(source("[{}]"), undefined);
   assert.equal(source("[{address: 127.0.0.1}]"), undefined, "nothing else is reached from loopback");
+});
+
+test("a neighbor known by a prefix is a range, with the keys that all of them share", () => {
+  const { peers, ranges, transports } = configuration(`${head}neighbors:
+  - {prefix: 10.0.0.0/8, asn: 65002, password: secret, holdTimeMs: 9000}
+  - {name: near, prefix: 10.1.0.0/16, asn: 65001, maxNeighbors: 9, maxPrefixes: 5}
+`);
+  assert.deepEqual(peers, []);
+  assert.partialDeepStrictEqual(ranges, [
+    { name: "10.0.0.0/8", prefix: Prefix.parse("10.0.0.0/8"), template: { asn: 65002 } },
+    { name: "near", maxPeers: 9, template: { asn: 65001, maxPrefixes: { limit: 5 } } },
+  ]);
+  assert.deepEqual([...transports], [["10.0.0.0/8", { password: "secret" }]]);
 });
 
 test("static routes are told with next hop and communities, and go to the kernel", () => {

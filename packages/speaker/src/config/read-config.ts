@@ -1,14 +1,14 @@
-import type { DecisionOptions, Filter, LocalRoute, PeerInput } from "@caracal/bgp";
+import type { DecisionOptions, Filter, LocalRoute, PeerInput, PeerRangeInput } from "@caracal/bgp";
 import type { BmpStationAddress, PeerTransport } from "@caracal/bgp-tcp";
 import type { IpAddress, Ipv4, Prefix } from "@caracal/net";
 import { checkRoles } from "./list-rules.ts";
 import {
   mapBestPath,
   mapNeighbors,
+  mapRanges,
   mapStations,
   mapStatics,
   mapTransports,
-  refuseUnsupported,
 } from "./core-mapping.ts";
 import { Located, type Problem } from "./located.ts";
 import { nearestWord } from "./nearest-word.ts";
@@ -22,7 +22,9 @@ export interface SpeakerConfiguration {
   /** Path of the control socket. */
   readonly control: string | undefined;
   readonly peers: readonly PeerInput[];
-  /** How the connections of those that ask for it are protected, by name. */
+  /** Neighbours that are known by a prefix only. */
+  readonly ranges: readonly PeerRangeInput[];
+  /** How the connections of those that ask for it are protected, by name of neighbour or range. */
   readonly transports: ReadonlyMap<string, PeerTransport>;
   /** By name; the peers' policies come of them. */
   readonly filters: ReadonlyMap<string, Filter>;
@@ -53,7 +55,6 @@ export function readConfiguration(text: string): ConfigurationOutcome {
   if (root.problems.length > 0) return { kind: "problems", problems: root.problems };
   const file = speakerFile.read(root);
   checkFilterNames(root);
-  refuseUnsupported(root);
   if (file !== undefined) checkRoles(file.neighbors, file.asn);
   if (file === undefined || root.problems.length > 0) {
     return { kind: "problems", problems: root.problems.toSorted((a, b) => a.line - b.line) };
@@ -76,6 +77,7 @@ function configurationOf(file: SpeakerFile): SpeakerConfiguration {
     listen,
     control: file.control,
     peers: mapNeighbors(neighbors, { ...file, listen }),
+    ranges: mapRanges(neighbors, { ...file, listen }),
     transports: mapTransports(neighbors),
     filters: file.filters ?? new Map(),
     bestPath: mapBestPath(file),

@@ -34,6 +34,8 @@ const neighborFields = {
   address: optional(value.address),
   /** Whoever connects from there is a neighbour. */
   prefix: optional(value.prefix),
+  /** At once, from the prefix. */
+  maxNeighbors: optional(value.whole("a number of neighbors", 1, 65_535)),
   /** Where to connect to. */
   port: withDefault(value.port, bgpPort),
   asn: required(value.asNumber),

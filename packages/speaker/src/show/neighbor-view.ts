@@ -18,6 +18,8 @@ export interface NeighborView {
   readonly localAsn: number;
   readonly type: "internal" | "external";
   readonly passive: boolean;
+  /** The neighbour of the file, known by a prefix, that this one is of. */
+  readonly range?: string;
   readonly routeReflectorClient: boolean;
   /** What we are to it, where that was said. */
   readonly role?: Role;
@@ -71,6 +73,7 @@ export function neighborView(peer: PeerSnapshot): NeighborView {
     localAsn: peer.localAsn,
     type: peer.external ? "external" : "internal",
     passive: peer.passive,
+    ...(peer.range === undefined ? {} : { range: peer.range }),
     routeReflectorClient: peer.reflectorClient,
     ...(peer.role === undefined ? {} : { role: peer.role }),
     state: peer.state,
