@@ -72,6 +72,8 @@ export const CapabilityCode = {
   multiprotocol: 1,
   /** RFC 2918 §2. */
   routeRefresh: 2,
+  /** RFC 8950 §4. */
+  extendedNextHop: 5,
   /** RFC 8654 §3. */
   extendedMessage: 6,
   /** RFC 9234 §4.1. */

@@ -6,7 +6,8 @@
  * 9072 (reading), 6793 (four-octet AS and AS_TRANS), 6286, 6608, 7607, 7606 (revised error handling), 2918 (route
  * refresh), 4724 and 8538 (graceful restart, both roles), 7911 (add-path), 4456 (reflection), 1997, 4360, 8092 (communities),
  * 4486 (cease, maximum prefixes) and 9003, 9494 (long-lived graceful restart).
- * What is told to whom: 8326 (graceful shutdown), 7999 (blackhole), 8212 (default reject), 6996 (private AS numbers).
+ * Next hops of IPv6 for IPv4 routes: 8950. What is told to whom: 8326 (graceful shutdown), 7999 (blackhole), 8212 (default
+ * reject), 6996 (private AS numbers).
  * Export for others to read: MRT table dumps (RFC 6396, 8050), BMP (RFC 7854, Adj-RIB-In).
  *
  * Route policy is plain data, compiled once (`Filter`). Not here: confederations (RFC 5065: refused), other address families.

@@ -205,6 +205,7 @@ function monitorRoutes(
 
 /** Writes UPDATEs in the form in which the peer itself sends them, as its OPEN says. */
 function writerFor({ agreed }: WatchedSession, family: IpFamily): UpdateWriter {
-  const { as4, maxMessageBytes } = agreed;
-  return new UpdateWriter({ family, addPath: agreed.addPath.includes(family), as4, maxMessageBytes });
+  const { as4, maxMessageBytes, extendedNextHop } = agreed;
+  const addPath = agreed.addPath.includes(family);
+  return new UpdateWriter({ family, addPath, as4, maxMessageBytes, extendedNextHop });
 }

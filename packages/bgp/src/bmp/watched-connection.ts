@@ -1,6 +1,7 @@
 import { DecodeError, type IpAddress, type IpFamily } from "@caracal/net";
 import { MessageType } from "../iana.ts";
 import { type Capability, unicastFamily } from "../wire/capability.ts";
+import { takesIpv4OverIpv6 } from "../session/negotiated.ts";
 import { MessageSplitter, maxExtendedMessageBytes, maxMessageBytes } from "../wire/header.ts";
 import { type Open, decodeOpen, openAsn } from "../wire/open.ts";
 import { type BmpPeer, type BmpPeerUp } from "./bmp-messages.ts";
@@ -95,6 +96,8 @@ export interface Agreed {
   readonly families: readonly IpFamily[];
   /** Families in which the peer sends path identifiers. */
   readonly addPath: readonly IpFamily[];
+  /** RFC 8950. */
+  readonly extendedNextHop: boolean;
   /** RFC 8654 §4. */
   readonly maxMessageBytes: number;
 }
@@ -110,6 +113,7 @@ function agree(ours: Open, theirs: Open): Agreed {
     as4: bothSay("fourOctetAs"),
     families,
     addPath,
+    extendedNextHop: [ours, theirs].every(({ capabilities }) => capabilities.some(takesIpv4OverIpv6)),
     maxMessageBytes: bothSay("extendedMessage") ? maxExtendedMessageBytes : maxMessageBytes,
   };
 }

@@ -11,6 +11,8 @@ export interface GroupTraits extends StandingExport {
   readonly external: boolean;
   readonly as4: boolean;
   readonly addPath: boolean;
+  /** They take IPv6 next hops of IPv4 routes (RFC 8950). */
+  readonly extendedNextHop?: true;
   readonly localAsn: number;
   /** The speaker as next hop; absent when it has no address of this family. */
   readonly selfNextHop: IpAddress | undefined;
@@ -85,6 +87,11 @@ export function exportNextHop(
   traits: GroupTraits,
 ): "keep" | IpAddress | undefined {
   const keeps = isChosen || traits.nextHop === "keep" || (traits.nextHop === "default" && !traits.external);
-  if (keeps && nextHop !== undefined && IpAddress.family(nextHop) === traits.family) return "keep";
+  if (keeps && nextHop !== undefined && mayLead(nextHop, traits)) return "keep";
   return traits.selfNextHop;
+}
+
+/** RFC 8950 §3: another family's next hop only where both ends can do with it. */
+function mayLead(nextHop: IpAddress, { family, extendedNextHop }: GroupTraits): boolean {
+  return IpAddress.family(nextHop) === family || (extendedNextHop === true && family === 4);
 }

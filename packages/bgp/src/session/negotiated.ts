@@ -1,5 +1,5 @@
 import { type Blame, DecodeError, type IpAddress, type IpFamily, type Ipv4, Writer } from "@caracal/net";
-import { ErrorCode, OpenError } from "../iana.ts";
+import { Afi, ErrorCode, OpenError } from "../iana.ts";
 import {
   type Capability,
   type GracefulRestartCapability,
@@ -35,6 +35,8 @@ export interface Negotiated {
   readonly enhancedRefresh: boolean;
   /** The longest message either end may send (RFC 8654 §4). */
   readonly maxMessageBytes: number;
+  /** IPv4 routes may have IPv6 next hops, both ways (RFC 8950). */
+  readonly extendedNextHop: boolean;
   /** What the peer says it is to us (RFC 9234 §4.1). */
   readonly remoteRole: Role | undefined;
   /** The peer's, when both ends speak RFC 4724. */
@@ -60,6 +62,7 @@ export function buildOpen(config: SessionConfig, bits: RestartBits): Open {
     ...families.map((family): Capability => ({ kind: "multiprotocol", ...family })),
     { kind: "routeRefresh" },
   ];
+  if (offersExtendedNextHop(config)) capabilities.push({ kind: "extendedNextHop", families: [ipv4OverIpv6] });
   if (config.extendedMessages === true) capabilities.push({ kind: "extendedMessage" });
   if (config.role !== undefined && isExternal(config)) capabilities.push(roleCapability(config.role));
   if (config.restartTimeS !== undefined) {
@@ -148,9 +151,26 @@ export function negotiate(
     routeRefresh: says("routeRefresh"),
     enhancedRefresh: config.enhancedRefresh === true && says("enhancedRouteRefresh"),
     maxMessageBytes: isExtended ? maxExtendedMessageBytes : maxMessageBytes,
+    extendedNextHop:
+      offersExtendedNextHop(config) && families.includes(4) && capabilities.some(takesIpv4OverIpv6),
     remoteRole,
     capabilities,
   };
+}
+
+/** RFC 8950 §4: IPv4 unicast with a next hop of IPv6. */
+const ipv4OverIpv6 = { ...unicast(4), nextHopAfi: Afi.ipv6 };
+
+function offersExtendedNextHop({ extendedNextHop, families }: SessionConfig): boolean {
+  return extendedNextHop === true && families.includes(4);
+}
+
+/** Whether a capability says that its sender takes IPv6 next hops of IPv4 unicast routes. */
+export function takesIpv4OverIpv6(capability: Capability): boolean {
+  return (
+    capability.kind === "extendedNextHop" &&
+    capability.families.some((one) => unicastFamily(one) === 4 && one.nextHopAfi === Afi.ipv6)
+  );
 }
 
 function checkOpen(config: SessionConfig, open: Open): void {

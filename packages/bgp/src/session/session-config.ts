@@ -73,6 +73,8 @@ export interface SessionConfig {
   readonly restartOnNotification?: boolean;
   /** How long the peer may keep our routes after that (RFC 9494); absent: we only understand what others keep. */
   readonly longLivedTimeS?: number;
+  /** Offer to take and tell IPv6 next hops of IPv4 routes (RFC 8950). */
+  readonly extendedNextHop?: boolean;
   /** Offer messages of up to 65,535 bytes (RFC 8654). */
   readonly extendedMessages?: boolean;
   /** Offer to mark where the answer to a route refresh begins and ends (RFC 7313). */

@@ -353,6 +353,7 @@ export class Session {
       as4: negotiated.as4,
       external: negotiated.external,
       addPath: negotiated.addPathReceive,
+      extendedNextHop: negotiated.extendedNextHop,
     };
     connection.state = "OpenConfirm";
     this.#effects.push({ kind: "send", connection: connection.id, bytes: keepaliveBytes });

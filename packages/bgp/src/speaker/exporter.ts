@@ -202,7 +202,8 @@ function traits(peer: Peer, negotiated: Negotiated, family: IpFamily): GroupTrai
     as4: negotiated.as4,
     addPath: negotiated.addPathSend.includes(family),
     localAsn: peer.localAsn,
-    selfNextHop: selfNextHop(negotiated.localAddress, config.otherFamilyAddress, family),
+    selfNextHop: selfNextHop(negotiated, config.otherFamilyAddress, family),
+    ...(negotiated.extendedNextHop && family === 4 ? { extendedNextHop: true } : {}),
     nextHop: config.nextHop,
     reflectorClient: config.reflectorClient,
     clusterId: peer.clusterId,
@@ -226,12 +227,13 @@ function longLivedTraits({ config }: Peer, negotiated: Negotiated): Pick<GroupTr
 }
 
 function selfNextHop(
-  local: IpAddress,
+  { localAddress: local, extendedNextHop }: Negotiated,
   other: IpAddress | undefined,
   family: IpFamily,
 ): IpAddress | undefined {
   if (Ip.family(local) === family) return local;
-  return other !== undefined && Ip.family(other) === family ? other : undefined;
+  if (other !== undefined && Ip.family(other) === family) return other;
+  return extendedNextHop && family === 4 ? local : undefined;
 }
 
 function addCounts(sum: ExportCounts, one: ExportCounts): void {

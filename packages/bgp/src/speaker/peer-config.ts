@@ -33,6 +33,8 @@ export interface PeerConfig {
   readonly longLivedTimeS?: number;
   /** Tell what was kept so long to internal peers that know nothing of it, as their last choice (RFC 9494 §4.6). */
   readonly longLivedPartial: boolean;
+  /** IPv4 routes may have IPv6 next hops both ways, where the peer agrees (RFC 8950). */
+  readonly extendedNextHop?: boolean;
   /** Messages of up to 65,535 bytes, where the peer can do with them too (RFC 8654). */
   readonly extendedMessages: boolean;
   /** The answer to a route refresh has a beginning and an end, where the peer can do with them too (RFC 7313). */
@@ -116,6 +118,7 @@ export function comparePeers(before: PeerConfig, after: PeerConfig): PeerChange 
       peer.restartOnNotification,
       peer.longLivedTimeS,
       peer.extendedMessages,
+      peer.extendedNextHop === true,
       peer.enhancedRefresh,
       peer.role,
       peer.strictRole,

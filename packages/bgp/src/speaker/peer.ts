@@ -154,6 +154,7 @@ function sessionConfig(config: PeerConfig, speaker: SpeakerConfig, name: string)
     restartTimeS: config.restartTimeS,
     restartOnNotification: config.restartOnNotification,
     ...(config.longLivedTimeS === undefined ? {} : { longLivedTimeS: config.longLivedTimeS }),
+    extendedNextHop: config.extendedNextHop === true,
     extendedMessages: config.extendedMessages,
     enhancedRefresh: config.enhancedRefresh,
     role: config.role,

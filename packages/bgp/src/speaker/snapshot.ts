@@ -10,6 +10,7 @@ import { type Rib } from "../rib/rib.ts";
 import { type PeerIndex, RouteFlag, type RouteRow } from "../rib/route-rows.ts";
 import { type Role } from "../session/role.ts";
 import { type Millis, type SessionState, sendHoldMs } from "../session/session-config.ts";
+import { takesIpv4OverIpv6 } from "../session/negotiated.ts";
 import { type Capability } from "../wire/capability.ts";
 import { type PathAttributes } from "../wire/path-attributes.ts";
 import { type MaxPrefixes } from "./max-prefixes.ts";
@@ -296,6 +297,7 @@ function capabilityWords(capabilities: readonly Capability[]): string[] {
     ["llgr-able", longLived !== undefined && longLived.families.length > 0],
     ["llgr-aware", longLived !== undefined && longLived.families.length === 0],
     ["AS4", has("fourOctetAs")],
+    ["extended-next-hop", capabilities.some(takesIpv4OverIpv6)],
     ["add-path-rx", addPath.some((one) => one.receive)],
     ["add-path-tx", addPath.some((one) => one.send)],
     ["ext-messages", has("extendedMessage")],

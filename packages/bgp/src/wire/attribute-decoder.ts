@@ -26,6 +26,8 @@ export interface DecodeContext {
   readonly external: boolean;
   /** Families in which the sender puts path identifiers (RFC 7911 §5). */
   readonly addPath: readonly IpFamily[];
+  /** An IPv4 route may have an IPv6 next hop (RFC 8950); absent: it may not. */
+  readonly extendedNextHop?: boolean;
   /** Our own attributes, read back: a next hop is what the operator or the policy says. */
   readonly isOwn?: true;
 }
@@ -376,8 +378,12 @@ function decodeMpReach(state: State, body: Reader): void {
   const addPath = state.context.addPath.includes(family);
   const nlri = decodeNlri(inner, family, addPath);
   const size = nextHop.remaining;
-  if (family === 4 ? size !== 4 : size !== 16 && size !== 32) nextHop.fail(`next hop of ${size} bytes`);
-  if (family === 4) {
+  // RFC 8950 §3: with the capability the length tells the next hop's family.
+  const is4 = family === 4 && size === 4;
+  const may6 = family === 6 || state.context.extendedNextHop === true;
+  const is6 = may6 && (size === 16 || size === 32);
+  if (!is4 && !is6) nextHop.fail(`next hop of ${size} bytes`);
+  if (is4) {
     const address = Ipv4.of(nextHop.u32());
     if (!isUsableIpv4(address)) noNextHop(state, Ipv4.format(address));
     state.mpReach = { nlri, nextHop: address };

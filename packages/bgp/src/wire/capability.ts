@@ -20,11 +20,18 @@ export type Capability =
   | { readonly kind: "role"; readonly role: number }
   /** RFC 6793 §3. */
   | { readonly kind: "fourOctetAs"; readonly asn: number }
+  | ExtendedNextHopCapability
   | GracefulRestartCapability
   | LongLivedCapability
   | AddPathCapability
   /** Anything else: carried unchanged. */
   | { readonly kind: "opaque"; readonly code: number; readonly value: Uint8Array };
+
+/** RFC 8950 §4: in which families the sender takes a next hop of which other family. */
+export interface ExtendedNextHopCapability {
+  readonly kind: "extendedNextHop";
+  readonly families: readonly (AfiSafi & { readonly nextHopAfi: number })[];
+}
 
 /** RFC 4724 §3. */
 export interface GracefulRestartCapability {
@@ -83,6 +90,8 @@ export function decodeCapability(reader: Reader): Capability {
       return body.remaining === 0 ? { kind: "enhancedRouteRefresh" } : malformed();
     case CapabilityCode.extendedMessage:
       return body.remaining === 0 ? { kind: "extendedMessage" } : malformed();
+    case CapabilityCode.extendedNextHop:
+      return body.remaining % 6 === 0 ? decodeExtendedNextHop(body) : malformed();
     case CapabilityCode.role:
       return body.remaining === 1 ? { kind: "role", role: body.u8() } : malformed();
     case CapabilityCode.fourOctetAs:
@@ -110,6 +119,13 @@ function decodeMultiprotocol(body: Reader): Capability {
   const afi = body.u16();
   body.skip(1); // Reserved: zero when sent, ignored when received.
   return { kind: "multiprotocol", afi, safi: body.u8() };
+}
+
+/** Per family | AFI u16 | SAFI u16 | next hop's AFI u16 | */
+function decodeExtendedNextHop(body: Reader): Capability {
+  const families: ExtendedNextHopCapability["families"][number][] = [];
+  while (body.remaining > 0) families.push({ afi: body.u16(), safi: body.u16(), nextHopAfi: body.u16() });
+  return { kind: "extendedNextHop", families };
 }
 
 /** | R, N, two reserved bits, restart time u12 | then per family | AFI u16 | SAFI u8 | F, seven reserved bits | */
@@ -170,6 +186,13 @@ function encodeValue(writer: Writer, capability: Capability): void {
     case "routeRefresh":
     case "enhancedRouteRefresh":
     case "extendedMessage":
+      return;
+    case "extendedNextHop":
+      for (const family of capability.families) {
+        writer.u16(family.afi);
+        writer.u16(family.safi);
+        writer.u16(family.nextHopAfi);
+      }
       return;
     case "role":
       writer.u8(capability.role);

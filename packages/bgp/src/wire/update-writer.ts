@@ -1,5 +1,5 @@
-import { type IpFamily, Writer } from "@caracal/net";
-import { AttributeCode, AttributeFlag, MessageType } from "../iana.ts";
+import { IpAddress, type IpFamily, Writer } from "@caracal/net";
+import { Afi, AttributeCode, AttributeFlag, MessageType } from "../iana.ts";
 import { encodeAs4Attributes, encodeAttributes, encodeMpUnreach } from "./attribute-encoder.ts";
 import { encodeCanonical, encodeNextHopOnly, findAttribute } from "./canonical-attributes.ts";
 import { beginFrame, endFrame, headerBytes, maxMessageBytes as plainMessageBytes } from "./header.ts";
@@ -13,6 +13,8 @@ export interface UpdateEncoding {
   readonly family: IpFamily;
   readonly addPath: boolean;
   readonly as4: boolean;
+  /** IPv4 routes may have IPv6 next hops (RFC 8950). */
+  readonly extendedNextHop?: boolean;
   /** The longest message that they take (RFC 8654 §4); absent: 4,096 bytes. */
   readonly maxMessageBytes?: number;
 }
@@ -54,7 +56,7 @@ export class UpdateWriter {
     } else {
       encodeAttributes(encoded, attributes, false);
       encodeAs4Attributes(encoded, attributes);
-      if (this.#encoding.family === 6) encodeNextHopOnly(encoded, attributes);
+      if (!hasIpv4NextHop(attributes)) encodeNextHopOnly(encoded, attributes);
     }
     return this.announceEncoded(encoded.view(), count, write);
   }
@@ -63,7 +65,8 @@ export class UpdateWriter {
   announceEncoded(attributes: Uint8Array, count: number, write: WriteNlri): boolean {
     const fixedBytes = headerBytes + 4 + attributes.length;
     if (fixedBytes + this.#maxNlriBytes > this.#maxBytes) return false;
-    const reachAt = this.#encoding.family === 4 ? -1 : findAttribute(attributes, AttributeCode.mpReachNlri);
+    const isPlain = this.#encoding.family === 4 && this.#encoding.extendedNextHop !== true;
+    const reachAt = isPlain ? -1 : findAttribute(attributes, AttributeCode.mpReachNlri);
     for (let index = 0; index < count;) {
       index =
         reachAt < 0
@@ -136,9 +139,15 @@ export class UpdateWriter {
     let index = from;
     while (index < count && out.length <= last) write(out, index++);
     out.patchU16(lengthAt, out.length - lengthAt - 2);
+    // RFC 8950 §3: the family is that of the prefixes, whatever that of the next hop.
+    if (this.#encoding.family === 4) out.patchU16(lengthAt + 2, Afi.ipv4);
     out.bytes(attributes.subarray(0, reachAt));
     out.patchU16(start + headerBytes + 2, out.length - start - headerBytes - 4);
     endFrame(out, start);
     return index;
   }
+}
+
+function hasIpv4NextHop({ nextHop }: PathAttributes): boolean {
+  return nextHop === undefined || IpAddress.isIpv4(nextHop);
 }

@@ -55,6 +55,7 @@ const neighborMapping: {
   }),
   extendedMessages: (extendedMessages) => ({ extendedMessages }),
   enhancedRefresh: (enhancedRefresh) => ({ enhancedRefresh }),
+  extendedNextHop: (extendedNextHop) => (extendedNextHop ? { extendedNextHop } : {}),
   gracefulRestart: restartTime,
   families: (families) => (families === undefined ? {} : { families }),
   import: (filter, { peerType }) =>

@@ -39,6 +39,7 @@ test("each key is a setting of the core's", () => {
     ["removePrivateAs: leading-replace", removal("leading", true)],
     ["gracefulShutdown: true", { gracefulShutdown: true }],
     ["blackhole: true", { blackhole: true }],
+    ["extendedNextHop: true", { extendedNextHop: true }],
   ];
   for (const [keys, settings] of rows) assert.partialDeepStrictEqual(peer(keys), settings, keys);
   assert.partialDeepStrictEqual(peer("", "requirePolicy: true\n"), { requirePolicy: true });

@@ -64,6 +64,8 @@ const neighborFields = {
   addPaths: withDefault(oneOf("none", "send", "receive", "both"), "none"),
   extendedMessages: withDefault(value.flag, true),
   enhancedRefresh: withDefault(value.flag, true),
+  /** IPv4 routes with IPv6 next hops (RFC 8950). */
+  extendedNextHop: withDefault(value.flag, false),
   gracefulRestart: withDefault(gracefulRestart, true),
   /** Absent: the family of the address. */
   families: optional(list(value.family)),
