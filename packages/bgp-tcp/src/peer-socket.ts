@@ -113,16 +113,20 @@ export class PeerSocket {
     const socket = this.#socket;
     if (socket.destroyed) return Promise.resolve();
     return new Promise((resolve) => {
-      socket.once("close", () => resolve());
       // A stranger that was told nothing has nothing to miss.
       if (socket.connecting || socket.bytesWritten === 0) {
+        socket.once("close", () => resolve());
         socket.destroy();
         return;
       }
+      const lingering = setTimeout(() => socket.destroy(), lingerMs).unref();
+      socket.once("close", () => {
+        clearTimeout(lingering);
+        resolve();
+      });
       // A NOTIFICATION just sent must not be lost to a reset: what the peer still says is read and dropped.
       socket.end();
       socket.resume();
-      setTimeout(() => socket.destroy(), lingerMs).unref();
     });
   }
 

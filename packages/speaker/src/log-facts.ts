@@ -1,10 +1,21 @@
 import type { SpeakerFact } from "@caracal/bgp";
 import type { RouteStatus } from "@caracal/dataplane";
 import { IpAddress } from "@caracal/net";
+import { FactLimit } from "./fact-limit.ts";
 import type { Log } from "./log.ts";
 
-/** Tells the log what the speaker tells. */
-export function logFact(log: Log, fact: SpeakerFact): void {
+/** Tells the log what the speaker tells, and repeats it less often than peers may. */
+export function factLog(log: Log, now: () => number): (fact: SpeakerFact) => void {
+  const limit = new FactLimit(now);
+  return (fact) => {
+    const heldBack = limit.admit(fact);
+    if (heldBack === undefined) return;
+    const counting: Log = (level, message, facts) => log(level, message, { ...facts, heldBack });
+    logFact(heldBack === 0 ? log : counting, fact);
+  };
+}
+
+function logFact(log: Log, fact: SpeakerFact): void {
   switch (fact.kind) {
     case "sessionState": {
       const { peer, from, to, reason } = fact;

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { Listings, PeerInput, PeerSnapshot, Policies, RouteSnapshot } from "@caracal/bgp";
-import { BgpListenError, BgpServer } from "@caracal/bgp-tcp";
+import { BgpListenError, BgpServer, systemClock } from "@caracal/bgp-tcp";
 import { ControlError, ControlServer } from "@caracal/control";
 import type { RouteStatus } from "@caracal/dataplane";
 import { tcpOptions } from "@caracal/linux";
@@ -10,7 +10,7 @@ import { difference } from "./difference.ts";
 import type { KernelRoutes } from "./kernel/kernel-routes.ts";
 import type { Log } from "./log.ts";
 import { bmpOptions } from "./bmp-options.ts";
-import { kernelWatch, logFact } from "./log-facts.ts";
+import { factLog, kernelWatch } from "./log-facts.ts";
 import { isImportPolicy, PolicyBook } from "./policy-book.ts";
 import type { Refusal, ReloadOutcome, SpeakerView } from "./speaker-view.ts";
 
@@ -195,7 +195,7 @@ export class SpeakerDaemon implements SpeakerView {
       rehearses: isFirst,
       ...(kernel === undefined ? {} : { resolver: kernel.resolver }),
       socketOptions: tcpOptions,
-      onFact: (fact) => logFact(this.#options.log, fact),
+      onFact: factLog(this.#options.log, () => systemClock.now()),
       ...(stations.length === 0 ? {} : { bmp: bmpOptions(stations, this.#options.log) }),
     });
     if (kernel !== undefined) {
