@@ -160,26 +160,44 @@ test("a peer that falls silent is given up when the hold time is over, and its r
   await assertUnaffected(all);
 });
 
-test("a peer whose window is shut costs a bounded queue and delays nobody", async (t) => {
-  const all = await scene(t, { timers: { ...strict, holdTimeMs: 0, keepaliveMs: 0 } });
-  const peer = await establish(t, all, 0);
-  peer.socket.pause();
+/** Has so many bytes told that a peer who does not read fills its window and our queue; the friend takes all of it. */
+async function tellMuch({ server, friend }: Scene, rounds: number): Promise<void> {
   const communities = Array.from({ length: 200 }, (_, index) => index);
-  for (let round = 1; round <= 7; round += 1) {
+  for (let round = 1; round <= rounds; round += 1) {
     const routes = Array.from({ length: 3000 }, (_, index) => ({
       prefix: Prefix.of(Ipv4.of(0x0b000000 + index * 256), 24),
       communities: [...communities, index],
       med: round,
     }));
-    all.server.setOrigins(routes);
+    server.setOrigins(routes);
     const [first] = routes;
     assert.ok(first !== undefined);
-    await eventually(() => all.friend.routes(first.prefix)[0]?.attributes.med === round, {
-      deadlineMs: 60_000,
-    });
+    const isTold = (): boolean => friend.routes(first.prefix)[0]?.attributes.med === round;
+    await eventually(isTold, { deadlineMs: 60_000 });
   }
+}
+
+test("a peer whose window is shut costs a bounded queue and delays nobody", async (t) => {
+  const all = await scene(t, { timers: { ...strict, holdTimeMs: 0, keepaliveMs: 0, sendHoldMs: 0 } });
+  const peer = await establish(t, all, 0);
+  peer.socket.pause();
+  await tellMuch(all, 7);
   assert.ok(all.server.queuedBytes < 64 << 20, `${all.server.queuedBytes} bytes wait`);
   peer.socket.resume();
+  await eventually(() => all.server.queuedBytes === 0);
+  assert.equal(stateOf(all.server, "bad"), "Established");
+  await assertUnaffected(all);
+});
+
+test("a peer whose window stays shut is given up when the send hold time is over (RFC 9687)", async (t) => {
+  const all = await scene(t, { timers: { ...strict, holdTimeMs: 0, keepaliveMs: 0, sendHoldMs: 50_000 } });
+  const peer = await establish(t, all, 0);
+  peer.write(rawUpdate(good));
+  await eventually(() => all.friend.routes(prefixOf("10.0.0.0/8")).length === 1);
+  peer.socket.pause();
+  await tellMuch(all, 4);
+  await eventually(() => stateOf(all.server, "bad") !== "Established");
+  await eventually(() => all.friend.routes(prefixOf("10.0.0.0/8")).length === 0);
   await eventually(() => all.server.queuedBytes === 0);
   await assertUnaffected(all);
 });
