@@ -40,7 +40,7 @@ export interface BgpServerOptions
   readonly policies?: Policies;
   /** Without it a peer that has a transport of its own is never connected. */
   readonly socketOptions?: SocketOptions;
-  /** Has the hot path compiled before peers come, for a fifth of a second of one core: for speakers of large tables. */
+  /** Has the hot path compiled before peers come, for a quarter of a second of one core: for speakers of large tables. */
   readonly rehearses?: boolean;
   readonly bmp?: BmpOptions;
   readonly clock?: Clock;

@@ -191,7 +191,7 @@ export class SpeakerDaemon implements SpeakerView {
       listen,
       tellsBestRoutes: kernel !== undefined,
       restarting: isFirst && kernel?.hasLeftovers === true,
-      // It is here for large tables: a fifth of a second now halves what the first one takes.
+      // It is here for large tables: a quarter of a second now spares most of what the first one takes.
       rehearses: isFirst,
       ...(kernel === undefined ? {} : { resolver: kernel.resolver }),
       socketOptions: tcpOptions,
