@@ -15,18 +15,17 @@ import { runOnStore } from "./run-on-store.ts";
 import type { NetworkSpec } from "./topology.ts";
 import { waitUntilRouted } from "./wait-until-routed.ts";
 
-/** Adds a node to the lab's first network, with the next free address unless one is given, and waits until it is routed. */
+/** Adds a node to a network of the lab's, or to the first one, with the next free address unless one is given, and waits until it is routed. */
 export async function addNode(
   open: OpenLab,
   name: string,
-  wanted: string | undefined,
+  wanted: { readonly network: string | undefined; readonly address: string | undefined },
   ctx: LabContext,
 ): Promise<NodeRecord> {
   const { lab, record } = open;
-  const [network] = record.networks;
-  if (network === undefined) throw new LabError(`lab ${lab.name} has no network`);
+  const network = chooseNetwork(open, wanted.network);
   const nodes = lab.nodes();
-  const address = chooseAddress(network, nodes, wanted);
+  const address = chooseAddress(network, nodes, wanted.address);
   const port = choosePort(record, nodes, name);
   const node: NodeRecord = {
     name,
@@ -65,6 +64,23 @@ export async function deleteNode(lab: LabDirectory, node: NodeRecord, ctx: LabCo
   await runOnStore(lab, ["delete", "node", node.name], ctx);
   await forgetNode(lab, node);
   progress.say(`node ${node.name} removed`);
+}
+
+/** The one that was asked for, or the first; but not one whose switch expects only the nodes that the file names. */
+function chooseNetwork({ lab, topology }: OpenLab, wanted: string | undefined): NetworkSpec {
+  const networks = topology.networks.filter(({ kind }) => kind !== "link");
+  const network = wanted === undefined ? networks[0] : networks.find(({ name }) => name === wanted);
+  if (network === undefined) {
+    const names = networks.map(({ name }) => name).join(", ");
+    throw new LabError(`lab ${lab.name} has no network ${wanted ?? ""}: it has ${names}`);
+  }
+  const isNeighbor = (name: string): boolean =>
+    topology.nodes.some((node) => node.name === name && node.network === network.name);
+  const peering = topology.switches.find((spec) => spec.neighbors.some((peer) => isNeighbor(peer.name)));
+  if (peering === undefined) return network;
+  throw new LabError(
+    `${peering.name} peers with the nodes of ${network.name} that the topology's file names: add the node there`,
+  );
 }
 
 /** The short name among all, as for the topology's own nodes, unless another node's cable or a bridge is called so. */

@@ -82,10 +82,10 @@ const commands: Readonly<Record<string, LabCommand>> = {
     run: podDelete,
   },
   "node add": {
-    usage: "node add NODE [--address A] [--name N]",
-    summary: "add a node to the first network",
+    usage: "node add NODE [--network RACK|NETWORK] [--address A] [--name N]",
+    summary: "add a node to a rack or network, by default the first",
     operandCount: 1,
-    values: ["--name", "--address"],
+    values: ["--name", "--network", "--address"],
     run: nodeAdd,
   },
   "node del": {
@@ -255,7 +255,8 @@ async function nodeAdd({ operands, values }: LabArguments, ctx: LabContext): Pro
   const open = openLab(values["--name"], ctx);
   const [name = ""] = operands;
   if (!NODE_NAME.test(name)) throw new LabError(`"${name}" is not ${NODE_NAME_RULE}`);
-  const node = await addNode(open, name, values["--address"], ctx);
+  const wanted = { network: values["--network"], address: values["--address"] };
+  const node = await addNode(open, name, wanted, ctx);
   ctx.stdout.write(`node ${node.name} is up at ${node.address}\n`);
   return 0;
 }

@@ -198,6 +198,45 @@ test("killed at any step, an up leaves nothing that down does not find", { skip 
   }
 });
 
+test(
+  "an up with switches goes without a trace, wherever it is killed",
+  { skip: skip || requireTool("bird", "birdc", "zebra", "vtysh") },
+  async (t) => {
+    const [scope, bed] = [await labScope(t), Testbed.create(t)];
+    const file = join(bed.directory("fabric"), "fabric.yaml");
+    writeFileSync(
+      file,
+      `name: fabric
+pool: { cidr: 10.244.0.0/16 }
+environment: { FAKE_NODE: hang }
+switches:
+  - { name: leaf, asNumber: 65001, daemon: frr, servers: internal }
+  - { name: spine, asNumber: 65000, daemon: bird }
+racks:
+  - { name: rack, subnet: 10.0.0.0/24, switch: leaf, gateway: 10.0.0.254 }
+links:
+  - { switches: [leaf, spine], subnet: 10.1.1.0/30 }
+nodes:
+  - { name: a, address: 10.0.0.1 }
+`,
+    );
+    for (const word of [
+      /lab \S+: 1 nodes/,
+      /switches route: leaf \(FRR\), spine \(BIRD\)/,
+      /daemons started/,
+    ]) {
+      const name = scope.newName();
+      const child = await bed.start([process.execPath, CHILD, "up", file, "--name", name]);
+      await child.waitForOutput(word);
+      child.signal("SIGKILL");
+      await child.exited;
+      const { exitCode, stderr } = await scope.lab(["down", "--name", name]);
+      assert.equal(exitCode, 0, stderr);
+      assert.deepEqual(traces(scope.directory(name)), [], String(word));
+    }
+  },
+);
+
 test("an interrupted up rolls back and says so", { skip }, async (t) => {
   const [scope, bed] = [await labScope(t), Testbed.create(t)];
   const { child, name } = await startUp(scope, bed, "hang");
@@ -341,6 +380,10 @@ test("a node comes with the next free address and goes with its pods", { skip },
   assert.match(
     (await scope.lab(["node", "add", "small-d", "--address", "10.0.0.2", ...inLab])).stderr,
     /no free address/,
+  );
+  assert.match(
+    (await scope.lab(["node", "add", "small-d", "--network", "wan", ...inLab])).stderr,
+    /has no network wan: it has lan\n$/,
   );
   const removed = await scope.lab(["node", "del", "c", ...inLab]);
   assert.equal(removed.exitCode, 0, removed.stderr);
