@@ -14,7 +14,7 @@ test("an empty environment gives Calico's defaults", () => {
   const config = read({});
   assert.equal(config.runDir, "/var/run/calico");
   assert.equal(config.nodeNameFile, "/var/lib/calico/nodename");
-  assert.equal(config.backend, "bgp");
+  assert.equal(config.backend, "caracal");
   assert.deepEqual(config.ipv4, { source: "", method: "first-found" });
   assert.equal(config.checkNodeIp, true);
   assert.equal(config.health, undefined);

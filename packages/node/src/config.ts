@@ -1,4 +1,5 @@
 import { Ipv4, Prefix } from "@caracal/net";
+import type { BirdPrograms } from "./bird-backend/config-directory.ts";
 import { defaultMtuPattern } from "./mtu/pod-mtu.ts";
 
 /** What a node daemon is told by its environment, under Calico's names (facts: node start-up, §2 to §5). */
@@ -10,8 +11,9 @@ export interface NodeConfig {
   /** Where `nodename` and `mtu` live. */
   readonly libDir: string;
   readonly nodeNameFile: string;
-  /** `bgp` runs the speaker; `none` leaves addresses, sessions and routes alone. */
-  readonly backend: "bgp" | "none";
+  readonly backend: Backend;
+  /** For the backend `bird`: BIRD's programs, and where its configuration goes. */
+  readonly bird: { readonly programs: BirdPrograms; readonly configDir: string };
   readonly ipv4: AddressConfig;
   readonly ipv6: AddressConfig;
   /** `AS`, as written; the Node resource's own forms are accepted. */
@@ -34,6 +36,12 @@ export interface NodeConfig {
   /** Names of the interfaces whose MTU bounds that of pods. */
   readonly mtuPattern: RegExp;
 }
+
+/**
+ * Who speaks BGP and routes: our speaker, a stock BIRD, or nobody. With `vxlan` nodes know each other's addresses all the same;
+ * `none` leaves addresses alone, too.
+ */
+export type Backend = "caracal" | "bird" | "vxlan" | "none";
 
 /** How the node's address of one family is found: `IP`/`IP6` and the autodetection method. */
 export interface AddressConfig {
@@ -75,7 +83,14 @@ export function readConfig(environment: Environment): ConfigOutcome {
     runDir: reader.text("CARACAL_RUN_DIR") ?? "/var/run/calico",
     libDir,
     nodeNameFile: reader.text("CALICO_NODENAME_FILE") ?? `${libDir}/nodename`,
-    backend: reader.oneOf("CALICO_NETWORKING_BACKEND", backends, "bgp"),
+    backend: reader.oneOf("CALICO_NETWORKING_BACKEND", backends, "caracal"),
+    bird: {
+      programs: {
+        bird: reader.text("CARACAL_BIRD") ?? "bird",
+        bird6: reader.text("CARACAL_BIRD6") ?? "bird6",
+      },
+      configDir: reader.text("CARACAL_CONFD_DIR") ?? birdConfigDir(reader.text("CARACAL_RUN_DIR")),
+    },
     ipv4: {
       source: reader.text("IP") ?? "",
       method: reader.text("IP_AUTODETECTION_METHOD") ?? "first-found",
@@ -111,7 +126,7 @@ export function readConfig(environment: Environment): ConfigOutcome {
     : { kind: "problems", problems: reader.problems };
 }
 
-const backends = { caracal: "bgp", bird: "bgp", none: "none" } as const;
+const backends = { caracal: "caracal", bird: "bird", vxlan: "vxlan", none: "none" } as const;
 const logLevels = {
   trace: "debug",
   debug: "debug",
@@ -129,6 +144,11 @@ const modes = {
   crosssubnet: "CrossSubnet",
   "cross-subnet": "CrossSubnet",
 } as const;
+
+/** Calico's place; several daemons on one machine differ by their run directory. */
+function birdConfigDir(runDir: string | undefined): string {
+  return runDir === undefined ? "/etc/calico/confd/config" : `${runDir}/confd/config`;
+}
 
 function readDefaultPools(reader: EnvironmentReader): readonly DefaultPoolConfig[] {
   const isOff = reader.flag("NO_DEFAULT_POOLS", false);

@@ -7,25 +7,27 @@ import { Prefix } from "@caracal/net";
 import { ResourceClient, type Store } from "@caracal/datastore";
 import { Ipam, Nanos } from "@caracal/ipam";
 import type { IpPool } from "@caracal/resources";
+import type { BirdBackend } from "./bird-backend/bird-backend.ts";
+import { endLeftBirds } from "./bird-backend/left-birds.ts";
 import { BirdState, birdVersion } from "./bird-state/bird-state.ts";
 import { BirdSocket } from "@caracal/bird-view";
 import { ClusterView, pause } from "./cluster/cluster-view.ts";
 import { CniEngine } from "./cni/cni-engine.ts";
 import { LinkRemover } from "./cni/link-remover.ts";
 import { LinuxPodKernel } from "./cni/linux-pod-kernel.ts";
-import type { NodeConfig } from "./config.ts";
+import type { Backend, NodeConfig } from "./config.ts";
 import { AnnouncingPodKernel } from "./endpoints/announcing-pod-kernel.ts";
 import { CniService } from "./endpoints/cni-service.ts";
 import { NodePodIpam } from "./endpoints/node-pod-ipam.ts";
 import { WatchedIpamSettings } from "./endpoints/watched-ipam-settings.ts";
 import { PodMtuFile } from "./mtu/pod-mtu-file.ts";
 import { Health } from "./observe/health.ts";
-import { HealthWatch } from "./observe/health-watch.ts";
+import { HealthWatch, type SessionStates } from "./observe/health-watch.ts";
 import { serveHealth, serveMetrics } from "./observe/http-endpoints.ts";
 import type { Log } from "./observe/log.ts";
 import { Metrics } from "./observe/metrics.ts";
 import { StoreStatusLog } from "./observe/store-status-log.ts";
-import { nodeStatus } from "./reports/node-status.ts";
+import { birdSessions, nodeStatus, speakerSessions } from "./reports/node-status.ts";
 import { routeReport } from "./reports/route-report.ts";
 import { type OpenRouting, openRouting } from "./routing/open-routing.ts";
 import type { Routing } from "./routing/routing.ts";
@@ -100,7 +102,7 @@ export class NodeDaemon {
     if (!(await this.#prepare(startUp, stop))) return;
     writeNodeName(config.nodeNameFile, node);
     await this.#follow(stop);
-    if (config.backend === "bgp") {
+    if (config.backend !== "none") {
       const { autodetectPollMs: everyMs } = config;
       this.#stack.use(new AddressMonitor({ refresh: () => ensureNode(startUp), everyMs, log }));
     }
@@ -120,7 +122,9 @@ export class NodeDaemon {
   /** Makes the datastore ready for this node, however long it takes to answer; false when the daemon was stopped. */
   #prepare(startUp: StartUp, signal: AbortSignal): Promise<boolean> {
     const prepare = async (): Promise<void> => {
-      if (startUp.config.backend === "bgp") await checkBgpPort(startUp.client, startUp.node);
+      const { backend, runDir } = startUp.config;
+      await endLeftBirds(runDir);
+      if (speaksBgp(backend)) await checkBgpPort(startUp.client, startUp.node);
       await prepareCluster(startUp);
       this.#firstPools = (await startUp.client.list("IPPool")).items;
     };
@@ -173,10 +177,10 @@ export class NodeDaemon {
     const { backend, interfacePrefixes, routerId } = config;
     const opened = openRouting(
       { node, backend, view, interfacePrefixes, routerId, log, metrics: this.#metrics },
-      config.secrets,
+      config,
       this.#stack,
     );
-    const { routing, bgp, kernel, tables } = opened;
+    const { routing, bgp, bird } = opened;
     listener.onChange = () => {
       routing.schedule();
       if (view.isComplete) mtuFile.setPools(view.resources.pools);
@@ -185,17 +189,18 @@ export class NodeDaemon {
       new HealthWatch(this.#health, {
         view,
         routing,
-        bgp,
-        speaksBgp: backend === "bgp",
+        bgp: bird === undefined ? bgp : birdStates(bird),
+        speaksBgp: speaksBgp(backend),
         startedAtMs: this.#startedAtMs,
         metrics: this.#metrics,
       }),
     );
-    this.#status = () => nodeStatus(node, routing, bgp, this.#health);
+    this.#status = () => {
+      const sessions = bird === undefined ? speakerSessions(bgp) : birdSessions(bird);
+      return nodeStatus(node, routing, sessions, this.#health);
+    };
     this.#answerQuestions(opened);
-    const [interfacePrefix = "cali"] = interfacePrefixes;
-    const bootedAtMs = this.#startedAtMs;
-    await this.#serveBird(new BirdState({ routing, bgp, kernel, tables, bootedAtMs, interfacePrefix }));
+    await this.#serveBird(opened);
     this.#serveCni(view, routing);
   }
 
@@ -268,9 +273,14 @@ export class NodeDaemon {
     this.#stack.defer(() => this.#cni.drain());
   }
 
-  async #serveBird(state: BirdState): Promise<void> {
+  /** BIRD's view of our speaker; a BIRD serves its own sockets. */
+  async #serveBird({ routing, bgp, kernel, tables, bird }: OpenRouting): Promise<void> {
+    const { backend, interfacePrefixes, runDir } = this.#options.config;
+    if (bird !== undefined || !speaksBgp(backend)) return;
+    const [interfacePrefix = "cali"] = interfacePrefixes;
+    const bootedAtMs = this.#startedAtMs;
+    const state = new BirdState({ routing, bgp, kernel, tables, bootedAtMs, interfacePrefix });
     this.#stack.use(state);
-    const { runDir } = this.#options.config;
     for (const [family, name] of [
       [4, "bird.ctl"],
       [6, "bird6.ctl"],
@@ -289,6 +299,20 @@ function wantedPrefix(params: unknown): Prefix {
   const prefix = typeof text === "string" ? Prefix.parse(text) : undefined;
   if (prefix === undefined) throw new Error("the question has no prefix");
   return prefix;
+}
+
+function speaksBgp(backend: Backend): boolean {
+  return backend === "caracal" || backend === "bird";
+}
+
+/** BIRD's sessions as health sees them. */
+function birdStates(bird: BirdBackend): SessionStates {
+  return {
+    peers: () => bird.peers().map(({ intent, state }) => ({ address: intent.address, state })),
+    get failure() {
+      return bird.failure;
+    },
+  };
 }
 
 function untilAborted(signal: AbortSignal): Promise<void> {

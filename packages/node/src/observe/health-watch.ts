@@ -1,5 +1,5 @@
+import type { PeerSnapshot } from "@caracal/bgp";
 import type { ClusterView } from "../cluster/cluster-view.ts";
-import type { BgpSupervisor } from "../routing/bgp-supervisor.ts";
 import type { Routing } from "../routing/routing.ts";
 import { bgpReadiness } from "./bgp-readiness.ts";
 import type { Health, HealthReport } from "./health.ts";
@@ -8,11 +8,17 @@ import type { Metrics } from "./metrics.ts";
 /** How often readiness is looked at between questions. */
 const lookMs = 500;
 
+/** The states of the sessions of whatever speaks BGP, and why nothing does. */
+export interface SessionStates {
+  peers(): readonly Pick<PeerSnapshot, "address" | "state">[];
+  readonly failure: string | undefined;
+}
+
 /** What health is read from. */
 export interface HealthSources {
   readonly view: Pick<ClusterView, "staleBecause">;
   readonly routing: Pick<Routing, "intent" | "status">;
-  readonly bgp: Pick<BgpSupervisor, "peers" | "failure">;
+  readonly bgp: SessionStates;
   /** Without BGP there is no readiness of it. */
   readonly speaksBgp: boolean;
   readonly startedAtMs: number;

@@ -1,12 +1,38 @@
 import type { PeerSnapshot } from "@caracal/bgp";
+import type { IntentProblem } from "@caracal/intent";
 import { IpAddress, Ipv4, Prefix } from "@caracal/net";
 import type { NodeStatus, PeerStatus } from "@caracal/questions";
+import type { BirdBackend } from "../bird-backend/bird-backend.ts";
+import type { BirdPeer } from "../bird-backend/bird-peers.ts";
 import type { Health } from "../observe/health.ts";
 import type { BgpSupervisor } from "../routing/bgp-supervisor.ts";
 import type { Routing } from "../routing/routing.ts";
 
+/** The sessions of whatever speaks BGP on the node. */
+export interface Sessions {
+  readonly peers: readonly PeerStatus[];
+  /** Who connected and is no peer. */
+  readonly refused: readonly string[];
+  /** What the resources ask and this speaker cannot do. */
+  readonly problems: readonly IntentProblem[];
+}
+
+/** The sessions of our own speaker. */
+export function speakerSessions(bgp: BgpSupervisor): Sessions {
+  return {
+    peers: bgp.peers().map((peer) => peerStatus(peer, bgp.hasPassword(peer.name))),
+    refused: bgp.refused.map(IpAddress.format),
+    problems: [],
+  };
+}
+
+/** BIRD's sessions. */
+export function birdSessions(bird: BirdBackend): Sessions {
+  return { peers: bird.peers().map(birdPeerStatus), refused: [], problems: bird.problems };
+}
+
 /** The daemon's state at this moment. */
-export function nodeStatus(node: string, routing: Routing, bgp: BgpSupervisor, health: Health): NodeStatus {
+export function nodeStatus(node: string, routing: Routing, sessions: Sessions, health: Health): NodeStatus {
   const { intent, status } = routing;
   const because = health.notReadyBecause;
   return {
@@ -19,9 +45,9 @@ export function nodeStatus(node: string, routing: Routing, bgp: BgpSupervisor, h
           bgp: {
             asNumber: intent.bgp.asNumber,
             routerId: Ipv4.format(intent.bgp.routerId),
-            peers: bgp.peers().map((peer) => peerStatus(peer, bgp.hasPassword(peer.name))),
+            peers: sessions.peers,
             origins: intent.bgp.origins.map(({ prefix }) => Prefix.format(prefix)),
-            refused: bgp.refused.map(IpAddress.format),
+            refused: sessions.refused,
           },
         }),
     kernel: {
@@ -30,7 +56,7 @@ export function nodeStatus(node: string, routing: Routing, bgp: BgpSupervisor, h
       failures: status.failures.map(({ key, errno, detail }) => ({ route: key, errno, detail })),
       conflicts: status.conflicts.map(({ key }) => key),
     },
-    problems: intent?.problems ?? [],
+    problems: [...(intent?.problems ?? []), ...sessions.problems],
   };
 }
 
@@ -49,5 +75,29 @@ function peerStatus(peer: PeerSnapshot, hasPassword: boolean): PeerStatus {
     hasPassword,
     importedRoutes: peer.importedCount,
     exportedRoutes: peer.exportedCount,
+  };
+}
+
+function birdPeerStatus({
+  intent,
+  state,
+  lastError,
+  importedRoutes,
+  exportedRoutes,
+  sinceS,
+}: BirdPeer): PeerStatus {
+  return {
+    name: intent.name,
+    address: IpAddress.format(intent.address),
+    port: intent.port,
+    asNumber: intent.remoteAsNumber,
+    localAsNumber: intent.localAsNumber,
+    state,
+    sinceS,
+    isPassive: intent.isPassive,
+    lastError,
+    hasPassword: intent.password !== undefined,
+    importedRoutes,
+    exportedRoutes,
   };
 }

@@ -1,11 +1,13 @@
 import { LinuxKernel, Rtnetlink } from "@caracal/linux";
 import type { SecretKey } from "@caracal/intent";
 import { RouteProtocol } from "@caracal/netlink";
+import { BirdBackend } from "../bird-backend/bird-backend.ts";
+import type { NodeConfig } from "../config.ts";
 import { BgpSupervisor } from "./bgp-supervisor.ts";
 import { KernelResolver } from "./kernel-resolver.ts";
 import { openSpeaker } from "./open-speaker.ts";
 import { Routing, type RoutingOptions } from "./routing.ts";
-import { SecretFiles, type SecretFilesOptions } from "./secret-files.ts";
+import { SecretFiles } from "./secret-files.ts";
 
 /** Routing with the real kernel and real sockets, and what they are seen through. */
 export interface OpenRouting {
@@ -14,15 +16,17 @@ export interface OpenRouting {
   readonly kernel: LinuxKernel;
   readonly tables: Rtnetlink;
   readonly resolver: KernelResolver;
+  /** BIRD, where it speaks BGP in our speaker's place. */
+  readonly bird: BirdBackend | undefined;
 }
 
 /** Starts routing in this thread's network namespace; everything it opens is closed with `stack`. */
 export function openRouting(
-  options: Omit<RoutingOptions, "kernel" | "resolver" | "bgp" | "isRestart" | "hasSecret">,
-  secretsAt: Omit<SecretFilesOptions, "onChange">,
+  options: Omit<RoutingOptions, "kernel" | "resolver" | "bgp" | "isRestart" | "hasSecret" | "onIntent">,
+  { secrets: secretsAt, bird: birdAt, runDir }: Pick<NodeConfig, "secrets" | "bird" | "runDir">,
   stack: AsyncDisposableStack,
 ): OpenRouting {
-  const { log } = options;
+  const { log, interfacePrefixes } = options;
   const kernel = stack.use(LinuxKernel.open());
   const tables = stack.use(Rtnetlink.open());
   const resolver = new KernelResolver(tables);
@@ -31,16 +35,29 @@ export function openRouting(
   const secrets: SecretFiles = stack.use(
     new SecretFiles({ ...secretsAt, onChange: () => routing.schedule() }),
   );
+  const passwordOf = (secret: SecretKey): string | undefined => secrets.read(secret);
   const bgp = new BgpSupervisor({
     open: (settings, listener) => openSpeaker(settings, listener, { resolver, log }),
     isRestart,
     log,
     linkOf: (nextHop) => resolver.path(nextHop)?.interfaceName,
-    passwordOf: (secret) => secrets.read(secret),
+    passwordOf,
   });
-  const hasSecret = (secret: SecretKey): boolean => secrets.read(secret) !== undefined;
-  const routing: Routing = new Routing({ ...options, kernel, resolver, bgp, isRestart, hasSecret });
+  let bird: BirdBackend | undefined;
+  if (options.backend === "bird") {
+    bird = new BirdBackend({ ...birdAt, runDir, interfacePrefixes, passwordOf, log });
+    stack.defer(() => bird?.stop());
+  }
+  const routing: Routing = new Routing({
+    ...options,
+    kernel,
+    resolver,
+    bgp,
+    isRestart,
+    hasSecret: (secret) => passwordOf(secret) !== undefined,
+    onIntent: (intent) => bird?.apply(intent),
+  });
   routing.start();
   stack.defer(() => routing.stop());
-  return { routing, bgp, kernel, tables, resolver };
+  return { routing, bgp, kernel, tables, resolver, bird };
 }

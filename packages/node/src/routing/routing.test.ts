@@ -25,6 +25,7 @@ import {
   settle,
 } from "../../test/node-fixtures.ts";
 import { ClusterView } from "../cluster/cluster-view.ts";
+import type { Backend } from "../config.ts";
 import type { PodInterface } from "../cni/ports.ts";
 import { Metrics } from "../observe/metrics.ts";
 import { BgpSupervisor } from "./bgp-supervisor.ts";
@@ -51,7 +52,7 @@ async function startNode(
   t: TestContext,
   options: {
     readonly leftBehind?: readonly Route[];
-    readonly backend?: "bgp" | "none";
+    readonly backend?: Backend;
     readonly isAway?: true;
   } = {},
 ): Promise<Node> {
@@ -89,7 +90,7 @@ async function startNode(
   });
   const routing = new Routing({
     node: "n1",
-    backend: options.backend ?? "bgp",
+    backend: options.backend ?? "caracal",
     view,
     kernel,
     resolver: {
@@ -347,11 +348,24 @@ test("an outage changes nothing", async (t) => {
   assert.deepEqual(n1.speaker().peerNames, ["Mesh_172_18_0_3"]);
 });
 
-test("backend none routes pods, speaks to nobody and takes out what an earlier speaker left", async (t) => {
-  const n1 = await startNode(t, { backend: "none", leftBehind: [staleRemote] });
+test("backends none and vxlan route pods, speak to nobody and take out what an earlier speaker left", async (t) => {
+  for (const backend of ["none", "vxlan"] as const) {
+    const n1 = await startNode(t, { backend, leftBehind: [staleRemote] });
+    addPair(n1.kernel, "calipod");
+    await apply(n1.store, endpoint("n1", "pod", "10.244.0.1"));
+    assert.deepEqual(await n1.routes(), ["10.244.0.1/32 dev calipod proto 3"]);
+  }
+});
+
+test("beside BIRD only pods are routed: what BIRD has put into the kernel stays its own", async (t) => {
+  const n1 = await startNode(t, { backend: "bird", leftBehind: [staleRemote] });
+  const before = await n1.routes();
   addPair(n1.kernel, "calipod");
   await apply(n1.store, endpoint("n1", "pod", "10.244.0.1"));
-  assert.deepEqual(await n1.routes(), ["10.244.0.1/32 dev calipod proto 3"]);
+  assert.equal(before.length, 1);
+  assert.deepEqual(await n1.routes(300_000), ["10.244.0.1/32 dev calipod proto 3", ...before]);
+  await clientOf(n1.store).delete("WorkloadEndpoint", "n1-k8s-pod-eth0", "default");
+  assert.deepEqual(await n1.routes(), before);
 });
 
 test("a peer behind a gateway has a route to it, and next hops through it", async (t) => {

@@ -18,6 +18,7 @@ import { IpAddress, type Prefix } from "@caracal/net";
 import { type Change, RouteProtocol, RouteTable } from "@caracal/netlink";
 import { systemClock } from "@caracal/linux";
 import type { ClusterView } from "../cluster/cluster-view.ts";
+import type { Backend } from "../config.ts";
 import type { PodInterface } from "../cni/ports.ts";
 import { PendingEndpoints } from "../endpoints/pending-endpoints.ts";
 import type { Log } from "../observe/log.ts";
@@ -30,8 +31,10 @@ import { blackholeRoute, peerRoute, podRoute } from "./own-routes.ts";
 
 export interface RoutingOptions {
   readonly node: string;
-  /** `none` programs pods only: no sessions, no blocks. */
-  readonly backend: "bgp" | "none";
+  /** All but `caracal` program pods only: no sessions, no blocks. Routes of the protocol `bird` are left to BIRD where it runs. */
+  readonly backend: Backend;
+  /** Told of every intent. */
+  readonly onIntent?: (intent: NodeIntent) => void;
   readonly view: ClusterView;
   readonly kernel: Kernel;
   readonly resolver: Pick<KernelResolver, "path" | "forget" | "setGateways">;
@@ -80,13 +83,14 @@ export class Routing {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#bgpRoutes = new BgpRoutes((nextHop) => options.resolver.path(nextHop));
+    const learned = { protocols: options.backend === "bird" ? [] : [RouteProtocol.RTPROT_BIRD] };
     this.#reconciler = new RouteReconciler({
       kernel: options.kernel,
       clock: this.#clock,
       sources: [
         { name: "pods", owns: { interfacePrefixes: options.interfacePrefixes }, graceMs: storeGraceMs },
-        { name: "blocks", owns: { protocols: [RouteProtocol.RTPROT_BIRD] }, graceMs: storeGraceMs },
-        { name: "bgp", owns: { protocols: [RouteProtocol.RTPROT_BIRD] }, graceMs: bgpGraceMs },
+        { name: "blocks", owns: learned, graceMs: storeGraceMs },
+        { name: "bgp", owns: learned, graceMs: bgpGraceMs },
       ],
       onStatus: (status) => this.#observe(status),
     });
@@ -182,7 +186,7 @@ export class Routing {
     stop();
     this.#intent = intent;
     this.#tellProblems(intent);
-    const speaksBgp = this.#options.backend === "bgp";
+    const speaksBgp = this.#options.backend === "caracal";
     const peers = speaksBgp ? (intent.bgp?.peers ?? []) : [];
     const blackholes = speaksBgp ? intent.kernel.blackholes.map(blackholeRoute) : [];
     this.#reconciler.replace("blocks", [...blackholes, ...peers.flatMap(peerRoute)]);
@@ -192,6 +196,7 @@ export class Routing {
     this.#program(intent.kernel.programming);
     this.#setGateways(peers);
     this.#options.bgp.apply(speaksBgp ? intent.bgp : undefined);
+    this.#options.onIntent?.(intent);
     metrics.clusterHosts.set(view.resources.nodes.length);
     metrics.activeLocalEndpoints.set(view.endpoints.length);
   }

@@ -1,0 +1,100 @@
+/**
+ * Aim: a cluster forwards the same whichever program speaks BGP on its nodes: our speaker, a stock BIRD, or each on some of them.
+ * Method: the built-in mesh three times, and a cluster with route reflectors on BIRD, with what their checks and `ip route` show.
+ */
+import assert from "node:assert/strict";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { test, type TestContext } from "node:test";
+import { eventually, requireRoot, requireTool, run, Testbed } from "@caracal/testbed";
+import { labScope, type LabScope, REPOSITORY } from "./lab-scope.ts";
+
+/** Where `scripts/setup.sh` unpacks BIRD 1.6, whose files are called as BIRD 2's. */
+const programs = join(
+  process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"),
+  "caracal/bird-1.6/usr/sbin",
+);
+const hasBird = ["bird", "bird6"].every((name) => existsSync(join(programs, name)));
+const skip = requireRoot() || requireTool("ip", "ping") || (hasBird ? false : "not installed: bird 1.6");
+
+const env = { ...process.env, CARACAL_BIRD: join(programs, "bird"), CARACAL_BIRD6: join(programs, "bird6") };
+
+/** Brings a built-in topology up with other backends; gives the lab's name. */
+async function up(
+  t: TestContext,
+  scope: LabScope,
+  topology: string,
+  backends: Readonly<Record<string, string>>,
+): Promise<string> {
+  let text = readFileSync(join(REPOSITORY, "packages/lab/topologies", `${topology}.yaml`), "utf8");
+  for (const [node, backend] of Object.entries(backends)) {
+    text =
+      node === "all"
+        ? text.replace("\npool:", `\nbackend: ${backend}\npool:`)
+        : text.replace(`  - name: ${node}\n`, `  - name: ${node}\n    backend: ${backend}\n`);
+  }
+  const file = join(Testbed.create(t).directory("topology"), `${topology}.yaml`);
+  writeFileSync(file, text);
+  const name = scope.newName();
+  const { exitCode, stderr } = await scope.lab(["up", file, "--name", name], { env });
+  assert.equal(exitCode, 0, stderr);
+  return name;
+}
+
+async function assertForwards(scope: LabScope, name: string): Promise<void> {
+  const { exitCode, stdout } = await scope.lab(["check", "--name", name]);
+  assert.equal(exitCode, 0, stdout);
+}
+
+/** Routes by BGP and pods of every node, with the blocks by the names of their nodes: they are chosen anew in each cluster. */
+async function routesOf(scope: LabScope, name: string): Promise<readonly string[]> {
+  const nodes = scope.directory(name).nodes();
+  const texts = await Promise.all(nodes.map((node) => run(["ip", "-n", `${name}-${node.name}`, "route"])));
+  const owners = new Map(
+    texts.flatMap(({ stdout }, index) => {
+      const block = /^blackhole (\S+) proto bird/m.exec(stdout)?.[1];
+      return block === undefined ? [] : [[block, nodes[index]?.name ?? ""] as const];
+    }),
+  );
+  return texts
+    .flatMap(({ stdout }, index) => stdout.split("\n").map((line) => `${nodes[index]?.name}: ${line.trim()}`))
+    .filter((line) => line.includes("proto bird"))
+    .map((line) => line.replace(/[0-9.]+\/26/, (block) => `<${owners.get(block)}>`))
+    .toSorted();
+}
+
+test("the mesh forwards the same with our speaker, with BIRD, and with both", { skip }, async (t) => {
+  const scope = await labScope(t, { program: [`${REPOSITORY}caracal`] });
+  const tables: (readonly string[])[] = [];
+  for (const backends of [{}, { all: "bird" }, { kw01: "bird" }]) {
+    const name = await up(t, scope, "mesh-sockets", backends);
+    await assertForwards(scope, name);
+    tables.push(await routesOf(scope, name));
+    if ("kw01" in backends) await assertRestarts(scope, name);
+    assert.equal((await scope.lab(["down", "--name", name])).exitCode, 0);
+  }
+  const [ours, birds, mixed] = tables;
+  assert.equal(ours?.length, 9);
+  assert.deepEqual(birds, ours);
+  assert.deepEqual(mixed, ours);
+});
+
+/** BIRD goes with its daemon and comes back with the next one. */
+async function assertRestarts(scope: LabScope, name: string): Promise<void> {
+  const killed = scope.directory(name).daemon({ node: "kw01" });
+  process.kill(killed?.pid ?? 0, "SIGKILL");
+  const { exitCode, stderr } = await scope.lab(["restart", "kw01", "--name", name], { env });
+  assert.equal(exitCode, 0, stderr);
+  await eventually(async () => (await scope.lab(["check", "--name", name])).exitCode === 0, {
+    deadlineMs: 60_000,
+  });
+}
+
+test("route reflectors on BIRD do what those on our speaker do", { skip }, async (t) => {
+  const scope = await labScope(t, { program: [`${REPOSITORY}caracal`] });
+  const name = await up(t, scope, "route-reflector", { all: "bird" });
+  // BIRD lists its sessions in the order in which they were configured, so that printed tables are not compared.
+  const { stdout } = await scope.lab(["check", "--name", name]);
+  assert.match(stdout, /\nsessions (\d+)\/\1, routes (\d+)\/\2, paths (\d+)\/\3, /);
+});

@@ -1,0 +1,172 @@
+/**
+ * Aim: a stock BIRD does what a node's intent asks, follows its changes, is started again when it ends, and leaves its routes and
+ * its peers' when the daemon stops.
+ * Method: two nodes in namespaces of their own, each with a backend whose programs are BIRD 1.6 inside the namespace.
+ */
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { test, type TestContext } from "node:test";
+import { nodeIntent, type NodeIntent } from "@caracal/intent";
+import type { BgpConfiguration } from "@caracal/resources";
+import { eventually, type Namespace, requireRoot, requireTool, Testbed } from "@caracal/testbed";
+import { BirdBackend } from "../src/bird-backend/bird-backend.ts";
+import { endLeftBirds } from "../src/bird-backend/left-birds.ts";
+import { bgpConfiguration, memoryLog, node, pool, prefix } from "./node-fixtures.ts";
+
+/** Where `scripts/setup.sh` unpacks BIRD 1.6, whose files are called as BIRD 2's. */
+const programs = join(
+  process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"),
+  "caracal/bird-1.6/usr/sbin",
+);
+const hasBird = ["bird", "bird6"].every((name) => existsSync(join(programs, name)));
+const skip = requireRoot() || requireTool("ip") || (hasBird ? false : "not installed: bird 1.6");
+
+interface BirdNode {
+  readonly namespace: Namespace;
+  readonly backend: BirdBackend;
+  readonly runDir: string;
+  readonly lines: readonly Record<string, unknown>[];
+  readonly intent: (settings?: BgpConfiguration["spec"]) => NodeIntent;
+  readonly routes: () => Promise<string>;
+}
+
+async function startPair(t: TestContext): Promise<readonly [BirdNode, BirdNode]> {
+  const bed = Testbed.create(t);
+  const [a, b] = [await bed.namespace("a"), await bed.namespace("b")];
+  await bed.wire(
+    { namespace: a, name: "eth0", addresses: ["10.0.0.1/24"] },
+    { namespace: b, name: "eth0", addresses: ["10.0.0.2/24"] },
+  );
+  return [open(t, bed, a, 1), open(t, bed, b, 2)];
+}
+
+function open(t: TestContext, bed: Testbed, namespace: Namespace, index: number): BirdNode {
+  const directory = bed.directory("bird");
+  const inside = (name: string): string => {
+    const script = join(directory, name);
+    writeFileSync(script, `#!/bin/sh\nexec ip netns exec ${namespace.name} ${join(programs, name)} "$@"\n`);
+    chmodSync(script, 0o755);
+    return script;
+  };
+  const { log, lines } = memoryLog();
+  const backend = new BirdBackend({
+    programs: { bird: inside("bird"), bird6: inside("bird6") },
+    configDir: join(directory, "config"),
+    runDir: directory,
+    interfacePrefixes: ["cali"],
+    passwordOf: ({ key }) => (key === "missing" ? undefined : `password ${key}`),
+    log,
+  });
+  t.after(() => backend.stop());
+  const name = `n${index}`;
+  const intent = (settings: BgpConfiguration["spec"] = {}): NodeIntent =>
+    nodeIntent({
+      node: name,
+      cluster: {
+        nodes: [node("n1", "10.0.0.1/24"), node("n2", "10.0.0.2/24")],
+        pools: [pool("10.244.0.0/16")],
+        bgpConfigurations: [bgpConfiguration(settings)],
+        bgpPeers: [],
+        bgpFilters: [],
+      },
+      affinities: [{ node: name, block: prefix(`10.244.${index}.0/26`), state: "confirmed" }],
+      endpoints: [],
+      settings: { sha256: (text) => createHash("sha256").update(text).digest() },
+    });
+  return { namespace, backend, runDir: directory, lines, intent, routes: () => namespace.ip("route") };
+}
+
+const states = ({ backend }: BirdNode): string =>
+  backend
+    .peers()
+    .map(({ state }) => state)
+    .join();
+const allUp = { deadlineMs: 30_000, what: "sessions of BIRD" };
+
+test("two nodes run BIRD: sessions, routes, a change, a killed BIRD, the end", { skip }, async (t) => {
+  const [a, b] = await startPair(t);
+  a.backend.apply(a.intent());
+  b.backend.apply(b.intent());
+  await eventually(() => states(a) === "Established" && states(b) === "Established", allUp);
+  const learned = "10.244.2.0/26 via 10.0.0.2 dev eth0 proto bird";
+  const own = "blackhole 10.244.1.0/26 proto bird";
+  await eventually(
+    async () => {
+      const text = await a.routes();
+      return text.includes(learned) && text.includes(own);
+    },
+    { deadlineMs: 10_000 },
+  );
+  assert.equal(a.backend.failure, undefined);
+
+  // A password that one end has keeps them apart, and both have it in the end.
+  const secret = (key: string) => ({ nodeMeshPassword: { secretKeyRef: { name: "bgp", key } } });
+  const pid = readFileSync(join(a.runDir, "bird.pid"), "utf8");
+  for (const one of [a, b]) one.backend.apply(one.intent(secret("mesh")));
+  await eventually(() => readFileSync(join(a.runDir, "config/bird.cfg"), "utf8").includes('"password mesh"'));
+  await eventually(() => states(a) === "Established" && states(b) === "Established", allUp);
+  assert.equal(readFileSync(join(a.runDir, "bird.pid"), "utf8"), pid, "configured, not restarted");
+
+  process.kill(Number(pid), "SIGKILL");
+  await eventually(
+    () => {
+      const now = existsSync(join(a.runDir, "bird.pid"))
+        ? readFileSync(join(a.runDir, "bird.pid"), "utf8")
+        : pid;
+      return now !== pid && a.backend.failure === undefined;
+    },
+    { deadlineMs: 10_000 },
+  );
+  assert.ok((await a.routes()).includes(learned), "forwarding goes on meanwhile");
+  await eventually(() => states(a) === "Established", allUp);
+
+  await a.backend.stop();
+  assert.ok((await a.routes()).includes(learned), "kernel routes stay");
+  assert.ok((await b.routes()).includes("10.244.1.0/26 via 10.0.0.1"), "the peer keeps our routes");
+});
+
+test(
+  "what BIRD refuses is not put in place, and a BIRD that a killed daemon left is ended",
+  { skip },
+  async (t) => {
+    const [a] = await startPair(t);
+    a.backend.apply(a.intent());
+    const pidFile = join(a.runDir, "bird.pid");
+    await eventually(() => existsSync(pidFile) && a.backend.peers().length === 1);
+    const config = join(a.runDir, "config/bird.cfg");
+    const before = readFileSync(config, "utf8");
+    // No two protocols have one name.
+    const good = a.intent();
+    assert.ok(good.bgp !== undefined);
+    const peers = [...good.bgp.peers, ...good.bgp.peers.map((peer) => ({ ...peer, type: "node" as const }))];
+    a.backend.apply({ ...good, bgp: { ...good.bgp, peers } });
+    await eventually(() => a.backend.failure?.startsWith("BIRD refuses its configuration: ") === true);
+    assert.equal(readFileSync(config, "utf8"), before);
+    a.backend.apply(good);
+    await eventually(() => a.backend.failure === undefined);
+
+    const pid = Number(readFileSync(pidFile, "utf8"));
+    await endLeftBirds(a.runDir);
+    assert.equal(existsSync(`/proc/${pid}`) && readFileSync(`/proc/${pid}/cmdline`, "utf8") !== "", false);
+    assert.equal(existsSync(pidFile), false);
+  },
+);
+
+test("a program that is no BIRD 1.6 is refused by name", { skip: skip || requireTool("bird") }, async (t) => {
+  const [a] = await startPair(t);
+  const backend = new BirdBackend({
+    programs: { bird: "bird", bird6: "bird6" },
+    configDir: join(a.runDir, "other"),
+    runDir: a.runDir,
+    interfacePrefixes: ["cali"],
+    passwordOf: () => undefined,
+    log: memoryLog().log,
+  });
+  t.after(() => backend.stop());
+  backend.apply(a.intent());
+  await eventually(() => backend.failure !== undefined);
+  assert.match(backend.failure ?? "", /bird is BIRD 2\.\S+, and 1\.6 is needed|spawn bird ENOENT/);
+});
