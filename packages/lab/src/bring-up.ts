@@ -158,7 +158,9 @@ async function startData(
   if (resources.length === 0) return;
   const documents = resources.map(({ value }) => value);
   await runOnStore(lab, ["apply", "-f", "-"], ctx, JSON.stringify(documents));
-  progress.say(`applied: ${resources.map(({ kind, name }) => `${kind} ${name}`).join(", ")}`);
+  const kinds = [...new Set(resources.map(({ kind }) => kind))];
+  const counts = kinds.map((kind) => `${resources.filter((one) => one.kind === kind).length} ${kind}`);
+  progress.say(`resources applied: ${counts.join(", ")}`);
 }
 
 /** Starts all daemons, and adds a node's pods as soon as its daemon answers. */

@@ -1,6 +1,7 @@
 /**
- * Whole clusters on one machine: every node and every pod is a network namespace, every node runs its own daemon, pods
- * are made through the CNI plugin as kubelet does it. The machine's own network gets no link, address or route.
+ * Whole clusters on one machine: every node, switch and pod is a network namespace, every node runs its own daemon, pods
+ * are made through the CNI plugin as kubelet does it, switches run Caracal's speaker, BIRD 2 or FRR. The machine's own
+ * network gets no link, address or route. A topology's file also says what must be seen, and `check` compares.
  *
  * A lab's state is its directory below `/run/caracal/labs`; whatever was killed, `down` finds and removes all of it.
  * Not here: what a node does (`node`), and nodes that are not on this machine.

@@ -24,6 +24,7 @@ test("a short name finds its node, an ambiguous one names the choices", () => {
   assert.equal(findByShortName("worker", KIND), "calico-bgp-fullmesh-worker");
   assert.equal(findByShortName("control-plane", KIND), "calico-bgp-fullmesh-control-plane");
   assert.equal(findByShortName("calico-bgp-fullmesh-worker2", KIND), "calico-bgp-fullmesh-worker2");
+  assert.equal(findByShortName("worker1", ["master1.k8s.com", "worker1.k8s.com"]), "worker1.k8s.com");
   assert.equal(findByShortName("orker", KIND), undefined);
   assert.throws(() => findByShortName("x", ["a-x", "b-x"]), /x may be a-x or b-x: write it out/);
 });

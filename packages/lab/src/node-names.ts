@@ -12,10 +12,10 @@ export function shortNames(names: readonly string[]): ReadonlyMap<string, string
   return new Map(names.map((name) => [name, name.slice(cut)]));
 }
 
-/** The one of `names` that `word` means: the whole name, or the only one that ends in a dash and it. */
+/** The one of `names` that `word` means: the whole name, or the only one that ends in a dash and it, or begins with it and a dot. */
 export function findByShortName(word: string, names: readonly string[]): string | undefined {
   if (names.includes(word)) return word;
-  const matches = names.filter((name) => name.endsWith(`-${word}`));
+  const matches = names.filter((name) => name.endsWith(`-${word}`) || name.startsWith(`${word}.`));
   if (matches.length > 1) throw new LabError(`${word} may be ${matches.join(" or ")}: write it out`);
   return matches[0];
 }
