@@ -51,6 +51,9 @@ export interface BgpServerOptions
   readonly onEvent?: (event: SpeakerEvent, now: number) => void;
 }
 
+/** As much for one peer goes out at once; less waits for what else is there to tell. */
+const promptBytes = 1 << 16;
+
 /** A running BGP speaker: `Speaker` with sockets and a clock around it. */
 export class BgpServer {
   readonly #options: BgpServerOptions;
@@ -68,6 +71,7 @@ export class BgpServer {
   readonly #waiting: (() => readonly SpeakerEffect[])[] = [];
   #isBusy = false;
   #cancelTimer: (() => void) | undefined;
+  #turnEnd: NodeJS.Immediate | undefined;
   #acceptedCount = 0;
   #isSynced = false;
   #isStopped = false;
@@ -215,6 +219,7 @@ export class BgpServer {
     this.#isStopped = true;
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
+    clearImmediate(this.#turnEnd);
     for (const socket of this.#sockets.values()) this.#close(socket);
     this.#sockets.clear();
     this.#transports.forgetListening();
@@ -241,12 +246,22 @@ export class BgpServer {
     try {
       for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
         for (const effect of next()) this.#perform(effect);
-        for (const socket of this.#touched) socket.flush();
-        this.#touched.clear();
       }
     } finally {
       this.#isBusy = false;
     }
+    this.#turnEnd ??= setImmediate(() => this.#endTurn());
+  }
+
+  /**
+   * After all that came in at one time: what a peer is told of it leaves in one system call, and the next deadline, which
+   * asks every peer, is looked for once.
+   */
+  #endTurn(): void {
+    this.#turnEnd = undefined;
+    const touched = [...this.#touched];
+    this.#touched.clear();
+    for (const socket of touched) socket.flush();
     this.#schedule();
   }
 
@@ -259,7 +274,8 @@ export class BgpServer {
         const socket = this.#sockets.get(effect.connection);
         if (socket === undefined) return;
         socket.send(effect.bytes);
-        this.#touched.add(socket);
+        if (socket.heldBytes >= promptBytes) socket.flush();
+        else this.#touched.add(socket);
         return;
       }
       case "close": {

@@ -36,7 +36,7 @@ export class PeerSocket {
   readonly #stallWatch: StallWatch;
   #events: PeerSocketEvents | undefined;
   #isCongested = false;
-  #isCorked = false;
+  #heldBytes = 0;
   #error: string | undefined;
 
   private constructor(socket: Socket, events: PeerSocketEvents) {
@@ -79,20 +79,24 @@ export class PeerSocket {
     return this.#socket.writableLength;
   }
 
+  /** Bytes that wait for `flush`. */
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
   /** Queues bytes until `flush`; the array must not change any more. */
   send(bytes: Uint8Array): void {
-    if (!this.#isCorked) {
-      // Many small messages leave in one system call.
-      this.#socket.cork();
-      this.#isCorked = true;
-    }
+    if (bytes.length === 0) return;
+    // Many small messages leave in one system call.
+    if (this.#heldBytes === 0) this.#socket.cork();
+    this.#heldBytes += bytes.length;
     this.#socket.write(bytes);
   }
 
   /** Hands the queue to the system. */
   flush(): void {
-    if (!this.#isCorked) return;
-    this.#isCorked = false;
+    if (this.#heldBytes === 0) return;
+    this.#heldBytes = 0;
     this.#socket.uncork();
     this.#stallWatch.look();
     const queued = this.#socket.writableLength;
