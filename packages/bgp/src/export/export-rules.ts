@@ -11,6 +11,10 @@ export interface GroupTraits extends StandingExport {
   readonly external: boolean;
   readonly as4: boolean;
   readonly addPath: boolean;
+  /** Of each prefix only so many routes, the best ones; absent: all. */
+  readonly pathLimit?: number;
+  /** The least time between two announcements (RFC 4271 §9.2.1.1); absent: none. */
+  readonly advertisementIntervalMs?: number;
   /** They take IPv6 next hops of IPv4 routes (RFC 8950). */
   readonly extendedNextHop?: true;
   readonly localAsn: number;
@@ -44,6 +48,7 @@ export type ExportRefusal =
   | "only to customers"
   | "export policy"
   | "no next hop"
+  | "path limit"
   | "its own route";
 
 /** What keeps a route with these attributes, canonical bytes, from a group; `undefined` when it may go. */

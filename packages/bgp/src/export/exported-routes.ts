@@ -6,6 +6,7 @@ import { type Rib } from "../rib/rib.ts";
 import { type PeerIndex, type RouteRow } from "../rib/route-rows.ts";
 import { type PathAttributes } from "../wire/path-attributes.ts";
 import { hasChosenNextHop } from "../policy/chosen-next-hop.ts";
+import { type PaceClock } from "./advertisement-pace.ts";
 import { ExportRewriter } from "./export-rewriter.ts";
 import { type ExportSource, type ExportRefusal, type GroupTraits, exportRefusal } from "./export-rules.ts";
 import { type ExportCounts } from "./group-member.ts";
@@ -18,6 +19,7 @@ export interface GroupContext {
   readonly attributes: AttributeTable;
   readonly decision: Decision;
   readonly source: (index: PeerIndex) => ExportSource | undefined;
+  readonly clock: PaceClock;
   /** The export policy to begin with. */
   readonly policy: Policy | undefined;
 }

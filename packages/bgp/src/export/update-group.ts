@@ -2,11 +2,13 @@ import { RefreshKind } from "../iana.ts";
 import { type AttributeId } from "../rib/attribute-table.ts";
 import { type PrefixSlot } from "../rib/prefix-slots.ts";
 import { type PeerIndex, type RouteRow } from "../rib/route-rows.ts";
+import { AdvertisementPace } from "./advertisement-pace.ts";
 import { AdjRibOut } from "./adj-rib-out.ts";
 import { ExportBatch } from "./export-batch.ts";
 import { type ExportRefusal, type GroupTraits } from "./export-rules.ts";
 import { type GroupContext, ExportedRoutes } from "./exported-routes.ts";
 import { type ExportCounts, GroupMember, noExports } from "./group-member.ts";
+import { type Millis } from "../session/session-config.ts";
 import { GroupOutbox, type SendTo } from "./group-outbox.ts";
 import { type Policy } from "./policy.ts";
 
@@ -32,6 +34,7 @@ export class UpdateGroup {
   readonly #outbox: GroupOutbox;
   readonly #routes: ExportedRoutes;
   readonly #counts: ExportCounts = noExports();
+  readonly #pace: AdvertisementPace;
   /** Members that have to be told something of their own. */
   #lagging: readonly GroupMember[] = [];
   /** The source asked for last: prefixes come in runs of one source. -1: none. */
@@ -44,6 +47,7 @@ export class UpdateGroup {
     this.#out = new AdjRibOut(context.rib, context.attributes, traits.addPath);
     this.#outbox = new GroupOutbox(traits, context.rib, context.attributes);
     this.#routes = new ExportedRoutes(traits, context, this.#counts);
+    this.#pace = new AdvertisementPace(traits.advertisementIntervalMs ?? 0, context.rib, context.clock);
     const { slots } = context.rib;
     for (let slot = 1; slot < slots.bound; slot += 1) if (slots.has(slot)) this.consider(slot);
     this.#endBatch();
@@ -60,6 +64,11 @@ export class UpdateGroup {
   /** Whether a member that could be told more has not been told all. */
   get hasBacklog(): boolean {
     return this.#lagging.some((member) => member.hasBacklog && !member.congested);
+  }
+
+  /** When what waits for the advertisement interval is due; `Infinity` while nothing waits. */
+  get deadline(): Millis {
+    return this.#pace.deadline;
   }
 
   /** A peer that has been told nothing yet. */
@@ -96,8 +105,14 @@ export class UpdateGroup {
 
   /** Lets go of all it holds; for a group without members. */
   close(): void {
+    this.#pace.release(Infinity, () => undefined);
     this.#out.clear();
     this.#routes.clear();
+  }
+
+  /** What members hold of prefixes that changed and wait for the advertisement interval, also where it is gone here. */
+  get unsaid(): Iterable<readonly [PrefixSlot, readonly number[]]> {
+    return this.#pace.waiting;
   }
 
   /** What a member has been told, and has been spared because the route is its own. */
@@ -134,7 +149,8 @@ export class UpdateGroup {
     for (let row = out.first(slot); row !== 0; row = out.next(row)) {
       const source = out.source(row);
       if (source === peer) continue;
-      const state = this.#members.get(peer)?.awaits(slot) === true ? "waiting" : "told";
+      const isWaiting = this.#pace.has(slot) || this.#members.get(peer)?.awaits(slot) === true;
+      const state = isWaiting ? "waiting" : "told";
       exports.push({ pathId: out.pathId(row), source, value: out.value(row), state });
     }
     return all ? [...exports, ...this.#keptFrom(peer, slot)] : exports;
@@ -142,9 +158,14 @@ export class UpdateGroup {
 
   #keptFrom(peer: PeerIndex, slot: PrefixSlot): GroupExport[] {
     const { rib } = this.#context;
+    const wanted = this.#candidates(slot, this.traits.pathLimit);
     return this.#candidates(slot).flatMap((row): GroupExport[] => {
       const source = rib.rows.peer(row);
-      const why = source === peer ? "its own route" : this.#routes.whyNot(slot, row, source);
+      const isOver = !wanted.includes(row);
+      const why =
+        source === peer
+          ? "its own route"
+          : (this.#routes.whyNot(slot, row, source) ?? (isOver ? "path limit" : undefined));
       if (why === undefined) return [];
       return [
         { pathId: this.traits.addPath ? row : 0, source, value: rib.rows.accepted(row), state: "kept", why },
@@ -153,10 +174,11 @@ export class UpdateGroup {
   }
 
   /** The routes of a prefix that the group would be told if nothing else kept them. */
-  #candidates(slot: PrefixSlot): RouteRow[] {
+  #candidates(slot: PrefixSlot, limit?: number): RouteRow[] {
     const { rib, decision } = this.#context;
     const best = rib.best(slot);
     if (!this.traits.addPath || best === 0) return best === 0 ? [] : [best];
+    if (limit !== undefined) return decision.rank(rib, slot, limit);
     const rows: RouteRow[] = [];
     for (let row = rib.first(slot); row !== 0; row = rib.rows.next(row)) {
       if (decision.isUsable(rib, row)) rows.push(row);
@@ -173,6 +195,12 @@ export class UpdateGroup {
       return;
     }
     const held = this.heldPaths(slot);
+    if (this.traits.pathLimit !== undefined) {
+      const wanted = this.#candidates(slot, this.traits.pathLimit);
+      for (const row of wanted) this.#considerPath(slot, row, row, held);
+      for (const pathId of held) if (!wanted.includes(pathId)) this.#considerPath(slot, pathId, 0, held);
+      return;
+    }
     if (best !== 0) {
       for (let row = rib.first(slot); row !== 0; row = rib.rows.next(row)) {
         if (this.#context.decision.isUsable(rib, row)) this.#considerPath(slot, row, row, held);
@@ -187,16 +215,19 @@ export class UpdateGroup {
   /** Encodes what was noted and sends it to all members that keep up. */
   flush(send: SendTo): void {
     if (this.#batch.isEmpty) return;
-    const members =
-      this.#lagging.length === 0
-        ? [...this.#members.values()]
-        : [...this.#members.values()].filter((member) => !member.isLagging);
-    this.#outbox.send(this.#batch, members, send);
+    this.#outbox.send(this.#batch, this.#keepingUp(), send);
     this.#endBatch();
+    this.#pace.begin();
+  }
+
+  #keepingUp(): readonly GroupMember[] {
+    const members = [...this.#members.values()];
+    return this.#lagging.length === 0 ? members : members.filter((member) => !member.isLagging);
   }
 
   /** Tells lagging members their own backlog, a bounded part of it; those at the same place share the work. */
   catchUp(send: SendTo): void {
+    this.#releaseWaiting(send);
     if (this.#lagging.length === 0) return;
     const together = new Map<PrefixSlot, GroupMember[]>();
     for (const member of this.#lagging) {
@@ -255,6 +286,13 @@ export class UpdateGroup {
     const sourceBefore = before === 0 ? 0 : out.source(before);
     if (before !== 0 && told === out.value(before) && source === sourceBefore) return;
     if (this.#lagging.length > 0) this.#noteMissed(slot, held ?? (before === 0 ? [] : [pathId]));
+    if (this.#pace.isHolding) {
+      this.#pace.wait(slot, held ?? (before === 0 ? [] : [pathId]));
+      if (told === 0) out.remove(slot, before);
+      else if (before === 0) out.add(slot, pathId, told, source);
+      else out.change(before, told, source);
+      return;
+    }
     if (told === 0) {
       this.#batch.withdraw(this.#member(sourceBefore), slot, pathId);
       this.#context.rib.hold(slot);
@@ -268,6 +306,31 @@ export class UpdateGroup {
       this.#batch.withdrawFrom(source, slot, pathId);
       this.#context.rib.hold(slot);
     }
+  }
+
+  /** Tells what waited for the advertisement interval, a bounded part of it; those that lag take it over. */
+  #releaseWaiting(send: SendTo): void {
+    if (this.#pace.deadline > this.#context.clock.now()) return;
+    const batch = new ExportBatch();
+    this.#pace.release(catchUpPrefixes, (slot, held) => {
+      this.#noteMissed(slot, held);
+      this.#retell(batch, 0, slot, []);
+      for (const pathId of held) this.#retellGone(batch, slot, pathId);
+    });
+    this.#outbox.send(batch, this.#keepingUp(), send);
+    for (const slot of batch.withdrawnSlots()) this.#context.rib.release(slot);
+    // The next part follows at once.
+    if (this.#pace.deadline === Infinity) this.#pace.begin();
+  }
+
+  /** A path that members may hold: it is gone for all, or for the one whose own it is now. */
+  #retellGone(batch: ExportBatch, slot: PrefixSlot, pathId: number): void {
+    const row = this.#out.find(slot, pathId);
+    const owner = row === 0 ? 0 : this.#member(this.#out.source(row));
+    if (row !== 0 && owner === 0) return;
+    this.#context.rib.hold(slot);
+    if (row === 0) batch.withdraw(0, slot, pathId);
+    else batch.withdrawFrom(owner, slot, pathId);
   }
 
   /** One that goes on already begins anew: the peer then waits for one end only. */
@@ -315,6 +378,7 @@ export class UpdateGroup {
     for (let row = out.first(slot); row !== 0; row = out.next(row)) {
       batch.announce(out.value(row), this.#member(out.source(row)), slot, out.pathId(row));
     }
+    if (this.#pace.has(slot)) this.#pace.toldEarly(slot, this.heldPaths(slot));
     for (const pathId of held) {
       const row = out.find(slot, pathId);
       if (row !== 0 && out.source(row) !== peer) continue;

@@ -1,4 +1,5 @@
 import { type IpAddress, IpAddress as Ip, type IpFamily } from "@caracal/net";
+import { type PaceClock } from "../export/advertisement-pace.ts";
 import { type ExportSource, type GroupTraits } from "../export/export-rules.ts";
 import { type ExportCounts, type GroupMember, noExports } from "../export/group-member.ts";
 import { type Policies } from "../export/policy.ts";
@@ -9,6 +10,7 @@ import { type Decision } from "../rib/decision.ts";
 import { type PrefixSlot } from "../rib/prefix-slots.ts";
 import { type Rib } from "../rib/rib.ts";
 import { type PeerIndex } from "../rib/route-rows.ts";
+import { type Millis } from "../session/session-config.ts";
 import { type Negotiated } from "../session/negotiated.ts";
 import { type Peer } from "./peer.ts";
 
@@ -21,6 +23,7 @@ export class Exporter {
   readonly #groups = new Map<string, UpdateGroup>();
   /** The groups of each family, in a form that is quick to walk for every prefix. */
   readonly #byFamily: Record<IpFamily, UpdateGroup[]> = { 4: [], 6: [] };
+  readonly #clock: PaceClock;
   #policies: Policies = new Map();
 
   constructor(
@@ -28,11 +31,13 @@ export class Exporter {
     decision: Decision,
     rib: (family: IpFamily) => Rib,
     source: (index: PeerIndex) => ExportSource | undefined,
+    clock: PaceClock,
   ) {
     this.#attributes = attributes;
     this.#decision = decision;
     this.#rib = rib;
     this.#source = source;
+    this.#clock = clock;
   }
 
   /** The policies are now these; `considerAll` follows for those that changed. */
@@ -70,6 +75,7 @@ export class Exporter {
         const old = group === next || group.traits.family !== family ? undefined : group.member(peer.index);
         if (old === undefined) continue;
         member.inherit(old);
+        for (const [slot, held] of group.unsaid) member.missed(slot, held, true);
         this.#noteHeld(group, member, family);
         group.leave(peer.index);
         this.#closeIfEmpty(key, group);
@@ -120,6 +126,13 @@ export class Exporter {
   /** Says so to those that have just been told everything: our own first selection is done (RFC 4724 §4.1). */
   endRib(send: SendTo): void {
     for (const group of this.#groups.values()) group.endRib(send);
+  }
+
+  /** When what waits for an advertisement interval is due; `Infinity` while nothing waits. */
+  get deadline(): Millis {
+    let least = Infinity;
+    for (const group of this.#groups.values()) least = Math.min(least, group.deadline);
+    return least;
   }
 
   /** Whether a peer that could be told more has not been told all. */
@@ -178,6 +191,7 @@ export class Exporter {
       attributes: this.#attributes,
       decision: this.#decision,
       source: this.#source,
+      clock: this.#clock,
       policy: this.#policies.get(wanted.exportPolicy),
     });
     this.#groups.set(key, group);
@@ -208,6 +222,10 @@ function traits(peer: Peer, negotiated: Negotiated, family: IpFamily): GroupTrai
     reflectorClient: config.reflectorClient,
     clusterId: peer.clusterId,
     exportPolicy: config.exportPolicy,
+    ...(config.addPathLimit === undefined ? {} : { pathLimit: config.addPathLimit }),
+    ...(config.advertisementIntervalMs === undefined || config.advertisementIntervalMs === 0
+      ? {}
+      : { advertisementIntervalMs: config.advertisementIntervalMs }),
     ...(config.gracefulShutdown === true ? { draining: true } : {}),
     ...(negotiated.external && config.removePrivateAs !== undefined
       ? { privateAs: { ...config.removePrivateAs, keptAsn: config.asn } }

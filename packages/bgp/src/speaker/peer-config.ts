@@ -22,6 +22,10 @@ export interface PeerConfig {
   readonly families: readonly IpFamily[];
   readonly addPathReceive: boolean;
   readonly addPathSend: boolean;
+  /** With `addPathSend`, so many routes of each prefix, the best ones; absent: all. */
+  readonly addPathLimit?: number;
+  /** The least time between two rounds of changes that the peer is told (RFC 4271 §9.2.1.1); absent: none. */
+  readonly advertisementIntervalMs?: number;
   /** Seconds that the peer may keep our routes while we are away (RFC 4724); absent: no graceful restart. */
   readonly restartTimeS?: number;
   /** Routes outlive a NOTIFICATION and a silence as well, where the peer agrees (RFC 8538); a hard reset drops them. */

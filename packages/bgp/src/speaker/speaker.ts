@@ -72,6 +72,8 @@ export class Speaker {
   readonly #renamed = new Map<PeerIndex, string>();
   #policies: Policies;
   #effects: SpeakerEffect[] = [];
+  /** When the event at hand happened. */
+  #now: Millis = 0;
   #isStopped = false;
   readonly #send: SendTo = (index, bytes) => {
     const connection = this.#peers[index]?.negotiated?.connection;
@@ -89,7 +91,10 @@ export class Speaker {
     this.#decision = new Decision(this.#attributes, this.#nextHops, source);
     this.#decision.localOnly = config.restarting;
     this.#importer = new Importer(this.#attributes, config.routerId, rib);
-    this.#exporter = new Exporter(this.#attributes, this.#decision, rib, source);
+    this.#exporter = new Exporter(this.#attributes, this.#decision, rib, source, {
+      now: () => this.#now,
+      random: ports.random,
+    });
     this.#selector = new Selector(
       this.#attributes,
       this.#decision,
@@ -137,7 +142,7 @@ export class Speaker {
   /** When a "tick" is next due; in the past when there is more to tell right now. */
   get deadline(): Millis | undefined {
     if (this.#exporter.hasBacklog) return Number.NEGATIVE_INFINITY;
-    let least = this.#sync.deadline ?? Infinity;
+    let least = Math.min(this.#sync.deadline ?? Infinity, this.#exporter.deadline);
     for (const peer of this.#byName.values()) {
       least = Math.min(least, peer.session.deadline ?? Infinity, this.#keeper.deadline(peer), forgetAt(peer));
       least = Math.min(least, peer.refresh.deadline ?? Infinity);
@@ -147,6 +152,7 @@ export class Speaker {
 
   /** Advances the speaker. Effects are in the order in which they are to be carried out. */
   handle(event: SpeakerEvent, now: Millis): readonly SpeakerEffect[] {
+    this.#now = now;
     this.#effects = [];
     this.#dispatch(event, now);
     this.#settle(now, event.kind === "tick");
@@ -155,6 +161,7 @@ export class Speaker {
 
   /** Replaces policies; routes of peers that use a changed one are decided about again, without a session's reset. */
   setPolicies(policies: Policies, now: Millis): readonly SpeakerEffect[] {
+    this.#now = now;
     this.#effects = [];
     const names = new Set([...policies.keys(), ...this.#policies.keys()]);
     const changed = [...names].filter((name) => policies.get(name) !== this.#policies.get(name));

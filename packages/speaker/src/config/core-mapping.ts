@@ -49,10 +49,13 @@ const neighborMapping: {
   routeReflectorClient: (reflectorClient) => ({ reflectorClient }),
   clusterId: (clusterId) => (clusterId === undefined ? {} : { clusterId }),
   nextHop: (nextHop) => ({ nextHop }),
-  addPaths: (which) => ({
-    addPathReceive: which === "receive" || which === "both",
-    addPathSend: which === "send" || which === "both",
+  addPaths: ({ send, receive }) => ({
+    addPathReceive: receive,
+    addPathSend: send !== "none",
+    ...(typeof send === "number" ? { addPathLimit: send } : {}),
   }),
+  advertisementIntervalMs: (advertisementIntervalMs) =>
+    advertisementIntervalMs === 0 ? {} : { advertisementIntervalMs },
   extendedMessages: (extendedMessages) => ({ extendedMessages }),
   enhancedRefresh: (enhancedRefresh) => ({ enhancedRefresh }),
   extendedNextHop: (extendedNextHop) => (extendedNextHop ? { extendedNextHop } : {}),

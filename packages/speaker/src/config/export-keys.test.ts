@@ -39,6 +39,11 @@ test("each key is a setting of the core's", () => {
     ["removePrivateAs: leading-replace", removal("leading", true)],
     ["gracefulShutdown: true", { gracefulShutdown: true }],
     ["blackhole: true", { blackhole: true }],
+    ["advertisementIntervalMs: 30000", { advertisementIntervalMs: 30_000 }],
+    ["addPaths: {send: all}", { addPathSend: true, addPathReceive: false }],
+    ["addPaths: {send: 3, receive: true}", { addPathSend: true, addPathReceive: true, addPathLimit: 3 }],
+    ["addPaths: {send: best}", { addPathSend: true, addPathLimit: 1 }],
+    ["addPaths: {receive: true}", { addPathSend: false, addPathReceive: true }],
     ["extendedNextHop: true", { extendedNextHop: true }],
   ];
   for (const [keys, settings] of rows) assert.partialDeepStrictEqual(peer(keys), settings, keys);
@@ -93,6 +98,13 @@ test("wrong values are told with what was expected", () => {
   ]);
   assert.deepEqual(neighborProblems("removePrivateAs: true"), [
     'f:4: neighbors[0].removePrivateAs: expected none, all, leading, all-replace or leading-replace, found "true"',
+  ]);
+  assert.deepEqual(neighborProblems("addPaths: {send: 0, recieve: true}"), [
+    "f:4: neighbors[0].addPaths.recieve: there is no such key; did you mean receive?",
+    'f:4: neighbors[0].addPaths.send: expected none, best, all or a number of paths from 1 to 255, found "0"',
+  ]);
+  assert.deepEqual(neighborProblems("advertisementIntervalMs: 30s"), [
+    'f:4: neighbors[0].advertisementIntervalMs: expected milliseconds from 0 to 600000, found "30s"',
   ]);
   assert.deepEqual(neighborProblems("allowOwnAs: 11"), [
     'f:4: neighbors[0].allowOwnAs: expected a number from 0 to 10, found "11"',

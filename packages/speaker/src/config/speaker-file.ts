@@ -28,6 +28,38 @@ const listenFields = {
   port: withDefault(value.port, bgpPort),
 };
 
+/** Several paths of one prefix (RFC 7911): how many are told, and whether several are taken. */
+interface AddPaths {
+  readonly send: "none" | "all" | number;
+  readonly receive: boolean;
+}
+
+const addPathsFields = {
+  send: withDefault(
+    scalar<AddPaths["send"]>("none, best, all or a number of paths from 1 to 255", (text) => {
+      if (text === "none" || text === "all") return text;
+      return text === "best" ? 1 : value.wholeNumber(text, 1, 255);
+    }),
+    "none",
+  ),
+  receive: withDefault(value.flag, false),
+};
+
+/** `{send, receive}`, or one word: with it all paths are told. */
+const addPaths: Shape<AddPaths> = (() => {
+  const settings = mapping(addPathsFields);
+  const words = oneOf("none", "send", "receive", "both");
+  return {
+    read: (at) => {
+      if (at.kind === "mapping") return settings.read(at);
+      const word = words.read(at);
+      if (word === undefined) return undefined;
+      const [isSent, receive] = [word === "send" || word === "both", word === "receive" || word === "both"];
+      return { send: isSent ? "all" : "none", receive };
+    },
+  };
+})();
+
 const neighborFields = {
   /** Absent: the address or prefix as it is written. */
   name: optional(value.text),
@@ -61,7 +93,9 @@ const neighborFields = {
   routeReflectorClient: withDefault(value.flag, false),
   clusterId: optional(value.identifier),
   nextHop: withDefault(oneOf("default", "self", "keep"), "default"),
-  addPaths: withDefault(oneOf("none", "send", "receive", "both"), "none"),
+  addPaths: withDefault(addPaths, { send: "none", receive: false }),
+  /** The least time between two rounds of changes that it is told (RFC 4271 §9.2.1.1). */
+  advertisementIntervalMs: withDefault(value.whole("milliseconds", 0, 600_000), 0),
   extendedMessages: withDefault(value.flag, true),
   enhancedRefresh: withDefault(value.flag, true),
   /** IPv4 routes with IPv6 next hops (RFC 8950). */
