@@ -65,6 +65,9 @@ export class SimNode {
   /** Prefixes programmed since this life's start, until the initial sync removes the others. */
   #fresh = new Set<string>();
   synced = false;
+  /** How far this node's clock is ahead of the network's; it may jump either way. */
+  clockOffsetMs = 0;
+  #policies: Policies;
   #peers: readonly PeerConfig[] = [];
   #localRoutes: readonly LocalRoute[] = [];
   readonly #network: Simulation;
@@ -74,6 +77,7 @@ export class SimNode {
     this.name = name;
     this.address = address;
     this.options = options;
+    this.#policies = options.policies ?? new Map();
     this.speaker = this.#create(options.restarting ?? false);
   }
 
@@ -94,8 +98,24 @@ export class SimNode {
     if (this.alive) this.handle({ kind: "localRoutes", routes: this.#localRoutes });
   }
 
+  /** A dead node starts with them. */
+  setPolicies(policies: Policies): void {
+    this.#policies = policies;
+    if (this.alive) this.perform(this.speaker.setPolicies(policies, this.now));
+  }
+
+  get now(): number {
+    return this.#network.now + this.clockOffsetMs;
+  }
+
   handle(event: SpeakerEvent): void {
-    this.perform(this.speaker.handle(event, this.#network.now));
+    this.perform(this.speaker.handle(event, this.now));
+  }
+
+  /** Moves this node's clock; what is due by then happens. */
+  jump(ms: number): void {
+    this.clockOffsetMs += ms;
+    this.#network.schedule(this);
   }
 
   perform(effects: readonly SpeakerEffect[]): void {
@@ -171,7 +191,7 @@ export class SimNode {
       {
         resolver: this.options.resolver ?? everythingReachable,
         random: this.#network.random,
-        policies: this.options.policies ?? new Map(),
+        policies: this.#policies,
       },
     );
   }
@@ -184,6 +204,8 @@ export class Simulation {
   readonly nodes = new Map<string, SimNode>();
   /** Called after everything that happens. */
   check: () => void = () => undefined;
+  /** Called with all that a node says to another. */
+  onSend: (from: SimNode, to: SimNode, bytes: Uint8Array) => void = () => undefined;
   readonly #queue: Scheduled[] = [];
   readonly #pipes = new Map<string, Pipe>();
   readonly #blocked = new Set<string>();
@@ -217,6 +239,13 @@ export class Simulation {
   cut(a: SimNode, b: SimNode): void {
     for (const pipe of this.#pipes.values()) {
       if (pipe.open && pipe.from === a && pipe.to === b) this.#break(pipe);
+    }
+  }
+
+  /** The queues of all connections of a node are full, or have room again. */
+  congest(node: SimNode, full: boolean): void {
+    for (const pipe of this.#pipes.values()) {
+      if (pipe.open && pipe.from === node) node.handle({ kind: "congested", connection: pipe.fromId, full });
     }
   }
 
@@ -255,6 +284,7 @@ export class Simulation {
   send(from: SimNode, connection: ConnectionId, bytes: Uint8Array): void {
     const pipe = this.#pipes.get(pipeKey(from, connection));
     if (pipe === undefined || !pipe.open) return;
+    this.onSend(pipe.from, pipe.to, bytes);
     const middle = Math.floor(this.random() * bytes.length);
     for (const part of [bytes.subarray(0, middle), bytes.subarray(middle)]) {
       if (part.length > 0) this.#deliver(pipe, () => this.#receive(pipe, part));
@@ -273,9 +303,9 @@ export class Simulation {
     const { life, speaker } = node;
     const { deadline } = speaker;
     if (deadline === undefined || !node.alive) return;
-    this.#at(Math.max(this.now, deadline), () => {
+    this.#at(Math.max(this.now, deadline - node.clockOffsetMs), () => {
       if (node.life !== life || !node.alive || node.speaker !== speaker) return;
-      if ((speaker.deadline ?? Infinity) <= this.now) node.handle({ kind: "tick" });
+      if ((speaker.deadline ?? Infinity) <= node.now) node.handle({ kind: "tick" });
     });
   }
 
