@@ -122,3 +122,21 @@ test("the interfaces that bound pods' MTU are named by a regular expression", ()
     problems: ["environment FELIX_MTUIFACEPATTERN='(' is not a regular expression"],
   });
 });
+
+test("the backend says who speaks BGP; BIRD's files are apart where the run directory is", () => {
+  for (const backend of ["caracal", "bird", "vxlan", "none"])
+    assert.equal(read({ CALICO_NETWORKING_BACKEND: backend }).backend, backend);
+  assert.deepEqual(read({}).bird, {
+    programs: { bird: "bird", bird6: "bird6" },
+    configDir: "/etc/calico/confd/config",
+  });
+  assert.equal(read({ CARACAL_RUN_DIR: "/run/n1" }).bird.configDir, "/run/n1/confd/config");
+  assert.deepEqual(read({ CARACAL_BIRD: "/opt/bird", CARACAL_CONFD_DIR: "/etc/bird" }).bird, {
+    programs: { bird: "/opt/bird", bird6: "bird6" },
+    configDir: "/etc/bird",
+  });
+  assert.deepEqual(read({ CARACAL_SECRETS_DIR: "/secrets" }).secrets, {
+    directory: "/secrets",
+    namespace: "kube-system",
+  });
+});

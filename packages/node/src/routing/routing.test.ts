@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { FakeKernel, VirtualClock } from "@caracal/dataplane";
-import { MemoryStore } from "@caracal/datastore";
+import { keys, MemoryStore } from "@caracal/datastore";
 import { IpAddress, Prefix } from "@caracal/net";
 import { type Route, RouteProtocol, RouteScope, RouteTable, RouteType } from "@caracal/netlink";
 import type { Resource } from "@caracal/resources";
@@ -366,6 +366,38 @@ test("beside BIRD only pods are routed: what BIRD has put into the kernel stays 
   assert.deepEqual(await n1.routes(300_000), ["10.244.0.1/32 dev calipod proto 3", ...before]);
   await clientOf(n1.store).delete("WorkloadEndpoint", "n1-k8s-pod-eth0", "default");
   assert.deepEqual(await n1.routes(), before);
+});
+
+test("services are announced as the datastore tells of them and their endpoints", async (t) => {
+  const n1 = await startNode(t);
+  await apply(n1.store, bgpConfiguration({ serviceExternalIPs: [{ cidr: "192.0.2.0/24" }] }));
+  const metadata = { name: "web", namespace: "default" };
+  const spec = {
+    type: "LoadBalancer",
+    clusterIP: "10.96.0.7",
+    externalIPs: ["192.0.2.7"],
+    externalTrafficPolicy: "Local",
+  };
+  await n1.store.create(
+    keys.resource("kubernetesservices", "web", "default"),
+    JSON.stringify({ kind: "Service", metadata, spec }),
+  );
+  await n1.routes();
+  const range = [block, "192.0.2.0/24"];
+  assert.deepEqual(n1.speaker().origins, range);
+  const slice = keys.resource("kubernetesendpointslices", "web-1", "default");
+  const labels = { "kubernetes.io/service-name": "web" };
+  const endpoints = [{ nodeName: "n1", conditions: { ready: true } }];
+  await n1.store.create(
+    slice,
+    JSON.stringify({ kind: "EndpointSlice", metadata: { ...metadata, labels }, endpoints }),
+  );
+  const routes = await n1.routes();
+  assert.deepEqual(n1.speaker().origins, [...range, "192.0.2.7/32"]);
+  assert.deepEqual(routes, [blackhole], "service addresses are no kernel routes");
+  await n1.store.delete(slice);
+  await n1.routes();
+  assert.deepEqual(n1.speaker().origins, range);
 });
 
 test("a peer behind a gateway has a route to it, and next hops through it", async (t) => {
