@@ -161,9 +161,9 @@ export class BgpServer {
     this.#dispatch({ kind: "resolution" });
   }
 
-  /** Closes a session and starts it again. */
-  resetPeer(name: string): void {
-    this.#dispatch({ kind: "reset", peer: name });
+  /** Closes a session and starts it again, with a message to the operator of the other end (RFC 9003). */
+  resetPeer(name: string, message?: string): void {
+    this.#dispatch({ kind: "reset", peer: name, ...(message === undefined ? {} : { message }) });
   }
 
   /** Asks a peer for all its routes again; false if it cannot. */
@@ -213,9 +213,12 @@ export class BgpServer {
     return [...this.#sockets.values()].reduce((sum, socket) => sum + socket.queuedBytes, 0);
   }
 
-  /** Closes everything. Gracefully: without a NOTIFICATION, so that peers keep our routes until we are back. */
-  async stop(options: { readonly graceful: boolean }): Promise<void> {
-    this.#dispatch({ kind: "stop", graceful: options.graceful });
+  /**
+   * Closes everything. Gracefully: without a NOTIFICATION, so that peers keep our routes until we are back; else with one,
+   * and a message to the operators of the other ends if there is one (RFC 9003).
+   */
+  async stop(options: { readonly graceful: boolean; readonly message?: string }): Promise<void> {
+    this.#dispatch({ kind: "stop", ...options });
     this.#isStopped = true;
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;

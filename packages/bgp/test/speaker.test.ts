@@ -203,7 +203,7 @@ test("a connection from nowhere is refused and counted", () => {
   });
   assert.deepEqual(
     effects.map((one) => one.kind),
-    ["close", "log"],
+    ["send", "close", "log"],
   );
   assert.equal(rig.speaker.refusedCount, 1);
 });

@@ -2,7 +2,7 @@ import { type IpAddress } from "@caracal/net";
 import { type DecodeContext } from "../wire/attribute-decoder.ts";
 import { MessageSplitter } from "../wire/header.ts";
 import { type Negotiated } from "./negotiated.ts";
-import { type ConnectionId, type Millis, type SessionState } from "./session-config.ts";
+import { type ConnectionId, type Millis, type SessionConfig, type SessionState } from "./session-config.ts";
 
 /** Where one TCP connection stands; a session may have two until their collision is resolved (RFC 4271 §6.8). */
 export interface Connection {
@@ -11,6 +11,8 @@ export interface Connection {
   readonly splitter: MessageSplitter;
   state: Exclude<SessionState, "Idle" | "Active">;
   localAddress: IpAddress | undefined;
+  /** What the OPEN said on it follows from. */
+  config: SessionConfig;
   negotiated: Negotiated | undefined;
   decoding: DecodeContext;
   establishedAt: Millis;
@@ -20,13 +22,18 @@ export interface Connection {
   sendHoldAt: Millis | undefined;
 }
 
-export function createConnection(id: ConnectionId, direction: Connection["direction"]): Connection {
+export function createConnection(
+  id: ConnectionId,
+  direction: Connection["direction"],
+  config: SessionConfig,
+): Connection {
   return {
     id,
     direction,
     splitter: new MessageSplitter(),
     state: "Connect",
     localAddress: undefined,
+    config,
     negotiated: undefined,
     decoding: { as4: true, external: true, addPath: [] },
     establishedAt: 0,

@@ -93,7 +93,7 @@ export function buildOpen(config: SessionConfig, bits: RestartBits): Open {
     myAs: config.localAsn,
     holdTimeS: Math.round(config.timers.holdTimeMs / 1000),
     bgpIdentifier: config.routerId,
-    capabilities,
+    capabilities: config.saysCapabilities === false ? [] : capabilities,
   };
 }
 
@@ -117,6 +117,7 @@ export function negotiate(
   checkOpen(config, open);
   const { capabilities } = open;
   const says = (kind: Capability["kind"]): boolean => capabilities.some((one) => one.kind === kind);
+  const bothSay = (kind: Capability["kind"]): boolean => config.saysCapabilities !== false && says(kind);
   const remoteRole = isExternal(config) ? checkRoles(config, capabilities) : undefined;
   const families = commonFamilies(config, capabilities);
   const ours = config.timers.holdTimeMs;
@@ -139,7 +140,7 @@ export function negotiate(
     // Scaled with the hold time, so that as many keepalives fit into it as the operator meant.
     keepaliveMs:
       holdTimeMs === 0 ? 0 : Math.max(1000, Math.floor((config.timers.keepaliveMs * holdTimeMs) / ours)),
-    as4: says("fourOctetAs"),
+    as4: bothSay("fourOctetAs"),
     external: isExternal(config),
     families,
     addPathReceive: config.addPathReceive ? within(addPath.filter((one) => one.send)) : [],
@@ -148,7 +149,7 @@ export function negotiate(
     keepsOnNotification: restart?.notification === true && config.restartOnNotification !== false,
     // RFC 9494 §4.1: without the other capability this one is ignored.
     longLived: restart === undefined ? undefined : longLived,
-    routeRefresh: says("routeRefresh"),
+    routeRefresh: bothSay("routeRefresh"),
     enhancedRefresh: config.enhancedRefresh === true && says("enhancedRouteRefresh"),
     maxMessageBytes: isExtended ? maxExtendedMessageBytes : maxMessageBytes,
     extendedNextHop:

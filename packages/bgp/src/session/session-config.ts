@@ -36,6 +36,26 @@ export interface SessionTimers {
 /** RFC 9687 §3.1: the least that the send hold time is unless it is set. */
 const leastSendHoldMs = 480_000;
 
+/** What is left of a session with a peer that knows no capabilities; `undefined` when nothing is (RFC 5492 §3). */
+export function withoutCapabilities(config: SessionConfig): SessionConfig | undefined {
+  if (!config.families.includes(4) || config.localAsn > 0xffff || config.strictRole === true)
+    return undefined;
+  const { name, routerId, localAsn, peerAsn, passive, timers } = config;
+  return {
+    name,
+    routerId,
+    localAsn,
+    peerAsn,
+    passive,
+    timers,
+    families: [4],
+    addPathReceive: false,
+    addPathSend: false,
+    restartTimeS: undefined,
+    saysCapabilities: false,
+  };
+}
+
 /** The send hold time that counts for a connection with this hold time; `undefined`: none. */
 export function sendHoldMs(timers: SessionTimers, holdTimeMs: number): number | undefined {
   const wanted = timers.sendHoldMs ?? Math.max(leastSendHoldMs, 2 * holdTimeMs);
@@ -75,6 +95,8 @@ export interface SessionConfig {
   readonly longLivedTimeS?: number;
   /** Offer to take and tell IPv6 next hops of IPv4 routes (RFC 8950). */
   readonly extendedNextHop?: boolean;
+  /** Absent: yes. */
+  readonly saysCapabilities?: false;
   /** Offer messages of up to 65,535 bytes (RFC 8654). */
   readonly extendedMessages?: boolean;
   /** Offer to mark where the answer to a route refresh begins and ends (RFC 7313). */

@@ -9,7 +9,7 @@ import { type ConnectionId, type Millis, type SessionState } from "./session-con
 export type SessionEvent =
   | { readonly kind: "ManualStart" }
   /** With a cease subcode a NOTIFICATION goes out; without one the connection just ends, so that a helper keeps routes. */
-  | { readonly kind: "ManualStop"; readonly cease: number | undefined }
+  | { readonly kind: "ManualStop"; readonly cease: number | undefined; readonly message?: string | undefined }
   /**
    * RFC 4271 §8.1.2, Event 8: the speaker ends the session for a reason of its own. It begins again after `idleMs`, or,
    * without that, when somebody starts it.

@@ -1,87 +1,10 @@
-/** The finite state machine, state by state: what each event costs, and both ways of resolving a collision. */
+/** The finite state machine's ordinary course: a session's way up, its timers, what ends it and how it comes back. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Ipv4 } from "@caracal/net";
-import { addressOf } from "../../test/simulation.ts";
+import { SessionRig as Rig, config, peerOpen } from "../../test/session-rig.ts";
 import { keepaliveBytes } from "../wire/message.ts";
 import { type Notification, encodeNotification, hardReset } from "../wire/notification.ts";
-import { encodeOpen } from "../wire/open.ts";
-import { buildOpen } from "./negotiated.ts";
-import { type SessionConfig, defaultTimers } from "./session-config.ts";
-import { type SessionEvent } from "./session-events.ts";
-import { Session } from "./session.ts";
-
-const local = addressOf("10.0.0.1");
-
-const config: SessionConfig = {
-  name: "p",
-  routerId: Ipv4.of(5),
-  localAsn: 64512,
-  peerAsn: 64512,
-  passive: false,
-  timers: { ...defaultTimers, connectDelayMs: 0, holdTimeMs: 9000, keepaliveMs: 3000 },
-  families: [4],
-  addPathReceive: false,
-  addPathSend: false,
-  restartTimeS: 120,
-  extendedMessages: true,
-  enhancedRefresh: true,
-  role: undefined,
-  strictRole: false,
-};
-
-/** The peer's OPEN, with this identifier. */
-function peerOpen(routerId: number, more: Partial<SessionConfig> = {}): Uint8Array {
-  const bits = { restarted: false, forwardingPreserved: false };
-  return encodeOpen(buildOpen({ ...config, routerId: Ipv4.of(routerId), ...more }, bits));
-}
-
-class Rig {
-  now = 0;
-  readonly session: Session;
-
-  constructor(more: Partial<SessionConfig> = {}) {
-    this.session = new Session({ ...config, ...more }, () => 0.999999);
-  }
-
-  /** What the session does: `send 1` for a message of type 1, `send 6.7` for a NOTIFICATION. */
-  on(event: SessionEvent): string[] {
-    return this.session.handle(event, this.now).map((effect) => {
-      if (effect.kind === "connect" || effect.kind === "close") return `${effect.kind} ${effect.connection}`;
-      if (effect.kind === "state") return `${effect.from} → ${effect.to}`;
-      if (effect.kind === "lost") return effect.graceful ? "lost gracefully" : "lost";
-      if (effect.kind !== "send") return effect.kind;
-      const [type, code, subcode] = effect.bytes.subarray(18);
-      return `send ${type === 3 ? `${code}.${subcode}` : type} on ${effect.connection}`;
-    });
-  }
-
-  tickAt(now: number): string[] {
-    this.now = now;
-    return this.on({ kind: "Tick" });
-  }
-
-  up(connection: string): string[] {
-    return this.on({ kind: "Tcp_CR_Acked", connection, localAddress: local });
-  }
-
-  incoming(connection: string): string[] {
-    return this.on({ kind: "TcpConnectionConfirmed", connection, localAddress: local });
-  }
-
-  bytes(connection: string, bytes: Uint8Array): string[] {
-    return this.on({ kind: "Received", connection, bytes });
-  }
-
-  establish(): this {
-    this.on({ kind: "ManualStart" });
-    this.up("p>1");
-    this.bytes("p>1", peerOpen(9));
-    this.bytes("p>1", keepaliveBytes);
-    assert.equal(this.session.state, "Established");
-    return this;
-  }
-}
+import { type SessionConfig } from "./session-config.ts";
 
 test("Idle → Connect → OpenSent → OpenConfirm → Established", () => {
   const rig = new Rig();
@@ -138,7 +61,7 @@ test("errors wait in Idle, longer each time, and refuse connections meanwhile", 
     rig.incoming(`<${round}`);
     rig.bytes(`<${round}`, peerOpen(9, { localAsn: 1 }));
     assert.equal(rig.session.state, "Idle");
-    assert.deepEqual(rig.incoming("<x"), ["close <x"]);
+    assert.deepEqual(rig.incoming("<x"), ["send 6.5 on <x", "close <x"]);
     waits.push(Math.round((rig.session.deadline ?? 0) - rig.now));
     rig.tickAt(rig.session.deadline ?? 0);
   }
@@ -256,7 +179,7 @@ test("an automatic stop gives its reason, and begins again in its time or when s
     "Connect → Idle",
   ]);
   assert.equal(rig.session.deadline, undefined);
-  assert.deepEqual(rig.incoming("in"), ["close in"]);
+  assert.deepEqual(rig.incoming("in"), ["send 6.5 on in", "close in"]);
   assert.deepEqual(rig.on({ kind: "ManualStart" }), ["connect p>3", "Idle → Connect"]);
 });
 

@@ -1,5 +1,5 @@
 import { DecodeError, type IpAddress } from "@caracal/net";
-import { CeaseCode, ErrorCode, FsmError, MessageType } from "../iana.ts";
+import { CeaseCode, ErrorCode, MessageType, OpenError } from "../iana.ts";
 import { type Frame } from "../wire/header.ts";
 import { decodeMessage, keepaliveBytes } from "../wire/message.ts";
 import {
@@ -11,8 +11,10 @@ import {
 } from "../wire/notification.ts";
 import { type Open, encodeOpen } from "../wire/open.ts";
 import { type PlainUpdate, PlainUpdateDecoder } from "../wire/plain-update.ts";
+import { isRestart, survives } from "./collision.ts";
 import { type Connection, createConnection } from "./connection.ts";
 import { buildOpen, negotiate } from "./negotiated.ts";
+import { cease, expired, isFinalReason, isMildReason, outOfPlace, refuseConnection } from "./reasons.ts";
 import {
   type ConnectionId,
   type Millis,
@@ -20,17 +22,12 @@ import {
   type SessionState,
   type SessionTimers,
   sendHoldMs,
+  withoutCapabilities,
 } from "./session-config.ts";
 import { type SessionEffect, type SessionEvent } from "./session-events.ts";
 
 /** After this long without an error the next one waits the shortest time again. */
 const errorMemoryMs = 300_000;
-
-/**
- * A second connection this soon after Established is the tail of a collision, not a restarted peer: both ends had
- * connected at once and the loser's OPEN was still on its way.
- */
-const collisionWindowMs = 3000;
 
 const stateOrder: readonly SessionState[] = [
   "Idle",
@@ -63,6 +60,8 @@ export class Session {
   #attempt = 0;
   #lastError = "";
   #wasEstablished = false;
+  /** Of the next OPEN, after a peer refused capabilities. */
+  #fallback: SessionConfig | undefined;
   /** RFC 4724 §4.1: say in OPEN that we restarted, until the initial exchange is complete. */
   restarted = false;
 
@@ -131,7 +130,7 @@ export class Session {
         this.#begin(now, this.#config.timers.connectDelayMs);
         return;
       case "ManualStop":
-        this.#stop(event.cease);
+        this.#stop(event.cease, event.message);
         return;
       case "AutomaticStop":
         this.#automaticStop(event, now);
@@ -164,12 +163,14 @@ export class Session {
     if (!this.#config.passive && delayMs <= 0) this.#connect(now);
   }
 
-  #stop(cease: number | undefined): void {
+  #stop(subcode: number | undefined, message?: string): void {
     for (const one of this.#connections.values()) {
-      if (cease === undefined || one.state === "Connect")
-        this.#drop(one, "Administrative stop", cease === undefined);
-      else this.#dropWith(one, { kind: "notification", code: ErrorCode.cease, subcode: cease, data: none });
+      if (subcode === undefined || one.state === "Connect")
+        this.#drop(one, "Administrative stop", subcode === undefined);
+      else this.#dropWith(one, cease(subcode, message));
     }
+    if (subcode !== undefined) this.#lastError = `BGP Error: ${notificationText(cease(subcode, message))}`;
+    this.#retryCount = 0;
     this.#enabled = false;
     this.#phase = "Idle";
     this.#retryAt = undefined;
@@ -197,7 +198,7 @@ export class Session {
       this.#lastError = "Socket: Connection timed out";
     }
     this.#attempt += 1;
-    const connection = createConnection(`${this.#config.name}>${this.#attempt}`, "outgoing");
+    const connection = createConnection(`${this.#config.name}>${this.#attempt}`, "outgoing", this.#config);
     this.#connections.set(connection.id, connection);
     this.#phase = "Connect";
     this.#retryAt = now + this.#jitter(this.#config.timers.connectRetryMs);
@@ -216,14 +217,14 @@ export class Session {
   #accepted(id: ConnectionId, localAddress: IpAddress, now: Millis): void {
     // RFC 4271 §8.2.2: Idle refuses all connections.
     if (!this.#enabled || this.#phase === "Idle") {
-      this.#effects.push({ kind: "close", connection: id });
+      this.#effects.push(...refuseConnection(id));
       return;
     }
     for (const one of this.#connections.values()) {
       // The peer has one connection to offer: a second one means that it gave up the first.
       if (one.direction === "incoming" && one.state !== "Established") this.#drop(one, "", true);
     }
-    const connection = createConnection(id, "incoming");
+    const connection = createConnection(id, "incoming", this.#config);
     this.#connections.set(id, connection);
     this.#sendOpen(connection, localAddress, now);
   }
@@ -236,7 +237,11 @@ export class Session {
     if (!isTrying) this.#retryAt = undefined;
     // A speaker that had this session before and still runs has forwarded all along (RFC 4724 §3: F).
     const forwardingPreserved = this.restarted || this.#wasEstablished;
-    const bytes = encodeOpen(buildOpen(this.#config, { restarted: this.restarted, forwardingPreserved }));
+    if (this.#fallback !== undefined) connection.config = this.#fallback;
+    this.#fallback = undefined;
+    const bytes = encodeOpen(
+      buildOpen(connection.config, { restarted: this.restarted, forwardingPreserved }),
+    );
     this.#effects.push({ kind: "send", connection: connection.id, bytes });
   }
 
@@ -306,14 +311,10 @@ export class Session {
       this.#effects.push(plain);
       return;
     }
-    if (expected[connection.state]?.includes(frame.type) !== true) {
+    const fault = outOfPlace(connection.state, frame.type);
+    if (fault !== undefined) {
       // RFC 4271 §8.2.2: what is out of place costs the session whatever it says, so it is not read.
-      const subcode = unexpectedIn[connection.state];
-      this.#fail(
-        connection,
-        { kind: "notification", code: ErrorCode.finiteStateMachine, subcode, data: none },
-        now,
-      );
+      this.#fail(connection, fault, now);
       return;
     }
     const message = decodeMessage(frame, connection.decoding);
@@ -342,7 +343,7 @@ export class Session {
   #opened(connection: Connection, open: Open, now: Millis): void {
     const { localAddress } = connection;
     if (localAddress === undefined) return;
-    const negotiated = negotiate(this.#config, open, connection.id, localAddress);
+    const negotiated = negotiate(connection.config, open, connection.id, localAddress);
     if (!this.#winsCollision(connection, open, now)) {
       this.#collide(connection);
       return;
@@ -371,33 +372,19 @@ export class Session {
         continue;
       }
       if (other.state === "Established") {
-        if (!this.#isRestart(other, now)) return false;
+        if (!isRestart(other, now)) return false;
         // RFC 4724 §4.2: the new connection says that the old one is gone.
         this.#drop(other, "Neighbor restarted", true);
         continue;
       }
-      // The connection that the speaker with the higher identifier opened is kept; RFC 6286 §2.3: then the higher AS.
-      const { routerId, localAsn, peerAsn } = this.#config;
-      const weDominate =
-        routerId > open.bgpIdentifier || (routerId === open.bgpIdentifier && localAsn > peerAsn);
-      if ((connection.direction === "outgoing") !== weDominate) return false;
+      if (!survives(connection.direction, this.#config, open.bgpIdentifier)) return false;
       this.#collide(other);
     }
     return true;
   }
 
-  #isRestart(established: Connection, now: Millis): boolean {
-    const canRestart = established.negotiated?.gracefulRestart !== undefined;
-    return canRestart && now - established.establishedAt >= collisionWindowMs;
-  }
-
   #collide(loser: Connection): void {
-    this.#dropWith(loser, {
-      kind: "notification",
-      code: ErrorCode.cease,
-      subcode: CeaseCode.connectionCollision,
-      data: none,
-    });
+    this.#dropWith(loser, cease(CeaseCode.connectionCollision));
   }
 
   #establish(connection: Connection, now: Millis): void {
@@ -421,13 +408,15 @@ export class Session {
     this.#drop(connection, text, isKept);
     if (this.#connections.size > 0) return;
     this.#lastError = text;
-    const isMild =
-      notification.code === ErrorCode.cease &&
-      (notification.subcode === CeaseCode.connectionRejected ||
-        notification.subcode === CeaseCode.connectionCollision ||
-        notification.subcode === CeaseCode.otherConfigurationChange);
-    if (isMild) this.#retrySoon(now);
+    this.#fallback = this.#afterRefusal(connection, notification);
+    if (isMildReason(notification) || this.#fallback !== undefined) this.#retrySoon(now);
     else this.#waitAfterError(now);
+  }
+
+  /** RFC 5492 §3: a peer that does not know what a capability is gets its next OPEN without. */
+  #afterRefusal({ config }: Connection, { code, subcode }: Notification): SessionConfig | undefined {
+    const isUnknown = code === ErrorCode.openMessage && subcode === OpenError.unsupportedOptionalParameter;
+    return isUnknown && config.saysCapabilities !== false ? withoutCapabilities(this.#config) : undefined;
   }
 
   /** We say why we close. */
@@ -449,7 +438,10 @@ export class Session {
   #drop(connection: Connection, reason: string, graceful: boolean, close = true): void {
     this.#connections.delete(connection.id);
     if (close) this.#effects.push({ kind: "close", connection: connection.id });
-    if (connection.state === "Established") this.#effects.push({ kind: "lost", graceful, reason });
+    if (connection.state !== "Established") return;
+    // Also when another connection goes on: it is what ended the session.
+    this.#lastError = reason;
+    this.#effects.push({ kind: "lost", graceful, reason });
   }
 
   #tick(now: Millis): void {
@@ -483,41 +475,3 @@ export class Session {
     return ms * (0.75 + 0.25 * this.#random());
   }
 }
-
-const none = new Uint8Array(0);
-
-function expired(code: number): Notification {
-  return { kind: "notification", code, subcode: 0, data: none };
-}
-
-/** RFC 8538 §3: reasons after which nobody should go on with the old routes. */
-function isFinalReason({ code, subcode }: Notification): boolean {
-  return code === ErrorCode.cease && finalCeases.includes(subcode);
-}
-
-const finalCeases: readonly number[] = [
-  CeaseCode.maximumPrefixes,
-  CeaseCode.administrativeShutdown,
-  CeaseCode.peerDeconfigured,
-  CeaseCode.administrativeReset,
-];
-
-/** The messages that have a place in each state. */
-const expected: Readonly<Partial<Record<Connection["state"], readonly number[]>>> = {
-  OpenSent: [MessageType.open, MessageType.notification],
-  OpenConfirm: [MessageType.keepalive, MessageType.notification],
-  Established: [
-    MessageType.update,
-    MessageType.keepalive,
-    MessageType.notification,
-    MessageType.routeRefresh,
-  ],
-};
-
-/** RFC 6608 §3. */
-const unexpectedIn: Readonly<Record<Connection["state"], number>> = {
-  Connect: FsmError.unspecific,
-  OpenSent: FsmError.openSent,
-  OpenConfirm: FsmError.openConfirm,
-  Established: FsmError.established,
-};

@@ -18,6 +18,8 @@ export interface PeerConfig {
   /** The next hop "self" in the family that the session itself does not run over. */
   readonly otherFamilyAddress?: IpAddress;
   readonly passive: boolean;
+  /** No session: it is shut down, with this message to the other end's operator (RFC 9003), which may be empty. */
+  readonly shutdown?: string;
   readonly timers: SessionTimers;
   readonly families: readonly IpFamily[];
   readonly addPathReceive: boolean;

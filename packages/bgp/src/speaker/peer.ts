@@ -133,7 +133,8 @@ export class Peer {
 
   /** Whether the peer has said all that it had when the session began; one that never says so counts as done. */
   get isSynced(): boolean {
-    const { negotiated } = this;
+    const { negotiated, config } = this;
+    if (config.shutdown !== undefined) return true;
     if (negotiated === undefined) return false;
     if (negotiated.gracefulRestart === undefined) return true;
     return negotiated.families.every((family) => this.endOfRib.has(family));

@@ -73,9 +73,10 @@ export type SpeakerEvent =
   | { readonly kind: "stalled"; readonly connection: ConnectionId; readonly stalled: boolean }
   /** Next hops may resolve differently from now on. */
   | { readonly kind: "resolution" }
-  | { readonly kind: "reset"; readonly peer: string }
+  /** `message` is for the other end's operator (RFC 9003). */
+  | { readonly kind: "reset"; readonly peer: string; readonly message?: string }
   /** Gracefully: without a NOTIFICATION, so that peers keep our routes until we are back. */
-  | { readonly kind: "stop"; readonly graceful: boolean }
+  | { readonly kind: "stop"; readonly graceful: boolean; readonly message?: string }
   | { readonly kind: "tick" };
 
 /** What a speaker wants done, in order. */

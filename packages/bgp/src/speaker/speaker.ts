@@ -10,6 +10,7 @@ import { Rib } from "../rib/rib.ts";
 import { type PeerIndex } from "../rib/route-rows.ts";
 import { type Negotiated } from "../session/negotiated.ts";
 import { type ConnectionId, type Millis } from "../session/session-config.ts";
+import { refuseConnection } from "../session/reasons.ts";
 import { type SessionEffect, type SessionEvent } from "../session/session-events.ts";
 import { unicastFamily } from "../wire/capability.ts";
 import { type RouteRefresh } from "../wire/route-refresh.ts";
@@ -238,10 +239,10 @@ export class Speaker {
         this.#resolutionChanged();
         return;
       case "reset":
-        this.#reset(event.peer, now);
+        this.#reset(event.peer, event.message, now);
         return;
       case "stop":
-        this.#stop(event.graceful, now);
+        this.#stop(event.graceful, event.message, now);
         return;
       case "tick":
         this.#tick(now);
@@ -298,8 +299,19 @@ export class Speaker {
     peer.session.restarted = this.#config.restarting && !this.#sync.done;
     this.#peers[index] = peer;
     this.#byName.set(config.name, peer);
-    if (!this.#isStopped) this.#toSession(peer, { kind: "ManualStart" }, now);
+    this.#startOrShut(peer, now);
     return peer;
+  }
+
+  /** As the operator wants it; nothing happens to a session that is so already. */
+  #startOrShut(peer: Peer, now: Millis): void {
+    const { shutdown: message } = peer.config;
+    if (this.#isStopped) return;
+    const event: SessionEvent =
+      message === undefined
+        ? { kind: "ManualStart" }
+        : { kind: "ManualStop", cease: CeaseCode.administrativeShutdown, message };
+    this.#toSession(peer, event, now);
   }
 
   #removePeer(peer: Peer, cease: number, now: Millis): void {
@@ -327,6 +339,7 @@ export class Speaker {
     const before = peer.config;
     peer.config = config;
     peer.session.retime(config.timers, config.passive, now);
+    if (before.shutdown !== config.shutdown) this.#startOrShut(peer, now);
     for (const family of [4, 6] as const) this.#limit(peer, family, now);
     if (importsDiffer(before, config)) this.#reconsider(peer);
     // A client's routes go where those of other internal peers do not.
@@ -353,7 +366,7 @@ export class Speaker {
       this.#toPeer(this.#addPeer(welcome.config, welcome.range, now), connection, localAddress, now);
       return;
     }
-    this.#effects.push({ kind: "close", connection });
+    this.#effects.push(...refuseConnection(connection));
     const fact = this.#refusals.note(remoteAddress, welcome === "full" ? "full" : "unknown", now);
     if (fact !== undefined) this.#log(fact);
   }
@@ -377,17 +390,19 @@ export class Speaker {
     this.#tellBest(changes);
   }
 
-  #reset(name: string, now: Millis): void {
+  #reset(name: string, message: string | undefined, now: Millis): void {
     const peer = this.#byName.get(name);
-    if (peer === undefined) return;
-    this.#toSession(peer, { kind: "ManualStop", cease: CeaseCode.administrativeReset }, now);
+    if (peer === undefined || peer.config.shutdown !== undefined) return;
+    this.#toSession(peer, { kind: "ManualStop", cease: CeaseCode.administrativeReset, message }, now);
     this.#toSession(peer, { kind: "ManualStart" }, now);
   }
 
-  #stop(graceful: boolean, now: Millis): void {
+  #stop(graceful: boolean, message: string | undefined, now: Millis): void {
     this.#isStopped = true;
     const cease = graceful ? undefined : CeaseCode.administrativeShutdown;
-    for (const peer of this.#byName.values()) this.#toSession(peer, { kind: "ManualStop", cease }, now);
+    for (const peer of this.#byName.values()) {
+      this.#toSession(peer, { kind: "ManualStop", cease, message }, now);
+    }
   }
 
   #tick(now: Millis): void {

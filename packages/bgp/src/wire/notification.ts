@@ -68,6 +68,17 @@ function reasonText(code: number, subcode: number, data: Uint8Array): string {
   return said === undefined ? named : `${named}: ${said}`;
 }
 
+/** RFC 9003 §2: what the operator at the other end is to read, cut to what one octet can count; empty for no text. */
+export function shutdownData(message: string): Uint8Array {
+  const bytes = Utf8.encode(message);
+  let end = Math.min(bytes.length, maxShutdownBytes);
+  // A character is sent whole or not at all.
+  while (end < bytes.length && ((bytes[end] ?? 0) & 0xc0) === 0x80) end -= 1;
+  return end === 0 ? new Uint8Array(0) : Uint8Array.of(end, ...bytes.subarray(0, end));
+}
+
+const maxShutdownBytes = 255;
+
 /** RFC 9003 §2: | length u8 | UTF-8 text |. Control characters would let a peer write into the operator's terminal. */
 function shutdownMessage(code: number, subcode: number, data: Uint8Array): string | undefined {
   const isShutdown =
