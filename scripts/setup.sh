@@ -38,6 +38,31 @@ missing=
 for need in $needs; do
   command -v "${need%%:*}" >/dev/null 2>&1 || missing="$missing ${need##*:}"
 done
+
+# BIRD 1.6 has the same files as BIRD 2, so its package is only unpacked, where the tests look for it.
+bird1=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/caracal/bird-1.6
+fetch_bird1() {
+  downloads=$(mktemp -d)
+  (cd "$downloads" && apt-get download -q 'bird=1.6.*' && dpkg -x bird_*.deb unpacked) >"$downloads/log" 2>&1 && {
+    rm -rf "$bird1"
+    mkdir -p "${bird1%/*}"
+    mv "$downloads/unpacked" "$bird1"
+  }
+  fetched=$?
+  rm -rf "$downloads"
+  return $fetched
+}
+unpack_bird1() {
+  if [ "$purpose" != test ] || [ -x "$bird1/usr/sbin/bird" ]; then return 0; fi
+  say "unpacking Debian package bird 1.6 into $bird1"
+  if command -v apt-get >/dev/null; then
+    fetch_bird1 && return 0
+    [ "$(id -u)" -ne 0 ] || apt-get update -q >/dev/null 2>&1 || true
+    fetch_bird1 && return 0
+  fi
+  say "bird 1.6 cannot be had: the tests that need it say so and are skipped"
+}
+unpack_bird1
 [ -z "$missing" ] && exit 0
 
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then

@@ -5,6 +5,7 @@ import {
   type Namespace,
   Testbed,
   eventually,
+  frrBgpd,
   requireRoot,
   requireTool,
   startFrrBgpd,
@@ -66,7 +67,7 @@ connect-retry = 1
   assert.match(shown, /10\.1\.0\.0\/26 +10\.0\.0\.1 +64512 .*64512:7/);
 });
 
-const skipFrr = requireRoot() || requireTool("bgpd") || requireTool("vtysh");
+const skipFrr = requireRoot() || requireTool(frrBgpd, "vtysh");
 
 test("FRR, an internal peer: routes both ways", { skip: skipFrr }, async (t) => {
   const { bed, theirs, speaker } = await rig(t, 64512);

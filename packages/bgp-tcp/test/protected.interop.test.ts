@@ -8,6 +8,7 @@ import {
   type BirdDaemon,
   Testbed,
   eventually,
+  frrBgpd,
   type Namespace,
   requireRoot,
   requireTool,
@@ -249,7 +250,7 @@ test("a TTL of 1 does not reach over a router, and one of 2 does", { skip }, asy
   await established(speaker);
 });
 
-const skipFrr = requireRoot() || requireTool("bgpd") || requireTool("vtysh");
+const skipFrr = requireRoot() || requireTool(frrBgpd, "vtysh");
 
 test("FRR with password and TTL security", { skip: skipFrr }, async (t) => {
   const { bed, ours, theirs } = await wired(t);

@@ -5,6 +5,20 @@
  * by the next bed made on the machine. Nothing is ever created in the machine's own network namespace.
  * For tests only: no product code imports it.
  */
+export {
+  type BgpAbility,
+  type BgpBelief,
+  type BgpNeighborSettings,
+  type BgpPeer,
+  type BgpPeerKind,
+  type BgpRefusals,
+  type BgpRouterSettings,
+  type BgpSample,
+  familyOf,
+} from "./bgp-peers/bgp-peer.ts";
+export { bird1, bird2 } from "./bgp-peers/bird-peer.ts";
+export { frr } from "./bgp-peers/frr-peer.ts";
+export { gobgp } from "./bgp-peers/gobgp-peer.ts";
 export { Dice } from "./dice.ts";
 export { eventually, type EventuallyOptions } from "./eventually.ts";
 export { freePorts } from "./free-ports.ts";
@@ -14,8 +28,8 @@ export { type Address, type LinkEnd, Namespace } from "./namespace.ts";
 export { Program, type ProgramExit, type StartOptions } from "./program.ts";
 export { requireRoot, requireTool } from "./requirement.ts";
 export { type CommandResult, run, type RunOptions, runAnyway } from "./run.ts";
-export { startBird, type BirdDaemon, type BirdOptions } from "./start-bird.ts";
+export { startBird, type BirdDaemon, type BirdEdition, type BirdOptions } from "./start-bird.ts";
 export { startEtcd, type EtcdDaemon, type EtcdOptions } from "./start-etcd.ts";
-export { startFrrBgpd, type FrrBgpdDaemon, type FrrBgpdOptions } from "./start-frr-bgpd.ts";
+export { frrBgpd, startFrrBgpd, type FrrBgpdDaemon, type FrrBgpdOptions } from "./start-frr-bgpd.ts";
 export { startGobgpd, type GobgpDaemon, type GobgpOptions } from "./start-gobgpd.ts";
 export { Testbed, type TestScope } from "./testbed.ts";

@@ -1,10 +1,13 @@
 import { accessSync, constants } from "node:fs";
-import { join } from "node:path";
+import { isAbsolute, join } from "node:path";
 
 /** Where Debian puts daemons that an ordinary PATH leaves out. */
-const EXTRA_DIRECTORIES: readonly string[] = ["/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/lib/frr"];
+const EXTRA_DIRECTORIES: readonly string[] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 
-/** `false` when the program is there, otherwise the reason to skip: fits `test(name, { skip: requireTool("bird") })`. */
+/**
+ * `false` when the program is there, otherwise the reason to skip: fits `test(name, { skip: requireTool("bird") })`.
+ * A name may be a path.
+ */
 export function requireTool(...names: readonly string[]): string | false {
   const missing = names.filter((name) => findTool(name) === undefined);
   return missing.length === 0 ? false : `not installed: ${missing.join(", ")}`;
@@ -17,6 +20,7 @@ export function requireRoot(): string | false {
 
 /** The program's path, or `undefined`. */
 export function findTool(name: string): string | undefined {
+  if (isAbsolute(name)) return isExecutable(name) ? name : undefined;
   const directories = [...(process.env["PATH"] ?? "").split(":"), ...EXTRA_DIRECTORIES];
   return directories.map((directory) => join(directory, name)).find(isExecutable);
 }

@@ -8,7 +8,7 @@ import { SBIN } from "./start-bird.ts";
 import type { Testbed } from "./testbed.ts";
 
 /** Where Debian puts it; OpenBGPD's daemon has the same name. */
-const FRR_BGPD = "/usr/lib/frr/bgpd";
+export const frrBgpd = "/usr/lib/frr/bgpd";
 
 /** How to start FRR's bgpd. */
 export interface FrrBgpdOptions {
@@ -20,8 +20,8 @@ export interface FrrBgpdOptions {
 /** A running bgpd of Debian's `frr`, without zebra: it speaks BGP and installs nothing. */
 export interface FrrBgpdDaemon {
   readonly program: Program;
-  /** One command as in `vtysh -c`; gives its answer. */
-  readonly vtysh: (command: string) => Promise<string>;
+  /** Commands as in `vtysh -c`, one after the other; gives the answers. */
+  readonly vtysh: (...commands: readonly string[]) => Promise<string>;
 }
 
 /** Starts bgpd in a namespace; resolves when it answers `vtysh`. */
@@ -40,9 +40,11 @@ export async function startFrrBgpd(bed: Testbed, options: FrrBgpdOptions): Promi
   const rights = ["--user", "root", "--group", "root", "--skip_runas"];
   // Port 0 for the telnet console: only the Unix socket is wanted. The log goes to where the test can show it.
   const rest = ["--no_zebra", "--vty_port", "0", "--log", "stdout", "--log-level", "informational"];
-  const program = await options.namespace.start([FRR_BGPD, ...paths, ...rights, ...rest], { env: SBIN });
-  const vtysh = async (command: string): Promise<string> =>
-    (await run(["vtysh", "--vty_socket", directory, "-d", "bgpd", "-c", command], { env: SBIN })).stdout;
+  const program = await options.namespace.start([frrBgpd, ...paths, ...rights, ...rest], { env: SBIN });
+  const vtysh = async (...commands: readonly string[]): Promise<string> => {
+    const each = commands.flatMap((command) => ["-c", command]);
+    return (await run(["vtysh", "--vty_socket", directory, "-d", "bgpd", ...each], { env: SBIN })).stdout;
+  };
   await eventually(
     async () => {
       if (!program.isRunning) return true;

@@ -11,6 +11,8 @@ export interface GobgpOptions {
   readonly namespace: Namespace;
   /** The whole configuration, as TOML. */
   readonly config: string;
+  /** Begins as after a graceful restart: `gobgpd -r`. */
+  readonly isRestarting?: boolean;
 }
 
 /** A running GoBGP of Debian's `gobgpd`. */
@@ -26,7 +28,8 @@ export async function startGobgpd(bed: Testbed, options: GobgpOptions): Promise<
   const config = join(bed.directory("gobgp"), "gobgpd.toml");
   writeFileSync(config, options.config);
   // The API listens on the namespace's own loopback, so its fixed port is free.
-  const program = await namespace.start(["gobgpd", "-f", config, "--api-hosts=127.0.0.1:50051"]);
+  const recovery = options.isRestarting === true ? ["-r"] : [];
+  const program = await namespace.start(["gobgpd", "-f", config, "--api-hosts=127.0.0.1:50051", ...recovery]);
   const gobgp = (...args: readonly string[]): Promise<CommandResult> => namespace.run(["gobgp", ...args]);
   await eventually(
     async () => {

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   eventually,
+  frrBgpd,
   type Namespace,
   requireRoot,
   requireTool,
@@ -57,7 +58,7 @@ test("BIRD and GoBGP hold a session", { skip: requireRoot() || requireTool("bird
 
 test(
   "BIRD and FRR hold a session",
-  { skip: requireRoot() || requireTool("bird", "bgpd", "vtysh") },
+  { skip: requireRoot() || requireTool("bird", frrBgpd, "vtysh") },
   async (t) => {
     const bed = Testbed.create(t);
     const [a, b] = await twoHosts(bed);

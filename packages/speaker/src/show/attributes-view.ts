@@ -1,23 +1,37 @@
 import { AsPath, Origin, type PathAttributes, WellKnownCommunity } from "@caracal/bgp";
-import { IpAddress, Ipv4 } from "@caracal/net";
+import { IpAddress, Ipv4, Ipv6 } from "@caracal/net";
+import { extendedCommunityText } from "./extended-community-text.ts";
 
 /** What a path is worth and where it leads, as `show` and `-o json` tell it. */
 export interface AttributesView {
   /** Absent: ourselves. */
   readonly nextHop?: string;
+  /** RFC 2545 §3. */
+  readonly linkLocalNextHop?: string;
   readonly origin: "IGP" | "EGP" | "incomplete";
   /** `65001 65002 {1 2}`. */
   readonly asPath: string;
   readonly localPref?: number;
   readonly med?: number;
   readonly communities?: readonly string[];
-  /** Sixteen hexadecimal digits each. */
+  /** `rt:65001:100`, `soo:…`, or `0x` with sixteen digits. */
   readonly extendedCommunities?: readonly string[];
   readonly largeCommunities?: readonly string[];
   /** The AS from which on the route goes to customers only (RFC 9234). */
   readonly onlyToCustomer?: number;
   readonly originatorId?: string;
   readonly clusterList?: readonly string[];
+  readonly atomicAggregate?: true;
+  readonly aggregator?: { readonly asn: number; readonly address: string };
+  /** What is relayed without being understood. */
+  readonly unknownAttributes?: readonly UnknownAttributeView[];
+}
+
+export interface UnknownAttributeView {
+  readonly code: number;
+  readonly flags: number;
+  /** In hexadecimal. */
+  readonly value: string;
 }
 
 const origins: Readonly<Record<Origin, AttributesView["origin"]>> = {
@@ -37,10 +51,11 @@ const communityNames: ReadonlyMap<number, string> = new Map([
 ]);
 
 export function attributesView(attributes: PathAttributes): AttributesView {
-  const { nextHop, localPref, med, communities, extendedCommunities, largeCommunities } = attributes;
-  const { onlyToCustomer, originatorId, clusterList } = attributes;
+  const { nextHop, linkLocalNextHop, localPref, med, communities, extendedCommunities, largeCommunities } = attributes;
+  const { onlyToCustomer, originatorId, clusterList, atomicAggregate, aggregator, opaque } = attributes;
   return {
     ...(nextHop === undefined ? {} : { nextHop: IpAddress.format(nextHop) }),
+    ...(linkLocalNextHop === undefined ? {} : { linkLocalNextHop: Ipv6.format(linkLocalNextHop) }),
     origin: origins[attributes.origin],
     asPath: AsPath.format(attributes.asPath),
     ...(localPref === undefined ? {} : { localPref }),
@@ -48,13 +63,22 @@ export function attributesView(attributes: PathAttributes): AttributesView {
     ...(communities === undefined ? {} : { communities: communities.map(communityText) }),
     ...(extendedCommunities === undefined
       ? {}
-      : { extendedCommunities: extendedCommunities.map((one) => `0x${one.toString(16).padStart(16, "0")}`) }),
+      : { extendedCommunities: extendedCommunities.map(extendedCommunityText) }),
     ...(largeCommunities === undefined
       ? {}
       : { largeCommunities: largeCommunities.map((parts) => parts.join(":")) }),
     ...(onlyToCustomer === undefined ? {} : { onlyToCustomer }),
     ...(originatorId === undefined ? {} : { originatorId: Ipv4.format(originatorId) }),
     ...(clusterList === undefined ? {} : { clusterList: clusterList.map(Ipv4.format) }),
+    ...(atomicAggregate === undefined ? {} : { atomicAggregate }),
+    ...(aggregator === undefined
+      ? {}
+      : { aggregator: { asn: aggregator.asn, address: Ipv4.format(aggregator.address) } }),
+    ...(opaque === undefined
+      ? {}
+      : {
+          unknownAttributes: opaque.map(({ code, flags, value }) => ({ code, flags, value: value.toHex() })),
+        }),
   };
 }
 
