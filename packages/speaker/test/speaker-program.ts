@@ -51,6 +51,11 @@ export class SpeakerProgram {
   async restart(signal: NodeJS.Signals, config: string): Promise<void> {
     this.#program.signal(signal);
     await this.#program.exited;
+    await this.revive(config);
+  }
+
+  /** Starts it again after its end. */
+  async revive(config: string): Promise<void> {
     this.#program = await launch(this.#namespace, this.#file, config);
     await this.#answers();
   }

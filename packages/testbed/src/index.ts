@@ -16,6 +16,8 @@ export {
   type BgpSample,
   familyOf,
 } from "./bgp-peers/bgp-peer.ts";
+export { present } from "./bgp-peers/bird-beliefs.ts";
+export { communityNumbers } from "./bgp-peers/community-text.ts";
 export { bird1, bird2 } from "./bgp-peers/bird-peer.ts";
 export { frr } from "./bgp-peers/frr-peer.ts";
 export { gobgp } from "./bgp-peers/gobgp-peer.ts";

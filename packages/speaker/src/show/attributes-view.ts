@@ -51,7 +51,8 @@ const communityNames: ReadonlyMap<number, string> = new Map([
 ]);
 
 export function attributesView(attributes: PathAttributes): AttributesView {
-  const { nextHop, linkLocalNextHop, localPref, med, communities, extendedCommunities, largeCommunities } = attributes;
+  const { nextHop, linkLocalNextHop, localPref, med, communities, extendedCommunities, largeCommunities } =
+    attributes;
   const { onlyToCustomer, originatorId, clusterList, atomicAggregate, aggregator, opaque } = attributes;
   return {
     ...(nextHop === undefined ? {} : { nextHop: IpAddress.format(nextHop) }),

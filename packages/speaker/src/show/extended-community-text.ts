@@ -22,7 +22,7 @@ function valueText(kind: number, community: bigint): string | undefined {
     case 0:
       return `${Number((community >> 32n) & 0xffffn)}:${Number(community & 0xffffffffn)}`;
     case 1:
-      return `${Ipv4.format(Ipv4.fromNumber(wide))}:${narrow}`;
+      return `${Ipv4.format(Ipv4.of(wide))}:${narrow}`;
     case 2:
       return `${wide}:${narrow}`;
     default:

@@ -99,6 +99,7 @@ export interface BgpPeer {
 /** What not every router can do. */
 export type BgpAbility =
   | "both families on one session"
+  | "own next hop of the other family"
   | "send several paths"
   | "kernel routes"
   | "two-octet AS"

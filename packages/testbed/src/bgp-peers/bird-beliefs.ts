@@ -1,4 +1,5 @@
 import type { BgpBelief } from "./bgp-peer.ts";
+import { protocolPrefix } from "./bird-config.ts";
 
 /** `10.1.0.0/16   via 10.0.0.1 on eth0 [us 10:00:00.000] * (100) [AS65001i]`, or BIRD 2's `unicast [us …]`. */
 const pathLine = /^(\S*)\s+(?:via|unicast|unreachable|blackhole|multipath)\b.*?\[(\w+) [^\]]*\]( \*)?/;
@@ -21,7 +22,12 @@ export function readBirdRoutes(text: string): readonly BgpBelief[] {
     if (from !== "") {
       // A prefix stands only before its first path.
       if (first !== "") prefix = first;
-      paths.push({ prefix, from, best: star !== undefined, attributes: new Map() });
+      paths.push({
+        prefix,
+        from: from.replace(protocolPrefix, ""),
+        best: star !== undefined,
+        attributes: new Map(),
+      });
     } else if (name !== undefined) {
       paths.at(-1)?.attributes.set(name, value.trim());
     }

@@ -9,6 +9,9 @@ import {
 /** BIRD 1.6 has no channels: what stands in one there stands in the protocol itself. */
 export type BirdSyntax = 1 | 2;
 
+/** Before a neighbour's name: alone it may be a word of BIRD's language. */
+export const protocolPrefix = "to_";
+
 /** `bird.conf` for a router. BIRD 1.6 serves one family: the first neighbour's. */
 export function birdConfig(syntax: BirdSyntax, settings: BgpRouterSettings, refusals: BgpRefusals): string {
   const families = syntax === 2 ? ([4, 6] as const) : [familyOf(settings.neighbors[0]?.address ?? "")];
@@ -19,7 +22,7 @@ export function birdConfig(syntax: BirdSyntax, settings: BgpRouterSettings, refu
       ...statics(syntax, settings, family),
       ...kernel(syntax, settings, family),
       importFilter(refusals, family),
-      exportFilter(settings.routes, refusals, family),
+      exportFilter(settings, refusals, family),
     ]),
     ...settings.neighbors.map((neighbor) => bgp(syntax, settings, neighbor)),
   ].join("\n");
@@ -36,12 +39,20 @@ function statics(syntax: BirdSyntax, settings: BgpRouterSettings, family: 4 | 6)
   ];
 }
 
+/** BIRD 1.6 puts its own AS in front before this runs, BIRD 2 behind it. */
+function path({ asPath = [] }: BgpSample, asn: number): string {
+  if (asPath.length === 0) return "";
+  const prepends = (asns: readonly number[]): string =>
+    asns.map((one) => `bgp_path.prepend(${one});`).join(" ");
+  const behind = prepends(asPath.toReversed());
+  return `if bgp_path.len = 0 then { ${behind} } else { bgp_path.empty; ${behind} ${prepends([asn])} }`;
+}
+
 function attributes(route: BgpSample): string {
-  const { origin, asPath = [], localPref, med } = route;
+  const { origin, localPref, med } = route;
   const tuple = (text: string): string => `(${text.replaceAll(":", ", ")})`;
   return [
     ...(origin === undefined ? [] : [`bgp_origin = ORIGIN_${origin.toUpperCase()};`]),
-    ...asPath.toReversed().map((asn) => `bgp_path.prepend(${asn});`),
     ...(localPref === undefined ? [] : [`bgp_local_pref = ${localPref};`]),
     ...(med === undefined ? [] : [`bgp_med = ${med};`]),
     ...(route.communities ?? []).map((one) => `bgp_community.add(${tuple(one)});`),
@@ -59,9 +70,11 @@ function kernel(syntax: BirdSyntax, { programsKernel }: BgpRouterSettings, famil
 }
 
 /** What a route says is set here: BIRD does not tell other ASes a MED that it found on a route. */
-function exportFilter(routes: readonly BgpSample[], refusals: BgpRefusals, family: 4 | 6): string {
+function exportFilter({ routes, asn }: BgpRouterSettings, refusals: BgpRefusals, family: 4 | 6): string {
   const here = routes.filter(({ prefix }) => familyOf(prefix) === family);
-  const cases = here.map((route) => `if net = ${route.prefix} then { ${attributes(route)} }`);
+  const cases = here.map(
+    (route) => `if net = ${route.prefix} then { ${path(route, asn)} ${attributes(route)} }`,
+  );
   return [
     `filter export${family} {`,
     refusal(refusals.export, family),
@@ -102,7 +115,7 @@ function bgp(syntax: BirdSyntax, settings: BgpRouterSettings, neighbor: BgpNeigh
       channel(syntax, family, `import filter import${family}; export filter export${family}; ${rest}`),
     ),
   ];
-  return [`protocol bgp ${name} {`, ...lines.map((line) => `  ${line}`), "}"].join("\n");
+  return [`protocol bgp ${protocolPrefix}${name} {`, ...lines.map((line) => `  ${line}`), "}"].join("\n");
 }
 
 function channel(syntax: BirdSyntax, family: 4 | 6, content: string): string {

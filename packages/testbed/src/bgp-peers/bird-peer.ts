@@ -2,7 +2,7 @@ import { startBird, type BirdDaemon, type BirdEdition, birdPrograms } from "../s
 import { requireRoot, requireTool } from "../requirement.ts";
 import { type BgpPeer, type BgpPeerKind, type BgpRefusals, familyOf } from "./bgp-peer.ts";
 import { readBirdRoutes } from "./bird-beliefs.ts";
-import { birdConfig } from "./bird-config.ts";
+import { birdConfig, protocolPrefix } from "./bird-config.ts";
 
 /** BIRD 2. */
 export const bird2: BgpPeerKind = {
@@ -60,7 +60,7 @@ class BirdPeer implements BgpPeer {
   readonly beliefs: BgpPeer["beliefs"] = async () => readBirdRoutes(await this.#bird.birdc("show route all"));
 
   readonly isUp: BgpPeer["isUp"] = async (neighbor) =>
-    (await this.#bird.birdc(`show protocols ${neighbor}`)).includes("Established");
+    (await this.#bird.birdc(`show protocols ${protocolPrefix}${neighbor}`)).includes("Established");
 
   readonly refuse: BgpPeer["refuse"] = async (refusals) => {
     this.#refusals = refusals;

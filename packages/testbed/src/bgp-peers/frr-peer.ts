@@ -19,6 +19,7 @@ export const frr: BgpPeerKind = {
   name: "FRR",
   skip: requireRoot() || requireTool(frrBgpd, "vtysh"),
   lacks: {
+    "own next hop of the other family": "only zebra tells it",
     "kernel routes": "that is zebra's, which does not run here",
     "unknown attributes": "it does not show them",
   },
@@ -129,6 +130,9 @@ function frrConfig(settings: BgpRouterSettings): string {
     ];
   });
   return [
+    // What routes are seen through comes first: a later change of it would wait for a timer of seconds.
+    ...prefixLists({ import: [], export: [] }),
+    ...routes.flatMap(sampleMap),
     `router bgp ${asn}`,
     ` bgp router-id ${routerId}`,
     " no bgp ebgp-requires-policy",
@@ -139,8 +143,6 @@ function frrConfig(settings: BgpRouterSettings): string {
       : []),
     ...neighbors.flatMap(session),
     ...families.flat(),
-    ...prefixLists({ import: [], export: [] }),
-    ...routes.flatMap(sampleMap),
     "",
   ].join("\n");
 }

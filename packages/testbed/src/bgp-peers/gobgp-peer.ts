@@ -18,6 +18,7 @@ export const gobgp: BgpPeerKind = {
   name: "GoBGP",
   skip: requireRoot() || requireTool("gobgpd", "gobgp"),
   lacks: {
+    "own next hop of the other family": "over IPv4 it tells its IPv4 address in IPv6's form",
     "kernel routes": "that is zebra's, which does not run here",
     "two-octet AS": "it always sends the capability",
   },
