@@ -13,6 +13,8 @@ export const commandTable: Readonly<Record<string, () => Promise<Command>>> = {
   "node run": async () => (await import("./commands/node-run.ts")).nodeRun,
   "ipam show": async () => (await import("./commands/ipam-show.ts")).ipamShow,
   "explain route": async () => (await import("./commands/explain-route.ts")).explainRoute,
+  "migrate route-reflector": async () => (await import("./commands/migrate.ts")).migrateRouteReflector,
+  "migrate mesh": async () => (await import("./commands/migrate.ts")).migrateMesh,
   birdcl: async () => (await import("./commands/birdcl.ts")).birdcl,
   "bgp run": async () => (await import("./commands/bgp-run.ts")).bgpRun,
   "bgp check": async () => (await import("./commands/bgp-check.ts")).bgpCheck,
@@ -31,6 +33,7 @@ export const commandTable: Readonly<Record<string, () => Promise<Command>>> = {
 export const commandGroups: Readonly<Record<string, string>> = {
   node: "The node daemon and its BGP status.",
   ipam: "IP address management.",
+  migrate: "Moves of a running cluster, without losing a route.",
   explain: "Why things are as they are.",
   bgp: "A BGP speaker of its own, without a cluster.",
   confd: "BIRD's configuration files.",

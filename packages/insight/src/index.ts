@@ -11,3 +11,12 @@ export { type SessionVerdict, sessionVerdict } from "./sessions/session-verdict.
 export { type Impact, impactOf, isHarmful, type RouteMove } from "./plan/impact.ts";
 export { type NodeStory, type RouteFacts, routeStory } from "./routes/route-story.ts";
 export { findTargets, type RouteTarget, type TargetLookup } from "./routes/route-target.ts";
+export {
+  lostRoutes,
+  missingDirectly,
+  missingThrough,
+  planReflectors,
+  reflectorLabel,
+  type ReflectorPlan,
+  reflectorPeerName,
+} from "./plan/reflector-plan.ts";

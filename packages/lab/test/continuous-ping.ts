@@ -30,11 +30,13 @@ export class ContinuousPing {
     return this.#answered.size;
   }
 
-  /** Ends it; gives what was lost. The last echo may still have been on its way. */
+  /** Ends it, once or again; gives what was lost. The last echo may still have been on its way. */
   async stop(): Promise<{ readonly sent: number; readonly lost: readonly number[] }> {
-    const closed = once(this.#child, "close");
-    this.#child.kill("SIGINT");
-    await closed;
+    if (this.#child.exitCode === null && this.#child.signalCode === null) {
+      const closed = once(this.#child, "close");
+      this.#child.kill("SIGINT");
+      await closed;
+    }
     const sent = Number(/^([0-9]+) packets transmitted/m.exec(this.#summary)?.[1] ?? 0);
     const lost = [];
     for (let sequence = 1; sequence < sent; sequence += 1) {

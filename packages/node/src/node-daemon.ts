@@ -29,6 +29,7 @@ import { Metrics } from "./observe/metrics.ts";
 import { StoreStatusLog } from "./observe/store-status-log.ts";
 import { birdSessions, nodeStatus, speakerSessions } from "./reports/node-status.ts";
 import { routeReport } from "./reports/route-report.ts";
+import { routeTable } from "./reports/route-table.ts";
 import { type OpenRouting, openRouting } from "./routing/open-routing.ts";
 import type { Routing } from "./routing/routing.ts";
 import { AddressMonitor } from "./startup/address-monitor.ts";
@@ -213,6 +214,7 @@ export class NodeDaemon {
       sleep: pause,
       methods: {
         "node.status": () => this.#status?.(),
+        "route.table": () => routeTable(node, bgp, tables),
         "route.report": (params) =>
           routeReport({ node, routing, bgp, tables, resolver }, wantedPrefix(params)),
       },

@@ -72,7 +72,9 @@ async function collect(store: Store, { id, revision, nodes, answers, signal }: C
 async function removeLeftovers(store: Store, now: number): Promise<void> {
   const { entries } = await store.list(exchangePrefix);
   for (const { key } of entries) {
-    const madeAt = Number.parseInt(questionOf(key)?.split("-")[0] ?? "", 36);
+    const id = questionOf(key);
+    if (id === undefined) continue;
+    const madeAt = Number.parseInt(id.split("-")[0] ?? "", 36);
     if (Number.isNaN(madeAt) || now - madeAt > leftoverMs) await store.delete(key);
   }
 }

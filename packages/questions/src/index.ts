@@ -16,3 +16,4 @@ export {
   readRouteReport,
   type RouteReport,
 } from "./route-report.ts";
+export { readRouteTable, type RouteTable, type TableRoute } from "./route-table.ts";

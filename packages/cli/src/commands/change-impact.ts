@@ -1,5 +1,5 @@
 import { keys, MemoryStore, ResourceClient, type ResourceOutcome, type Store } from "@caracal/datastore";
-import { impactOf, isHarmful } from "@caracal/insight";
+import { type Impact, impactOf, isHarmful } from "@caracal/insight";
 import type { Resource } from "@caracal/resources";
 import { CliError } from "../cli-error.ts";
 import type { CliContext } from "../context.ts";
@@ -19,22 +19,33 @@ export interface ImpactQuestion {
 /** Says what a change would do: makes it in a copy of the datastore, and compares the two clusters. */
 export async function showImpact(ctx: CliContext, question: ImpactQuestion): Promise<number> {
   const { store, wanted, change, isJson } = question;
+  const { impact, nodeCount } = await foresee(ctx, store, async (resources) => {
+    const errors: string[] = [];
+    for (const resource of wanted) {
+      const outcome = await change(resources, resource);
+      if (outcome.kind !== "ok") errors.push(outcome.message);
+    }
+    if (errors.length > 0) throw new CliError(`the change would fail: ${errors.join("; ")}`);
+  });
+  ctx.stdout.write(isJson ? `${JSON.stringify(impact, null, 2)}\n` : impactText(impact, nodeCount));
+  return isHarmful(impact) ? harmfulExitCode : 0;
+}
+
+/** Makes a change in a copy of the datastore, and compares the cluster before and after. */
+export async function foresee(
+  ctx: CliContext,
+  store: Store,
+  change: (resources: ResourceClient) => Promise<void>,
+): Promise<{ readonly impact: Impact; readonly nodeCount: number }> {
   const copy = await copyOf(store);
-  const resources = new ResourceClient(copy, { now: () => ctx.now().toISOString(), uuid: () => "dry-run" });
-  const errors: string[] = [];
-  for (const resource of wanted) {
-    const outcome = await change(resources, resource);
-    if (outcome.kind !== "ok") errors.push(outcome.message);
-  }
-  if (errors.length > 0) throw new CliError(`the change would fail: ${errors.join("; ")}`);
+  await change(new ResourceClient(copy, { now: () => ctx.now().toISOString(), uuid: () => "dry-run" }));
   const before = await knowCluster(store);
   const after = await knowCluster(copy);
   try {
-    const impact = impactOf(after.cluster, before.intents, after.intents);
-    ctx.stdout.write(
-      isJson ? `${JSON.stringify(impact, null, 2)}\n` : impactText(impact, after.intents.size),
-    );
-    return isHarmful(impact) ? harmfulExitCode : 0;
+    return {
+      impact: impactOf(after.cluster, before.intents, after.intents),
+      nodeCount: after.intents.size,
+    };
   } catch (error) {
     if (error instanceof RangeError)
       throw new CliError(`cannot foresee the impact: ${error.message}`, { cause: error });

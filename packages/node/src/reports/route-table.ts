@@ -1,0 +1,33 @@
+import type { RouteSnapshot } from "@caracal/bgp";
+import type { Rtnetlink } from "@caracal/linux";
+import { IpAddress, Prefix } from "@caracal/net";
+import { RouteProtocol } from "@caracal/netlink";
+import type { RouteTable, TableRoute } from "@caracal/questions";
+import type { BgpSupervisor } from "../routing/bgp-supervisor.ts";
+
+/** Every prefix that this node's speaker knows, and whether it is in the kernel. */
+export function routeTable(node: string, bgp: BgpSupervisor, tables: Rtnetlink): RouteTable {
+  const programmed = new Set(
+    tables.routes({ protocol: RouteProtocol.RTPROT_BIRD }).map(({ destination }) => Prefix.key(destination)),
+  );
+  const byPrefix = Map.groupBy(bgp.routes(), ({ prefix }) => Prefix.key(prefix));
+  return {
+    node,
+    routes: [...byPrefix].map(([key, paths]) => tableRoute(paths, programmed.has(key))),
+  };
+}
+
+function tableRoute(paths: readonly RouteSnapshot[], isProgrammed: boolean): TableRoute {
+  const [first] = paths;
+  const best = paths.find((path) => path.best);
+  const nextHop = best?.attributes.nextHop;
+  return {
+    prefix: first === undefined ? "" : Prefix.format(first.prefix),
+    isOwn: paths.some(({ source }) => source.kind === "local"),
+    ...(nextHop === undefined ? {} : { nextHop: IpAddress.format(nextHop) }),
+    from: paths.flatMap(({ source, state, stale }) =>
+      source.kind === "peer" && state === "valid" && !stale ? [source.name] : [],
+    ),
+    isProgrammed,
+  };
+}
