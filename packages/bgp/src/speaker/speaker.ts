@@ -24,6 +24,7 @@ import { LocalRoutes } from "./local-routes.ts";
 import { type PeerConfig, comparePeers, importsDiffer } from "./peer-config.ts";
 import { checkMaxPrefixes } from "./max-prefixes.ts";
 import { refreshRequest } from "./peer-refresh.ts";
+import { PeerTable } from "./peer-table.ts";
 import { Peer } from "./peer.ts";
 import { Refusals } from "./refusals.ts";
 import { RouteKeeper } from "./route-keeper.ts";
@@ -65,19 +66,15 @@ export class Speaker {
   readonly #keeper: RouteKeeper;
   readonly #dynamic: DynamicPeers = new DynamicPeers();
   readonly #refusals: Refusals = new Refusals();
-  /** By index; 0 is the speaker itself. */
-  readonly #peers: (Peer | undefined)[] = [undefined];
-  readonly #byName = new Map<string, Peer>();
+  readonly #peers: PeerTable = new PeerTable();
   readonly #byConnection = new Map<ConnectionId, Peer>();
-  /** What the connections of renamed peers are still named by: no other peer's may be. */
-  readonly #renamed = new Map<PeerIndex, string>();
   #policies: Policies;
   #effects: SpeakerEffect[] = [];
   /** When the event at hand happened. */
   #now: Millis = 0;
   #isStopped = false;
   readonly #send: SendTo = (index, bytes) => {
-    const connection = this.#peers[index]?.negotiated?.connection;
+    const connection = this.#peers.at(index)?.negotiated?.connection;
     if (connection !== undefined) this.#effects.push({ kind: "send", connection, bytes });
   };
 
@@ -87,7 +84,7 @@ export class Speaker {
     this.#policies = ports.policies;
     this.#ribs = { 4: new Rib(4, this.#attributes), 6: new Rib(6, this.#attributes) };
     const rib = (family: IpFamily): Rib => this.#ribs[family];
-    const source = (index: PeerIndex): ExportSource | undefined => this.#peers[index]?.facts;
+    const source = (index: PeerIndex): ExportSource | undefined => this.#peers.at(index)?.facts;
     this.#nextHops = new NextHops(ports.resolver);
     this.#decision = new Decision(this.#attributes, this.#nextHops, source);
     this.#decision.localOnly = config.restarting;
@@ -111,8 +108,8 @@ export class Speaker {
       routerId: config.routerId,
       exporter: this.#exporter,
       rib,
-      peer: (index) => this.#peers[index],
-      peerNamed: (name) => this.#byName.get(name),
+      peer: (index) => this.#peers.at(index),
+      peerNamed: (name) => this.#peers.get(name),
     });
     this.#sync = new InitialSync(config);
     this.#keeper = new RouteKeeper({
@@ -144,7 +141,7 @@ export class Speaker {
   get deadline(): Millis | undefined {
     if (this.#exporter.hasBacklog) return Number.NEGATIVE_INFINITY;
     let least = Math.min(this.#sync.deadline ?? Infinity, this.#exporter.deadline);
-    for (const peer of this.#byName.values()) {
+    for (const peer of this.#peers.values()) {
       least = Math.min(least, peer.session.deadline ?? Infinity, this.#keeper.deadline(peer), forgetAt(peer));
       least = Math.min(least, peer.refresh.deadline ?? Infinity);
     }
@@ -170,7 +167,7 @@ export class Speaker {
     this.#importer.policies = policies;
     this.#exporter.setPolicies(policies);
     for (const name of changed) {
-      for (const peer of this.#byName.values()) {
+      for (const peer of this.#peers.values()) {
         if (peer.config.importPolicy === name) this.#reconsider(peer);
       }
       for (const family of this.#exporter.familiesOf(name)) {
@@ -185,7 +182,7 @@ export class Speaker {
   /** In the order configured. */
   peers(now: Millis): PeerSnapshot[] {
     const counts = countRoutes([this.#ribs[4], this.#ribs[6]]);
-    return [...this.#byName.values()].map((peer) =>
+    return [...this.#peers.values()].map((peer) =>
       snapshotPeer(peer, counts.get(peer.index), this.#exporter.summary(peer), now),
     );
   }
@@ -254,16 +251,17 @@ export class Speaker {
     const wanted = new Map<string, PeerConfig>();
     const ranges = new Map<string, PeerRange>();
     for (const config of configs) wanted.set(config.name, config);
-    for (const { config, range } of this.#dynamic.configs(this.#byName.values(), configs)) {
+    for (const { config, range } of this.#dynamic.configs(this.#peers.values(), configs)) {
       wanted.set(config.name, config);
       ranges.set(config.name, range);
     }
-    for (const { peer, config } of renamedPeers(this.#byName, wanted)) this.#renamePeer(peer, config, now);
-    for (const peer of this.#byName.values()) {
+    for (const { peer, config } of renamedPeers(this.#peers.byName, wanted))
+      this.#renamePeer(peer, config, now);
+    for (const peer of this.#peers.values()) {
       if (!wanted.has(peer.config.name)) this.#removePeer(peer, CeaseCode.peerDeconfigured, now);
     }
     for (const config of wanted.values()) {
-      const peer = this.#byName.get(config.name);
+      const peer = this.#peers.get(config.name);
       if (peer === undefined) {
         this.#addPeer(config, ranges.get(config.name), now);
         continue;
@@ -275,30 +273,17 @@ export class Speaker {
       this.#removePeer(peer, CeaseCode.otherConfigurationChange, now);
       this.#addPeer(config, ranges.get(config.name), now);
     }
-    this.#orderPeers([...wanted.values()]);
+    this.#peers.order(wanted.values());
     this.#sync.begin(now, !this.#dynamic.isEmpty);
   }
 
-  /** Show commands list the peers as they were configured. */
-  #orderPeers(configs: readonly PeerConfig[]): void {
-    for (const { name } of configs) {
-      const peer = this.#byName.get(name);
-      if (peer === undefined) continue;
-      this.#byName.delete(name);
-      this.#byName.set(name, peer);
-    }
-  }
-
   #addPeer(config: PeerConfig, range: PeerRange | undefined, now: Millis): Peer {
-    const free = this.#peers.indexOf(undefined, 1);
-    const index = free < 0 ? this.#peers.length : free;
-    const isTaken = [...this.#renamed.values()].includes(config.name);
-    const sessionName = isTaken ? `${config.name}~${index}` : config.name;
-    const peer = new Peer(index, config, this.#config, this.#ports.random, now, sessionName);
+    const peer = this.#peers.add(
+      config.name,
+      (index, sessionName) => new Peer(index, config, this.#config, this.#ports.random, now, sessionName),
+    );
     peer.range = range;
     peer.session.restarted = this.#config.restarting && !this.#sync.done;
-    this.#peers[index] = peer;
-    this.#byName.set(config.name, peer);
     this.#startOrShut(peer, now);
     return peer;
   }
@@ -322,16 +307,12 @@ export class Speaker {
       this.#select();
       this.#exporter.forgetExports();
     }
-    this.#peers[peer.index] = undefined;
-    this.#renamed.delete(peer.index);
-    this.#byName.delete(peer.config.name);
+    this.#peers.remove(peer);
   }
 
   /** The session goes on; only what it is called changes, and what may change without it. */
   #renamePeer(peer: Peer, config: PeerConfig, now: Millis): void {
-    this.#byName.delete(peer.config.name);
-    this.#byName.set(config.name, peer);
-    this.#renamed.set(peer.index, peer.session.name);
+    this.#peers.rename(peer, config.name);
     this.#changePeer(peer, config, now);
   }
 
@@ -355,13 +336,13 @@ export class Speaker {
   }
 
   #accept(connection: ConnectionId, localAddress: IpAddress, remoteAddress: IpAddress, now: Millis): void {
-    for (const peer of this.#byName.values()) {
-      if (peer.config.address !== remoteAddress) continue;
+    const peer = this.#peers.withAddress(remoteAddress);
+    if (peer !== undefined) {
       this.#toPeer(peer, connection, localAddress, now);
       return;
     }
-    const welcome = this.#isStopped ? "unknown" : this.#dynamic.welcome(remoteAddress, this.#byName.values());
-    if (typeof welcome === "object" && !this.#byName.has(welcome.config.name)) {
+    const welcome = this.#isStopped ? "unknown" : this.#dynamic.welcome(remoteAddress, this.#peers.values());
+    if (typeof welcome === "object" && !this.#peers.byName.has(welcome.config.name)) {
       if (welcome.instead !== undefined) this.#removePeer(welcome.instead, CeaseCode.outOfResources, now);
       this.#toPeer(this.#addPeer(welcome.config, welcome.range, now), connection, localAddress, now);
       return;
@@ -391,7 +372,7 @@ export class Speaker {
   }
 
   #reset(name: string, message: string | undefined, now: Millis): void {
-    const peer = this.#byName.get(name);
+    const peer = this.#peers.get(name);
     if (peer === undefined || peer.config.shutdown !== undefined) return;
     this.#toSession(peer, { kind: "ManualStop", cease: CeaseCode.administrativeReset, message }, now);
     this.#toSession(peer, { kind: "ManualStart" }, now);
@@ -400,13 +381,13 @@ export class Speaker {
   #stop(graceful: boolean, message: string | undefined, now: Millis): void {
     this.#isStopped = true;
     const cease = graceful ? undefined : CeaseCode.administrativeShutdown;
-    for (const peer of this.#byName.values()) {
+    for (const peer of this.#peers.values()) {
       this.#toSession(peer, { kind: "ManualStop", cease, message }, now);
     }
   }
 
   #tick(now: Millis): void {
-    for (const peer of this.#byName.values()) {
+    for (const peer of this.#peers.values()) {
       if ((peer.session.deadline ?? Infinity) <= now) this.#toSession(peer, { kind: "Tick" }, now);
       this.#keeper.tick(peer, now);
       if (forgetAt(peer) <= now) this.#removePeer(peer, CeaseCode.peerDeconfigured, now);
@@ -529,7 +510,7 @@ export class Speaker {
    * so peers that join within one turn of the driver's loop share the work, and a dump leaves room for other events.
    */
   #settle(now: Millis, isTick: boolean): void {
-    const isSyncChanged = this.#sync.check(this.#byName.values(), now);
+    const isSyncChanged = this.#sync.check(this.#peers.values(), now);
     if (this.#decision.localOnly && !this.#sync.deferring) {
       this.#decision.localOnly = false;
       for (const rib of [this.#ribs[4], this.#ribs[6]]) rib.markAllDirty();
@@ -538,7 +519,7 @@ export class Speaker {
     if (isTick) this.#exporter.catchUp(this.#send);
     if (!this.#sync.deferring) this.#exporter.endRib(this.#send);
     if (isSyncChanged && this.#sync.done) {
-      for (const peer of this.#byName.values()) peer.session.restarted = false;
+      for (const peer of this.#peers.values()) peer.session.restarted = false;
       this.#effects.push({ kind: "initialSync" });
     }
     this.#attributes.collect((id) => this.#exporter.forget(id));
@@ -564,7 +545,7 @@ export class Speaker {
 
   /** Asks a peer for everything again, in a family; for peers that cannot, false. */
   requestRefresh(name: string, family: IpFamily): readonly SpeakerEffect[] | undefined {
-    const negotiated = this.#byName.get(name)?.negotiated;
+    const negotiated = this.#peers.get(name)?.negotiated;
     const bytes = negotiated === undefined ? undefined : refreshRequest(negotiated, family);
     if (negotiated === undefined || bytes === undefined) return undefined;
     return [{ kind: "send", connection: negotiated.connection, bytes }];
