@@ -52,7 +52,8 @@ export class PeerPolicies {
   }
 
   compile(intent: BgpIntent): Policies {
-    const own = ownPolicy(intent);
+    let made: Policy | undefined;
+    const own = (): Policy => (made ??= ownPolicy(intent));
     const ownBasis = JSON.stringify(intent.exportPolicy, bigintAsText);
     const before = this.#known;
     this.#known = new Map();
@@ -61,7 +62,7 @@ export class PeerPolicies {
       if (this.#known.has(name)) return;
       this.#known.set(name, old?.basis === basis ? old : { basis, policy: make() });
     };
-    keep(ownExportPolicy, ownBasis, () => own);
+    keep(ownExportPolicy, ownBasis, own);
     for (const peer of intent.peers) {
       if (peer.filters.length === 0) continue;
       const { importPolicy, exportPolicy } = policyNames(peer);
@@ -69,7 +70,7 @@ export class PeerPolicies {
       keep(importPolicy, this.#basis(intent, imports), () => this.#compile(intent, peer, "import", imports));
       const exports = filtersOf(intent, peer, "export");
       const basis = ownBasis + this.#basis(intent, exports);
-      keep(exportPolicy, basis, () => this.#compile(intent, peer, "export", exports, own));
+      keep(exportPolicy, basis, () => this.#compile(intent, peer, "export", exports, own()));
     }
     return new Map([...this.#known].map(([name, { policy }]) => [name, policy]));
   }

@@ -1,11 +1,11 @@
 import { IpAddress, Prefix } from "@caracal/net";
-import type { FamilyView } from "./bird-files.ts";
+import { type FamilyView, serviceOrigins } from "./family-view.ts";
 import { birdFunction, block, fileText, generatedLine } from "./bird-text.ts";
 
 /** `bird_aggr.cfg`: where the node's own routes begin, and that a block is told whole. */
 export function aggregationFile({ family, intent, bgp }: FamilyView): string {
   const blocks = intent.kernel.blackholes.filter((prefix) => prefix.family === family).map(Prefix.format);
-  const services = bgp.exportPolicy.services.filter((prefix) => prefix.family === family).map(Prefix.format);
+  const services = serviceOrigins(bgp, family).map(Prefix.format);
   const gateways = bgp.peers.flatMap(({ address, reachableBy }) =>
     reachableBy === undefined || IpAddress.family(address) !== family
       ? []

@@ -1,6 +1,6 @@
-import type { BgpIntent, NodeIntent, SecretKey } from "@caracal/intent";
-import type { IpFamily } from "@caracal/net";
+import type { NodeIntent } from "@caracal/intent";
 import { aggregationFile } from "./aggregation-file.ts";
+import type { BirdOptions, FamilyView } from "./family-view.ts";
 import { ipamFile } from "./ipam-file.ts";
 import { mainFile } from "./main-file.ts";
 
@@ -18,26 +18,6 @@ export type BirdFile = (typeof birdFileNames)[number];
 
 /** Texts by file name. */
 export type BirdFiles = Readonly<Record<BirdFile, string>>;
-
-export interface BirdOptions {
-  /**
-   * Calico's own BIRD sends routes through IPIP devices by an attribute that no other BIRD has. Without it routes to pools
-   * with IPIP are learned and not programmed, but for those that need no tunnel.
-   */
-  readonly hasTunnels: boolean;
-  /** What names of pods' interfaces begin with. */
-  readonly interfacePrefixes: readonly string[];
-  /** A session's password; undefined where the secret is not there. */
-  readonly passwordOf: (secret: SecretKey) => string | undefined;
-}
-
-/** One family's view of a node, as all of its files need it. */
-export interface FamilyView {
-  readonly family: IpFamily;
-  readonly intent: NodeIntent;
-  readonly bgp: BgpIntent;
-  readonly options: BirdOptions;
-}
 
 /** The configuration of both BIRDs, or undefined for a node that speaks no BGP. */
 export function birdFiles(intent: NodeIntent, options: BirdOptions): BirdFiles | undefined {

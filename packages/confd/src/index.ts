@@ -5,4 +5,5 @@
  * Standards: BIRD 1.6's configuration language; what Calico's templates make BIRD do.
  * Not here: what the intent is (`@caracal/intent`), running BIRD, BIRD 2.
  */
-export { type BirdFile, birdFileNames, type BirdFiles, type BirdOptions, birdFiles } from "./bird-files.ts";
+export { type BirdFile, birdFileNames, type BirdFiles, birdFiles } from "./bird-files.ts";
+export type { BirdOptions } from "./family-view.ts";

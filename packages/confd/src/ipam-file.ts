@@ -1,6 +1,6 @@
 import type { PoolFacts, ProgrammingPolicy } from "@caracal/intent";
 import { type IpFamily, Prefix } from "@caracal/net";
-import type { BirdOptions, FamilyView } from "./bird-files.ts";
+import type { BirdOptions, FamilyView } from "./family-view.ts";
 import { birdFunction, block, fileText, generatedLine } from "./bird-text.ts";
 
 /** `bird_ipam.cfg`: what is told to peers, and what is programmed, by pools and service ranges. */

@@ -1,6 +1,6 @@
 import type { BgpIntent } from "@caracal/intent";
 import { IpAddress, type IpFamily, Ipv4, Prefix } from "@caracal/net";
-import type { FamilyView } from "./bird-files.ts";
+import type { FamilyView } from "./family-view.ts";
 import { birdFunction, block, fileText, generatedLine, quoted } from "./bird-text.ts";
 import { addCommunity, filterFunctions } from "./filter-functions.ts";
 import { peerSections } from "./peer-sections.ts";

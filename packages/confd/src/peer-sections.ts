@@ -1,6 +1,6 @@
 import type { PeerIntent } from "@caracal/intent";
 import { IpAddress, Ipv4 } from "@caracal/net";
-import type { FamilyView } from "./bird-files.ts";
+import type { FamilyView } from "./family-view.ts";
 import { block, quoted } from "./bird-text.ts";
 import { filterCalls } from "./filter-functions.ts";
 

@@ -11,7 +11,7 @@ export interface ExportPolicy {
   readonly advertisements: readonly PrefixAdvertisement[];
   /** Our own blocks are told whole: what is inside them is not told on its own. */
   readonly ownBlocks: readonly Prefix[];
-  /** Service addresses that we announce; what is inside them is told as well. */
+  /** Service addresses that we announce, ranges in place of what is inside them: that is told as well. */
   readonly services: readonly Prefix[];
   /** Ranges of single service addresses that a route reflector passes on. */
   readonly reflectedServices: readonly Prefix[];
@@ -38,10 +38,20 @@ export function exportPolicy(
     hiddenPools: cluster.pools.filter((pool) => !pool.isExported),
     advertisements,
     ownBlocks,
-    services: services.announced,
+    services: outermost(services.announced),
     reflectedServices: services.reflected,
     pools: cluster.pools.filter((pool) => !pool.isDisabled),
   };
+}
+
+/** Of prefixes in order those that are inside no other: a range decides for the single addresses in it. */
+function outermost(prefixes: readonly Prefix[]): readonly Prefix[] {
+  const found: Prefix[] = [];
+  for (const prefix of prefixes) {
+    const last = found.at(-1);
+    if (last === undefined || !Prefix.covers(last, prefix)) found.push(prefix);
+  }
+  return found;
 }
 
 /** The verdict on one route; the same for every peer of a family. */

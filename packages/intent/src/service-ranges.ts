@@ -13,8 +13,18 @@ export interface ServiceRanges {
   readonly reflected: readonly Prefix[];
 }
 
-/** The service addresses of the cluster, as they concern a node. */
+const known = new WeakMap<ClusterFacts, Map<string, ServiceRanges>>();
+
+/** The service addresses of the cluster, as they concern a node: worked out once, for pods come and go more often. */
 export function serviceRanges(cluster: ClusterFacts, node: NodeFacts): ServiceRanges {
+  const ofCluster = known.get(cluster) ?? new Map<string, ServiceRanges>();
+  known.set(cluster, ofCluster);
+  const found = ofCluster.get(node.name) ?? deriveRanges(cluster, node);
+  ofCluster.set(node.name, found);
+  return found;
+}
+
+function deriveRanges(cluster: ClusterFacts, node: NodeFacts): ServiceRanges {
   const { serviceClusterIPs, serviceExternalIPs, serviceLoadBalancerIPs, serviceLoadBalancerAggregation } =
     cluster.settings;
   const ranges: ConfiguredRanges = {

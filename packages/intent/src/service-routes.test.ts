@@ -69,6 +69,27 @@ test("a service with local traffic is announced by the nodes that have a ready e
   assert.deepEqual(announced([service({ name: "other" })], [slice("a")]), [[], [], []]);
 });
 
+test("ranges stand for the single addresses in them where routes are decided about", () => {
+  const resources = cluster({
+    nodes,
+    bgpConfigurations: [
+      configuration("default", { ...ranges, serviceExternalIPs: [{ cidr: "192.0.2.7/32" }] }),
+    ],
+    services: [service()],
+    endpointSlices: [slice("a")],
+  });
+  const bgp = nodeIntent(input("a", resources)).bgp;
+  const texts = (list: readonly Prefix[] = []) => list.map(Prefix.format);
+  assert.deepEqual(texts(bgp?.origins.map(({ prefix }) => prefix)), [
+    "10.96.0.0/12",
+    "10.96.0.7/32",
+    "192.0.2.7/32",
+    "203.0.113.0/24",
+    "203.0.113.7/32",
+  ]);
+  assert.deepEqual(texts(bgp?.exportPolicy.services), ["10.96.0.0/12", "192.0.2.7/32", "203.0.113.0/24"]);
+});
+
 test("a node is known to Kubernetes by the name that its Node refers to", () => {
   const [first, ...others] = nodes;
   assert.ok(first);
