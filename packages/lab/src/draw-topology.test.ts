@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { drawTopology } from "./draw-topology.ts";
 import { findTopology } from "./find-topology.ts";
+import { parseTopology } from "./parse-topology.ts";
 
 test("two racks hang below a spine", () => {
   assert.equal(
@@ -42,4 +43,22 @@ minikube   192.168.49.0/24   gateway 192.168.49.1
   +- minikube-m04  192.168.49.5  AS 63400  reflector 1.0.0.1  app-m04
 `,
   );
+});
+
+test("racks that do not fit next to each other stand below, each with its cable", () => {
+  const names = ["a", "b", "c", "d", "e", "f"];
+  const lines = (line: (name: string, number: number) => string): string =>
+    names.map((name, index) => `  - ${line(name, index + 1)}\n`).join("");
+  const text = `name: wide
+pool: { cidr: 10.244.0.0/16 }
+switches:
+  - { name: spine, asNumber: 65000 }
+${lines((name, number) => `{ name: leaf-${name}, asNumber: ${65000 + number} }`)}racks:
+${lines((name, number) => `{ name: ${name}, subnet: 10.0.${number}.0/24, gateway: 10.0.${number}.254, switch: leaf-${name} }`)}links:
+${lines((name, number) => `{ switches: [leaf-${name}, spine], subnet: 10.1.${number}.0/30 }`)}nodes:
+${lines((name, number) => `{ name: node-${name}, rack: ${name}, address: 10.0.${number}.1 }`)}`;
+  const drawing = drawTopology(parseTopology(text, "wide.yaml")).split("\n");
+  assert.ok(drawing.every((line) => line.length <= 160));
+  assert.equal(drawing.filter((line) => /^ +\|( +\|)+$/.test(line)).length, 4);
+  for (const name of names) assert.equal(drawing.join("\n").split(`+- node-${name} `).length, 2);
 });

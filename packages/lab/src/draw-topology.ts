@@ -2,6 +2,8 @@ import { titleOfDaemon } from "./switches/lab-switches.ts";
 import type { NetworkSpec, NodeSpec, SwitchSpec, Topology } from "./topology.ts";
 
 const GAP = "   ";
+/** What does not fit next to each other stands below. */
+const MAX_WIDTH = 160;
 
 /**
  * The topology in plain text: switches as boxes, those without racks above those with, and under each the networks and
@@ -10,19 +12,29 @@ const GAP = "   ";
 export function drawTopology(topology: Topology): string {
   const upper = topology.switches.filter((spec) => !hasRack(spec));
   const lower = topology.switches.filter(hasRack);
-  const columns = [
-    ...lower.map((spec) => [
-      ...drawSwitch(topology, spec),
-      ...drawNetworks(topology, racksOf(topology, spec)),
-    ]),
+  const columns: readonly Column[] = [
+    ...lower.map((spec) => ({
+      lines: [...drawSwitch(topology, spec), ...drawNetworks(topology, racksOf(topology, spec))],
+      isCabled: spec.neighbors.some((peer) => topology.switches.some((one) => one.name === peer.name)),
+    })),
     ...topology.networks
       .filter(({ kind }) => kind === "lan")
-      .map((network) => drawNetworks(topology, [network])),
+      .map((network) => ({ lines: drawNetworks(topology, [network]), isCabled: false })),
   ];
-  const rows = [upper.map((spec) => drawSwitch(topology, spec)), columns].filter((row) => row.length > 0);
-  const [first = [], second] = rows.map(sideBySide);
-  const lines = second === undefined ? first : [...first, ...drawCables(topology, lower, columns), ...second];
-  return lines.map((line) => `${line.trimEnd()}\n`).join("");
+  const above = inRows(upper.map((spec) => ({ lines: drawSwitch(topology, spec), isCabled: false })));
+  const below = inRows(columns).flatMap((row, index) => [
+    ...(index > 0 ? [""] : []),
+    ...(above.length > 0 ? drawCables(row) : []),
+    ...sideBySide(row),
+  ]);
+  return [...above.flatMap(sideBySide), ...below].map((line) => `${line.trimEnd()}\n`).join("");
+}
+
+/** What stands below each other. */
+interface Column {
+  readonly lines: readonly string[];
+  /** A cable leads up from it. */
+  readonly isCabled: boolean;
 }
 
 function hasRack({ interfaces }: SwitchSpec): boolean {
@@ -53,19 +65,13 @@ function drawSwitch(topology: Topology, spec: SwitchSpec): readonly string[] {
   return [edge, ...inside.map((line) => `| ${line.padEnd(width)} |`), edge];
 }
 
-/** Lines down from the upper switches to those below that they have cables to. */
-function drawCables(
-  topology: Topology,
-  lower: readonly SwitchSpec[],
-  columns: readonly (readonly string[])[],
-): readonly string[] {
+/** Lines down from the upper switches to those below that have cables. */
+function drawCables(columns: readonly Column[]): readonly string[] {
   let line = "";
   let start = 0;
-  for (const [index, column] of columns.entries()) {
-    const width = Math.max(...column.map((row) => row.length));
-    const spec = lower[index];
-    const isCabled = spec?.neighbors.some((peer) => topology.switches.some((one) => one.name === peer.name));
-    if (isCabled === true) line = `${line.padEnd(start + Math.min(6, width - 1))}|`;
+  for (const column of columns) {
+    const width = widthOf(column);
+    if (column.isCabled) line = `${line.padEnd(start + Math.min(6, width - 1))}|`;
     start += width + GAP.length;
   }
   return line === "" ? [] : [line];
@@ -104,11 +110,30 @@ function drawNodes({ resources }: Topology, nodes: readonly NodeSpec[]): readonl
   });
 }
 
-/** Blocks of lines next to each other, as high as the highest. */
-function sideBySide(blocks: readonly (readonly string[])[]): readonly string[] {
-  const height = Math.max(...blocks.map((block) => block.length));
-  const widths = blocks.map((block) => Math.max(...block.map((line) => line.length)));
+/** As many columns next to each other as fit. */
+function inRows(columns: readonly Column[]): readonly (readonly Column[])[] {
+  const rows: Column[][] = [];
+  let width = 0;
+  for (const column of columns) {
+    const row = rows.at(-1);
+    width += GAP.length + widthOf(column);
+    if (row !== undefined && width <= MAX_WIDTH) row.push(column);
+    else {
+      rows.push([column]);
+      width = widthOf(column);
+    }
+  }
+  return rows;
+}
+
+/** Columns next to each other, as high as the highest. */
+function sideBySide(columns: readonly Column[]): readonly string[] {
+  const height = Math.max(...columns.map(({ lines }) => lines.length));
   return Array.from({ length: height }, (_, row) =>
-    blocks.map((block, column) => (block[row] ?? "").padEnd(widths[column] ?? 0)).join(GAP),
+    columns.map((column) => (column.lines[row] ?? "").padEnd(widthOf(column))).join(GAP),
   );
+}
+
+function widthOf({ lines }: Column): number {
+  return Math.max(...lines.map((line) => line.length));
 }

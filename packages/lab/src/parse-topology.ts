@@ -67,6 +67,7 @@ export function parseTopology(text: string, file: string): Topology {
   const nodes = nodeValues.map((value) => readNode(value, around));
   if (nodes.length === 0) root.required("nodes").fail("at least one node is needed");
   checkNames(nodeValues, nodes, fabric.switchNames);
+  checkNodeAddresses(root, nodes, resources);
   const switches = fabric.withNodes(nodes);
   return {
     name,
@@ -152,6 +153,23 @@ function readPod(value: YamlValue): PodSpec {
     namespace: value.optional("namespace")?.as("a namespace's name", matching(POD_NAME)) ?? "default",
     annotations: readTexts(value.optional("annotations")),
   };
+}
+
+/** A Node resource may say its address, but not another than the node has. */
+function checkNodeAddresses(
+  root: YamlValue,
+  nodes: readonly NodeSpec[],
+  resources: readonly ResourceSpec[],
+): void {
+  for (const [index, { value }] of resources.entries()) {
+    if (value.kind !== "Node") continue;
+    const node = nodes.find(({ name }) => name === value.metadata.name);
+    const address = value.spec.bgp?.ipv4Address;
+    if (node === undefined || address === undefined || address.split("/")[0] === node.address) continue;
+    root
+      .find(`resources[${index}].spec.bgp.ipv4Address`)
+      .fail(`${address} is not the address of ${node.name}, ${node.address}`);
+  }
 }
 
 /** Every node, switch and pod is a namespace of the lab, so no two may have the same name; nor the same address. */

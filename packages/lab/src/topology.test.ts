@@ -248,6 +248,12 @@ const FABRIC_MISTAKES: typeof MISTAKES = [
     't.yaml:14: resources[0].kind: "Nodes": unknown resource type',
   ],
   ["a resource's value", "asNumber: 65011", "asNumber: -1", "t.yaml:16: resources[0].spec.bgp.asNumber: "],
+  [
+    "another address than the node's",
+    "asNumber: 65011",
+    "ipv4Address: 10.0.0.2/24",
+    "t.yaml:16: resources[0].spec.bgp.ipv4Address: 10.0.0.2/24 is not the address of a, 10.0.0.1",
+  ],
   ["an unknown place", "at: leaf", "at: leave", 't.yaml:19: checks.unreachable[0].at: "leave" is not'],
   [
     "sessions of nobody",

@@ -7,20 +7,24 @@ import { LabError } from "./lab-error.ts";
 import type { OpenLab } from "./open-lab.ts";
 
 const ROUTED_DEADLINE_MS = 60_000;
+/** Two BIRDs that both connect get in each other's way for a while, and hold their routes back until all peers are there. */
+const ROUTED_BY_BIRD_DEADLINE_MS = 180_000;
 const ROUTED_POLL_MS = 50;
 const MAX_MISSING_SHOWN = 20;
 
 /** Waits until sessions, routes and paths are as the topology says; a lab that is late says what is missing. */
 export async function waitUntilRouted(open: OpenLab, ctx: LabContext): Promise<void> {
   const { lab } = open;
-  const end = performance.now() + ROUTED_DEADLINE_MS;
+  const hasBird = lab.nodes().some((node) => node.backend === "bird");
+  const deadlineMs = hasBird ? ROUTED_BY_BIRD_DEADLINE_MS : ROUTED_DEADLINE_MS;
+  const end = performance.now() + deadlineMs;
   for (;;) {
     const missing = await missingRouting(open, ctx);
     if (missing.length === 0) return;
     if (ctx.signal.aborted || performance.now() > end) {
       const shown = missing.slice(0, MAX_MISSING_SHOWN);
       const more = missing.length > shown.length ? [`and ${missing.length - shown.length} more`] : [];
-      const after = ctx.signal.aborted ? "interrupted" : `after ${ROUTED_DEADLINE_MS / 1000} s`;
+      const after = ctx.signal.aborted ? "interrupted" : `after ${deadlineMs / 1000} s`;
       const lines = [...shown, ...more].map((line) => `\n  ${line}`).join("");
       throw new LabError(
         `lab ${lab.name} is up but not routed (${after}); look with lab exec, remove with lab down:${lines}`,

@@ -6,8 +6,9 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test, type TestContext } from "node:test";
-import { requireRoot, requireTool, run, Testbed } from "@caracal/testbed";
+import { eventually, requireRoot, requireTool, run, Testbed } from "@caracal/testbed";
 import { findTopology } from "../src/index.ts";
+import { isRunning } from "../src/process-identity.ts";
 import { labScope, type LabScope, REPOSITORY, traces } from "./lab-scope.ts";
 
 const skip = requireRoot() || requireTool("ip", "ss", "ping");
@@ -53,6 +54,28 @@ describe("topologies", { concurrency: 2 }, () => {
   for (const topology of ["mesh-off", "route-reflector", "reflector-by-ip"]) {
     test(`${topology} is as its file says`, { skip }, async (t) => asExpected(await up(t, topology)));
   }
+
+  test("two reflectors by their addresses do what those by a selector do", { skip }, async (t) => {
+    const file = join(Testbed.create(t).directory("by-ip"), "by-ip.yaml");
+    const { text } = findTopology("route-reflector").source;
+    const peers = ["192.168.49.4", "192.168.49.5"].map(
+      (peerIP, index) => `  - apiVersion: projectcalico.org/v3
+    kind: BGPPeer
+    metadata: { name: rr-${index} }
+    spec: { peerIP: ${peerIP}, asNumber: 63400 }
+`,
+    );
+    const bySelector = text.lastIndexOf("  - apiVersion:");
+    writeFileSync(file, `${text.slice(0, bySelector)}${peers.join("")}`);
+    const cluster = await up(t, file);
+    await asExpected(cluster);
+    const status = await cluster.exec("minikube-m02", "calicoctl node status");
+    assert.equal(
+      status.match(/192\.168\.49\.[45] \| global +\| up +\| [0-9:]+ +\| Established/g)?.length,
+      2,
+      status,
+    );
+  });
 
   test("leaf-spine: what its file forbids is told once it happens", { skip: frr }, async (t) => {
     const cluster = await up(t, "leaf-spine");
@@ -121,9 +144,18 @@ describe("topologies", { concurrency: 2 }, () => {
       await cluster.exec("leaf01", "caracal bgp show"),
       /^master1_k8s_com +10\.0\.0\.11 +65001 +Established/m,
     );
-    const { exitCode, stdout } = await cluster.scope.lab(["restart", "leaf01", "--name", cluster.name]);
-    assert.equal(exitCode, 0);
+    const { scope, name } = cluster;
+    const speaker = scope.directory(name).daemon({ switch: "leaf01", program: "speaker" });
+    process.kill(speaker?.pid ?? 0, "SIGKILL");
+    await eventually(() => !isRunning(speaker));
+    assert.match((await scope.lab(["status", "--name", name])).stdout, /leaf01 .* speaker gone +0\/4 +/);
+    const checked = await cluster.check();
+    assert.equal(checked.exitCode, 1);
+    assert.match(checked.stdout, /^leaf01: expected an answer of its daemon; found none$/m);
+    const { exitCode, stdout, stderr } = await scope.lab(["restart", "leaf01", "--name", name]);
+    assert.equal(exitCode, 0, stderr);
     assert.equal(stdout, "leaf01 runs again\n");
+    await eventually(async () => (await cluster.check()).exitCode === 0, { deadlineMs: 60_000 });
   });
 
   test("as-per-server on one of each, two spines and all", { skip: frr || bird }, async (t) => {
