@@ -95,7 +95,7 @@ function* listReceived(speaker: SpeakerView, params: unknown): Entries {
 function* listAdvertised(speaker: SpeakerView, params: unknown): Entries {
   const { name } = peerNamed(speaker, textOf(params, "name") ?? "");
   const reason = (route: AdvertisedRoute): string | undefined =>
-    filterReason(speaker.configuration, name, "export", route);
+    filterReason(speaker.configuration, name, "export", route, (nextHop) => speaker.linkOf(nextHop));
   for (const route of speaker.listings?.advertised(name, prefixOf(params)) ?? []) {
     yield route === undefined ? undefined : advertisedView(route, reason);
   }
@@ -106,7 +106,13 @@ function viewOf(speaker: SpeakerView, route: RouteSnapshot | undefined): unknown
   return routeView(route, ({ prefix, source, attributes, received = attributes }) =>
     source.kind === "local"
       ? undefined
-      : filterReason(speaker.configuration, source.name, "import", { prefix, source, attributes: received }),
+      : filterReason(
+          speaker.configuration,
+          source.name,
+          "import",
+          { prefix, source, attributes: received },
+          (nextHop) => speaker.linkOf(nextHop),
+        ),
   );
 }
 

@@ -6,6 +6,7 @@ import {
   type Policies,
   type Policy,
 } from "@caracal/bgp";
+import type { IpAddress } from "@caracal/net";
 
 const directions = ["import", "export"] as const;
 const peerTypes: readonly PeerType[] = ["iBGP", "eBGP"];
@@ -18,10 +19,13 @@ export function policyName(
   return `${filter} ${direction} ${peerType}`;
 }
 
-/** The filter that a core's name stands for. */
-export function filterOfPolicy(name: string): string | undefined {
-  // A filter's name is one word.
-  return name.split(" ")[0];
+/** What such a name stands for; a filter's name is one word. */
+export function readPolicyName(
+  name: string,
+): { readonly filter: string; readonly peerType: PeerType } | undefined {
+  const [filter, , kind] = name.split(" ");
+  const peerType = peerTypes.find((type) => type === kind);
+  return filter === undefined || peerType === undefined ? undefined : { filter, peerType };
 }
 
 /** Whether a core's name is of a filter for what comes in. */
@@ -29,26 +33,59 @@ export function isImportPolicy(name: string): boolean {
   return peerTypes.some((peerType) => name.endsWith(policyName("", { direction: "import", peerType })));
 }
 
+/** The link that leads to a next hop, where one is known. */
+export type LinkOf = (nextHop: IpAddress) => string | undefined;
+
+interface Compiled {
+  readonly text: string;
+  readonly policy: Policy;
+  /** It asks for links, so its answers hold only as long as the network stays as it is. */
+  readonly usesLinks: boolean;
+}
+
 /** Filters as the core's policies. A filter that did not change keeps its policy, so that no route is looked at again. */
 export class PolicyBook {
-  #known: ReadonlyMap<string, { readonly text: string; readonly policy: Policy }> = new Map();
+  readonly #linkOf: LinkOf;
+  #known: ReadonlyMap<string, Compiled> = new Map();
+
+  constructor(linkOf: LinkOf) {
+    this.#linkOf = linkOf;
+  }
 
   /** The policies of all filters, wherever they may stand. */
   compile(filters: ReadonlyMap<string, Filter>): Policies {
-    const next = new Map<string, { readonly text: string; readonly policy: Policy }>();
+    const next = new Map<string, Compiled>();
     for (const [filterName, filter] of filters) {
       const text = JSON.stringify(filter);
       for (const direction of directions) {
         for (const peerType of peerTypes) {
           const name = policyName(filterName, { direction, peerType });
           const known = this.#known.get(name);
-          const policy =
-            known?.text === text ? known.policy : compileFilters([filter], { direction, peerType });
-          next.set(name, { text, policy });
+          next.set(name, known?.text === text ? known : this.#compile(filter, text, { direction, peerType }));
         }
       }
     }
     this.#known = next;
     return new Map([...next].map(([name, { policy }]) => [name, policy]));
   }
+
+  /** Links lead elsewhere: filters that ask for them are other policies from now on. Says whether there are any. */
+  forgetLinks(): boolean {
+    const before = this.#known.size;
+    this.#known = new Map([...this.#known].filter(([, { usesLinks }]) => !usesLinks));
+    return this.#known.size < before;
+  }
+
+  #compile(filter: Filter, text: string, session: FilterSession): Compiled {
+    return {
+      text,
+      policy: compileFilters([filter], { ...session, linkOf: linkOfRoute(this.#linkOf) }),
+      usesLinks: filter.rules.some(({ match }) => match?.interfaces !== undefined),
+    };
+  }
+}
+
+/** A route of our own has no link. */
+export function linkOfRoute(linkOf: LinkOf): NonNullable<FilterSession["linkOf"]> {
+  return ({ attributes: { nextHop } }) => (nextHop === undefined ? undefined : linkOf(nextHop));
 }

@@ -4,6 +4,7 @@ import { BgpListenError, BgpServer, systemClock } from "@caracal/bgp-tcp";
 import { ControlError, ControlServer } from "@caracal/control";
 import type { RouteStatus } from "@caracal/dataplane";
 import { tcpOptions } from "@caracal/linux";
+import type { IpAddress } from "@caracal/net";
 import { formatProblem, readConfiguration, type SpeakerConfiguration } from "./config/read-config.ts";
 import { controlMethods } from "./control-methods.ts";
 import { difference } from "./difference.ts";
@@ -48,7 +49,7 @@ export class SpeakerDaemon implements SpeakerView {
   #unhear: (() => void) | undefined;
   #kernel: KernelRoutes | undefined;
   #control: ControlServer | undefined;
-  readonly #policyBook = new PolicyBook();
+  readonly #policyBook = new PolicyBook((nextHop) => this.linkOf(nextHop));
   #policies: Policies = new Map();
   /** As the running speaker has them. */
   #peers: Neighbors = noNeighbors;
@@ -110,6 +111,11 @@ export class SpeakerDaemon implements SpeakerView {
 
   get sizes(): BgpServer["sizes"] {
     return this.#server?.sizes ?? { attributeSets: 0, routes4: 0, routes6: 0 };
+  }
+
+  linkOf(nextHop: IpAddress): string | undefined {
+    const resolution = this.#kernel?.resolver.resolve(nextHop);
+    return resolution?.reachable === true ? resolution.link : undefined;
   }
 
   get kernelStatus(): RouteStatus | undefined {
@@ -221,7 +227,7 @@ export class SpeakerDaemon implements SpeakerView {
     // Only who programs the kernel loads what talks to it.
     const { KernelRoutes } = await import("./kernel/kernel-routes.ts");
     this.#kernel = new KernelRoutes(place, {
-      onNetworkChange: () => this.#server?.networkChanged(),
+      onNetworkChange: () => this.#networkChanged(),
       onStatus: kernelWatch(this.#options.log),
     });
     return this.#kernel;
@@ -242,13 +248,7 @@ export class SpeakerDaemon implements SpeakerView {
     this.#server?.setBmpStations(stations);
     this.#kernel?.setStatics(statics);
     this.#server?.setOrigins(origins);
-    const before = this.#policies;
-    this.#policies = this.#policyBook.compile(filters);
-    // To the core a name without a policy accepts everything: the old ones go when no neighbour names them any more.
-    // And what comes in is decided before what goes out, as the core wants best routes that stand when it works out the latter.
-    const isImport = ([name]: readonly [string, unknown]): boolean => isImportPolicy(name);
-    this.#server?.setPolicies(new Map([...before, ...[...this.#policies].filter(isImport)]));
-    this.#server?.setPolicies(new Map([...before, ...this.#policies]));
+    this.#compile(filters);
     // A speaker that has none yet would take "no peers" for all that there are, and think itself complete.
     if (this.#peers !== noNeighbors) {
       const between = withImportsOf(configuration, this.#peers);
@@ -257,6 +257,21 @@ export class SpeakerDaemon implements SpeakerView {
     this.#server?.setPeers(peers, transports, ranges);
     this.#peers = { peers, ranges };
     this.#server?.setPolicies(this.#policies);
+  }
+
+  /** To the core a name without a policy accepts everything: the old ones stay until no neighbour names them any more. */
+  #compile(filters: SpeakerConfiguration["filters"]): void {
+    const before = this.#policies;
+    this.#policies = this.#policyBook.compile(filters);
+    // What comes in is decided before what goes out, as the core wants best routes that stand when it works out the latter.
+    const isImport = ([name]: readonly [string, unknown]): boolean => isImportPolicy(name);
+    this.#server?.setPolicies(new Map([...before, ...[...this.#policies].filter(isImport)]));
+    this.#server?.setPolicies(new Map([...before, ...this.#policies]));
+  }
+
+  #networkChanged(): void {
+    this.#server?.networkChanged();
+    if (this.#policyBook.forgetLinks()) this.#compile(this.#configuration.filters);
   }
 
   async #openControl(path: string | undefined): Promise<ControlServer | undefined> {

@@ -1,5 +1,6 @@
 import type { Listings, PeerSnapshot, RouteSnapshot } from "@caracal/bgp";
 import type { RouteStatus } from "@caracal/dataplane";
+import type { IpAddress } from "@caracal/net";
 import type { SpeakerConfiguration } from "./config/read-config.ts";
 import type { Difference } from "./difference.ts";
 
@@ -26,5 +27,7 @@ export interface SpeakerView {
   readonly routes: () => readonly RouteSnapshot[];
   /** What is held and told, route by route; absent while there is no speaker. */
   readonly listings: Listings | undefined;
+  /** The link that leads to a next hop; `undefined` where the kernel is left alone. */
+  readonly linkOf: (nextHop: IpAddress) => string | undefined;
   readonly reload: () => Promise<ReloadOutcome>;
 }

@@ -89,6 +89,21 @@ test("monitoring stations", () => {
   );
 });
 
+test("filters may ask for the link that leads to a next hop, where the kernel is asked for it", () => {
+  const filters =
+    "filters: {f: {rules: [{match: {interfaces: [eth*]}, action: accept}], otherwise: reject}}\n";
+  const needsKernel =
+    "f:3: filters.f.rules[0].match.interfaces: needs kernel: {…}, as links are looked up in the kernel's tables";
+  assert.deepEqual(configuration(`kernel: {}\n${filters}`).filters.get("f")?.rules[0]?.match, {
+    interfaces: ["eth*"],
+  });
+  assert.deepEqual(problems(filters), [needsKernel]);
+  assert.deepEqual(problems(`${filters}kernel: false\n`), [needsKernel]);
+  assert.deepEqual(problems(`kernel: {}\n${filters.replace("eth*", "eth/0")}`), [
+    'f:4: filters.f.rules[0].match.interfaces[0]: expected an interface name, `*` and `?` allowed, found "eth/0"',
+  ]);
+});
+
 test("wrong values are told with what was expected", () => {
   assert.deepEqual(neighborProblems("localAsnMode: prepend"), [
     "f:4: neighbors[0].localAsnMode: expected localAsn beside it",

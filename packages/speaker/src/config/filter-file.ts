@@ -33,6 +33,7 @@ const match = mapping({
   source: optional(oneOf("local", "peers")),
   sourcePeers: optional(words),
   sourceType: optional(peerType),
+  interfaces: optional(words),
 });
 
 const change = mapping({

@@ -55,6 +55,7 @@ export function readConfiguration(text: string): ConfigurationOutcome {
   if (root.problems.length > 0) return { kind: "problems", problems: root.problems };
   const file = speakerFile.read(root);
   checkFilterNames(root);
+  checkInterfaces(root);
   if (file !== undefined) checkRoles(file.neighbors, file.asn);
   if (file === undefined || root.problems.length > 0) {
     return { kind: "problems", problems: root.problems.toSorted((a, b) => a.line - b.line) };
@@ -86,6 +87,18 @@ function configurationOf(file: SpeakerFile): SpeakerConfiguration {
     statics: statics.map(({ prefix, nextHop }) => ({ prefix, nextHop })),
     kernel: file.kernel === false ? undefined : file.kernel,
   };
+}
+
+/** Which link leads to a next hop is the kernel's to say. */
+function checkInterfaces(root: Located): void {
+  if (root.member("kernel").kind === "mapping") return;
+  const filters = root.member("filters");
+  for (const rule of filters.keys.flatMap((name) => filters.member(name).member("rules").items)) {
+    const match = rule.member("match");
+    if (match.keys.includes("interfaces")) {
+      match.member("interfaces").problem("needs kernel: {…}, as links are looked up in the kernel's tables");
+    }
+  }
 }
 
 /** A neighbour's filters must be among those that the file has. */
