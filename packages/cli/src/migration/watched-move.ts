@@ -1,6 +1,7 @@
 import type { Store } from "@caracal/datastore";
 import { lostRoutes } from "@caracal/insight";
 import { readRouteTable, type RouteTable } from "@caracal/questions";
+import { CliError } from "../cli-error.ts";
 import type { CliContext } from "../context.ts";
 import { askAll, type KnownCluster, knowCluster } from "../insight/ask-cluster.ts";
 
@@ -43,8 +44,8 @@ export async function makeMove(
     if (ctx.signal.aborted) return { kind: "interrupted", step: step.title };
     ctx.stderr.write(`[${index + 1}/${steps.length}] ${step.title}\n`);
     begun.unshift(step);
-    await step.apply();
-    const missing = await settle(ctx, store, step, first.tables);
+    const refusal = await attempt(step);
+    const missing = refusal === undefined ? await settle(ctx, store, step, first.tables) : [refusal];
     if (ctx.signal.aborted) return { kind: "interrupted", step: step.title };
     if (missing.length === 0) continue;
     for (const one of begun) {
@@ -54,6 +55,17 @@ export async function makeMove(
     return { kind: "undone", step: step.title, missing };
   }
   return { kind: "done" };
+}
+
+/** Why a step was refused, if it was. A datastore that is away is another matter: nothing can be taken back then. */
+async function attempt(step: MoveStep): Promise<string | undefined> {
+  try {
+    await step.apply();
+    return undefined;
+  } catch (error) {
+    if (error instanceof CliError) return error.message;
+    throw error;
+  }
 }
 
 /** Waits until nothing is missing, or gives what is when the time is over. */
