@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type PeerInput } from "../src/index.ts";
-import { type SimNode, Simulation, addressOf } from "./simulation.ts";
+import { type PeerInput, type Policies } from "../src/index.ts";
+import { type SimNode, Simulation, addressOf, prefixOf } from "./simulation.ts";
 
 function peerOf(node: SimNode, more: Partial<PeerInput> = {}): PeerInput {
   return { name: node.name, address: node.address, asn: node.asn, ...more };
@@ -193,4 +193,40 @@ test("a changed peer touches only its own session", () => {
   a.setPeers([peerOf(c)]);
   net.run(100);
   assert.deepEqual(a.table(), ["10.3.0.0/26 via 10.0.0.3"]);
+});
+
+/** An external peer, us with a policy for what it says, and an internal peer. */
+function transit(policies: Policies): { net: Simulation; outside: SimNode; us: SimNode; inside: SimNode } {
+  const net = new Simulation(4);
+  const outside = net.node("o", "10.0.0.1", { asn: 65001 });
+  const us = net.node("u", "10.0.0.2", { policies });
+  const inside = net.node("i", "10.0.0.3");
+  outside.setPeers([peerOf(us)]);
+  us.setPeers([peerOf(outside, { importPolicy: "p" }), peerOf(inside, { exportPolicy: "p" })]);
+  inside.setPeers([peerOf(us)]);
+  outside.setLocalRoutes(["10.1.0.0/26"]);
+  net.run(3000);
+  assert.equal(inside.table().length, 1);
+  return { net, outside, us, inside };
+}
+
+test("a policy that stands both ways may begin to refuse what is told", () => {
+  const { net, us, inside } = transit(new Map());
+  us.setPolicies(new Map([["p", () => undefined]]));
+  net.run(100);
+  assert.deepEqual([us.table(), inside.table()], [[], []]);
+});
+
+test("attributes that are told as they are go when their routes go", () => {
+  const { net, outside, us, inside } = transit(
+    new Map([["p", ({ attributes }) => ({ ...attributes, localPref: 100 })]]),
+  );
+  us.setPeers([peerOf(outside, { importPolicy: "p" }), peerOf(inside)]);
+  const before = us.speaker.sizes.attributeSets;
+  for (let med = 1; med <= 50; med += 1) {
+    outside.setLocalRoutes([{ prefix: prefixOf("10.1.0.0/26"), med }]);
+    net.run(100);
+  }
+  assert.equal(inside.speaker.routes()[0]?.attributes.med, 50);
+  assert.ok(us.speaker.sizes.attributeSets <= before + 2, `${us.speaker.sizes.attributeSets} attribute sets`);
 });

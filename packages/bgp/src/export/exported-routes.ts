@@ -88,7 +88,7 @@ export class ExportedRoutes {
     const told = this.#told[id] ?? 0;
     if (told === 0) return;
     this.#told[id] = 0;
-    if (told !== notTold) this.#context.attributes.release(told);
+    if (told !== notTold && told !== id) this.#context.attributes.release(told);
   }
 
   clear(): void {
@@ -99,7 +99,8 @@ export class ExportedRoutes {
   #work(id: AttributeId, source: PeerIndex): AttributeId {
     const { attributes } = this.#context;
     const told = this.#byRules(id, source);
-    attributes.retain(told);
+    // A set that is told as it is must not hold itself: it would never go.
+    if (told !== id) attributes.retain(told);
     if (id >= this.#told.length) {
       this.#told = grown(this.#told, attributes.capacity);
       this.#sources = grown(this.#sources, attributes.capacity);

@@ -170,6 +170,10 @@ export class Speaker {
       for (const peer of this.#peers.values()) {
         if (peer.config.importPolicy === name) this.#reconsider(peer);
       }
+    }
+    // What is chosen may just have been refused, and what is not chosen is not to be told.
+    this.#select();
+    for (const name of changed) {
       for (const family of this.#exporter.familiesOf(name)) {
         this.#exporter.considerAll(this.#ribs[family], name);
       }

@@ -4,6 +4,7 @@
  */
 import { fuzzTests } from "@caracal/testbed";
 import { targets as sessionTargets } from "./session.fuzz.ts";
+import { targets as speakerTargets } from "./speaker.fuzz.ts";
 import { targets as wireTargets } from "./wire.fuzz.ts";
 
-fuzzTests([...wireTargets, ...sessionTargets]);
+fuzzTests([...wireTargets, ...sessionTargets, ...speakerTargets]);

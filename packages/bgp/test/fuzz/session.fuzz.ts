@@ -1,18 +1,8 @@
-/** Sessions and speakers that hear nonsense: they send what the standards allow, close, recover, and bother nobody else. */
+/** Sessions that hear nonsense: they send what the standards allow, close, and recover. And texts that become events or patterns. */
 import assert from "node:assert/strict";
-import { DecodeError, type IpAddress, Ipv4 } from "@caracal/net";
+import { Ipv4 } from "@caracal/net";
 import { type Dice, type FuzzTarget, mutateText } from "@caracal/testbed";
-import {
-  BmpMonitor,
-  Speaker,
-  type SpeakerEffect,
-  type SpeakerEvent,
-  everythingReachable,
-  formatEvent,
-  parseEvent,
-  peerConfig,
-  speakerDefaults,
-} from "../../src/index.ts";
+import { type SpeakerEvent, formatEvent, parseEvent, peerConfig } from "../../src/index.ts";
 import { AsPathPattern } from "../../src/policy/as-path-pattern.ts";
 import { type SessionEffect } from "../../src/session/session-events.ts";
 import { Session } from "../../src/session/session.ts";
@@ -150,122 +140,6 @@ function recovers(one: Session, watch: SessionWatch, from: number): void {
   assert.ok(watch.isEstablished, "a session comes up again");
 }
 
-/** A speaker with three peers, of which the first one misbehaves. */
-class SpeakerRig {
-  readonly speaker: Speaker;
-  readonly monitor = new BmpMonitor();
-  now = 0;
-
-  constructor(dice: Dice) {
-    this.speaker = new Speaker(
-      { ...speakerDefaults, routerId: Ipv4.of(0x0a000064), asn: 64512 },
-      { resolver: everythingReachable, random: dice.next, policies: new Map() },
-    );
-    const peers = [65001, 65002, 64512].map((asn, index) =>
-      peerConfig({
-        name: `p${index + 1}`,
-        address: this.address(index + 1),
-        asn,
-        passive: true,
-        timers: { ...quickTimers, holdTimeMs: 0, keepaliveMs: 0 },
-        families: [4, 6],
-        addPathSend: false,
-        addPathReceive: dice.chance(0.5),
-        otherFamilyAddress: addressOf("fd00::100"),
-      }),
-    );
-    this.handle({ kind: "peers", peers });
-  }
-
-  address(number: number): IpAddress {
-    return addressOf(`10.0.0.${number}`);
-  }
-
-  handle(event: SpeakerEvent): void {
-    const line = formatEvent(event);
-    assert.deepEqual(parseEvent(line), event, "an event is what its line says");
-    const effects = this.speaker.handle(event, this.now);
-    this.monitor.observe(event, effects, this.now);
-    for (const effect of effects) this.#see(effect);
-  }
-
-  connect(number: number, connection: string, open: Uint8Array): void {
-    const remoteAddress = this.address(number);
-    this.handle({ kind: "accepted", connection, localAddress: local, remoteAddress });
-    this.receive(connection, open);
-    this.receive(connection, rawKeepalive);
-    this.settle();
-  }
-
-  receive(connection: string, bytes: Uint8Array): void {
-    this.handle({ kind: "received", connection, bytes });
-  }
-
-  settle(): void {
-    while ((this.speaker.deadline ?? Infinity) <= this.now) this.handle({ kind: "tick" });
-  }
-
-  #see(effect: SpeakerEffect): void {
-    if (effect.kind === "close")
-      assert.ok(!effect.connection.startsWith("good"), "the others stay connected");
-    if (effect.kind !== "send" || !effect.connection.startsWith("good")) return;
-    try {
-      for (const message of readAll(effect.bytes)) {
-        assert.notEqual(message.kind, "notification");
-        if (message.kind === "update") assert.deepEqual(message.faults, []);
-      }
-    } catch (error) {
-      assert.ok(!(error instanceof DecodeError), `we sent ${effect.bytes.toHex()}: ${String(error)}`);
-      throw error;
-    }
-  }
-}
-
-const speaker: Round = (dice, show) => {
-  const rig = new SpeakerRig(dice);
-  const fed: string[] = [];
-  show(fed);
-  rig.connect(
-    2,
-    "good2",
-    rawOpen({ asn: 65002, id: "0a000002", capabilities: ["010400010001", "010400020001", "41040000fdea"] }),
-  );
-  rig.connect(
-    3,
-    "good3",
-    rawOpen({ asn: 64512, id: "0a000003", capabilities: ["010400010001", "010400020001", "41040000fc00"] }),
-  );
-  const context = anyContext(dice);
-  for (let life = 0; life < 3; life += 1) {
-    rig.now += 100_000;
-    rig.settle();
-    const connection = `bad${life}`;
-    const open = properOpen(dice);
-    fed.push(`${connection} ${open.toHex()}`);
-    rig.connect(1, connection, open);
-    for (let count = dice.below(10); count > 0; count -= 1) {
-      const bytes = anyMessage(dice, context);
-      fed.push(bytes.toHex());
-      rig.receive(connection, bytes);
-    }
-    for (const route of rig.speaker.routes()) assert.ok(route.prefix.length <= 128);
-    if (dice.chance(0.5)) rig.handle({ kind: "failed", connection, reason: "end" });
-  }
-  const [, ...others] = rig.speaker.peers(rig.now);
-  assert.deepEqual(
-    others.map((peer) => peer.state),
-    ["Established", "Established"],
-  );
-  rig.handle({ kind: "reset", peer: "p1" });
-  rig.now += 1_000_000;
-  rig.settle();
-  assert.deepEqual(
-    { ...rig.speaker.sizes },
-    { attributeSets: 0, routes4: 0, routes6: 0 },
-    "nothing stays of it",
-  );
-};
-
 const lines = [
   { kind: "tick" },
   { kind: "received", connection: "<1", bytes: Uint8Array.of(1, 2, 255) },
@@ -292,7 +166,6 @@ const pattern: Round = (dice, show) => {
 
 export const targets: readonly FuzzTarget[] = [
   { name: "session", rounds: 600, round: session },
-  { name: "speaker", rounds: 300, round: speaker },
   { name: "event lines", rounds: 3000, round: eventLine },
   { name: "AS path patterns", rounds: 2000, round: pattern },
 ];
