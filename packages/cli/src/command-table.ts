@@ -19,6 +19,8 @@ export const commandTable: Readonly<Record<string, () => Promise<Command>>> = {
   "bgp run": async () => (await import("./commands/bgp-run.ts")).bgpRun,
   "bgp check": async () => (await import("./commands/bgp-check.ts")).bgpCheck,
   "bgp reload": async () => (await import("./commands/bgp-reload.ts")).bgpReload,
+  "bgp reset": async () => (await import("./commands/bgp-reset.ts")).bgpReset,
+  "bgp shutdown": async () => (await import("./commands/bgp-shutdown.ts")).bgpShutdown,
   "bgp show": async () => (await import("./commands/bgp-show.ts")).bgpShow,
   "bgp dump": async () => (await import("./commands/bgp-dump.ts")).bgpDump,
   "bgp birdcl": async () => (await import("./commands/bgp-birdcl.ts")).bgpBirdcl,

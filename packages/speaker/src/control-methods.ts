@@ -34,6 +34,15 @@ export function controlMethods(speaker: SpeakerView): Readonly<Record<string, Co
     },
     "bgp.memory": () => memory(speaker),
     "bgp.reload": () => speaker.reload(),
+    "bgp.reset": (params) => {
+      const { name } = peerNamed(speaker, textOf(params, "name") ?? "");
+      speaker.reset(name, textOf(params, "message"));
+      return { reset: name };
+    },
+    "bgp.shutdown": (params) => {
+      speaker.leave(textOf(params, "message"));
+      return { neighbors: speaker.peers().length };
+    },
     birdcl: async (params) => {
       const { answerBird } = await import("./bird-answers.ts");
       return answerBird(speaker, textOf(params, "command") ?? "", textOf(params, "family") === "6" ? 6 : 4);

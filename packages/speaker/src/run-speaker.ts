@@ -34,7 +34,7 @@ export async function runSpeaker(options: RunSpeakerOptions): Promise<number> {
     daemon.reload().catch((error: unknown) => log("error", "reload failed", { reason: String(error) }));
   });
   try {
-    if (!signal.aborted) await once(signal, "abort");
+    if (!signal.aborted) await Promise.race([once(signal, "abort"), daemon.leaving]);
     return 0;
   } finally {
     endReloads();

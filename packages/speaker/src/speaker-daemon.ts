@@ -55,6 +55,9 @@ export class SpeakerDaemon implements SpeakerView {
   #peers: Neighbors = noNeighbors;
   /** Reloads and the stop come one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
+  readonly #leaving = Promise.withResolvers<void>();
+  /** What neighbours are told when it leaves; absent: it does not. */
+  #farewell: string | undefined;
 
   private constructor(options: SpeakerDaemonOptions, configuration: SpeakerConfiguration) {
     this.#options = options;
@@ -129,12 +132,32 @@ export class SpeakerDaemon implements SpeakerView {
     return await outcome;
   }
 
-  /** Without a NOTIFICATION, so that neighbours keep our routes until we are back; the kernel keeps them too. */
+  reset(name: string, message: string | undefined): void {
+    this.#server?.resetPeer(name, message);
+  }
+
+  leave(message: string | undefined): void {
+    this.#farewell ??= message ?? "";
+    // The answer to who asked for it goes out first.
+    setImmediate(() => this.#leaving.resolve());
+  }
+
+  /** When somebody wants it to leave. */
+  get leaving(): Promise<void> {
+    return this.#leaving.promise;
+  }
+
+  /**
+   * Without a NOTIFICATION, so that neighbours keep our routes until we are back, and the kernel keeps them too; unless it
+   * is to leave.
+   */
   async stop(): Promise<void> {
     await this.#turn;
-    this.#options.log("info", "stopping; routes stay in the kernel");
-    await this.#stopSpeaker({ graceful: true });
-    await this.#close({ removeRoutes: false });
+    const message = this.#farewell;
+    const isLeaving = message !== undefined;
+    this.#options.log("info", isLeaving ? "leaving" : "stopping; routes stay in the kernel");
+    await this.#stopSpeaker(isLeaving ? { graceful: false, message } : { graceful: true });
+    await this.#close({ removeRoutes: isLeaving });
   }
 
   async #reload(): Promise<ReloadOutcome> {
@@ -234,7 +257,7 @@ export class SpeakerDaemon implements SpeakerView {
   }
 
   /** The kernel keeps the routes of a speaker that ends: that all are gone is not for it to hear. */
-  async #stopSpeaker(how: { readonly graceful: boolean }): Promise<void> {
+  async #stopSpeaker(how: { readonly graceful: boolean; readonly message?: string }): Promise<void> {
     this.#unhear?.();
     await this.#server?.stop(how);
     this.#server = undefined;

@@ -30,4 +30,8 @@ export interface SpeakerView {
   /** The link that leads to a next hop; `undefined` where the kernel is left alone. */
   readonly linkOf: (nextHop: IpAddress) => string | undefined;
   readonly reload: () => Promise<ReloadOutcome>;
+  /** Ends a neighbour's session and begins it again, with a message to its operator. */
+  readonly reset: (name: string, message: string | undefined) => void;
+  /** Ends the speaker for good: neighbours are told, and the kernel's routes go. */
+  readonly leave: (message: string | undefined) => void;
 }

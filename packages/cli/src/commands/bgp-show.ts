@@ -19,7 +19,7 @@ const views = {
   summary: { method: "bgp.summary", operand: "", print: summaryText },
   neighbors: {
     method: "bgp.neighbors",
-    operand: "",
+    operand: "[NAME]",
     print: (answer: unknown) => neighborTable(Array.isArray(answer) ? answer : []),
   },
   neighbor: { method: "bgp.neighbor", operand: "NAME", print: neighborText },
@@ -48,13 +48,14 @@ export const bgpShow: Command = {
     if (!isView(name)) {
       throw new CliError(`bgp show knows no "${name}"${didYouMean(name, Object.keys(views))}`);
     }
-    const view = views[name];
+    const [first, second] = operands;
+    const view = views[name === "neighbors" && first !== undefined ? "neighbor" : name];
     const forms = view.operand.split(" ").filter((form) => form !== "");
     const needed = forms.filter((form) => !form.startsWith("["));
     if (operands.length < needed.length || operands.length > forms.length) {
-      throw new CliError(`usage: bgp show ${name}${view.operand === "" ? "" : ` ${view.operand}`}`);
+      const { operand } = views[name];
+      throw new CliError(`usage: bgp show ${name}${operand === "" ? "" : ` ${operand}`}`);
     }
-    const [first, second] = operands;
     const params = needed.length === 0 ? { prefix: first } : { name: first, prefix: second };
     const isJson = args.text("output") === "json";
     const path = await controlPath(ctx, args);

@@ -32,6 +32,7 @@ const neighborMapping: {
   maxNeighbors: () => ({}),
   port: (port) => ({ port }),
   passive: (passive) => ({ passive }),
+  shutdown: (shutdown) => (shutdown === false ? {} : { shutdown }),
   localAsn: (localAsn) => (localAsn === undefined ? {} : { localAsn }),
   localAsnMode: (localAsnMode) => (localAsnMode === undefined ? {} : { localAsnMode }),
   allowOwnAs: (allowLocalAs) => ({ allowLocalAs }),

@@ -1,5 +1,5 @@
 /**
- * Aim: the keys about roles, AS sets and the send hold time reach the core, and wrong ones are told word for word. Method: one line of YAML
+ * Aim: the keys about roles, AS sets, the send hold time and shutdowns reach the core, and wrong ones are told word for word. Method: one line of YAML
  * at a time.
  */
 import assert from "node:assert/strict";
@@ -49,4 +49,16 @@ test("the send hold time is one of the timers, and longer than the hold time", (
   assert.deepEqual(read("asn: 65002, sendHoldTimeMs: 10"), [
     'f:4: neighbors[0].sendHoldTimeMs: expected 0 (never) or milliseconds from 3000 to 65535000, found "10"',
   ]);
+});
+
+test("a shutdown may carry a message that fits", () => {
+  assert.partialDeepStrictEqual(read("asn: 65002, shutdown: until noon"), [{ shutdown: "until noon" }]);
+  assert.partialDeepStrictEqual(read("asn: 65002, shutdown: true"), [{ shutdown: "" }]);
+  const [up] = read("asn: 65002, shutdown: false");
+  assert.ok(typeof up === "object" && up !== null && !("shutdown" in up));
+  const [problem] = read(`asn: 65002, shutdown: ${"ü".repeat(128)}`);
+  assert.match(
+    String(problem),
+    /^f:4: neighbors\[0\]\.shutdown: expected true, false or a message of at most 255 bytes, found /,
+  );
 });

@@ -72,6 +72,8 @@ const neighborFields = {
   port: withDefault(value.port, bgpPort),
   asn: required(value.asNumber),
   passive: withDefault(value.flag, false),
+  /** No session; a text is told to the neighbor's operator. */
+  shutdown: withDefault(value.shutdown, false),
   localAsn: optional(value.asNumber),
   /** How our own AS shows beside `localAsn`. */
   localAsnMode: optional(oneOf("replace-as", "no-prepend", "prepend")),

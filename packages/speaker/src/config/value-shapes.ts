@@ -1,6 +1,6 @@
 import type { LargeCommunity } from "@caracal/bgp";
 import { WellKnownCommunity } from "@caracal/bgp";
-import { IpAddress, type IpFamily, Ipv4, Prefix } from "@caracal/net";
+import { IpAddress, type IpFamily, Ipv4, Prefix, Utf8 } from "@caracal/net";
 import { scalar, type Shape } from "./shape.ts";
 
 /** Single values of the file, each with the words that say what is expected. */
@@ -52,6 +52,19 @@ export const holdTime: Shape<number> = scalar(
 export const sendHoldTime: Shape<number> = scalar(
   "0 (never) or milliseconds from 3000 to 65535000",
   (value) => (value === "0" ? 0 : wholeNumber(value, 3000, 65_535_000)),
+);
+
+/** RFC 9003 §2: what one octet can count. */
+const maxShutdownBytes = 255;
+
+/** `""` is a shutdown without a message. */
+export const shutdown: Shape<string | false> = scalar(
+  `true, false or a message of at most ${maxShutdownBytes} bytes`,
+  (value) => {
+    if (value === "false") return false;
+    if (value === "true") return "";
+    return Utf8.encode(value).length <= maxShutdownBytes ? value : undefined;
+  },
 );
 
 /** RFC 4724 §3: the restart time has twelve bits. */
