@@ -30,7 +30,8 @@ export async function overview(guise: Guise, group?: string): Promise<string> {
     ([name]) => group === undefined || name.startsWith(`${group} `),
   );
   const commands = await Promise.all(loaders.map(([, load]) => load()));
-  const rows = commands.map((command) => `  ${command.name.padEnd(17)}${command.summary}`);
+  const width = Math.max(...commands.map(({ name }) => name.length)) + 2;
+  const rows = commands.map(({ name, summary }) => `  ${name.padEnd(width)}${summary}`);
   const about =
     group === undefined
       ? "Caracal: pod networking with BGP, in Calico's own terms."
