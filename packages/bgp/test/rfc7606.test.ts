@@ -183,6 +183,17 @@ const rows: Readonly<Record<string, readonly Row[]>> = {
     row("length 11", [...good, "c0200b0000000000000000000000"], "withdraw"),
     row("flagged well-known", [...good, "40200c000000010000000200000003"], "withdraw"),
   ],
+  "OTC (RFC 9234 §5)": [
+    row("as it should be", [...good, "c023040000fde9"], "accept"),
+    row("length 3", [...good, "c0230300fde9"], "withdraw"),
+    row("length 5", [...good, "c023050000fde900"], "withdraw"),
+    row("length 0", [...good, "c02300"], "withdraw"),
+    row("flagged non-transitive (RFC 7606 §3 c)", [...good, "8023040000fde9"], "withdraw"),
+  ],
+  "AIGP, which we do not know (RFC 7311): relayed or dropped like any other": [
+    row("as it should be", [...good, "801a0b 01000b0000000000000001"], "accept"),
+    row("cut off inside", [...good, "801a02 0100"], "accept"),
+  ],
   "unknown attributes (RFC 4271 §6.3)": [
     row("well-known", [...good, "40ee0101"], reset(2, "40ee0101")),
     row("well-known, with a two-octet length", [...good, "50ee000101"], reset(2, "50ee000101")),

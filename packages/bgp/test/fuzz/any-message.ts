@@ -28,6 +28,7 @@ export function anyContext(dice: Dice): DecodeContext {
     as4: dice.chance(0.7),
     external: dice.chance(0.5),
     addPath: dice.pick([[], [4], [6], [4, 6]] as const),
+    extendedNextHop: dice.chance(0.3),
   };
 }
 
@@ -156,7 +157,7 @@ function attributeValue(dice: Dice, code: number, context: DecodeContext): numbe
 function anyReach(dice: Dice, context: DecodeContext): number[] {
   const family = dice.pick([4, 6, 6] as const);
   const isForeign = dice.chance(0.05);
-  const hops = family === 4 ? [4, 4, 4, 16, 0] : [16, 16, 32, 4, 24];
+  const hops = family === 4 ? [4, context.extendedNextHop === true ? 16 : 4, 4, 32, 0] : [16, 16, 32, 4, 24];
   const size = dice.chance(0.9) ? (hops[dice.below(3)] ?? 4) : dice.pick(hops);
   const hop = dice.chance(0.1) ? new Uint8Array(size) : dice.bytes(size);
   if (dice.chance(0.5) && size >= 4) hop.set([10, 0, 0, 1]);

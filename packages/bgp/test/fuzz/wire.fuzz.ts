@@ -139,9 +139,9 @@ function sameOverTheWire(attributes: PathAttributes, family: IpFamily): void {
   const prefix = Prefix.parse(family === 4 ? "10.0.0.0/8" : "fd00::/8");
   assert.ok(prefix !== undefined);
   for (const as4 of [true, false]) {
-    const writer = new UpdateWriter({ family, addPath: false, as4 });
+    const writer = new UpdateWriter({ family, addPath: false, as4, extendedNextHop: true });
     assert.ok(writer.announce(attributes, 1, (out) => encodeNlri(out, { prefix, pathId: 0 }, false)));
-    const read = decodeUpdate(writer.take(), { as4, external: false, addPath: [] });
+    const read = decodeUpdate(writer.take(), { as4, external: false, addPath: [], extendedNextHop: true });
     assert.deepEqual(read.faults, []);
     const [got] = read.announced;
     assert.ok(got !== undefined);
