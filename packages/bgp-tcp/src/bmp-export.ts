@@ -1,7 +1,7 @@
 import {
   BmpMonitor,
   type PeerSnapshot,
-  type RouteSnapshot,
+  type Listings,
   type SpeakerEffect,
   type SpeakerEvent,
   TerminationReason,
@@ -29,7 +29,7 @@ export interface BmpOptions {
 /** What stations are told of: a running speaker. */
 export interface MonitoredSpeaker {
   peers(): readonly PeerSnapshot[];
-  routes(): readonly RouteSnapshot[];
+  readonly listings: Pick<Listings, "routes">;
 }
 
 /** Feeds monitoring stations from one speaker. */
@@ -92,9 +92,13 @@ export class BmpExport {
     return new BmpStation(address, this.#events, this.#clock);
   }
 
-  /** The routes are those of this moment, though they are encoded as the station takes them. */
+  /**
+   * The routes are read as the station takes them, so that a large table is never copied. What changes in between the
+   * station hears afterwards, so that it ends with what is true.
+   */
   #firstMessages(): Iterable<Uint8Array> {
-    const table = this.#monitor.table(this.#speaker.routes(), this.#clock.now());
+    const routes = this.#speaker.listings.routes().filter((route) => route !== undefined);
+    const table = this.#monitor.table(routes, this.#clock.now());
     const first = table.next();
     const { system } = this.#options;
     return (function* (): Generator<Uint8Array> {
