@@ -9,7 +9,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { eventually, type Program, requireRoot, requireTool, run, Testbed } from "@caracal/testbed";
+import { eventually, frrBgpd, type Program, requireRoot, requireTool, run, Testbed } from "@caracal/testbed";
 import { isRunning } from "../src/process-identity.ts";
 import { labScope, type LabScope, traces } from "./lab-scope.ts";
 
@@ -200,7 +200,7 @@ test("killed at any step, an up leaves nothing that down does not find", { skip 
 
 test(
   "an up with switches goes without a trace, wherever it is killed",
-  { skip: skip || requireTool("bird", "birdc", "zebra", "vtysh") },
+  { skip: skip || requireTool("bird", "birdc", frrBgpd, "vtysh") },
   async (t) => {
     const [scope, bed] = [await labScope(t), Testbed.create(t)];
     const file = join(bed.directory("fabric"), "fabric.yaml");

@@ -6,13 +6,13 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test, type TestContext } from "node:test";
-import { eventually, requireRoot, requireTool, run, Testbed } from "@caracal/testbed";
+import { eventually, frrBgpd, requireRoot, requireTool, run, Testbed } from "@caracal/testbed";
 import { findTopology } from "../src/index.ts";
 import { isRunning } from "../src/process-identity.ts";
 import { labScope, type LabScope, REPOSITORY, traces } from "./lab-scope.ts";
 
 const skip = requireRoot() || requireTool("ip", "ss", "ping");
-const frr = skip || requireTool("zebra", "vtysh");
+const frr = skip || requireTool(frrBgpd, "vtysh");
 const bird = skip || requireTool("bird", "birdc");
 const program = [`${REPOSITORY}caracal`];
 
