@@ -165,6 +165,12 @@ const rows: readonly {
     says: /neighbours outside the cluster do not tell it\nlook on Node_172_18_0_254, AS 65001/,
   },
   {
+    name: "a node whose BGP is BIRD's",
+    reports: [home, reportOf("n1", { prefix, kernel })],
+    hasRoute: true,
+    says: /BIRD speaks BGP on this node/,
+  },
+  {
     name: "a home that does not answer",
     reports: [reportOf("n1"), reportOf("n3")],
     says: /its home n2 does not answer/,

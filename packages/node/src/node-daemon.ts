@@ -27,8 +27,8 @@ import { serveHealth, serveMetrics } from "./observe/http-endpoints.ts";
 import type { Log } from "./observe/log.ts";
 import { Metrics } from "./observe/metrics.ts";
 import { StoreStatusLog } from "./observe/store-status-log.ts";
-import { birdSessions, nodeStatus, speakerSessions } from "./reports/node-status.ts";
-import { routeReport } from "./reports/route-report.ts";
+import { birdSessions, nodeStatus, type Sessions, speakerSessions } from "./reports/node-status.ts";
+import { routeReport, type RouteReportSources } from "./reports/route-report.ts";
 import { routeTable } from "./reports/route-table.ts";
 import { type OpenRouting, openRouting } from "./routing/open-routing.ts";
 import type { Routing } from "./routing/routing.ts";
@@ -196,18 +196,17 @@ export class NodeDaemon {
         metrics: this.#metrics,
       }),
     );
-    this.#status = () => {
-      const sessions = bird === undefined ? speakerSessions(bgp) : birdSessions(bird);
-      return nodeStatus(node, routing, sessions, this.#health);
-    };
-    this.#answerQuestions(opened);
+    const sessions = (): Sessions => (bird === undefined ? speakerSessions(bgp) : birdSessions(bird));
+    this.#status = () => nodeStatus(node, routing, sessions(), this.#health);
+    this.#answerQuestions({ ...opened, node, sessions: () => sessions().peers });
     await this.#serveBird(opened);
     this.#serveCni(view, routing);
   }
 
   /** What others ask of this node through the datastore. */
-  #answerQuestions({ routing, bgp, tables, resolver }: OpenRouting): void {
+  #answerQuestions(sources: RouteReportSources): void {
     const { node, store } = this.#options;
+    const { bgp, tables } = sources;
     const desk = new AnswerDesk({
       store,
       node,
@@ -215,8 +214,7 @@ export class NodeDaemon {
       methods: {
         "node.status": () => this.#status?.(),
         "route.table": () => routeTable(node, bgp, tables),
-        "route.report": (params) =>
-          routeReport({ node, routing, bgp, tables, resolver }, wantedPrefix(params)),
+        "route.report": (params) => routeReport(sources, wantedPrefix(params)),
       },
     });
     const running = desk.run(this.#fault.signal).catch((error: unknown) => this.#fault.abort(error));

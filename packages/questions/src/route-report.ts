@@ -3,11 +3,11 @@ import { isArrayOf, isObject } from "./json-shape.ts";
 /** What a daemon answers to `route.report`: all that it knows of the routes to one destination. */
 export interface RouteReport {
   readonly node: string;
-  /** The longest prefix that the speaker has for the destination; absent: it has none. */
+  /** The longest prefix that BGP has for the destination; absent: it has none. */
   readonly prefix?: string;
   /** Why the prefix is the node's own, if it is. */
   readonly origin?: "block" | "pod" | "service";
-  /** Every path that the speaker has to `prefix`, the best one first. */
+  /** Every path that the daemon's own speaker has to `prefix`, the best one first; none where BIRD speaks in its place. */
   readonly paths: readonly PathReport[];
   /** What the node's programming policy says of the best path. */
   readonly programming?: {

@@ -117,6 +117,16 @@ test("a step that is refused takes back what went before", async (t) => {
   assert.deepEqual(done, ["do one", "undo refused", "undo one"]);
 });
 
+test("without every node's answer nothing is begun", async (t) => {
+  const { ctx, store, step, done } = await scene(t);
+  await store.create(
+    keys.resource("nodes", "b"),
+    '{"kind":"Node","apiVersion":"projectcalico.org/v3","metadata":{"name":"b"},"spec":{}}',
+  );
+  await assert.rejects(makeMove(ctx, store, [step("one")]), /no answer from b, so routes cannot be compared/);
+  assert.deepEqual(done, []);
+});
+
 test("a move that is stopped stays where it is", async (t) => {
   const stop = new AbortController();
   const { ctx, store, step, done } = await scene(t, stop.signal);

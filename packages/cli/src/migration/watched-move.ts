@@ -39,6 +39,12 @@ export async function makeMove(
   steps: readonly MoveStep[],
 ): Promise<MoveOutcome> {
   const first = await look(store);
+  const silent = [...first.known.intents.keys()].filter((node) => !first.tables.has(node));
+  if (silent.length > 0) {
+    throw new CliError(
+      `no answer from ${silent.join(", ")}, so routes cannot be compared; nothing was changed: start the daemon there, or delete the node`,
+    );
+  }
   const begun: MoveStep[] = [];
   for (const [index, step] of steps.entries()) {
     if (ctx.signal.aborted) return { kind: "interrupted", step: step.title };

@@ -1,5 +1,5 @@
 import type { NodeIntent, PeerIntent } from "@caracal/intent";
-import type { PathReport, RouteReport } from "@caracal/questions";
+import type { ExportReport, PathReport, RouteReport } from "@caracal/questions";
 import type { RouteTarget } from "./route-target.ts";
 
 /** Why one node has, or lacks, a route to a target. */
@@ -30,6 +30,7 @@ export function routeStory(facts: RouteFacts, node: string): NodeStory {
   const best = report.paths.find(({ isBest }) => isBest);
   if (best !== undefined) return learnedStory(report, best);
   if (report.paths.length > 0) return unusableStory(report);
+  if (report.prefix !== undefined && report.kernel.length > 0) return kernelStory(report);
   return absentStory(facts, node);
 }
 
@@ -103,6 +104,19 @@ function learnedStory(report: RouteReport, best: PathReport): NodeStory {
   return { node, hasRoute: true, verdict: kernel.map(({ text }) => text).join("; "), steps };
 }
 
+/** The kernel has it from BGP, and not from the daemon's own speaker. */
+function kernelStory(report: RouteReport): NodeStory {
+  return {
+    node: report.node,
+    hasRoute: true,
+    verdict: report.kernel.map(({ text }) => text).join("; "),
+    steps: [
+      `BIRD speaks BGP on this node: birdcl show route for ${report.prefix ?? ""} all`,
+      ...kernelSteps(report),
+    ],
+  };
+}
+
 /** Paths came, and none of them can be used. */
 function unusableStory(report: RouteReport): NodeStory {
   const [first] = report.paths;
@@ -117,63 +131,78 @@ function unusableStory(report: RouteReport): NodeStory {
 
 /** Nothing came: look for where it stopped. */
 function absentStory(facts: RouteFacts, node: string): NodeStory {
-  const { target, intents, reports } = facts;
-  const steps = kernelSteps(reports.get(node));
-  const no = (verdict: string, more: readonly string[] = []): NodeStory => ({
-    node,
-    hasRoute: false,
-    verdict,
-    steps: [...more, ...steps],
-  });
-  const holders = [...reports.values()].filter(
-    (report) => report.origin !== undefined || report.paths.some(({ isBest }) => isBest),
-  );
-  if (target.home === undefined) {
+  const { verdict, steps } = whyAbsent(facts, node);
+  return { node, hasRoute: false, verdict, steps: [...steps, ...kernelSteps(facts.reports.get(node))] };
+}
+
+type Absence = Pick<NodeStory, "verdict" | "steps">;
+
+function whyAbsent({ target, intents, reports }: RouteFacts, node: string): Absence {
+  const { home } = target;
+  if (home === undefined) {
     const where = target.pool === undefined ? "it is in no IP pool" : "no node has a block with it";
-    return no(`nobody announces it: ${where}`, [
-      "a node claims a block when its first pod takes an address, and announces nothing before",
-    ]);
+    const claim = "a node claims a block when its first pod takes an address, and announces nothing before";
+    return { verdict: `nobody announces it: ${where}`, steps: target.pool === undefined ? [] : [claim] };
   }
+  const holders = [...reports.values()].filter(hasIt);
   if (holders.length === 0) {
-    const isSilent = !reports.has(target.home);
-    return no(
-      isSilent
-        ? `its home ${target.home} does not answer, and no other node has the route`
-        : `its home ${target.home} does not announce it`,
-    );
+    const verdict = reports.has(home)
+      ? `its home ${home} does not announce it`
+      : `its home ${home} does not answer, and no other node has the route`;
+    return { verdict, steps: [] };
   }
   const own = intents.get(node)?.bgp?.peers ?? [];
-  if (own.length === 0)
-    return no("this node has no BGP session: the mesh is off, or it is left out, and no BGPPeer selects it");
+  if (own.length === 0) {
+    const verdict =
+      "this node has no BGP session: the mesh is off, or it is left out, and no BGPPeer selects it";
+    return { verdict, steps: [] };
+  }
   const neighbours = holders.flatMap((report) => {
     const peer = peerTowards(intents, report.node, node);
     const verdict = report.exports.find((one) => one.peer === peer?.name);
     return peer === undefined || verdict === undefined ? [] : [{ report, verdict }];
   });
+  return neighbours.length === 0 ? noNeighbourHasIt(holders, own) : neighboursHaveIt(neighbours);
+}
+
+function hasIt(report: RouteReport): boolean {
+  return (
+    report.origin !== undefined ||
+    report.paths.some(({ isBest }) => isBest) ||
+    (report.prefix !== undefined && report.kernel.length > 0)
+  );
+}
+
+function noNeighbourHasIt(holders: readonly RouteReport[], own: readonly PeerIntent[]): Absence {
   const outside = own.filter((peer) => peer.node === undefined);
-  if (neighbours.length === 0) {
+  if (outside.length === 0) {
     const names = holders.map((report) => report.node).join(", ");
-    return outside.length > 0
-      ? no(
-          `its neighbours outside the cluster do not tell it`,
-          outside.map(
-            (peer) =>
-              `look on ${peer.name}, AS ${peer.remoteAsNumber}: whether it has the route, and passes it on`,
-          ),
-        )
-      : no(`it has no session with a node that has the route (${names})`);
+    return { verdict: `it has no session with a node that has the route (${names})`, steps: [] };
   }
+  return {
+    verdict: "its neighbours outside the cluster do not tell it",
+    steps: outside.map(
+      ({ name, remoteAsNumber }) =>
+        `look on ${name}, AS ${remoteAsNumber}: whether it has the route, and passes it on`,
+    ),
+  };
+}
+
+function neighboursHaveIt(
+  neighbours: readonly { readonly report: RouteReport; readonly verdict: ExportReport }[],
+): Absence {
   const [first] = neighbours;
-  return no(
-    first?.verdict.isTold === true
-      ? `${first.report.node} tells it, but it did not come`
-      : `${first?.report.node ?? ""} does not tell it: ${first?.verdict.because ?? ""}`,
-    neighbours.map(({ report, verdict }) =>
+  return {
+    verdict:
+      first?.verdict.isTold === true
+        ? `${first.report.node} tells it, but it did not come`
+        : `${first?.report.node ?? ""} does not tell it: ${first?.verdict.because ?? ""}`,
+    steps: neighbours.map(({ report, verdict }) =>
       verdict.isTold
         ? `${report.node} tells it`
         : `${report.node} has it and does not tell it: ${verdict.because}`,
     ),
-  );
+  };
 }
 
 /** The session of `from` that leads to the node `to`. */

@@ -1,4 +1,4 @@
-import { AsPath, type PolicyRoute, type RouteSnapshot } from "@caracal/bgp";
+import { AsPath, Origin, type PolicyRoute, type RouteSnapshot } from "@caracal/bgp";
 import { explainExport, explainPolicy } from "@caracal/bgp-intent";
 import { routeKey, type RouteKey } from "@caracal/dataplane";
 import type { Rtnetlink } from "@caracal/linux";
@@ -15,6 +15,8 @@ export interface RouteReportSources {
   readonly node: string;
   readonly routing: Routing;
   readonly bgp: BgpSupervisor;
+  /** The sessions of whoever speaks BGP here. */
+  readonly sessions: () => readonly { readonly name: string; readonly state: string }[];
   readonly tables: Rtnetlink;
   readonly resolver: Pick<KernelResolver, "path">;
 }
@@ -23,11 +25,13 @@ export interface RouteReportSources {
 export function routeReport(sources: RouteReportSources, wanted: Prefix): RouteReport {
   const { node, routing, bgp, tables } = sources;
   const routes = longestMatch(bgp.routes(), wanted);
-  const prefix = routes[0]?.prefix;
+  // Where BIRD speaks BGP, what it learned is seen in the kernel only.
+  const prefix = routes[0]?.prefix ?? longestMatch(programmedByBgp(tables), wanted)[0]?.prefix;
   const intent = routing.intent?.bgp;
   const best = routes.find((route) => route.best);
   const origin =
     prefix === undefined ? undefined : intent?.origins.find((one) => Prefix.equals(one.prefix, prefix))?.kind;
+  const told = best ?? (origin === undefined || prefix === undefined ? undefined : ownRoute(prefix));
   const lookup = tables.routeTo(wanted.address);
   const names = new Map(tables.links().map(({ index, name }) => [index, name]));
   const failure = prefix === undefined ? undefined : kernelFailure(routing, prefix);
@@ -35,7 +39,9 @@ export function routeReport(sources: RouteReportSources, wanted: Prefix): RouteR
     node,
     ...(prefix === undefined ? {} : { prefix: Prefix.format(prefix) }),
     ...(origin === undefined ? {} : { origin }),
-    paths: routes.map((route) => pathReport(sources, intent, route)),
+    paths: routes
+      .toSorted((a, b) => Number(b.best) - Number(a.best))
+      .map((route) => pathReport(sources, intent, route)),
     ...programming(routing, best),
     kernel: tables
       .routes()
@@ -43,19 +49,26 @@ export function routeReport(sources: RouteReportSources, wanted: Prefix): RouteR
       .map((route) => ({ text: routeText(route, (link) => names.get(link)), protocol: route.protocol })),
     ...(lookup === undefined ? {} : { lookup: routeText(lookup, (link) => names.get(link)) }),
     ...(failure === undefined ? {} : { kernelFailure: failure }),
-    exports: best === undefined || intent === undefined ? [] : exportReports(sources, intent, best),
+    exports: told === undefined || intent === undefined ? [] : exportReports(sources, intent, told),
   };
 }
 
-/** All paths to the longest prefix that has `wanted` in it, the best first. */
-function longestMatch(routes: readonly RouteSnapshot[], wanted: Prefix): readonly RouteSnapshot[] {
+/** Those with the longest prefix that has `wanted` in it. */
+function longestMatch<R extends { readonly prefix: Prefix }>(
+  routes: readonly R[],
+  wanted: Prefix,
+): readonly R[] {
   let length = -1;
   for (const { prefix } of routes) {
     if (prefix.length > length && Prefix.covers(prefix, wanted)) length = prefix.length;
   }
-  return routes
-    .filter(({ prefix }) => prefix.length === length && Prefix.covers(prefix, wanted))
-    .toSorted((a, b) => Number(b.best) - Number(a.best));
+  return routes.filter(({ prefix }) => prefix.length === length && Prefix.covers(prefix, wanted));
+}
+
+function programmedByBgp(tables: Rtnetlink): readonly { readonly prefix: Prefix }[] {
+  return tables
+    .routes({ protocol: RouteProtocol.RTPROT_BIRD })
+    .map(({ destination }) => ({ prefix: destination }));
 }
 
 function pathReport(
@@ -120,12 +133,17 @@ function kernelFailure({ status }: Routing, prefix: Prefix): string | undefined 
     : undefined;
 }
 
+/** A route of the node itself, as a speaker that is not ours announces it. */
+function ownRoute(prefix: Prefix): PolicyRoute {
+  return { prefix, attributes: { origin: Origin.igp, asPath: [] }, source: { kind: "local" } };
+}
+
 function exportReports(
-  { bgp, resolver }: RouteReportSources,
+  { sessions, resolver }: RouteReportSources,
   intent: BgpIntent,
-  best: RouteSnapshot,
+  best: PolicyRoute,
 ): readonly ExportReport[] {
-  const states = new Map(bgp.peers().map(({ name, state }) => [name, state]));
+  const states = new Map(sessions().map(({ name, state }) => [name, state]));
   return intent.peers
     .filter(({ family }) => family === best.prefix.family)
     .map((peer) => {
