@@ -7,4 +7,4 @@
 export { explainExport, explainPolicy, type PolicyVerdict } from "./explain-policy.ts";
 export { peerConfigs } from "./peer-configs.ts";
 export { type LinkOf } from "./peer-filters.ts";
-export { PeerPolicies, policyNames } from "./peer-policies.ts";
+export { peerPolicies, policyNames } from "./peer-policies.ts";

@@ -1,21 +1,7 @@
-import {
-  checkFilter,
-  compileFilters,
-  type Filter,
-  type FilterProblem,
-  type Policies,
-  type Policy,
-} from "@caracal/bgp";
-import { type BgpIntent, decideExport, type FilterIntent, type PeerIntent } from "@caracal/intent";
+import { checkFilter, type Filter, type FilterProblem, type NamedPolicy } from "@caracal/bgp";
+import type { BgpIntent, ExportPolicy, PeerIntent } from "@caracal/intent";
 import { Prefix } from "@caracal/net";
-import {
-  type Direction,
-  filterSession,
-  filtersOf,
-  type LinkOf,
-  ownLinks,
-  peerTypeOf,
-} from "./peer-filters.ts";
+import { type Direction, filtersOf, peerTypeOf } from "./peer-filters.ts";
 
 /** The node's own export rules, which every peer has after its filters. */
 const ownExportPolicy = "calico_export_to_bgp_peers";
@@ -31,88 +17,76 @@ export function policyNames(peer: PeerIntent): {
 }
 
 /**
- * The policies of the node's peers: their BGPFilters, and on export the node's own rules behind them. A policy that would
- * decide as before is the same object as before, so that only what changed is evaluated again.
+ * The policies of the node's peers: their BGPFilters, and on export the node's own rules behind them. A filter that cannot
+ * be compiled is left out, and `onUnsound` told.
  */
-export class PeerPolicies {
-  readonly #linkOf: LinkOf;
-  readonly #onUnsound: (peer: string, problems: readonly FilterProblem[]) => void;
-  #known = new Map<string, { readonly basis: string; readonly policy: Policy }>();
-  #linkGeneration = 0;
-
-  /** `linkOf` names the link that leads to a next hop; a filter that cannot be compiled is left out, and `onUnsound` told. */
-  constructor(linkOf: LinkOf, onUnsound: (peer: string, problems: readonly FilterProblem[]) => void) {
-    this.#linkOf = linkOf;
-    this.#onUnsound = onUnsound;
-  }
-
-  /** Next hops may be behind other links now. */
-  linksChanged(): void {
-    this.#linkGeneration += 1;
-  }
-
-  compile(intent: BgpIntent): Policies {
-    let made: Policy | undefined;
-    const own = (): Policy => (made ??= ownPolicy(intent));
-    const ownBasis = JSON.stringify(intent.exportPolicy, bigintAsText);
-    const before = this.#known;
-    this.#known = new Map();
-    const keep = (name: string, basis: string, make: () => Policy): void => {
-      const old = before.get(name);
-      if (this.#known.has(name)) return;
-      this.#known.set(name, old?.basis === basis ? old : { basis, policy: make() });
+export function peerPolicies(
+  intent: BgpIntent,
+  onUnsound: (peer: string, problems: readonly FilterProblem[]) => void = () => {},
+): readonly NamedPolicy[] {
+  const own = ownFilter(intent.exportPolicy);
+  const policies = new Map<string, NamedPolicy>();
+  const add = (policy: NamedPolicy): void => void policies.set(policy.name, policy);
+  // Nothing in the node's own rules looks at what the peer is.
+  add({ name: ownExportPolicy, direction: "export", peerType: "eBGP", filters: [own] });
+  for (const peer of intent.peers) {
+    const { importPolicy, exportPolicy } = policyNames(peer);
+    if (peer.filters.length === 0 || policies.has(exportPolicy)) continue;
+    const place = (direction: Direction): Omit<NamedPolicy, "name"> => {
+      const filters = soundFilters(intent, peer, direction, onUnsound);
+      const links = seesLinks(filters) ? { ownLinks: linksOf(intent) } : {};
+      return { direction, peerType: peerTypeOf(peer), filters, ...links };
     };
-    keep(ownExportPolicy, ownBasis, own);
-    for (const peer of intent.peers) {
-      if (peer.filters.length === 0) continue;
-      const { importPolicy, exportPolicy } = policyNames(peer);
-      const imports = filtersOf(intent, peer, "import");
-      keep(importPolicy, this.#basis(intent, imports), () => this.#compile(intent, peer, "import", imports));
-      const exports = filtersOf(intent, peer, "export");
-      const basis = ownBasis + this.#basis(intent, exports);
-      keep(exportPolicy, basis, () => this.#compile(intent, peer, "export", exports, own()));
-    }
-    return new Map([...this.#known].map(([name, { policy }]) => [name, policy]));
+    add({ name: importPolicy, ...place("import") });
+    const { filters, ...rest } = place("export");
+    add({ name: exportPolicy, ...rest, filters: [...filters, own] });
   }
-
-  /** Everything that the policy of these filters depends on. */
-  #basis(intent: BgpIntent, filters: readonly FilterIntent[]): string {
-    const seesLinks = filters.some(({ rules }) => rules.some(({ match }) => match.interfaces !== undefined));
-    const links = seesLinks ? [this.#linkGeneration, [...ownLinks(intent)]] : [];
-    return JSON.stringify([filters, links]);
-  }
-
-  #compile(
-    intent: BgpIntent,
-    peer: PeerIntent,
-    direction: Direction,
-    filters: readonly Filter[],
-    last?: Policy,
-  ): Policy {
-    const sound = filters.filter((filter) => {
-      const problems = checkFilter(filter);
-      if (problems.length > 0) this.#onUnsound(peer.name, problems);
-      return problems.length === 0;
-    });
-    return compileFilters(sound, filterSession(intent, peer, direction, this.#linkOf), last);
-  }
+  return [...policies.values()];
 }
 
-/** The node's own export rules: what is told, and the communities it is marked with. */
-function ownPolicy({ exportPolicy }: BgpIntent): Policy {
-  const decide: Policy = ({ prefix, attributes }) =>
-    decideExport(exportPolicy, prefix).isAccepted ? attributes : undefined;
-  const { advertisements } = exportPolicy;
-  if (advertisements.length === 0) return decide;
-  const rules = advertisements.map(({ prefix, communities }) => ({
-    match: { prefixes: [`${Prefix.format(prefix)}+`] },
-    set: { communities: { add: communities } },
-    action: "continue" as const,
-  }));
-  const session = { direction: "export", peerType: "eBGP", linkOf: () => undefined } as const;
-  return compileFilters([{ rules, otherwise: "continue" }], session, decide);
+function soundFilters(
+  intent: BgpIntent,
+  peer: PeerIntent,
+  direction: Direction,
+  onUnsound: (peer: string, problems: readonly FilterProblem[]) => void,
+): readonly Filter[] {
+  return filtersOf(intent, peer, direction).filter((filter) => {
+    const problems = checkFilter(filter);
+    if (problems.length > 0) onUnsound(peer.name, problems);
+    return problems.length === 0;
+  });
 }
 
-function bigintAsText(_key: string, value: unknown): unknown {
-  return typeof value === "bigint" ? String(value) : value;
+function seesLinks(filters: readonly Filter[]): boolean {
+  return filters.some(({ rules }) => rules.some(({ match }) => match?.interfaces !== undefined));
+}
+
+/** The links of the node's own routes; blocks and service ranges have none. */
+function linksOf(intent: BgpIntent): NonNullable<NamedPolicy["ownLinks"]> {
+  return intent.origins.flatMap(({ prefix, interfaceName }) =>
+    interfaceName === undefined ? [] : [[Prefix.format(prefix), interfaceName] as const],
+  );
+}
+
+/** The node's own export rules as a filter: what is told, and the communities it is marked with. It decides as `decideExport`. */
+function ownFilter({ advertisements, hiddenPools, ownBlocks, ...told }: ExportPolicy): Filter {
+  const inside = (prefixes: readonly Prefix[]): string[] =>
+    prefixes.map((prefix) => `${Prefix.format(prefix)}+`);
+  const rule = (prefixes: readonly string[], action: "accept" | "reject"): Filter["rules"] =>
+    prefixes.length === 0 ? [] : [{ match: { prefixes }, action }];
+  const pools = told.pools.map(({ prefix }) => prefix);
+  return {
+    rules: [
+      ...advertisements.map(({ prefix, communities }) => ({
+        match: { prefixes: inside([prefix]) },
+        set: { communities: { add: communities } },
+        action: "continue" as const,
+      })),
+      ...rule(inside(hiddenPools.map(({ prefix }) => prefix)), "reject"),
+      ...rule(ownBlocks.map(Prefix.format), "accept"),
+      ...rule(inside(ownBlocks), "reject"),
+      ...rule(inside([...told.services, ...told.reflectedServices, ...pools]), "accept"),
+    ],
+    otherwise: "reject",
+  };
 }

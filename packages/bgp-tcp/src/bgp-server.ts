@@ -9,7 +9,7 @@ import {
   type PeerInput,
   type PeerRangeInput,
   type PeerSnapshot,
-  type Policies,
+  type NamedPolicy,
   type RouteSnapshot,
   Speaker,
   type SpeakerConfig,
@@ -37,7 +37,6 @@ export interface BgpServerOptions
   /** Empty: only outgoing connections. */
   readonly listen: readonly ListenAddress[];
   readonly resolver?: NextHopResolver;
-  readonly policies?: Policies;
   /** Without it a peer that has a transport of its own is never connected. */
   readonly socketOptions?: SocketOptions;
   /** Has the hot path compiled before peers come, for a quarter of a second of one core: for speakers of large tables. */
@@ -90,7 +89,7 @@ export class BgpServer {
       {
         resolver: options.resolver ?? everythingReachable,
         random: options.random ?? Math.random,
-        policies: options.policies ?? new Map(),
+        policies: new Map(),
       },
     );
   }
@@ -152,8 +151,8 @@ export class BgpServer {
   }
 
   /** Replaces policies; routes that a changed one can affect are decided about again, without a session's reset. */
-  setPolicies(policies: Policies): void {
-    this.#run(() => this.#speaker.setPolicies(policies, this.#clock.now()));
+  setPolicies(policies: readonly NamedPolicy[]): void {
+    this.#dispatch({ kind: "policies", policies });
   }
 
   /** Links or kernel routes changed: next hops are resolved again. */

@@ -69,6 +69,7 @@ export {
 export { formatEvent, parseEvent } from "./speaker/event-lines.ts";
 export { Speaker, type SpeakerPorts } from "./speaker/speaker.ts";
 export { compileFilters } from "./policy/compile-filters.ts";
+export { type LinkOf, type NamedPolicy, compilePolicies, compilePolicy } from "./policy/named-policy.ts";
 export {
   type ConditionTrace,
   type FilterExplanation,

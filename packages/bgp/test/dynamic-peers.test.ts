@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Ipv4 } from "@caracal/net";
 import { type PeerRange, type PeerRangeInput, peerConfig, peerRange } from "../src/index.ts";
-import { refusalQuietMs } from "../src/speaker/refusals.ts";
+import { maxRefusalFacts, refusalQuietMs } from "../src/speaker/refusals.ts";
 import { addressOf, prefixOf, quickTimers } from "./simulation.ts";
 import { Rig, type RigOptions, rigPeer } from "./speaker-rig.ts";
 
@@ -158,6 +158,11 @@ test("strangers that knock 10,000 times leave no memory, and a log line now and 
   assert.equal(rig.speaker.refusedCount, 10_000);
   assert.equal(rig.speaker.deadline, undefined);
   const facts = rig.facts("refused");
-  assert.equal(facts.length, Math.ceil((rig.now - start) / refusalQuietMs));
-  assert.equal(facts[1]?.count, 1000, "each tells how many there were");
+  assert.equal(facts.length, maxRefusalFacts * Math.ceil((rig.now - start) / refusalQuietMs));
+  assert.equal(facts[maxRefusalFacts]?.count, 1000 - maxRefusalFacts + 1, "with those that were not told of");
+  for (let knocks = 0; knocks < 1000; knocks += 1) knock(rig, "again", "192.0.2.1");
+  assert.equal(rig.facts("refused").length, facts.length, "the time of the last ones is not over");
+  rig.now += refusalQuietMs;
+  for (let knocks = 0; knocks < 1000; knocks += 1) knock(rig, "again", "192.0.2.1");
+  assert.equal(rig.facts("refused").length, facts.length + 1, "one of an address");
 });

@@ -129,9 +129,13 @@ test("a filter that changes meanwhile leaves the mark", () => {
   const rig = longLivedRig();
   rig.lose(1);
   rig.pass(100_000);
+  const filter = { rules: [{ set: { med: 7 }, action: "accept" as const }], otherwise: "accept" as const };
+  const policy = { name: "new", direction: "import", peerType: "eBGP", filters: [filter] } as const;
+  rig.handle({ kind: "policies", policies: [policy] });
   const peers = rig.peers.map((peer) => ({ ...peer, importPolicy: "new" }));
   rig.handle({ kind: "peers", peers });
-  assert.deepEqual(rig.speaker.routes()[0]?.attributes.communities, [llgrStale]);
+  const { med, communities } = rig.speaker.routes()[0]?.attributes ?? {};
+  assert.deepEqual([med, communities], [7, [llgrStale]]);
 });
 
 test("without a restart time the long-lived one begins at once; without our own consent, not at all", () => {

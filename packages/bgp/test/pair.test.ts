@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type PeerInput, type Policies } from "../src/index.ts";
+import { type Filter, type NamedPolicy, type PeerInput, type Policies } from "../src/index.ts";
 import { type SimNode, Simulation, addressOf, prefixOf } from "./simulation.ts";
 
 function peerOf(node: SimNode, more: Partial<PeerInput> = {}): PeerInput {
@@ -24,6 +24,15 @@ function pair(options: { asnB?: number; more?: Partial<PeerInput>; moreB?: Parti
   a.setPeers([peerOf(b, options.more)]);
   b.setPeers([peerOf(a, options.moreB ?? options.more)]);
   return { net, a, b };
+}
+
+/** Accepts everything unless told otherwise. */
+function policyOf(
+  name: string,
+  direction: "import" | "export",
+  filter: Filter = { rules: [], otherwise: "accept" },
+): NamedPolicy {
+  return { name, direction, peerType: "iBGP", filters: [filter] };
 }
 
 function state(node: SimNode, peer = 0): string {
@@ -147,11 +156,12 @@ test("what an internal peer said goes to no other internal peer, unless reflecte
 
 test("an import policy takes effect on stored routes without a reset", () => {
   const { net, a, b } = pair({ more: { importPolicy: "in" } });
+  for (const node of [a, b]) node.handle({ kind: "policies", policies: [policyOf("in", "import")] });
   net.run(2000);
   const before = b.speaker.peers(net.now)[0]?.since;
-  b.perform(b.speaker.setPolicies(new Map([["in", () => undefined]]), net.now));
+  b.handle({ kind: "policies", policies: [policyOf("in", "import", { rules: [], otherwise: "reject" })] });
   assert.deepEqual(b.table(), ["10.2.0.0/26 via self"]);
-  b.perform(b.speaker.setPolicies(new Map(), net.now));
+  b.handle({ kind: "policies", policies: [policyOf("in", "import")] });
   assert.equal(b.table().length, 2);
   assert.equal(b.speaker.peers(net.now)[0]?.since, before);
   assert.equal(state(a), "Established");
@@ -159,11 +169,17 @@ test("an import policy takes effect on stored routes without a reset", () => {
 
 test("an export policy takes effect on what was told without a reset", () => {
   const { net, a, b } = pair({ more: { exportPolicy: "out" } });
+  for (const node of [a, b]) node.handle({ kind: "policies", policies: [policyOf("out", "export")] });
   net.run(2000);
-  a.perform(a.speaker.setPolicies(new Map([["out", () => undefined]]), net.now));
+  a.handle({ kind: "policies", policies: [policyOf("out", "export", { rules: [], otherwise: "reject" })] });
   net.run(100);
   assert.deepEqual(b.table(), ["10.2.0.0/26 via self"]);
-  a.perform(a.speaker.setPolicies(new Map([["out", (route) => ({ ...route.attributes, med: 7 })]]), net.now));
+  a.handle({
+    kind: "policies",
+    policies: [
+      policyOf("out", "export", { rules: [{ set: { med: 7 }, action: "accept" }], otherwise: "accept" }),
+    ],
+  });
   net.run(100);
   assert.equal(b.speaker.routes().find((one) => one.source.kind === "peer")?.attributes.med, 7);
 });
@@ -211,8 +227,8 @@ function transit(policies: Policies): { net: Simulation; outside: SimNode; us: S
 }
 
 test("a policy that stands both ways may begin to refuse what is told", () => {
-  const { net, us, inside } = transit(new Map());
-  us.setPolicies(new Map([["p", () => undefined]]));
+  const { net, us, inside } = transit(new Map([["p", ({ attributes }) => attributes]]));
+  us.setPolicies([policyOf("p", "import", { rules: [], otherwise: "reject" })]);
   net.run(100);
   assert.deepEqual([us.table(), inside.table()], [[], []]);
 });

@@ -19,7 +19,7 @@ class Rig {
   readonly nodes: ReadonlyMap<string, SimNode>;
   readonly #hub: SimNode;
   readonly #calls = new Map<Name, number>();
-  #policies: ReadonlyMap<Name, Policy>;
+  readonly #policies: Map<Name, Policy>;
 
   constructor() {
     this.#policies = new Map(names.map((name) => [name, this.#policy(name, (attributes) => attributes)]));
@@ -53,8 +53,8 @@ class Rig {
   /** Replaces a policy; gives how often each was asked because of that. */
   change(name: Name, change: Change): Readonly<Partial<Record<Name, number>>> {
     this.#calls.clear();
-    this.#policies = new Map([...this.#policies, [name, this.#policy(name, change)]]);
-    this.#hub.perform(this.#hub.speaker.setPolicies(this.#policies, this.net.now));
+    this.#policies.set(name, this.#policy(name, change));
+    this.#hub.handle({ kind: "policies", policies: [] });
     this.net.run(500);
     return Object.fromEntries(this.#calls);
   }

@@ -8,16 +8,20 @@ import { Prefix } from "@caracal/net";
 import {
   type Filter,
   type FilterRule,
-  type FilterSession,
+  type NamedPolicy,
   type PathAttributes,
   type PeerInput,
-  type Policies,
-  compileFilters,
 } from "../src/index.ts";
 import { type SimNode, Simulation } from "./simulation.ts";
 
-const toPeer: FilterSession = { direction: "export", peerType: "eBGP" };
-const fromPeer: FilterSession = { direction: "import", peerType: "eBGP" };
+type Place = Pick<NamedPolicy, "direction" | "peerType">;
+
+const toPeer: Place = { direction: "export", peerType: "eBGP" };
+const fromPeer: Place = { direction: "import", peerType: "eBGP" };
+
+function policyOf(name: string, filter: Filter, place: Place): NamedPolicy {
+  return { name, filters: [filter], ...place };
+}
 
 function filterOf(...rules: FilterRule[]): Filter {
   return { rules, otherwise: "accept" };
@@ -27,8 +31,8 @@ function peerOf(node: SimNode, more: Partial<PeerInput> = {}): PeerInput {
   return { name: node.name, address: node.address, asn: node.asn, ...more };
 }
 
-function apply(net: Simulation, node: SimNode, policies: Policies): void {
-  node.perform(node.speaker.setPolicies(policies, net.now));
+function apply(net: Simulation, node: SimNode, ...policies: readonly NamedPolicy[]): void {
+  node.handle({ kind: "policies", policies });
   net.run(200);
 }
 
@@ -61,7 +65,9 @@ function three(): { net: Simulation; a: SimNode; b: SimNode; c: SimNode } {
   const b = net.node("b", "10.0.0.2", { asn: 65002 });
   const c = net.node("c", "10.0.0.3", { asn: 65003 });
   a.setLocalRoutes(["10.1.0.0/24", "10.1.1.0/24", "10.2.0.0/24", "10.2.1.0/24"]);
+  apply(net, a, policyOf("to-b", filterOf(), toPeer), policyOf("to-c", filterOf(), toPeer));
   a.setPeers([peerOf(b, { exportPolicy: "to-b" }), peerOf(c, { exportPolicy: "to-c" })]);
+  apply(net, b, policyOf("from-a", filterOf(), fromPeer));
   b.setPeers([peerOf(a, { importPolicy: "from-a" })]);
   c.setPeers([peerOf(a)]);
   net.run(3000);
@@ -72,16 +78,8 @@ function three(): { net: Simulation; a: SimNode; b: SimNode; c: SimNode } {
 
 test("a changed export filter tells its peer only of the routes it decides otherwise about", () => {
   const { net, a, b, c } = three();
-  const toC = compileFilters([filterOf()], toPeer);
   const set = (...rules: FilterRule[]): void =>
-    apply(
-      net,
-      a,
-      new Map([
-        ["to-b", compileFilters([filterOf(...rules)], toPeer)],
-        ["to-c", toC],
-      ]),
-    );
+    apply(net, a, policyOf("to-b", filterOf(...rules), toPeer), policyOf("to-c", filterOf(), toPeer));
   set();
   const atC = heard(net, c);
   const start = heard(net, b);
@@ -118,7 +116,7 @@ test("a changed import filter decides anew about what was heard, and asks the pe
   const start = heard(net, b);
   const before = net.now;
   const set = (...rules: FilterRule[]): void =>
-    apply(net, b, new Map([["from-a", compileFilters([filterOf(...rules)], fromPeer)]]));
+    apply(net, b, policyOf("from-a", filterOf(...rules), fromPeer));
   set({ match: { prefixes: ["10.1.0.0/16 le 24"] }, action: "reject" });
   assert.equal(b.table().length, 2);
   set({ match: { asPath: { pattern: "^65001$" } }, set: { localPref: 300 }, action: "accept" });
@@ -141,6 +139,8 @@ test("a filter sets the next hop to the speaker itself where it would be kept", 
   ];
   outside.setLocalRoutes(["10.9.0.0/24", "10.9.1.0/24"]);
   outside.setPeers([peerOf(a)]);
+  const inside: Place = { direction: "export", peerType: "iBGP" };
+  apply(net, a, policyOf("out", filterOf(), inside));
   a.setPeers([peerOf(outside), peerOf(b, { exportPolicy: "out" })]);
   b.setPeers([peerOf(a)]);
   net.run(3000);
@@ -150,7 +150,7 @@ test("a filter sets the next hop to the speaker itself where it would be kept", 
     set: { nextHop: "self" },
     action: "accept",
   });
-  apply(net, a, new Map([["out", compileFilters([filter], { ...toPeer, peerType: "iBGP" })]]));
+  apply(net, a, policyOf("out", filter, inside));
   assert.deepEqual(b.table(), ["10.9.0.0/24 via 10.0.0.9", "10.9.1.0/24 via 10.0.0.1"]);
 });
 
@@ -167,11 +167,13 @@ test("an import and an export filter may change in one step, also on one session
   assert.equal(learned(c).size, 2);
 
   const rejectFirst: FilterRule = { match: { prefixes: ["10.1.0.0/24"] }, action: "reject" };
-  const policies = new Map([
-    ["from-a", compileFilters([filterOf(rejectFirst)], fromPeer)],
-    ["to-c", compileFilters([filterOf({ set: { med: 7 }, action: "accept" })], toPeer)],
-  ]);
-  apply(net, b, policies);
+  const [toC, fromA] = ["to-c", "from-a"];
+  apply(
+    net,
+    b,
+    policyOf(fromA, filterOf(rejectFirst), fromPeer),
+    policyOf(toC, filterOf({ set: { med: 7 }, action: "accept" }), toPeer),
+  );
   b.setPeers([
     peerOf(a, { importPolicy: "from-a", exportPolicy: "to-c" }),
     peerOf(c, { exportPolicy: "to-c" }),
@@ -183,11 +185,56 @@ test("an import and an export filter may change in one step, also on one session
   apply(
     net,
     b,
-    new Map([
-      ["from-a", compileFilters([filterOf()], fromPeer)],
-      ["to-c", compileFilters([filterOf({ set: { med: 8 }, action: "accept" })], toPeer)],
-    ]),
+    policyOf(fromA, filterOf(), fromPeer),
+    policyOf(toC, filterOf({ set: { med: 8 }, action: "accept" }), toPeer),
   );
   assert.equal(learned(c).size, 2);
   assert.equal(learned(c).get("10.1.0.0/24")?.med, 8);
+});
+
+test("a policy that is not there, or makes no sense, lets nothing pass, and is told of once", () => {
+  const net = new Simulation(13);
+  const a = net.node("a", "10.0.0.1", { asn: 65001 });
+  const b = net.node("b", "10.0.0.2", { asn: 65002 });
+  a.setLocalRoutes(["10.1.0.0/24"]);
+  b.setLocalRoutes(["10.2.0.0/24"]);
+  a.setPeers([peerOf(b)]);
+  const peers = [peerOf(a, { importPolicy: "in", exportPolicy: "out" })];
+  b.setPeers(peers);
+  net.run(3000);
+  assert.equal(learned(a).size, 0);
+  assert.equal(b.table().length, 1);
+  const missing = (): string[] =>
+    b.facts.flatMap((fact) => (fact.kind === "policyMissing" ? [`${fact.policy} ${fact.why}`] : []));
+  assert.deepEqual(missing(), ["in unknown", "out unknown"]);
+  b.setPeers(peers);
+  assert.equal(missing().length, 2);
+
+  const nonsense = filterOf({ match: { prefixes: ["everything"] }, action: "accept" });
+  apply(net, b, policyOf("in", nonsense, fromPeer), policyOf("out", filterOf(), toPeer));
+  assert.equal(learned(a).size, 1);
+  assert.equal(b.table().length, 1);
+  assert.deepEqual(missing().slice(2), ["in invalid"]);
+  apply(net, b, policyOf("in", filterOf(), fromPeer));
+  assert.deepEqual([learned(a).size, b.table().length], [0, 2], "what is taken away refuses as well");
+  assert.deepEqual(missing().slice(3), ["out unknown"]);
+});
+
+test("a filter by interface decides anew when next hops are behind other links, and only then", () => {
+  const net = new Simulation(14);
+  let link = "eth0";
+  const resolver = { resolve: () => ({ reachable: true as const, metric: 0, connected: true, link }) };
+  const a = net.node("a", "10.0.0.1", { asn: 65001 });
+  const b = net.node("b", "10.0.0.2", { asn: 65002, resolver });
+  a.setLocalRoutes(["10.1.0.0/24"]);
+  a.setPeers([peerOf(b)]);
+  apply(net, b, policyOf("in", filterOf({ match: { interfaces: ["eth1"] }, action: "reject" }), fromPeer));
+  b.setPeers([peerOf(a, { importPolicy: "in" })]);
+  net.run(3000);
+  assert.equal(b.table().length, 1);
+  link = "eth1";
+  net.run(1000);
+  assert.equal(b.table().length, 1);
+  b.handle({ kind: "resolution" });
+  assert.equal(b.table().length, 0);
 });

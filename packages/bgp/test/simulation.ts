@@ -3,6 +3,7 @@ import {
   type BestRouteChange,
   type ConnectionId,
   type LocalRoute,
+  type NamedPolicy,
   type NextHopResolver,
   type PeerConfig,
   type PeerInput,
@@ -67,7 +68,7 @@ export class SimNode {
   synced = false;
   /** How far this node's clock is ahead of the network's; it may jump either way. */
   clockOffsetMs = 0;
-  #policies: Policies;
+  #policies: readonly NamedPolicy[] = [];
   #peers: readonly PeerConfig[] = [];
   #localRoutes: readonly LocalRoute[] = [];
   readonly #network: Simulation;
@@ -77,7 +78,6 @@ export class SimNode {
     this.name = name;
     this.address = address;
     this.options = options;
-    this.#policies = options.policies ?? new Map();
     this.speaker = this.#create(options.restarting ?? false);
   }
 
@@ -99,9 +99,9 @@ export class SimNode {
   }
 
   /** A dead node starts with them. */
-  setPolicies(policies: Policies): void {
+  setPolicies(policies: readonly NamedPolicy[]): void {
     this.#policies = policies;
-    if (this.alive) this.perform(this.speaker.setPolicies(policies, this.now));
+    if (this.alive) this.handle({ kind: "policies", policies });
   }
 
   get now(): number {
@@ -158,6 +158,7 @@ export class SimNode {
     this.#fresh = new Set();
     if (!restarting) this.kernel.clear();
     this.speaker = this.#create(restarting);
+    this.handle({ kind: "policies", policies: this.#policies });
     this.handle({ kind: "localRoutes", routes: this.#localRoutes });
     this.handle({ kind: "peers", peers: this.#peers });
   }
@@ -191,7 +192,7 @@ export class SimNode {
       {
         resolver: this.options.resolver ?? everythingReachable,
         random: this.#network.random,
-        policies: this.#policies,
+        policies: this.options.policies ?? new Map(),
       },
     );
   }

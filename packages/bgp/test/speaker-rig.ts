@@ -7,11 +7,13 @@ import {
   type PeerInput,
   type PeerRange,
   type Policies,
+  type Resolution,
   Speaker,
   type SpeakerConfig,
   type SpeakerEffect,
   type SpeakerEvent,
   type SpeakerFact,
+  type SpeakerPorts,
   peerConfig,
   speakerDefaults,
 } from "../src/index.ts";
@@ -44,6 +46,17 @@ export function rigPeer(asn: number, number: number): PeerInput {
   };
 }
 
+/** What a rig's speaker is. */
+export function rigConfig(more: Partial<SpeakerConfig> = {}): SpeakerConfig {
+  return { ...speakerDefaults, routerId: Ipv4.of(0x0a000064), asn: 64512, ...more };
+}
+
+/** What it has around it: nothing that differs from one run to the next. */
+export function rigPorts({ resolver, policies = new Map() }: RigOptions = {}): SpeakerPorts {
+  const resolve = (): Resolution => ({ reachable: true, metric: 0, connected: true });
+  return { resolver: resolver ?? { resolve }, random: () => 0.5, policies };
+}
+
 /** A speaker of AS 64512 at 10.0.0.100, and as many peers at 10.0.0.1, .2, … as are named by their AS. */
 export class Rig {
   readonly speaker: Speaker;
@@ -56,16 +69,7 @@ export class Rig {
 
   constructor(asns: readonly number[], options: RigOptions = {}, more: Partial<PeerInput> = {}) {
     this.#onEvent = options.onEvent ?? (() => undefined);
-    this.speaker = new Speaker(
-      { ...speakerDefaults, routerId: Ipv4.of(0x0a000064), asn: 64512, ...options.config },
-      {
-        resolver: options.resolver ?? {
-          resolve: () => ({ reachable: true, metric: 0, connected: true }),
-        },
-        random: () => 0.5,
-        policies: options.policies ?? new Map(),
-      },
-    );
+    this.speaker = new Speaker(rigConfig(options.config), rigPorts(options));
     this.peers = asns.map((asn, index) => peerConfig({ ...rigPeer(asn, index + 1), ...more }));
     const { ranges = [] } = options;
     this.handle({ kind: "peers", peers: this.peers, ranges });

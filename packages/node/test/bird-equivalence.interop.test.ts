@@ -10,8 +10,8 @@ import { existsSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { AsPath, Origin, type PathAttributes, type Policies } from "@caracal/bgp";
-import { PeerPolicies, policyNames } from "@caracal/bgp-intent";
+import { AsPath, compilePolicies, Origin, type PathAttributes, type Policies } from "@caracal/bgp";
+import { peerPolicies, policyNames } from "@caracal/bgp-intent";
 import { birdFileNames, birdFiles } from "@caracal/confd";
 import { type BgpIntent, nodeIntent, type NodeIntent, type PeerIntent } from "@caracal/intent";
 import { Prefix } from "@caracal/net";
@@ -157,10 +157,7 @@ function describe(
 
 /** What our policies make of the node's own routes and of those that the other neighbour announces. */
 function expected(intent: BgpIntent, to: Neighbor): Told {
-  const policies = new PeerPolicies(
-    () => "eth0",
-    () => undefined,
-  ).compile(intent);
+  const policies = compilePolicies(peerPolicies(intent), () => "eth0");
   const from = to === "external" ? "internal" : "external";
   const peerNamed = (name: Neighbor): PeerIntent =>
     intent.peers.find(({ bgpPeer }) => bgpPeer === name) ?? assert.fail();

@@ -3,9 +3,9 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type {
   BestRouteChange,
   LocalRoute,
+  NamedPolicy,
   PeerInput,
   PeerSnapshot,
-  Policies,
   RouteSnapshot,
 } from "@caracal/bgp";
 import { Origin } from "@caracal/bgp";
@@ -143,7 +143,7 @@ export class FakeBgp implements BgpService {
   policyChanges = 0;
   networkChanges = 0;
   stopped: { readonly graceful: boolean } | undefined;
-  #policies: Policies = new Map();
+  #policies = "";
 
   constructor(settings: SpeakerSettings, listener: BgpListener) {
     this.settings = settings;
@@ -158,12 +158,10 @@ export class FakeBgp implements BgpService {
     this.origins = routes.map((route) => Prefix.format(route.prefix));
   }
 
-  setPolicies(policies: Policies): void {
-    const isSame =
-      policies.size === this.#policies.size &&
-      [...policies].every(([name, policy]) => this.#policies.get(name) === policy);
-    if (!isSame) this.policyChanges += 1;
-    this.#policies = policies;
+  setPolicies(policies: readonly NamedPolicy[]): void {
+    const text = JSON.stringify(policies);
+    if (text !== this.#policies) this.policyChanges += 1;
+    this.#policies = text;
   }
 
   networkChanged(): void {

@@ -44,6 +44,9 @@ function logFact(log: Log, fact: SpeakerFact): void {
       });
       return;
     }
+    case "policyMissing":
+      log("error", "nothing passes: the filter does not exist, or makes no sense", { ...fact });
+      return;
     case "longLivedRoutesKept":
       log("warn", "restart time is over; routes are kept as the last choice", { ...fact });
       return;

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import type { Listings, PeerInput, PeerSnapshot, Policies, RouteSnapshot } from "@caracal/bgp";
+import type { Listings, PeerInput, PeerSnapshot, NamedPolicy, RouteSnapshot } from "@caracal/bgp";
 import { BgpListenError, BgpServer, systemClock } from "@caracal/bgp-tcp";
 import { ControlError, ControlServer } from "@caracal/control";
 import type { RouteStatus } from "@caracal/dataplane";
@@ -12,7 +12,7 @@ import type { KernelRoutes } from "./kernel/kernel-routes.ts";
 import type { Log } from "./log.ts";
 import { bmpOptions } from "./bmp-options.ts";
 import { factLog, kernelWatch } from "./log-facts.ts";
-import { isImportPolicy, PolicyBook } from "./policy-book.ts";
+import { policiesOf } from "./policy-book.ts";
 import type { Refusal, ReloadOutcome, SpeakerView } from "./speaker-view.ts";
 
 /** The file, or what the machine has to offer, does not allow to start; each reason is a line for a person. */
@@ -49,8 +49,7 @@ export class SpeakerDaemon implements SpeakerView {
   #unhear: (() => void) | undefined;
   #kernel: KernelRoutes | undefined;
   #control: ControlServer | undefined;
-  readonly #policyBook = new PolicyBook((nextHop) => this.linkOf(nextHop));
-  #policies: Policies = new Map();
+  #policies: readonly NamedPolicy[] = [];
   /** As the running speaker has them. */
   #peers: Neighbors = noNeighbors;
   /** Reloads and the stop come one after the other. */
@@ -250,7 +249,7 @@ export class SpeakerDaemon implements SpeakerView {
     // Only who programs the kernel loads what talks to it.
     const { KernelRoutes } = await import("./kernel/kernel-routes.ts");
     this.#kernel = new KernelRoutes(place, {
-      onNetworkChange: () => this.#networkChanged(),
+      onNetworkChange: () => this.#server?.networkChanged(),
       onStatus: kernelWatch(this.#options.log),
     });
     return this.#kernel;
@@ -271,7 +270,11 @@ export class SpeakerDaemon implements SpeakerView {
     this.#server?.setBmpStations(stations);
     this.#kernel?.setStatics(statics);
     this.#server?.setOrigins(origins);
-    this.#compile(filters);
+    const before = this.#policies;
+    this.#policies = policiesOf(filters);
+    const names = new Set(this.#policies.map(({ name }) => name));
+    // To the core a name without a policy lets nothing pass: the old ones go when no neighbour names them any more.
+    this.#server?.setPolicies([...before.filter(({ name }) => !names.has(name)), ...this.#policies]);
     // A speaker that has none yet would take "no peers" for all that there are, and think itself complete.
     if (this.#peers !== noNeighbors) {
       const between = withImportsOf(configuration, this.#peers);
@@ -280,21 +283,6 @@ export class SpeakerDaemon implements SpeakerView {
     this.#server?.setPeers(peers, transports, ranges);
     this.#peers = { peers, ranges };
     this.#server?.setPolicies(this.#policies);
-  }
-
-  /** To the core a name without a policy accepts everything: the old ones stay until no neighbour names them any more. */
-  #compile(filters: SpeakerConfiguration["filters"]): void {
-    const before = this.#policies;
-    this.#policies = this.#policyBook.compile(filters);
-    // What comes in is decided before what goes out, as the core wants best routes that stand when it works out the latter.
-    const isImport = ([name]: readonly [string, unknown]): boolean => isImportPolicy(name);
-    this.#server?.setPolicies(new Map([...before, ...[...this.#policies].filter(isImport)]));
-    this.#server?.setPolicies(new Map([...before, ...this.#policies]));
-  }
-
-  #networkChanged(): void {
-    this.#server?.networkChanged();
-    if (this.#policyBook.forgetLinks()) this.#compile(this.#configuration.filters);
   }
 
   async #openControl(path: string | undefined): Promise<ControlServer | undefined> {

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { Speaker, compileFilters, everythingReachable, peerConfig, speakerDefaults } from "@caracal/bgp";
 import { type FuzzTarget, mutateText } from "@caracal/testbed";
+import { policiesOf } from "../src/policy-book.ts";
 import { formatProblem, readConfiguration } from "../src/config/read-config.ts";
 
 const file = `routerId: 10.0.0.1
@@ -93,7 +94,7 @@ const reading: FuzzTarget["round"] = (dice, show) => {
   const speaker = new Speaker({ ...speakerDefaults, routerId, asn }, ports);
   speaker.handle({ kind: "peers", peers: peers.map(peerConfig) }, 0);
   speaker.handle({ kind: "localRoutes", routes: origins }, 0);
-  speaker.setPolicies(new Map([["x", (route) => route.attributes]]), 0);
+  speaker.handle({ kind: "policies", policies: policiesOf(filters) }, 0);
   assert.ok(speaker.routes().length <= origins.length);
 };
 

@@ -19,5 +19,5 @@ export interface PolicyRoute {
  */
 export type Policy = (route: PolicyRoute) => PathAttributes | undefined;
 
-/** Policies by the name that peers' configurations use. A name that is missing here accepts everything. */
+/** Policies by the name that peers' configurations use. */
 export type Policies = ReadonlyMap<string, Policy>;

@@ -38,9 +38,9 @@ export function peerRange({ template, ...input }: PeerRangeInput): PeerRange {
   return { maxPeers: 1000, forgetAfterMs: 60_000, ...input, template: common };
 }
 
-/** What a peer of a range is called: always the same for one address. */
-export function dynamicPeerName(range: string, address: IpAddress): string {
-  return `${range}@${IpAddress.format(address)}`;
+/** What a peer of a range is called, always the same for one address; without an address how all their names begin. */
+export function dynamicPeerName(range: string, address?: IpAddress): string {
+  return `${range}@${address === undefined ? "" : IpAddress.format(address)}`;
 }
 
 /** The ranges, and which peer is of which. */

@@ -39,6 +39,7 @@ const isList: Check = (value) => Array.isArray(value);
 /** What each kind must have. Recordings are our own, so what lists hold is not looked into. */
 const members: Readonly<Record<SpeakerEvent["kind"], Readonly<Record<string, Check>>>> = {
   peers: { peers: isList, ranges: (value) => value === undefined || isList(value) },
+  policies: { policies: isList },
   localRoutes: { routes: isList },
   connected: { connection: isText, localAddress: isAddress },
   accepted: { connection: isText, localAddress: isAddress, remoteAddress: isAddress },

@@ -2,7 +2,6 @@ import { type IpAddress, IpAddress as Ip, type IpFamily } from "@caracal/net";
 import { type PaceClock } from "../export/advertisement-pace.ts";
 import { type ExportSource, type GroupTraits } from "../export/export-rules.ts";
 import { type ExportCounts, type GroupMember, noExports } from "../export/group-member.ts";
-import { type Policies } from "../export/policy.ts";
 import { type SendTo } from "../export/group-outbox.ts";
 import { type GroupExport, UpdateGroup } from "../export/update-group.ts";
 import { type AttributeId, type AttributeTable } from "../rib/attribute-table.ts";
@@ -13,6 +12,7 @@ import { type PeerIndex } from "../rib/route-rows.ts";
 import { type Millis } from "../session/session-config.ts";
 import { type Negotiated } from "../session/negotiated.ts";
 import { type Peer } from "./peer.ts";
+import { type PolicyBook } from "./policy-book.ts";
 
 /** Keeps the update groups: which peers share one, and what each still has to hear. */
 export class Exporter {
@@ -24,30 +24,30 @@ export class Exporter {
   /** The groups of each family, in a form that is quick to walk for every prefix. */
   readonly #byFamily: Record<IpFamily, UpdateGroup[]> = { 4: [], 6: [] };
   readonly #clock: PaceClock;
-  #policies: Policies = new Map();
+  readonly #policies: PolicyBook;
 
   constructor(
     attributes: AttributeTable,
     decision: Decision,
     rib: (family: IpFamily) => Rib,
     source: (index: PeerIndex) => ExportSource | undefined,
+    policies: PolicyBook,
     clock: PaceClock,
   ) {
     this.#attributes = attributes;
     this.#decision = decision;
     this.#rib = rib;
     this.#source = source;
+    this.#policies = policies;
     this.#clock = clock;
   }
 
-  /** The policies are now these; `considerAll` follows for those that changed. */
-  setPolicies(policies: Policies): void {
-    const changed = (name: string): boolean => policies.get(name) !== this.#policies.get(name);
+  /** These policies are others now; `considerAll` follows for them. */
+  policiesChanged(names: readonly string[]): void {
     for (const group of this.#groups.values()) {
       const { exportPolicy } = group.traits;
-      if (changed(exportPolicy)) group.setPolicy(policies.get(exportPolicy));
+      if (names.includes(exportPolicy)) group.setPolicy(this.#policies.get(exportPolicy));
     }
-    this.#policies = policies;
   }
 
   /** Tells a peer whose session just came up everything. */

@@ -1,7 +1,7 @@
 import { type IpFamily, type Ipv4 } from "@caracal/net";
 import { WellKnownCommunity } from "../iana.ts";
 import { routeSource } from "../export/exported-routes.ts";
-import { type Policies, type Policy } from "../export/policy.ts";
+import { type Policy } from "../export/policy.ts";
 import { type AttributeId, type AttributeTable } from "../rib/attribute-table.ts";
 import { type Rib } from "../rib/rib.ts";
 import { RouteFlag, type RouteRow } from "../rib/route-rows.ts";
@@ -12,6 +12,7 @@ import { type Update } from "../wire/update.ts";
 import { importRefusal, refusalFlag } from "./import-refusal.ts";
 import { blockedFrom } from "./max-prefixes.ts";
 import { type Peer } from "./peer.ts";
+import { type PolicyBook } from "./policy-book.ts";
 import { afterImportPolicy, beforeImportPolicy } from "./standing-import.ts";
 
 /** What ends when a route is told again. */
@@ -38,12 +39,18 @@ export class Importer {
   readonly #attributes: AttributeTable;
   readonly #routerId: Ipv4;
   readonly #rib: (family: IpFamily) => Rib;
-  policies: Policies = new Map();
+  readonly #policies: PolicyBook;
 
-  constructor(attributes: AttributeTable, routerId: Ipv4, rib: (family: IpFamily) => Rib) {
+  constructor(
+    attributes: AttributeTable,
+    routerId: Ipv4,
+    rib: (family: IpFamily) => Rib,
+    policies: PolicyBook,
+  ) {
     this.#attributes = attributes;
     this.#routerId = routerId;
     this.#rib = rib;
+    this.#policies = policies;
   }
 
   /** Puts an UPDATE into the tables; prefixes that it touched are dirty. */
@@ -151,7 +158,7 @@ export class Importer {
   #judge(peer: Peer, received: AttributeId): Verdict {
     const refusal = refusalFlag(importRefusal(peer, received, this.#attributes, this.#routerId));
     if (refusal !== 0) return { refusal, policy: undefined, id: 0 };
-    const policy = this.policies.get(peer.config.importPolicy);
+    const policy = this.#policies.get(peer.config.importPolicy);
     const id = beforeImportPolicy(peer, received, this.#attributes);
     return { refusal, policy, id: policy === undefined ? afterImportPolicy(peer, id, this.#attributes) : id };
   }

@@ -1,6 +1,7 @@
 import { type IpAddress, type IpFamily, type Ipv4, type Prefix } from "@caracal/net";
 import { type RouteSource } from "../export/policy.ts";
 import { type DecisionOptions } from "../rib/decision.ts";
+import { type NamedPolicy } from "../policy/named-policy.ts";
 import { type Resolution } from "../rib/next-hops.ts";
 import { type ConnectionId, type Millis, type SessionState } from "../session/session-config.ts";
 import { type LargeCommunity, type PathAttributes } from "../wire/path-attributes.ts";
@@ -51,6 +52,8 @@ export type SpeakerEvent =
       /** Whoever connects from one of these is a peer too; absent: nobody. */
       readonly ranges?: readonly PeerRange[];
     }
+  /** The policies are now these; routes that a changed one can affect are decided about again, without a session's reset. */
+  | { readonly kind: "policies"; readonly policies: readonly NamedPolicy[] }
   /** The local routes are now these. */
   | { readonly kind: "localRoutes"; readonly routes: readonly LocalRoute[] }
   /** An outgoing connection stands. */
@@ -158,6 +161,14 @@ export type SpeakerFact =
       readonly limit: number;
       readonly stage: "near" | "reached";
       readonly action: MaxPrefixes["action"];
+    }
+  /** A peer names a policy that is not there, or whose filters cannot be compiled: nothing passes. */
+  | {
+      readonly kind: "policyMissing";
+      readonly peer: string;
+      readonly direction: "import" | "export";
+      readonly policy: string;
+      readonly why: "unknown" | "invalid";
     }
   | { readonly kind: "staleRoutesKept"; readonly peer: string; readonly untilMs: Millis }
   /** The restart time is over, and what is left is the last choice from now on (RFC 9494). */

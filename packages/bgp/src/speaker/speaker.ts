@@ -17,6 +17,7 @@ import { type RouteRefresh } from "../wire/route-refresh.ts";
 import { type Update } from "../wire/update.ts";
 import { DynamicPeers, type PeerRange, forgetAt } from "./dynamic-peers.ts";
 import { Exporter } from "./exporter.ts";
+import { PolicyBook } from "./policy-book.ts";
 import { Importer } from "./importer.ts";
 import { InitialSync } from "./initial-sync.ts";
 import { Listings } from "./listings.ts";
@@ -45,6 +46,7 @@ export interface SpeakerPorts {
   readonly resolver: NextHopResolver;
   /** Numbers from 0 up to 1, for jitter. */
   readonly random: () => number;
+  /** Policies that are code, read with each event about policies, whose own come first. A recording does not have them. */
   readonly policies: Policies;
 }
 
@@ -68,7 +70,7 @@ export class Speaker {
   readonly #refusals: Refusals = new Refusals();
   readonly #peers: PeerTable = new PeerTable();
   readonly #byConnection = new Map<ConnectionId, Peer>();
-  #policies: Policies;
+  readonly #policies: PolicyBook;
   #effects: SpeakerEffect[] = [];
   /** When the event at hand happened. */
   #now: Millis = 0;
@@ -81,15 +83,18 @@ export class Speaker {
   constructor(config: SpeakerConfig, ports: SpeakerPorts) {
     this.#config = config;
     this.#ports = ports;
-    this.#policies = ports.policies;
     this.#ribs = { 4: new Rib(4, this.#attributes), 6: new Rib(6, this.#attributes) };
     const rib = (family: IpFamily): Rib => this.#ribs[family];
     const source = (index: PeerIndex): ExportSource | undefined => this.#peers.at(index)?.facts;
     this.#nextHops = new NextHops(ports.resolver);
     this.#decision = new Decision(this.#attributes, this.#nextHops, source);
     this.#decision.localOnly = config.restarting;
-    this.#importer = new Importer(this.#attributes, config.routerId, rib);
-    this.#exporter = new Exporter(this.#attributes, this.#decision, rib, source, {
+    this.#policies = new PolicyBook(ports.policies, (nextHop) => {
+      const resolution = this.#nextHops.resolve(nextHop);
+      return resolution.reachable ? resolution.link : undefined;
+    });
+    this.#importer = new Importer(this.#attributes, config.routerId, rib, this.#policies);
+    this.#exporter = new Exporter(this.#attributes, this.#decision, rib, source, this.#policies, {
       now: () => this.#now,
       random: ports.random,
     });
@@ -119,8 +124,6 @@ export class Speaker {
       staleRoutesMs: config.staleRoutesMs,
       log: (fact) => this.#log(fact),
     });
-    this.#importer.policies = ports.policies;
-    this.#exporter.setPolicies(ports.policies);
   }
 
   /** Connections from addresses that are no peer's, since the start. */
@@ -157,32 +160,6 @@ export class Speaker {
     return this.#effects;
   }
 
-  /** Replaces policies; routes of peers that use a changed one are decided about again, without a session's reset. */
-  setPolicies(policies: Policies, now: Millis): readonly SpeakerEffect[] {
-    this.#now = now;
-    this.#effects = [];
-    const names = new Set([...policies.keys(), ...this.#policies.keys()]);
-    const changed = [...names].filter((name) => policies.get(name) !== this.#policies.get(name));
-    this.#policies = policies;
-    this.#importer.policies = policies;
-    this.#exporter.setPolicies(policies);
-    for (const name of changed) {
-      for (const peer of this.#peers.values()) {
-        if (peer.config.importPolicy === name) this.#reconsider(peer);
-      }
-    }
-    // What is chosen may just have been refused, and what is not chosen is not to be told.
-    this.#select();
-    for (const name of changed) {
-      for (const family of this.#exporter.familiesOf(name)) {
-        this.#exporter.considerAll(this.#ribs[family], name);
-      }
-    }
-    this.#exporter.flush(this.#send);
-    this.#settle(now, false);
-    return this.#effects;
-  }
-
   /** In the order configured. */
   peers(now: Millis): PeerSnapshot[] {
     const counts = countRoutes([this.#ribs[4], this.#ribs[6]]);
@@ -201,6 +178,11 @@ export class Speaker {
       case "peers":
         this.#dynamic.replace(event.ranges ?? []);
         this.#setPeers(event.peers, now);
+        this.#tellMissingPolicies();
+        return;
+      case "policies":
+        this.#policiesChanged(this.#policies.replace(event.policies));
+        this.#tellMissingPolicies();
         return;
       case "localRoutes":
         this.#localRoutes.replace(event.routes, (prefix) => this.#ribs[prefix.family], now);
@@ -238,6 +220,7 @@ export class Speaker {
       }
       case "resolution":
         this.#resolutionChanged();
+        this.#policiesChanged(this.#policies.linksChanged());
         return;
       case "reset":
         this.#reset(event.peer, event.message, now);
@@ -279,6 +262,26 @@ export class Speaker {
     }
     this.#peers.order(wanted.values());
     this.#sync.begin(now, !this.#dynamic.isEmpty);
+  }
+
+  /** What comes in is decided before what goes out, so that the latter sees the best routes that stand then. */
+  #policiesChanged(names: readonly string[]): void {
+    if (names.length === 0) return;
+    this.#exporter.policiesChanged(names);
+    for (const peer of this.#peers.values()) {
+      if (names.includes(peer.config.importPolicy)) this.#reconsider(peer);
+    }
+    this.#select();
+    for (const name of names) {
+      for (const family of this.#exporter.familiesOf(name))
+        this.#exporter.considerAll(this.#ribs[family], name);
+    }
+    this.#exporter.flush(this.#send);
+  }
+
+  #tellMissingPolicies(): void {
+    const configs = Array.from(this.#peers.values(), ({ config }) => config);
+    for (const fact of this.#policies.missing(configs)) this.#log(fact);
   }
 
   #addPeer(config: PeerConfig, range: PeerRange | undefined, now: Millis): Peer {

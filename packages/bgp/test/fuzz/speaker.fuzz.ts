@@ -8,9 +8,10 @@ import { type IpAddress, type IpFamily, Ipv4, Prefix } from "@caracal/net";
 import { type Dice, type FuzzTarget } from "@caracal/testbed";
 import {
   BmpMonitor,
+  type Filter,
+  type NamedPolicy,
   type PeerConfig,
   type PeerInput,
-  type Policies,
   Speaker,
   type SpeakerEffect,
   type SpeakerEvent,
@@ -114,15 +115,22 @@ function anyConfig(dice: Dice, number: number, asn: number): PeerConfig {
   });
 }
 
-/** The one policy, which has changed as often as `version` says. */
-function policies(version: number): Policies {
-  return new Map([
-    [
-      "some",
-      ({ prefix, attributes }) =>
-        prefix.length % 3 === version % 3 ? undefined : { ...attributes, communities: [version] },
+/** The one policy, which has changed as often as `version` says: it refuses a third of all prefixes, by their length. */
+function policies(version: number): readonly NamedPolicy[] {
+  const lengths = (longest: number): number[] =>
+    Array.from({ length: longest + 1 }, (_, length) => length).filter((length) => length % 3 === version % 3);
+  const prefixes = [
+    ...lengths(32).map((length) => `0.0.0.0/0 ge ${length} le ${length}`),
+    ...lengths(128).map((length) => `::/0 ge ${length} le ${length}`),
+  ];
+  const filter: Filter = {
+    rules: [
+      { match: { prefixes }, action: "reject" },
+      { set: { communities: { set: [`0:${version}`] } }, action: "accept" },
     ],
-  ]);
+    otherwise: "reject",
+  };
+  return [{ name: "some", direction: "import", peerType: "eBGP", filters: [filter] }];
 }
 
 class SpeakerRig {
@@ -138,8 +146,9 @@ class SpeakerRig {
   constructor(dice: Dice) {
     this.speaker = new Speaker(
       { ...speakerDefaults, routerId: Ipv4.of(0x0a000064), asn: localAsn },
-      { resolver: everythingReachable, random: dice.next, policies: policies(0) },
+      { resolver: everythingReachable, random: dice.next, policies: new Map() },
     );
+    this.handle({ kind: "policies", policies: policies(0) });
     const all = [{ number: 1, asn: dice.pick([65001, localAsn]) }, ...honest];
     this.configs = all.map(({ number, asn }) => anyConfig(dice, number, asn));
     this.setPeers();
@@ -256,7 +265,7 @@ function disturb(rig: SpeakerRig, dice: Dice): void {
   const connection = `good${one.number}.0`;
   switch (dice.below(5)) {
     case 0:
-      rig.see(rig.speaker.setPolicies(policies(1 + dice.below(5)), rig.now));
+      rig.handle({ kind: "policies", policies: policies(1 + dice.below(5)) });
       break;
     case 1: {
       const index = dice.below(rig.configs.length);

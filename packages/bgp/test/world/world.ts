@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { IpAddress, Prefix } from "@caracal/net";
 import { type Dice } from "@caracal/testbed";
-import { type PeerInput, type Policies, type Policy } from "../../src/index.ts";
+import { type Filter, type NamedPolicy, type PeerInput } from "../../src/index.ts";
 import { MessageSplitter } from "../../src/wire/header.ts";
 import { decodeMessage } from "../../src/wire/message.ts";
 import { listNlri } from "../../src/wire/nlri.ts";
@@ -111,52 +111,19 @@ export class World {
     };
   }
 
-  /** A new function for each policy that is another now, and for no other. */
-  #policies(router: Router): Policies {
-    const policies = new Map<string, Policy>();
-    for (const link of linksOf(this.topology, router)) {
+  #policies(router: Router): readonly NamedPolicy[] {
+    return linksOf(this.topology, router).flatMap((link) => {
       const { name } = otherEnd(router, link);
-      for (const direction of ["in", "out"] as const) {
-        const start = denial(router, link, direction, "");
+      return (["in", "out"] as const).map((way) => {
+        const start = denial(router, link, way, "");
         const denied = [...this.#denied]
           .filter((key) => key.startsWith(start))
           .map((key) => key.slice(start.length));
-        policies.set(
-          `${direction} ${name}`,
-          this.#policy(
-            `${start}${denied.toSorted().join(" ")}`,
-            denied,
-            relationSeenBy(router, link),
-            direction,
-          ),
-        );
-      }
-    }
-    return policies;
-  }
-
-  readonly #known = new Map<string, Policy>();
-
-  #policy(
-    key: string,
-    denied: readonly string[],
-    relation: Relation | undefined,
-    direction: "in" | "out",
-  ): Policy {
-    const known = this.#known.get(key);
-    if (known !== undefined) return known;
-    const policy: Policy = ({ prefix, attributes }) => {
-      if (denied.includes(Prefix.format(prefix))) return undefined;
-      if (relation === undefined) return attributes;
-      if (direction === "in")
-        return { ...attributes, localPref: worth[relation], communities: [tags[relation]] };
-      const tag = attributes.communities?.[0] ?? tags.customer;
-      if (relation !== "customer" && tag !== tags.customer) return undefined;
-      const { communities: _communities, ...rest } = attributes;
-      return rest;
-    };
-    this.#known.set(key, policy);
-    return policy;
+        const direction = way === "in" ? ("import" as const) : ("export" as const);
+        const filters = [filterOf(denied, relationSeenBy(router, link), way)];
+        return { name: `${way} ${name}`, direction, peerType: "eBGP" as const, filters };
+      });
+    });
   }
 
   /** No route without a source, none through oneself. */
@@ -232,4 +199,26 @@ function denial(router: Router, link: Link, direction: "in" | "out", prefix: str
 
 function asns({ asPath }: PathAttributes): number[] {
   return asPath.flatMap((segment) => [...segment.asns]);
+}
+
+/** Denied prefixes do not pass; what comes in is marked with where it came from, which decides where it goes. */
+function filterOf(denied: readonly string[], relation: Relation | undefined, way: "in" | "out"): Filter {
+  const refused: Filter["rules"] =
+    denied.length === 0 ? [] : [{ match: { prefixes: denied }, action: "reject" }];
+  if (relation === undefined) return { rules: refused, otherwise: "accept" };
+  if (way === "in") {
+    const set = { localPref: worth[relation], communities: { set: [communityText(tags[relation])] } };
+    return { rules: [...refused, { set, action: "accept" }], otherwise: "accept" };
+  }
+  const others = Object.values(tags).filter((tag) => tag !== tags.customer);
+  const foreign: Filter["rules"] =
+    relation === "customer"
+      ? []
+      : [{ match: { communities: { any: others.map(communityText) } }, action: "reject" }];
+  const rules = [...refused, ...foreign, { set: { communities: { set: [] } }, action: "accept" as const }];
+  return { rules, otherwise: "accept" };
+}
+
+function communityText(community: number): string {
+  return `${community >>> 16}:${community & 0xffff}`;
 }

@@ -8,7 +8,7 @@ import {
   type SpeakerEffect,
   type SpeakerEvent,
 } from "@caracal/bgp";
-import { peerConfigs, PeerPolicies } from "@caracal/bgp-intent";
+import { peerConfigs, peerPolicies } from "@caracal/bgp-intent";
 import type { BgpIntent, NodeIntent, PeerIntent } from "@caracal/intent";
 import { IpAddress, type IpFamily, Ipv4, type Prefix } from "@caracal/net";
 
@@ -212,17 +212,12 @@ class Network {
   }
 
   #router(plan: RouterPlan): Router {
-    const policies =
-      plan.intent === undefined
-        ? new Map()
-        : new PeerPolicies(
-            () => undefined,
-            () => undefined,
-          ).compile(plan.intent);
+    const policies = plan.intent === undefined ? [] : peerPolicies(plan.intent);
     const speaker = new Speaker(
       { ...speakerDefaults, routerId: plan.routerId, asn: plan.asNumber, tellsBestRoutes: false },
-      { resolver: everythingReachable, random: () => 0.5, policies },
+      { resolver: everythingReachable, random: () => 0.5, policies: new Map() },
     );
+    speaker.handle({ kind: "policies", policies }, 0);
     const router = { name: plan.name, speaker, addresses: plan.addresses };
     for (const address of plan.addresses) this.#byAddress.set(IpAddress.format(address), router);
     return router;

@@ -1,9 +1,9 @@
 import type {
   BestRouteChange,
   LocalRoute,
+  NamedPolicy,
   PeerInput,
   PeerSnapshot,
-  Policies,
   RouteSnapshot,
 } from "@caracal/bgp";
 import type { PeerTransport } from "@caracal/bgp-tcp";
@@ -13,7 +13,7 @@ import type { IpAddress } from "@caracal/net";
 export interface BgpService {
   setPeers(peers: readonly PeerInput[], transports: ReadonlyMap<string, PeerTransport>): void;
   setOrigins(routes: readonly LocalRoute[]): void;
-  setPolicies(policies: Policies): void;
+  setPolicies(policies: readonly NamedPolicy[]): void;
   /** Next hops may be reached otherwise now. */
   networkChanged(): void;
   peers(): readonly PeerSnapshot[];

@@ -1,5 +1,5 @@
-import type { PeerSnapshot, Policies, RouteSnapshot } from "@caracal/bgp";
-import { peerConfigs, PeerPolicies } from "@caracal/bgp-intent";
+import type { NamedPolicy, PeerSnapshot, RouteSnapshot } from "@caracal/bgp";
+import { peerConfigs, peerPolicies } from "@caracal/bgp-intent";
 import type { BgpIntent, SecretKey } from "@caracal/intent";
 import type { IpAddress, Ipv4 } from "@caracal/net";
 import type { Log } from "../observe/log.ts";
@@ -20,8 +20,6 @@ export interface BgpSupervisorOptions {
   readonly open: (settings: SpeakerSettings, listener: BgpListener) => Promise<BgpService>;
   readonly isRestart: boolean;
   readonly log: Log;
-  /** The link that leads to a next hop, for filters by interface; without it these match nothing learned. */
-  readonly linkOf?: (nextHop: IpAddress) => string | undefined;
   /** A session's password, from the secret that the intent names; without it sessions have none. */
   readonly passwordOf?: (secret: SecretKey) => string | undefined;
 }
@@ -42,9 +40,8 @@ export class BgpSupervisor {
   #service: BgpService | undefined;
   /** Of the speaker that runs; empty without one. */
   #identity = "";
-  readonly #policies: PeerPolicies;
   /** What the speaker that runs was last told. */
-  #inForce: { readonly intent: BgpIntent; readonly policies: Policies } | undefined;
+  #inForce: { readonly intent: BgpIntent; readonly policies: readonly NamedPolicy[] } | undefined;
   #wanted: BgpIntent | undefined;
   #isFirst = true;
   #isStopped = false;
@@ -58,10 +55,6 @@ export class BgpSupervisor {
 
   constructor(options: BgpSupervisorOptions) {
     this.#options = options;
-    this.#policies = new PeerPolicies(
-      (nextHop) => options.linkOf?.(nextHop),
-      (peer, problems) => options.log.error({ peer, problems }, "BGPFilter left out"),
-    );
   }
 
   /** Says who hears of routes; before `apply`. */
@@ -85,13 +78,7 @@ export class BgpSupervisor {
   }
 
   networkChanged(): void {
-    this.#policies.linksChanged();
     this.#service?.networkChanged();
-    if (this.#service !== undefined && this.#inForce !== undefined) {
-      const policies = this.#policies.compile(this.#inForce.intent);
-      this.#service.setPolicies(policies);
-      this.#inForce = { intent: this.#inForce.intent, policies };
-    }
   }
 
   peers(): readonly PeerSnapshot[] {
@@ -195,14 +182,17 @@ export class BgpSupervisor {
   }
 
   #configure(service: BgpService, intent: BgpIntent): void {
-    const policies = this.#policies.compile(intent);
-    // A name without a policy accepts everything, so what is not wanted any more stays until no peer has its name.
-    const before = this.#inForce?.policies ?? new Map<string, never>();
-    service.setPolicies(new Map([...before, ...policies]));
+    const policies = peerPolicies(intent, (peer, problems) =>
+      this.#options.log.error({ peer, problems }, "BGPFilter left out"),
+    );
+    // Through a name without a policy nothing passes, so what is not wanted any more stays until no peer has its name.
+    const names = new Set(policies.map(({ name }) => name));
+    const leaving = this.#inForce?.policies.filter(({ name }) => !names.has(name)) ?? [];
+    service.setPolicies([...leaving, ...policies]);
     service.setOrigins(intent.origins.map(({ prefix }) => ({ prefix })));
     const transports = peerTransports(intent.peers, (secret) => this.#options.passwordOf?.(secret));
     service.setPeers(peerConfigs(intent, intent.addresses), transports);
-    if ([...before.keys()].some((name) => !policies.has(name))) service.setPolicies(policies);
+    if (leaving.length > 0) service.setPolicies(policies);
     this.#inForce = { intent, policies };
   }
 

@@ -40,7 +40,6 @@ export function openRouting(
     open: (settings, listener) => openSpeaker(settings, listener, { resolver, log }),
     isRestart,
     log,
-    linkOf: (nextHop) => resolver.path(nextHop)?.interfaceName,
     passwordOf,
   });
   let bird: BirdBackend | undefined;

@@ -54,6 +54,12 @@ function tell(log: Log, fact: SpeakerFact, faults: RepeatLimit): void {
       if (heldBack !== undefined) log.warn({ ...fact, heldBack }, "malformed attribute");
       return;
     }
+    case "policyMissing":
+      log.error(fact, "nothing passes: the policy does not exist, or makes no sense");
+      return;
+    case "prefixLimit":
+      log.warn(fact, "many prefixes");
+      return;
     default:
       log.info(fact, "graceful restart");
   }

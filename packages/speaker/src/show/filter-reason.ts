@@ -1,6 +1,6 @@
-import { explainFilter, type PeerInput, type PolicyRoute } from "@caracal/bgp";
+import { dynamicPeerName, explainFilter, type LinkOf, type PeerInput, type PolicyRoute } from "@caracal/bgp";
 import type { SpeakerConfiguration } from "../config/read-config.ts";
-import { type LinkOf, linkOfRoute, readPolicyName } from "../policy-book.ts";
+import { linkOfRoute, readPolicyName } from "../policy-book.ts";
 
 /** Which rule of a neighbour's filter refuses a route: `filter in, rule 2 (bogons)`; `undefined` where none does. */
 export function filterReason(
@@ -30,5 +30,5 @@ function settingsOf(
   neighbor: string,
 ): Pick<PeerInput, "importPolicy" | "exportPolicy"> | undefined {
   const peer = peers.find(({ name }) => name === neighbor);
-  return peer ?? ranges.find(({ name }) => neighbor.startsWith(`${name}@`))?.template;
+  return peer ?? ranges.find(({ name }) => neighbor.startsWith(dynamicPeerName(name)))?.template;
 }
