@@ -278,6 +278,31 @@ test("ten thousand strangers knock: each is refused, none leaves a socket or mem
   await assertUnaffected(all);
 });
 
+test("a range of peers is filled by strangers up to its bound, and has room again when they are gone", async (t) => {
+  const all = await scene(t);
+  const template = { asn: 65001, timers: strict };
+  const maxPeers = 10;
+  const range = { name: "r", prefix: prefixOf("127.2.0.0/16"), template, maxPeers, forgetAfterMs: 1000 };
+  const configured = all.server.peers().length;
+  const calm = { ...timers, holdTimeMs: 0, keepaliveMs: 0 };
+  const friend = { name: "friend", address: ip(9), asn: 65009, timers: calm, passive: true };
+  all.server.setPeers([friend], new Map(), [range]);
+  const strangers = await Promise.all(
+    Array.from({ length: 60 }, (_, index) => RawPeer.connect(t, all.port, `127.2.1.${index + 1}`)),
+  );
+  await eventually(() => strangers.filter((one) => one.isClosed).length >= 60 - maxPeers);
+  assert.ok(all.server.peers().length <= configured + maxPeers);
+  // Those who got in never say who they are, which costs them their place.
+  await eventually(() => strangers.every((one) => one.isClosed));
+  await eventually(async () => {
+    const honest = await RawPeer.connect(t, all.port, "127.2.9.9");
+    honest.write(rawOpen({ holdTimeS: 30 }), rawKeepalive);
+    await eventually(() => honest.isClosed || stateOf(all.server, "r@127.2.9.9") === "Established");
+    return !honest.isClosed;
+  });
+  await assertUnaffected(all);
+});
+
 test("a reset in the middle of a message costs that session alone, and the peer may return at once", async (t) => {
   const all = await scene(t, { timers: { ...strict, holdTimeMs: 0, keepaliveMs: 0 } });
   const whole = [rawOpen({ holdTimeS: 0 }), rawKeepalive, rawUpdate(good)];

@@ -31,9 +31,10 @@ export class RawPeer {
     socket.on("close", () => (this.isClosed = true));
   }
 
-  /** Connects to 127.0.0.1 from 127.0.0.`number`. */
-  static async connect(t: TestContext, port: number, number: number): Promise<RawPeer> {
-    const socket = connect({ host: "127.0.0.1", port, localAddress: `127.0.0.${number}` });
+  /** Connects to 127.0.0.1 from 127.0.0.`from`, or from another address. */
+  static async connect(t: TestContext, port: number, from: number | string): Promise<RawPeer> {
+    const localAddress = typeof from === "string" ? from : `127.0.0.${from}`;
+    const socket = connect({ host: "127.0.0.1", port, localAddress });
     t.after(() => socket.destroy());
     const peer = new RawPeer(socket);
     await once(socket, "connect");

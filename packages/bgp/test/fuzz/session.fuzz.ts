@@ -19,6 +19,9 @@ function properOpen(dice: Dice): Uint8Array {
   const capabilities = dice.chance(0.3) ? usualCapabilities.slice(0, 3) : [...usualCapabilities];
   if (dice.chance(0.3)) capabilities.push("450400010103");
   if (dice.chance(0.3)) capabilities.push("4006007800010180");
+  for (const other of ["0600", "4600", "0506000100010002", "470700010180000e10", "090103", "090104"]) {
+    if (dice.chance(0.15)) capabilities.push(other);
+  }
   return rawOpen({ capabilities });
 }
 
@@ -87,7 +90,13 @@ const session: Round = (dice, show) => {
       families: [4, 6],
       addPathReceive: true,
       addPathSend: true,
-      restartTimeS: 120,
+      restartTimeS: dice.pick([undefined, 120]),
+      restartOnNotification: dice.chance(0.5),
+      extendedMessages: dice.chance(0.5),
+      extendedNextHop: dice.chance(0.5),
+      enhancedRefresh: dice.chance(0.5),
+      ...(dice.chance(0.3) ? { longLivedTimeS: 60 } : {}),
+      role: dice.pick([undefined, undefined, "provider", "peer"] as const),
     },
     dice.next,
   );
@@ -133,7 +142,9 @@ function recovers(one: Session, watch: SessionWatch, from: number): void {
     const connection = `good${attempt}`;
     watch.begin(connection);
     watch.see(one.handle({ kind: "TcpConnectionConfirmed", connection, localAddress: local }, now));
-    for (const bytes of [rawOpen(), rawKeepalive]) {
+    // Whatever its role is, one of these fits it.
+    const role = attempt % 3 === 0 ? [] : [attempt % 3 === 1 ? "090103" : "090104"];
+    for (const bytes of [rawOpen({ capabilities: [...usualCapabilities, ...role] }), rawKeepalive]) {
       watch.see(one.handle({ kind: "Received", connection, bytes }, now));
     }
   }

@@ -120,7 +120,7 @@ export const targets: readonly FuzzTarget[] = [
   { name: "a pair of speakers", rounds: 25, round: (dice, show) => live(pairTopology(dice), dice, show) },
   {
     name: "a network of 20 speakers",
-    rounds: 2,
+    rounds: 1,
     round: (dice, show) => live(internetTopology(dice), dice, show),
   },
 ];

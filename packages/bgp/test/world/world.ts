@@ -107,6 +107,7 @@ export class World {
       restartTimeS: dice.pick([5, 20]),
       restartOnNotification: dice.chance(0.5),
       ...(dice.chance(0.3) ? { longLivedTimeS: 30 } : {}),
+      ...(dice.chance(0.2) ? { advertisementIntervalMs: 100 + dice.below(2000) } : {}),
       timers: { ...quickTimers, ...this.#hold },
     };
   }
