@@ -45,17 +45,18 @@ const addPathsFields = {
   receive: withDefault(value.flag, false),
 };
 
-/** `{send, receive}`, or one word: with it all paths are told. */
+/** `{send, receive}`, or one word, true for both: with it all paths are told. */
 const addPaths: Shape<AddPaths> = (() => {
   const settings = mapping(addPathsFields);
-  const words = oneOf("none", "send", "receive", "both");
+  const words = oneOf("none", "send", "receive", "both", "true", "false");
   return {
     read: (at) => {
       if (at.kind === "mapping") return settings.read(at);
       const word = words.read(at);
       if (word === undefined) return undefined;
-      const [isSent, receive] = [word === "send" || word === "both", word === "receive" || word === "both"];
-      return { send: isSent ? "all" : "none", receive };
+      const isBoth = word === "both" || word === "true";
+      const isSent = isBoth || word === "send";
+      return { send: isSent ? "all" : "none", receive: isBoth || word === "receive" };
     },
   };
 })();
