@@ -56,7 +56,7 @@ function configuration(place: SwitchPlace): unknown {
     asn: spec.asNumber,
     control: socketOf(place),
     kernel: { table: 254, protocol: 12 },
-    static: announcedSubnets(place).map((prefix) => ({ prefix, blackhole: true })),
+    static: announcedSubnets(place).map((prefix) => ({ prefix, blackhole: true, programmed: false })),
     neighbors: spec.neighbors.map(({ name, address, asNumber, isNode }) => ({
       name: symbolOf(name),
       address,

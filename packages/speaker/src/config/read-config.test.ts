@@ -363,6 +363,17 @@ test("a neighbor known by a prefix is a range, with the keys that all of them sh
   assert.deepEqual([...transports], [["10.0.0.0/8", { password: "secret" }]]);
 });
 
+test("a static route that is not programmed is told all the same", () => {
+  const { origins, statics } = configuration(
+    `${head}static: [{prefix: 10.0.0.0/8, blackhole: true, programmed: false}]\n`,
+  );
+  assert.deepEqual(
+    origins.map(({ prefix }) => Prefix.format(prefix)),
+    ["10.0.0.0/8"],
+  );
+  assert.deepEqual(statics, []);
+});
+
 test("static routes are told with next hop and communities, and go to the kernel", () => {
   const { origins, statics } = configuration(`${head}static:
   - {prefix: 10.1.0.0/16, blackhole: true, communities: [65001:7, no-export, 65001:1:2]}

@@ -84,7 +84,9 @@ function configurationOf(file: SpeakerFile): SpeakerConfiguration {
     bestPath: mapBestPath(file),
     stations: mapStations(file.bmp.map(({ value }) => value)),
     origins: mapStatics(statics),
-    statics: statics.map(({ prefix, nextHop }) => ({ prefix, nextHop })),
+    statics: statics
+      .filter(({ programmed }) => programmed)
+      .map(({ prefix, nextHop }) => ({ prefix, nextHop })),
     kernel: file.kernel === false ? undefined : file.kernel,
   };
 }

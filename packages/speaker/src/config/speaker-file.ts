@@ -115,6 +115,8 @@ const staticFields = {
   prefix: required(value.prefix),
   nextHop: optional(value.address),
   blackhole: withDefault(value.flag, false),
+  /** `false`: told to neighbours only, for what the kernel has already, such as the subnet of an interface. */
+  programmed: withDefault(value.flag, true),
   communities: optional(list(value.community)),
 };
 
