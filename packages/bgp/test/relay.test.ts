@@ -32,7 +32,7 @@ function between(
   const sender = net.node("sender", "10.0.0.1", { asn: senderAsn, policies });
   const hub = net.node("hub", "10.0.0.100", { asn: 64512 });
   sender.setLocalRoutes([{ prefix }]);
-  sender.setPeers([peerOf(hub, { exportPolicy: "say" })]);
+  sender.setPeers([peerOf(hub, { exportPolicy: "say", nextHop: "keep" })]);
   const nodes = new Map(
     Object.entries(receivers).map(([name, { asn }], index) => [
       name,
@@ -115,18 +115,45 @@ test("the next hop: ours, kept, or a third party's (RFC 4271 §5.1.3)", () => {
   }
 });
 
-test("a route whose next hop is the one who hears it is not used", () => {
+test("a route of our own does not go to the peer that it leads to (RFC 4271 §5.1.3)", () => {
   const net = new Simulation(53);
-  const [a, b] = [net.node("a", "10.0.0.1"), net.node("b", "10.0.0.2")];
+  const a = net.node("a", "10.0.0.1");
+  const [b, c] = [net.node("b", "10.0.0.2"), net.node("c", "10.0.0.3")];
   a.setLocalRoutes([{ prefix, nextHop: b.address }]);
-  a.setPeers([peerOf(b)]);
-  b.setPeers([peerOf(a)]);
+  a.setPeers([peerOf(b), peerOf(c)]);
+  for (const node of [b, c]) node.setPeers([peerOf(a)]);
   net.run(3000);
+  const hops = (): unknown[] => [b, c].map((node) => held(node)?.nextHop);
+  assert.deepEqual(hops(), [undefined, b.address]);
+  const kept = [...a.speaker.listings.advertised("b", prefix)].map((route) => route?.why);
+  assert.deepEqual(kept, ["its own address"]);
+  a.setLocalRoutes([{ prefix, nextHop: c.address }]);
+  net.run(200);
+  assert.deepEqual(hops(), [c.address, undefined], "who had it before loses it");
+  a.setLocalRoutes([{ prefix, nextHop: addressOf("10.0.0.77") }]);
+  net.run(200);
+  assert.deepEqual(hops(), [addressOf("10.0.0.77"), addressOf("10.0.0.77")]);
+  a.setLocalRoutes([{ prefix, nextHop: b.address }]);
+  net.cut(a, b);
+  net.run(5000);
+  assert.deepEqual(hops(), [undefined, b.address], "nor when a session begins");
+  a.setLocalRoutes([]);
+  net.run(200);
+  assert.deepEqual(hops(), [undefined, undefined]);
+});
+
+test("a route whose next hop is the one who hears it is not used", () => {
+  const { nodes } = between(
+    65001,
+    { last: { asn: 64512, nextHop: "keep" } },
+    { nextHop: addressOf("10.0.0.2") },
+  );
+  const last = nodes.get("last");
   assert.deepEqual(
-    b.speaker.routes(prefix).map(({ state, why }) => [state, why]),
+    last?.speaker.routes(prefix).map(({ state, why }) => [state, why]),
     [["looped", "own next hop"]],
   );
-  assert.deepEqual(b.table(), []);
+  assert.deepEqual(last?.table(), []);
 });
 
 test("who hears of whose routes through a reflector (RFC 4456 §6)", () => {

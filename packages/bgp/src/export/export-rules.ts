@@ -49,7 +49,8 @@ export type ExportRefusal =
   | "export policy"
   | "no next hop"
   | "path limit"
-  | "its own route";
+  | "its own route"
+  | "its own address";
 
 /** What keeps a route with these attributes, canonical bytes, from a group; `undefined` when it may go. */
 export function exportRefusal(

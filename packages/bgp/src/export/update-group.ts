@@ -3,13 +3,14 @@ import { type AttributeId } from "../rib/attribute-table.ts";
 import { type PrefixSlot } from "../rib/prefix-slots.ts";
 import { type PeerIndex, type RouteRow } from "../rib/route-rows.ts";
 import { AdvertisementPace } from "./advertisement-pace.ts";
-import { AdjRibOut } from "./adj-rib-out.ts";
+import { AdjRibOut, type OutRow } from "./adj-rib-out.ts";
 import { ExportBatch } from "./export-batch.ts";
 import { type ExportRefusal, type GroupTraits } from "./export-rules.ts";
 import { type GroupContext, ExportedRoutes } from "./exported-routes.ts";
 import { type ExportCounts, GroupMember, noExports } from "./group-member.ts";
 import { type Millis } from "../session/session-config.ts";
 import { GroupOutbox, type SendTo } from "./group-outbox.ts";
+import { UnhearingMember } from "./unhearing-member.ts";
 import { type Policy } from "./policy.ts";
 
 /** What a member is told of a prefix, or is not told, and why. */
@@ -37,9 +38,7 @@ export class UpdateGroup {
   readonly #pace: AdvertisementPace;
   /** Members that have to be told something of their own. */
   #lagging: readonly GroupMember[] = [];
-  /** The source asked for last: prefixes come in runs of one source. -1: none. */
-  #recentSource: PeerIndex = -1;
-  #recentMember: PeerIndex = 0;
+  readonly #unhearing: UnhearingMember;
 
   constructor(traits: GroupTraits, context: GroupContext) {
     this.traits = traits;
@@ -47,6 +46,7 @@ export class UpdateGroup {
     this.#out = new AdjRibOut(context.rib, context.attributes, traits.addPath);
     this.#outbox = new GroupOutbox(traits, context.rib, context.attributes);
     this.#routes = new ExportedRoutes(traits, context, this.#counts);
+    this.#unhearing = new UnhearingMember(this.#members, context);
     this.#pace = new AdvertisementPace(traits.advertisementIntervalMs ?? 0, context.rib, context.clock);
     const { slots } = context.rib;
     for (let slot = 1; slot < slots.bound; slot += 1) if (slots.has(slot)) this.consider(slot);
@@ -148,7 +148,7 @@ export class UpdateGroup {
     const exports: GroupExport[] = [];
     for (let row = out.first(slot); row !== 0; row = out.next(row)) {
       const source = out.source(row);
-      if (source === peer) continue;
+      if (source === peer || this.#unhearing.of(source, out.value(row)) === peer) continue;
       const isWaiting = this.#pace.has(slot) || this.#members.get(peer)?.awaits(slot) === true;
       const state = isWaiting ? "waiting" : "told";
       exports.push({ pathId: out.pathId(row), source, value: out.value(row), state });
@@ -161,15 +161,14 @@ export class UpdateGroup {
     const wanted = this.#candidates(slot, this.traits.pathLimit);
     return this.#candidates(slot).flatMap((row): GroupExport[] => {
       const source = rib.rows.peer(row);
-      const isOver = !wanted.includes(row);
-      const why =
-        source === peer
-          ? "its own route"
-          : (this.#routes.whyNot(slot, row, source) ?? (isOver ? "path limit" : undefined));
+      const pathId = this.traits.addPath ? row : 0;
+      const told = this.#out.find(slot, pathId);
+      let why: ExportRefusal | undefined;
+      if (source === peer) why = "its own route";
+      else if (told !== 0) why = this.#exceptFor(told) === peer ? "its own address" : undefined;
+      else why = this.#routes.whyNot(slot, row, source) ?? (wanted.includes(row) ? undefined : "path limit");
       if (why === undefined) return [];
-      return [
-        { pathId: this.traits.addPath ? row : 0, source, value: rib.rows.accepted(row), state: "kept", why },
-      ];
+      return [{ pathId, source, value: rib.rows.accepted(row), state: "kept", why }];
     });
   }
 
@@ -284,6 +283,7 @@ export class UpdateGroup {
     const told = row === 0 ? 0 : this.#routes.told(slot, row, source);
     if (told === 0 && before === 0) return;
     const sourceBefore = before === 0 ? 0 : out.source(before);
+    const exceptBefore = before === 0 ? 0 : this.#unhearing.of(sourceBefore, out.value(before));
     if (before !== 0 && told === out.value(before) && source === sourceBefore) return;
     if (this.#lagging.length > 0) this.#noteMissed(slot, held ?? (before === 0 ? [] : [pathId]));
     if (this.#pace.isHolding) {
@@ -294,16 +294,17 @@ export class UpdateGroup {
       return;
     }
     if (told === 0) {
-      this.#batch.withdraw(this.#member(sourceBefore), slot, pathId);
+      this.#batch.withdraw(exceptBefore, slot, pathId);
       this.#context.rib.hold(slot);
       out.remove(slot, before);
       return;
     }
     if (before === 0) out.add(slot, pathId, told, source);
     else out.change(before, told, source);
-    this.#batch.announce(told, this.#member(source), slot, pathId);
-    if (before !== 0 && source !== sourceBefore && this.#member(source) !== 0) {
-      this.#batch.withdrawFrom(source, slot, pathId);
+    const except = this.#unhearing.of(source, told);
+    this.#batch.announce(told, except, slot, pathId);
+    if (before !== 0 && except !== 0 && except !== exceptBefore) {
+      this.#batch.withdrawFrom(except, slot, pathId);
       this.#context.rib.hold(slot);
     }
   }
@@ -326,7 +327,7 @@ export class UpdateGroup {
   /** A path that members may hold: it is gone for all, or for the one whose own it is now. */
   #retellGone(batch: ExportBatch, slot: PrefixSlot, pathId: number): void {
     const row = this.#out.find(slot, pathId);
-    const owner = row === 0 ? 0 : this.#member(this.#out.source(row));
+    const owner = row === 0 ? 0 : this.#exceptFor(row);
     if (row !== 0 && owner === 0) return;
     this.#context.rib.hold(slot);
     if (row === 0) batch.withdraw(0, slot, pathId);
@@ -346,19 +347,15 @@ export class UpdateGroup {
 
   /** An end that is still to be told keeps its member on the list. */
   #noteLagging(): void {
-    this.#recentSource = -1;
+    this.#unhearing.forget();
     this.#lagging = [...this.#members.values()].filter(
       (member) => member.isLagging || member.endOfRibDue || member.markedRefresh !== "none",
     );
   }
 
-  /** Only a member needs to be left out; other sources pack together. */
-  #member(source: PeerIndex): PeerIndex {
-    if (source !== this.#recentSource) {
-      this.#recentSource = source;
-      this.#recentMember = this.#members.has(source) ? source : 0;
-    }
-    return this.#recentMember;
+  /** Who does not hear a route that is told. */
+  #exceptFor(row: OutRow): PeerIndex {
+    return this.#unhearing.of(this.#out.source(row), this.#out.value(row));
   }
 
   /** Tells members that are at the same place the next part of what they lack. */
@@ -376,12 +373,12 @@ export class UpdateGroup {
   #retell(batch: ExportBatch, peer: PeerIndex, slot: PrefixSlot, held: readonly number[]): void {
     const out = this.#out;
     for (let row = out.first(slot); row !== 0; row = out.next(row)) {
-      batch.announce(out.value(row), this.#member(out.source(row)), slot, out.pathId(row));
+      batch.announce(out.value(row), this.#exceptFor(row), slot, out.pathId(row));
     }
     if (this.#pace.has(slot)) this.#pace.toldEarly(slot, this.heldPaths(slot));
     for (const pathId of held) {
       const row = out.find(slot, pathId);
-      if (row !== 0 && out.source(row) !== peer) continue;
+      if (row !== 0 && out.source(row) !== peer && this.#exceptFor(row) !== peer) continue;
       // Kept until it is encoded.
       this.#context.rib.hold(slot);
       batch.withdraw(0, slot, pathId);
