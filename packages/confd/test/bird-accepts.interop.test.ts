@@ -3,19 +3,17 @@
  * Method: `bird -p` and `bird6 -p` on the files of several clusters.
  */
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { homedir, tmpdir } from "node:os";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import type { NodeIntent } from "@caracal/intent";
-import { runAnyway } from "@caracal/testbed";
+import { birdPrograms, requireBird1, runAnyway } from "@caracal/testbed";
 import { birdFileNames, birdFiles } from "../src/index.ts";
 import { configuration, everything, intentOf, node, peer, pool, stock } from "./scenario.ts";
 
-/** Where `scripts/setup.sh` unpacks BIRD 1.6, whose files are called as BIRD 2's. */
-const cache = process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache");
-const programs = ["bird", "bird6"].map((name) => join(cache, "caracal/bird-1.6/usr/sbin", name));
-const skip = programs.every((program) => existsSync(program)) ? false : "not installed: bird 1.6";
+const programs = (["1.6", "1.6 for IPv6"] as const).map((edition) => birdPrograms(edition).daemon);
+const skip = requireBird1();
 
 async function checkAccepted(t: TestContext, intent: NodeIntent): Promise<void> {
   const files = birdFiles(intent, stock);

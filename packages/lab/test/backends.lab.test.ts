@@ -3,22 +3,27 @@
  * Method: the built-in mesh three times, and a cluster with route reflectors on BIRD, with what their checks and `ip route` show.
  */
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { homedir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
-import { eventually, requireRoot, requireTool, run, Testbed } from "@caracal/testbed";
+import {
+  birdPrograms,
+  eventually,
+  requireBird1,
+  requireRoot,
+  requireTool,
+  run,
+  Testbed,
+} from "@caracal/testbed";
 import { labScope, type LabScope, REPOSITORY } from "./lab-scope.ts";
 
-/** Where `scripts/setup.sh` unpacks BIRD 1.6, whose files are called as BIRD 2's. */
-const programs = join(
-  process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"),
-  "caracal/bird-1.6/usr/sbin",
-);
-const hasBird = ["bird", "bird6"].every((name) => existsSync(join(programs, name)));
-const skip = requireRoot() || requireTool("ip", "ping") || (hasBird ? false : "not installed: bird 1.6");
+const skip = requireRoot() || requireTool("ip", "ping") || requireBird1();
 
-const env = { ...process.env, CARACAL_BIRD: join(programs, "bird"), CARACAL_BIRD6: join(programs, "bird6") };
+const env = {
+  ...process.env,
+  CARACAL_BIRD: birdPrograms("1.6").daemon,
+  CARACAL_BIRD6: birdPrograms("1.6 for IPv6").daemon,
+};
 
 /** Brings a built-in topology up with other backends; gives the lab's name. */
 async function up(

@@ -6,8 +6,7 @@
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { existsSync, writeFileSync } from "node:fs";
-import { homedir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { AsPath, compilePolicies, Origin, type PathAttributes, type Policies } from "@caracal/bgp";
@@ -18,8 +17,10 @@ import { Prefix } from "@caracal/net";
 import type { BgpFilter, BgpPeer } from "@caracal/resources";
 import {
   type BirdDaemon,
+  birdPrograms,
   eventually,
   type Namespace,
+  requireBird1,
   requireRoot,
   requireTool,
   startBird,
@@ -27,15 +28,7 @@ import {
 } from "@caracal/testbed";
 import { address, bgpConfiguration, endpoint, node, pool, prefix } from "./node-fixtures.ts";
 
-/** Where `scripts/setup.sh` unpacks BIRD 1.6, whose files are called as BIRD 2's. */
-const programs = join(
-  process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"),
-  "caracal/bird-1.6/usr/sbin",
-);
-const skip =
-  requireRoot() ||
-  requireTool("ip", "bird") ||
-  (existsSync(join(programs, "bird")) ? false : "not installed: bird 1.6");
+const skip = requireRoot() || requireTool("ip", "bird") || requireBird1();
 
 const apiVersion = "projectcalico.org/v3";
 
@@ -268,7 +261,7 @@ async function startNode(bed: Testbed, namespace: Namespace, intent: NodeIntent)
   }
   const config = join(directory, "bird.cfg");
   await namespace.start([
-    join(programs, "bird"),
+    birdPrograms("1.6").daemon,
     "-R",
     "-d",
     "-c",

@@ -30,7 +30,14 @@ export { type Address, type LinkEnd, Namespace } from "./namespace.ts";
 export { Program, type ProgramExit, type StartOptions } from "./program.ts";
 export { requireRoot, requireTool } from "./requirement.ts";
 export { type CommandResult, run, type RunOptions, runAnyway } from "./run.ts";
-export { startBird, type BirdDaemon, type BirdEdition, type BirdOptions } from "./start-bird.ts";
+export {
+  birdPrograms,
+  requireBird1,
+  startBird,
+  type BirdDaemon,
+  type BirdEdition,
+  type BirdOptions,
+} from "./start-bird.ts";
 export { startEtcd, type EtcdDaemon, type EtcdOptions } from "./start-etcd.ts";
 export { frrBgpd, startFrrBgpd, type FrrBgpdDaemon, type FrrBgpdOptions } from "./start-frr-bgpd.ts";
 export { startGobgpd, type GobgpDaemon, type GobgpOptions } from "./start-gobgpd.ts";

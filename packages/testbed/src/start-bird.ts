@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { eventually } from "./eventually.ts";
@@ -63,6 +63,12 @@ export async function startBird(bed: Testbed, options: BirdOptions): Promise<Bir
   );
   if (!program.isRunning) throw new Error(`bird ended at once:\n${program.output}`);
   return daemon;
+}
+
+/** `false` when both daemons of BIRD 1.6 are there, otherwise the reason to skip. */
+export function requireBird1(): string | false {
+  const daemons = (["1.6", "1.6 for IPv6"] as const).map((edition) => birdPrograms(edition).daemon);
+  return daemons.every((daemon) => existsSync(daemon)) ? false : "not installed: bird 1.6";
 }
 
 /** The programs of an edition; 1.6 stands where `scripts/setup.sh` unpacks it. */
