@@ -199,11 +199,6 @@ function toPeer(
   const localAsNumber = localAsNumberOf(cluster, self, candidate);
   const secret = password?.secretKeyRef;
   const gateway = isReverse || spec.reachableBy === undefined ? undefined : IpAddress.parse(spec.reachableBy);
-  for (const name of spec.filters ?? []) {
-    if (cluster.filtersByName.has(name)) continue;
-    const message = `names the BGPFilter ${name}, which does not exist`;
-    problems.push({ about: `BGPPeer(${peering.name})`, message });
-  }
   return {
     name: peerName(type, text, port),
     type,

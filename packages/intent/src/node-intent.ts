@@ -159,7 +159,7 @@ function bgpIntent(
   const peers = [
     ...mesh,
     ...configuredPeers(cluster, self, mesh, problems),
-    ...workloadPeers(cluster, self, local.endpoints),
+    ...workloadPeers(cluster, self, local.endpoints, problems),
   ];
   const filters = filtersOf(cluster, peers, problems);
   const policy = exportPolicy(
@@ -211,6 +211,13 @@ function filtersOf(
   peers: readonly PeerIntent[],
   problems: IntentProblem[],
 ): readonly PeerFilter[] {
+  for (const { filters: named, bgpPeer } of peers) {
+    for (const name of named) {
+      if (cluster.filtersByName.has(name)) continue;
+      const message = `names the BGPFilter ${name}, which does not exist`;
+      problems.push({ about: `BGPPeer(${bgpPeer})`, message });
+    }
+  }
   const names = [...new Set(peers.flatMap(({ filters }) => filters))].toSorted(compareText);
   const filters = names.flatMap((name) => {
     const resource = cluster.filtersByName.get(name);

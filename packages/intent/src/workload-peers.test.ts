@@ -55,6 +55,25 @@ test("a selected workload has a session that waits for it, with the AS of the re
   });
 });
 
+test("a BGPPeer without an AS, or with a filter that is not there, is told of", () => {
+  const lines = (spec: Parameters<typeof peer>[1]) => {
+    const resources = cluster({
+      nodes: [node("a", { ipv4Address: "10.0.0.1/24" })],
+      bgpPeers: [peer("routers", { localWorkloadSelector: "all()", ...spec })],
+    });
+    const { problems, bgp } = nodeIntent(input("a", resources, { endpoints: [speaker] }));
+    return [...problems.map(({ about, message }) => `${about} ${message}`), `${bgp?.peers.length} peers`];
+  };
+  assert.deepEqual(lines({}), [
+    "BGPPeer(routers) has no asNumber, so no session can open; it is left out",
+    "0 peers",
+  ]);
+  assert.deepEqual(lines({ asNumber: 1, filters: ["gone"] }), [
+    "BGPPeer(routers) names the BGPFilter gone, which does not exist",
+    "1 peers",
+  ]);
+});
+
 test("each node peers with its own, if the BGPPeer is for it, and a workload has one session", () => {
   const names = (name: string, ...peers: ReturnType<typeof peer>[]) =>
     peersOf(name, ...peers).map((one) => `${one.bgpPeer} ${one.name}`);

@@ -1,7 +1,7 @@
 import { IpAddress, Prefix } from "@caracal/net";
 import type { WorkloadEndpoint } from "@caracal/resources";
 import { asNumberOf, type ClusterFacts, type NodeFacts } from "./cluster.ts";
-import { compareText } from "./intent-problem.ts";
+import { compareText, type IntentProblem } from "./intent-problem.ts";
 import { bgpPort, nextHopOf, type PeerIntent, peerName, timersOf } from "./peer-intent.ts";
 import type { Peering } from "./peering.ts";
 
@@ -10,6 +10,7 @@ export function workloadPeers(
   cluster: ClusterFacts,
   self: NodeFacts,
   endpoints: readonly WorkloadEndpoint[],
+  problems: IntentProblem[],
 ): readonly PeerIntent[] {
   const peerings = cluster.peerings.filter(({ isWorkload }) => isWorkload !== undefined);
   if (peerings.length === 0) return [];
@@ -18,6 +19,11 @@ export function workloadPeers(
     .toSorted((a, b) => compareText(a.metadata.name, b.metadata.name));
   const peers = new Map<string, PeerIntent>();
   for (const peering of peerings.filter(({ isLocal }) => isLocal(self))) {
+    if ((peering.spec.asNumber ?? 0) === 0) {
+      const message = "has no asNumber, so no session can open; it is left out";
+      problems.push({ about: `BGPPeer(${peering.name})`, message });
+      continue;
+    }
     for (const { metadata, spec } of local) {
       if (peering.isWorkload?.(metadata.labels ?? {}) !== true) continue;
       for (const address of addressesOf(spec.ipNetworks)) {
