@@ -203,6 +203,10 @@ export class BgpServer {
   }
 
   /** Interned attribute sets and routes: for metrics. */
+  get tables(): Speaker["tables"] {
+    return this.#speaker.tables;
+  }
+
   get sizes(): Speaker["sizes"] {
     return this.#speaker.sizes;
   }

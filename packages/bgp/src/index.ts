@@ -68,6 +68,7 @@ export {
 } from "./speaker/listings.ts";
 export { formatEvent, parseEvent } from "./speaker/event-lines.ts";
 export { Speaker, type SpeakerPorts } from "./speaker/speaker.ts";
+export { type TableSizes } from "./speaker/table-sizes.ts";
 export { compileFilters } from "./policy/compile-filters.ts";
 export { type LinkOf, type NamedPolicy, compilePolicies, compilePolicy } from "./policy/named-policy.ts";
 export {

@@ -138,6 +138,19 @@ test("a filter that changes meanwhile leaves the mark", () => {
   assert.deepEqual([med, communities], [7, [llgrStale]]);
 });
 
+test("an export filter that replaces communities leaves the mark", () => {
+  const filter = {
+    rules: [{ set: { communities: { set: ["1:1"] } }, action: "accept" as const }],
+    otherwise: "accept" as const,
+  };
+  const policy = { name: "plain", direction: "export", peerType: "eBGP", filters: [filter] } as const;
+  const rig = longLivedRig({ exportPolicy: "plain" }, [{ asn: 65002 }]);
+  rig.handle({ kind: "policies", policies: [policy] });
+  rig.lose(1);
+  rig.pass(100_000);
+  assert.deepEqual(rig.toldWith(2, "10.1.0.0/16")?.communities, [0x10001, llgrStale]);
+});
+
 test("without a restart time the long-lived one begins at once; without our own consent, not at all", () => {
   const rig = new Rig([65001], {}, longLived);
   rig.up(1, 65001, { restartTimeS: 0, longLivedTimeS: 50 });

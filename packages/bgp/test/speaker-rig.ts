@@ -84,19 +84,31 @@ export class Rig {
   }
 
   /** Brings the session with peer `number` up, and has all that is due sent. */
-  up(number: number, asn: number, more: Partial<SessionConfig> = {}, restarted = false): void {
-    this.open(number, asn, more, restarted);
+  up(
+    number: number,
+    asn: number,
+    more: Partial<SessionConfig> = {},
+    restarted = false,
+    address = `10.0.0.${number}`,
+  ): void {
+    this.open(number, asn, more, restarted, address);
     this.settle();
   }
 
   /** The same, with nothing sent yet but what goes at once. */
-  open(number: number, asn: number, more: Partial<SessionConfig> = {}, restarted = false): void {
+  open(
+    number: number,
+    asn: number,
+    more: Partial<SessionConfig> = {},
+    restarted = false,
+    address = `10.0.0.${number}`,
+  ): void {
     const connection = `c${number}`;
     this.handle({
       kind: "accepted",
       connection,
       localAddress: addressOf("10.0.0.100"),
-      remoteAddress: addressOf(`10.0.0.${number}`),
+      remoteAddress: addressOf(address),
     });
     const open = buildOpen(
       {

@@ -83,6 +83,7 @@ function memory(speaker: SpeakerView): unknown {
     externalBytes: external,
     attributeSets,
     routes: { ipv4: routes4, ipv6: routes6 },
+    tables: speaker.tables,
   };
 }
 

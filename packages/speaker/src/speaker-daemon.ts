@@ -111,6 +111,10 @@ export class SpeakerDaemon implements SpeakerView {
     return this.#server?.listings;
   }
 
+  get tables(): BgpServer["tables"] | undefined {
+    return this.#server?.tables;
+  }
+
   get sizes(): BgpServer["sizes"] {
     return this.#server?.sizes ?? { attributeSets: 0, routes4: 0, routes6: 0 };
   }

@@ -1,4 +1,4 @@
-import type { Listings, PeerSnapshot, RouteSnapshot } from "@caracal/bgp";
+import type { Listings, PeerSnapshot, RouteSnapshot, TableSizes } from "@caracal/bgp";
 import type { RouteStatus } from "@caracal/dataplane";
 import type { IpAddress } from "@caracal/net";
 import type { SpeakerConfiguration } from "./config/read-config.ts";
@@ -21,6 +21,8 @@ export interface SpeakerView {
   readonly ports: readonly number[];
   /** Attribute sets and routes held. */
   readonly sizes: { readonly attributeSets: number; readonly routes4: number; readonly routes6: number };
+  /** The room that tables have taken. */
+  readonly tables: TableSizes | undefined;
   /** Absent: the kernel is left alone. */
   readonly kernelStatus: RouteStatus | undefined;
   readonly peers: () => readonly PeerSnapshot[];

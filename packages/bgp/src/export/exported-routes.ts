@@ -7,6 +7,7 @@ import { type PeerIndex, type RouteRow } from "../rib/route-rows.ts";
 import { type PathAttributes } from "../wire/path-attributes.ts";
 import { hasChosenNextHop } from "../policy/chosen-next-hop.ts";
 import { type PaceClock } from "./advertisement-pace.ts";
+import { withMarkOf } from "./kept-long.ts";
 import { ExportRewriter } from "./export-rewriter.ts";
 import { type ExportSource, type ExportRefusal, type GroupTraits, exportRefusal } from "./export-rules.ts";
 import { type ExportCounts } from "./group-member.ts";
@@ -128,12 +129,13 @@ export class ExportedRoutes {
       this.#counts.updatesRejected += 1;
       return 0;
     }
+    const before = attributes.get(id);
     const value = policy({
       prefix: rib.slots.prefix(slot),
-      attributes: attributes.get(id),
+      attributes: before,
       source: routeSource(source),
     });
-    const changed = value === undefined ? 0 : attributes.intern(value);
+    const changed = value === undefined ? 0 : attributes.intern(withMarkOf(before, value));
     // A policy may add a community that keeps the route from leaving.
     const told =
       value !== undefined && this.#refusal(changed, source) === undefined

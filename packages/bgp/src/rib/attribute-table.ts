@@ -57,6 +57,11 @@ export class AttributeTable {
     return this.#counts.length;
   }
 
+  /** Of the sets' own bytes. */
+  get capacityBytes(): number {
+    return this.#bytes.capacity;
+  }
+
   get(id: AttributeId): PathAttributes {
     const value = this.#values[id];
     if (value !== undefined) return value;

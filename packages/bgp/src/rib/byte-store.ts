@@ -11,6 +11,11 @@ export class ByteStore {
   #starts = new Uint32Array(64);
   #lengths = new Uint32Array(64);
 
+  /** Bytes that fit without growing. */
+  get capacity(): number {
+    return this.#bytes.length;
+  }
+
   /** A view, valid until the next `set`. */
   get(id: number): Uint8Array {
     const start = this.#starts[id] ?? 0;

@@ -46,6 +46,10 @@ export class RouteRows {
     return this.#size;
   }
 
+  get capacity(): number {
+    return this.#slots.length;
+  }
+
   /** One past the highest row ever used. */
   get bound(): number {
     return this.#used;

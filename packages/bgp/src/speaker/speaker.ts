@@ -31,6 +31,7 @@ import { Refusals } from "./refusals.ts";
 import { RouteKeeper } from "./route-keeper.ts";
 import { renamedPeers } from "./renamed-peers.ts";
 import { Selector } from "./selector.ts";
+import { type TableSizes, tableSizes } from "./table-sizes.ts";
 import { type PeerSnapshot, type RouteSnapshot, countRoutes, snapshotPeer } from "./snapshot.ts";
 import {
   type BestRouteChange,
@@ -138,6 +139,12 @@ export class Speaker {
       routes4: this.#ribs[4].rows.size,
       routes6: this.#ribs[6].rows.size,
     };
+  }
+
+  /** The room that tables have taken. */
+  get tables(): TableSizes {
+    const counts = { connections: this.#byConnection.size, peers: this.#peers.byName.size };
+    return tableSizes([this.#ribs[4], this.#ribs[6]], this.#attributes, counts);
   }
 
   /** When a "tick" is next due; in the past when there is more to tell right now. */

@@ -114,6 +114,12 @@ export function memoryText(memory: unknown): string {
     ["Attribute sets", textPart(memory, "attributeSets")],
     ["IPv4 routes", textPart(memory, "routes", "ipv4")],
     ["IPv6 routes", textPart(memory, "routes", "ipv6")],
+    [
+      "Prefixes",
+      `${textPart(memory, "tables", "prefixes")}, room for ${textPart(memory, "tables", "prefixRoom")}`,
+    ],
+    ["Room for routes", textPart(memory, "tables", "routeRoom")],
+    ["Room for sets", textPart(memory, "tables", "attributeRoom")],
   ]);
 }
 
