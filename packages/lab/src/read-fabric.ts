@@ -24,10 +24,7 @@ export interface Fabric {
   readonly switchNames: readonly string[];
 }
 
-type SwitchHead = Pick<SwitchSpec, "name" | "daemon" | "asNumber"> & {
-  /** The AS of the nodes in its racks as the switch is told: its own, or each node's; or it does not peer with them. */
-  readonly servers: "none" | "internal" | "external";
-};
+type SwitchHead = Pick<SwitchSpec, "name" | "daemon" | "asNumber" | "servers">;
 
 /** A network with the switch that is plugged into it, and its address there. */
 interface Plug {
@@ -61,12 +58,12 @@ export function readFabric(root: YamlValue): Fabric {
     networks,
     switchNames,
     withNodes: (nodes) =>
-      heads.map(({ servers, ...head }) => ({
+      heads.map((head) => ({
         ...head,
         interfaces: interfacesOf(head.name, plugs),
         neighbors: [
           ...switchNeighbors(head.name, plugs, heads),
-          ...(servers === "none" ? [] : nodeNeighbors({ ...head, servers }, plugs, nodes)),
+          ...(head.servers === "none" ? [] : nodeNeighbors(head, plugs, nodes)),
         ],
       })),
   };

@@ -55,6 +55,8 @@ export interface SwitchSpec {
   readonly name: string;
   readonly daemon: SwitchDaemon;
   readonly asNumber: number;
+  /** How it peers with the nodes of its racks: inside its own AS, each in the node's, or not at all. */
+  readonly servers: "none" | "internal" | "external";
   /** In the file's order: racks first, then links. */
   readonly interfaces: readonly SwitchInterface[];
   readonly neighbors: readonly SwitchNeighbor[];

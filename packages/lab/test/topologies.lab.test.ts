@@ -7,9 +7,9 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test, type TestContext } from "node:test";
 import { eventually, frrBgpd, requireRoot, requireTool, run, Testbed } from "@caracal/testbed";
-import { findTopology } from "../src/index.ts";
+import { checkLab, findTopology, openLab } from "../src/index.ts";
 import { isRunning } from "../src/process-identity.ts";
-import { labScope, type LabScope, REPOSITORY, traces } from "./lab-scope.ts";
+import { labContext, labScope, type LabScope, REPOSITORY, traces } from "./lab-scope.ts";
 
 const skip = requireRoot() || requireTool("ip", "ss", "ping");
 const frr = skip || requireTool(frrBgpd, "vtysh");
@@ -127,6 +127,40 @@ describe("topologies", { concurrency: 2 }, () => {
     assert.equal((await cluster.scope.lab(["down", "--name", cluster.name])).exitCode, 0);
     assert.deepEqual(traces(lab), []);
   });
+
+  test(
+    "from an AS per rack to an AS per server, live, with Cumulus's own words",
+    { skip: frr },
+    async (t) => {
+      const cluster = await up(t, "as-per-rack");
+      const { scope, name } = cluster;
+      const target = findTopology("as-per-server");
+      const file = join(Testbed.create(t).directory("resources"), "servers.json");
+      writeFileSync(file, JSON.stringify(target.resources.map(({ value }) => value)));
+      await cluster.exec("master1", `calicoctl apply -f ${file}`);
+      for (const leaf of ["leaf01", "leaf02"]) {
+        assert.match(
+          await cluster.exec(leaf, "net show configuration bgp"),
+          /^ neighbor servers remote-as internal$/m,
+        );
+        await cluster.exec(leaf, "net add bgp neighbor servers remote-as external");
+        await cluster.exec(leaf, "net del bgp neighbor servers remote-as internal");
+        await cluster.exec(leaf, "net commit");
+      }
+      const open = openLab(name, labContext());
+      await eventually(
+        async () => {
+          const { differences } = await checkLab({ ...open, topology: target }, labContext());
+          assert.deepEqual(differences, []);
+          return true;
+        },
+        { deadlineMs: 60_000, what: "an AS per server" },
+      );
+      assert.match(await cluster.exec("leaf01", "net show bgp summary"), /^10\.0\.0\.22 +4 +65022 /m);
+      // The file that the lab was made of asked for something else.
+      assert.equal((await scope.lab(["check", "--name", name])).exitCode, 1);
+    },
+  );
 
   test("as-per-server on BIRD: birdc finds the switch's own BIRD", { skip: bird }, async (t) => {
     const cluster = await up(t, "as-per-server", "--switches", "bird");

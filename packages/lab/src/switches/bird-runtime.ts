@@ -71,7 +71,7 @@ ${place.spec.neighbors.map((neighbor) => session(place, neighbor)).join("")}`;
 
 function session({ spec }: SwitchPlace, neighbor: SwitchNeighbor): string {
   const { name, address, asNumber, localAddress, isNode } = neighbor;
-  // Inside one AS the switch is its nodes' reflector; what comes from other switches it passes on as the next hop.
-  const reflects = isNode && asNumber === spec.asNumber ? " rr client; ipv4 { next hop self ebgp; };" : "";
+  // Inside one AS the switch is its nodes' reflector.
+  const reflects = isNode && asNumber === spec.asNumber ? " rr client;" : "";
   return `protocol bgp ${symbolOf(name)} from peer { local ${localAddress} as ${spec.asNumber}; neighbor ${address} as ${asNumber};${reflects} }\n`;
 }

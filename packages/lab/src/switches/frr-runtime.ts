@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { isJsonObject, parseJsonObject } from "../json-value.ts";
 import { LabError } from "../lab-error.ts";
 import { runCommand } from "../run-command.ts";
+import { writeNetCommand } from "./net-command.ts";
 import {
   announcedSubnets,
   findProgram,
@@ -32,6 +33,7 @@ export const frrRuntime: SwitchRuntime = {
     // vtysh wants its own file to be there, though it need not say anything.
     writeFileSync(join(runDirectory, "vtysh.conf"), "no service integrated-vtysh-config\n");
     writeCommand(place, "vtysh", vtysh);
+    writeNetCommand(place, vtysh);
     writeFileSync(join(runDirectory, "zebra.conf"), `hostname ${place.spec.name}\n`);
     writeFileSync(join(runDirectory, "bgpd.conf"), bgpdConfiguration(place));
     const zebraSocket = join(runDirectory, "zserv.api");
@@ -83,25 +85,27 @@ function program(place: SwitchPlace, name: string, answers: () => Promise<boolea
   return { name, argv: [findProgram(place, name, PACKAGE), ...paths.flat()], answers };
 }
 
+/** The nodes are one peer group, `servers`, so that how the switch peers with them is one line. */
 function bgpdConfiguration(place: SwitchPlace): string {
-  const { name, asNumber, neighbors } = place.spec;
-  const sessions = neighbors.flatMap(({ name: peer, address, asNumber: peerAs }) => [
-    `neighbor ${address} remote-as ${peerAs}`,
+  const { name, asNumber, neighbors, servers } = place.spec;
+  const nodes = neighbors.filter((neighbor) => neighbor.isNode);
+  const sessions = neighbors.flatMap(({ name: peer, address, asNumber: peerAs, isNode }) => [
+    isNode ? `neighbor ${address} peer-group servers` : `neighbor ${address} remote-as ${peerAs}`,
     `neighbor ${address} description ${peer}`,
     `neighbor ${address} timers connect 1`,
   ]);
-  // Inside one AS the switch is its nodes' reflector; what comes from other switches it passes on as the next hop.
-  const reflected = neighbors
-    .filter((neighbor) => neighbor.isNode && neighbor.asNumber === asNumber)
-    .flatMap(({ address }) => [
-      `neighbor ${address} route-reflector-client`,
-      `neighbor ${address} next-hop-self`,
-    ]);
+  const group =
+    nodes.length === 0 ? [] : ["neighbor servers peer-group", `neighbor servers remote-as ${servers}`];
   const networks = announcedSubnets(place).map((subnet) => `network ${subnet}`);
+  // Inside one AS the switch is its nodes' reflector.
+  const reflected =
+    servers === "internal" && nodes.length > 0 ? ["neighbor servers route-reflector-client"] : [];
   return [
     `hostname ${name}`,
     `router bgp ${asNumber}`,
-    ...[`bgp router-id ${routerIdOf(place.spec)}`, "no bgp ebgp-requires-policy", ...sessions].map(indented),
+    ...[`bgp router-id ${routerIdOf(place.spec)}`, "no bgp ebgp-requires-policy", ...group, ...sessions].map(
+      indented,
+    ),
     " address-family ipv4 unicast",
     ...[...networks, ...reflected].map((line) => indented(indented(line))),
     " exit-address-family",

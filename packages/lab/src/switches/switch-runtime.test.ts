@@ -22,6 +22,7 @@ const place: SwitchPlace = {
     name: "leaf",
     daemon: "frr",
     asNumber: 65001,
+    servers: "internal",
     interfaces: [
       { name: "swp1", network: "rack1", address: "10.0.0.254", isRack: true },
       { name: "swp2", network: "up", address: "10.1.1.1", isRack: false },

@@ -93,6 +93,7 @@ function isExecutable(path: string): boolean {
   }
 }
 
-function quoted(word: string): string {
+/** A word that a shell takes as it is. */
+export function quoted(word: string): string {
   return `'${word.replaceAll("'", "'\\''")}'`;
 }
