@@ -3,7 +3,7 @@
  * Method: the built-in mesh three times, and a cluster with route reflectors on BIRD, with what their checks and `ip route` show.
  */
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import {
@@ -31,6 +31,7 @@ async function up(
   scope: LabScope,
   topology: string,
   backends: Readonly<Record<string, string>>,
+  more?: (directory: string) => string,
 ): Promise<string> {
   let text = readFileSync(join(REPOSITORY, "packages/lab/topologies", `${topology}.yaml`), "utf8");
   for (const [node, backend] of Object.entries(backends)) {
@@ -39,7 +40,9 @@ async function up(
         ? text.replace("\npool:", `\nbackend: ${backend}\npool:`)
         : text.replace(`  - name: ${node}\n`, `  - name: ${node}\n    backend: ${backend}\n`);
   }
-  const file = join(Testbed.create(t).directory("topology"), `${topology}.yaml`);
+  const directory = Testbed.create(t).directory("topology");
+  if (more !== undefined) text += more(directory);
+  const file = join(directory, `${topology}.yaml`);
   writeFileSync(file, text);
   const name = scope.newName();
   const { exitCode, stderr } = await scope.lab(["up", file, "--name", name], { env });
@@ -95,6 +98,40 @@ async function assertRestarts(scope: LabScope, name: string): Promise<void> {
     deadlineMs: 60_000,
   });
 }
+
+test("our speaker and BIRD sign their sessions with the password of a secret", { skip }, async (t) => {
+  const scope = await labScope(t, { program: [`${REPOSITORY}caracal`] });
+  const name = await up(t, scope, "mesh-sockets", { kw01: "bird" }, (directory) => {
+    const secret = join(directory, "kube-system/bgp");
+    mkdirSync(secret, { recursive: true });
+    writeFileSync(join(secret, "mesh"), "not for everyone\n");
+    return `
+environment:
+  CARACAL_SECRETS_DIR: ${directory}
+resources:
+  - apiVersion: projectcalico.org/v3
+    kind: BGPConfiguration
+    metadata: { name: default }
+    spec:
+      nodeMeshPassword:
+        secretKeyRef: { name: bgp, key: mesh }
+`;
+  });
+  await assertForwards(scope, name);
+  for (const node of ["km01", "kw01", "kw02"]) {
+    const { stdout } = await run([
+      "ip",
+      "netns",
+      "exec",
+      `${name}-${node}`,
+      "ss",
+      "-Htni",
+      "state",
+      "established",
+    ]);
+    assert.equal(stdout.match(/md5keys:/g)?.length, 2, `${node}: ${stdout}`);
+  }
+});
 
 test("route reflectors on BIRD do what those on our speaker do", { skip }, async (t) => {
   const scope = await labScope(t, { program: [`${REPOSITORY}caracal`] });

@@ -9,7 +9,7 @@ import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { nodeIntent, type NodeIntent } from "@caracal/intent";
-import type { BgpConfiguration } from "@caracal/resources";
+import type { BgpConfiguration, Node } from "@caracal/resources";
 import {
   birdPrograms,
   eventually,
@@ -39,8 +39,8 @@ async function startPair(t: TestContext): Promise<readonly [BirdNode, BirdNode]>
   const bed = Testbed.create(t);
   const [a, b] = [await bed.namespace("a"), await bed.namespace("b")];
   await bed.wire(
-    { namespace: a, name: "eth0", addresses: ["10.0.0.1/24"] },
-    { namespace: b, name: "eth0", addresses: ["10.0.0.2/24"] },
+    { namespace: a, name: "eth0", addresses: ["10.0.0.1/24", "fd00::1/64"] },
+    { namespace: b, name: "eth0", addresses: ["10.0.0.2/24", "fd00::2/64"] },
   );
   return [open(t, bed, a, 1), open(t, bed, b, 2)];
 }
@@ -71,17 +71,26 @@ function open(t: TestContext, bed: Testbed, namespace: Namespace, index: number)
     nodeIntent({
       node: name,
       cluster: {
-        nodes: [node("n1", "10.0.0.1/24"), node("n2", "10.0.0.2/24")],
-        pools: [pool("10.244.0.0/16")],
+        nodes: [1, 2].map((one) => dualStack(one)),
+        pools: [pool("10.244.0.0/16"), { ...pool("fd00:10:244::/64"), metadata: { name: "pool6" } }],
         bgpConfigurations: [bgpConfiguration(settings)],
         bgpPeers: [],
         bgpFilters: [],
       },
-      affinities: [{ node: name, block: prefix(`10.244.${index}.0/26`), state: "confirmed" }],
+      affinities: [`10.244.${index}.0/26`, `fd00:10:244::${index}00/122`].map((block) => ({
+        node: name,
+        block: prefix(block),
+        state: "confirmed",
+      })),
       endpoints: [],
       settings: { sha256: (text) => createHash("sha256").update(text).digest() },
     });
   return { namespace, backend, runDir: directory, lines, intent, routes: () => namespace.ip("route") };
+}
+
+function dualStack(index: number): Node {
+  const one = node(`n${index}`, `10.0.0.${index}/24`);
+  return { ...one, spec: { bgp: { ...one.spec.bgp, ipv6Address: `fd00::${index}/64` } } };
 }
 
 const states = ({ backend }: BirdNode): string =>
@@ -89,19 +98,28 @@ const states = ({ backend }: BirdNode): string =>
     .peers()
     .map(({ state }) => state)
     .join();
+/** The IPv4 session and the IPv6 session. */
+const bothUp = "Established,Established";
 const allUp = { deadlineMs: 30_000, what: "sessions of BIRD" };
 
 test("two nodes run BIRD: sessions, routes, a change, a killed BIRD, the end", { skip }, async (t) => {
   const [a, b] = await startPair(t);
   a.backend.apply(a.intent());
   b.backend.apply(b.intent());
-  await eventually(() => states(a) === "Established" && states(b) === "Established", allUp);
+  await eventually(() => states(a) === bothUp && states(b) === bothUp, allUp);
   const learned = "10.244.2.0/26 via 10.0.0.2 dev eth0 proto bird";
   const own = "blackhole 10.244.1.0/26 proto bird";
   await eventually(
     async () => {
       const text = await a.routes();
       return text.includes(learned) && text.includes(own);
+    },
+    { deadlineMs: 10_000 },
+  );
+  await eventually(
+    async () => {
+      const text = await a.namespace.ip("-6", "route");
+      return text.includes("fd00:10:244::200/122 via fd00::2 dev eth0 proto bird");
     },
     { deadlineMs: 10_000 },
   );
@@ -112,7 +130,7 @@ test("two nodes run BIRD: sessions, routes, a change, a killed BIRD, the end", {
   const pid = readFileSync(join(a.runDir, "bird.pid"), "utf8");
   for (const one of [a, b]) one.backend.apply(one.intent(secret("mesh")));
   await eventually(() => readFileSync(join(a.runDir, "config/bird.cfg"), "utf8").includes('"password mesh"'));
-  await eventually(() => states(a) === "Established" && states(b) === "Established", allUp);
+  await eventually(() => states(a) === bothUp && states(b) === bothUp, allUp);
   await eventually(async () => (await a.routes()).includes(learned), { deadlineMs: 10_000 });
   assert.equal(readFileSync(join(a.runDir, "bird.pid"), "utf8"), pid, "configured, not restarted");
 
@@ -146,7 +164,7 @@ test(
     const [a] = await startPair(t);
     a.backend.apply(a.intent());
     const pidFile = join(a.runDir, "bird.pid");
-    await eventually(() => existsSync(pidFile) && a.backend.peers().length === 1);
+    await eventually(() => existsSync(pidFile) && a.backend.peers().length === 2);
     const config = join(a.runDir, "config/bird.cfg");
     const before = readFileSync(config, "utf8");
     // No two protocols have one name.
