@@ -32,6 +32,8 @@ interface Figure {
 /** For routers' own work after the start, and for sessions to settle. */
 const settleMs = 1500;
 const connectDeadlineMs = 60_000;
+/** BIRD lets eight wait to be accepted; the system makes others try again a second later. */
+const connectingAtOnce = 8;
 /** Longer is taken for a router that hangs. */
 const actDeadlineMs = 600_000;
 
@@ -102,11 +104,14 @@ async function measure(router: BenchRouter, scenario: Scenario): Promise<Figure>
   bed.defer(() => {
     for (const client of clients) client.close();
   });
-  const act = await scenario.prepare(async (peer) => {
-    const client = await openSession(peer, port);
-    clients.push(client);
-    return client;
-  });
+  const gate = new Gate(connectingAtOnce);
+  const act = await scenario.prepare((peer) =>
+    gate.run(async () => {
+      const client = await openSession(peer, port);
+      clients.push(client);
+      return client;
+    }),
+  );
   await sleep(settleMs);
   const usage = new RouterProcess(pid);
   const floorBytes = usage.residentBytes();
@@ -143,6 +148,28 @@ function openSession(peer: BenchPeer, port: number): Promise<BenchClient> {
     },
     { what: `a session from ${peer.address}`, deadlineMs: connectDeadlineMs, intervalMs: isQuick ? 50 : 200 },
   );
+}
+
+/** Lets some in at a time, in the order in which they came. */
+class Gate {
+  #free: number;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(places: number) {
+    this.#free = places;
+  }
+
+  async run<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#free === 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else this.#free -= 1;
+    try {
+      return await work();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#free += 1;
+      else next();
+    }
+  }
 }
 
 function medians(figures: readonly Figure[]): Figure {

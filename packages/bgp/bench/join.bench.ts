@@ -9,8 +9,6 @@ import { type BenchPeer, routerAsn } from "./routers.ts";
 const peerCount = 100;
 const prefixesPerPeer = 10;
 const prefixCount = peerCount * prefixesPerPeer;
-/** BIRD lets eight wait to be accepted; the system makes others try again a second later. */
-const connectingAtOnce = 8;
 const sink: BenchPeer = { name: "sink", address: "127.0.0.3", asn: 65_003 };
 const joining = Array.from({ length: peerCount }, (_, index) => ({
   peer: { name: `peer${index}`, address: `127.0.1.${index + 1}`, asn: routerAsn },
@@ -25,14 +23,10 @@ await compare({
   prepare: async (connect) => {
     const target = await connect(sink);
     return async () => {
-      const waiting = [...joining];
-      const joinOneByOne = async (): Promise<void> => {
-        for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-          const client = await connect(next.peer);
-          client.send(next.feed);
-        }
-      };
-      const all = Array.from({ length: connectingAtOnce }, joinOneByOne);
+      const all = joining.map(async ({ peer, feed }) => {
+        const client = await connect(peer);
+        client.send(feed);
+      });
       await Promise.all([...all, target.when(() => target.heard.announced >= prefixCount)]);
     };
   },
