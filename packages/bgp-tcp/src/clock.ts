@@ -9,9 +9,11 @@ export interface Clock {
 /** No single timer is longer: Node's would overflow. */
 const maxTimerMs = 2 ** 31 - 1;
 
+const startedAt = performance.timeOrigin;
+
 /** The machine's monotonic clock, counted from the start of the epoch so that it can be shown as a time of day. */
 export const systemClock: Clock = {
-  now: () => performance.timeOrigin + performance.now(),
+  now: () => startedAt + performance.now(),
   after: (ms, run) => {
     if (ms <= 0) {
       const immediate = setImmediate(run);

@@ -18,7 +18,8 @@ type GrowingRun = { -readonly [K in keyof RouteRun]: RouteRun[K] } & { last: Ent
 
 /** Changes of one group since the last flush, packed by attribute set (RFC 4271 §9.2). */
 export class ExportBatch {
-  readonly #announced = new Map<number, GrowingRun>();
+  /** By the peer that must not hear it, then by attribute set. */
+  readonly #announced = new Map<PeerIndex, Map<AttributeId, GrowingRun>>();
   readonly #withdrawn = new Map<PeerIndex, GrowingRun>();
   /** To one member only: its own route took the place of one that it had been told. */
   readonly #withdrawnFrom = new Map<PeerIndex, GrowingRun>();
@@ -49,8 +50,12 @@ export class ExportBatch {
   announce(value: AttributeId, except: PeerIndex, slot: PrefixSlot, pathId: number): void {
     let run = this.#recent;
     if (run?.value !== value || run.except !== except) {
-      // Both numbers are small, so the pair fits a number exactly.
-      run = runOf(this.#announced, value * 2 ** 20 + except, value, except);
+      let runs = this.#announced.get(except);
+      if (runs === undefined) {
+        runs = new Map();
+        this.#announced.set(except, runs);
+      }
+      run = runOf(runs, value, value, except);
       this.#recent = run;
     }
     this.#append(run, slot, pathId);
@@ -67,7 +72,7 @@ export class ExportBatch {
   /** Withdrawals first, as they free memory at the other end. */
   *runs(): Iterable<RouteRun> {
     yield* this.#withdrawn.values();
-    yield* this.#announced.values();
+    for (const runs of this.#announced.values()) yield* runs.values();
   }
 
   runFor(member: PeerIndex): RouteRun | undefined {

@@ -1,6 +1,6 @@
 import { type IpAddress, Writer } from "@caracal/net";
 import { AsPath } from "../wire/as-path.ts";
-import { decodeCanonical, encodeCanonical } from "../wire/canonical-attributes.ts";
+import { decodeCanonical, encodeCanonical, wordAt } from "../wire/canonical-attributes.ts";
 import { type PathAttributes } from "../wire/path-attributes.ts";
 import { ByteStore } from "./byte-store.ts";
 import { grown, grownBytes } from "./columns.ts";
@@ -104,7 +104,7 @@ export class AttributeTable {
   /** Copies the bytes if the set is new. */
   internCanonical(set: CanonicalAttributes): AttributeId {
     const { bytes, attributesAt, attributesEnd } = set;
-    const hash = fnv1a(bytes, attributesAt, attributesEnd);
+    const hash = hashOf(bytes, attributesAt, attributesEnd);
     let id = this.#buckets[hash & (this.#buckets.length - 1)] ?? 0;
     for (; id !== 0; id = this.#next[id] ?? 0) {
       if (this.#hashes[id] === hash && this.#bytes.equals(id, bytes, attributesAt, attributesEnd)) return id;
@@ -198,8 +198,12 @@ export class AttributeTable {
   }
 }
 
-function fnv1a(bytes: Uint8Array, from: number, to: number): number {
+/** FNV-1a over words instead of bytes, with the bits mixed at the end: a quarter of the multiplications. */
+function hashOf(bytes: Uint8Array, from: number, to: number): number {
   let hash = 0x811c9dc5;
-  for (let at = from; at < to; at += 1) hash = Math.imul(hash ^ (bytes[at] ?? 0), 0x01000193);
-  return (hash ^ (hash >>> 15)) >>> 0;
+  let at = from;
+  for (; at + 4 <= to; at += 4) hash = Math.imul(hash ^ wordAt(bytes, at), 0x01000193);
+  for (; at < to; at += 1) hash = Math.imul(hash ^ (bytes[at] ?? 0), 0x01000193);
+  hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
+  return (hash ^ (hash >>> 13)) >>> 0;
 }

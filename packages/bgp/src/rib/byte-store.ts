@@ -10,6 +10,9 @@ export class ByteStore {
   #gapBytes = 0;
   #starts = new Uint32Array(64);
   #lengths = new Uint32Array(64);
+  /** The view given last; -1: none. */
+  #viewedId = -1;
+  #view: Uint8Array = this.#bytes;
 
   /** Bytes that fit without growing. */
   get capacity(): number {
@@ -18,8 +21,12 @@ export class ByteStore {
 
   /** A view, valid until the next `set`. */
   get(id: number): Uint8Array {
+    // A view costs more than what is read through it, and the same string is asked for several times in a row.
+    if (id === this.#viewedId) return this.#view;
     const start = this.#starts[id] ?? 0;
-    return this.#bytes.subarray(start, start + (this.#lengths[id] ?? 0));
+    this.#view = this.#bytes.subarray(start, start + (this.#lengths[id] ?? 0));
+    this.#viewedId = id;
+    return this.#view;
   }
 
   equals(id: number, bytes: Uint8Array, from: number, to: number): boolean {
@@ -33,6 +40,7 @@ export class ByteStore {
   /** Copies a part of `bytes`, which must not be a view of this store. `id` has none yet. */
   set(id: number, bytes: Uint8Array, from: number, to: number): void {
     const length = to - from;
+    this.#viewedId = -1;
     if (this.#used + length > this.#bytes.length) this.#makeRoom(length);
     if (id >= this.#starts.length) {
       this.#starts = grown(this.#starts, id * growthFactor);
@@ -48,6 +56,7 @@ export class ByteStore {
   delete(id: number): void {
     this.#gapBytes += this.#lengths[id] ?? 0;
     this.#lengths[id] = 0;
+    if (id === this.#viewedId) this.#viewedId = -1;
   }
 
   /** Closes gaps if they are as much as what is used, else grows. */
@@ -61,7 +70,8 @@ export class ByteStore {
     let used = 0;
     for (let id = 0; id < this.#starts.length; id += 1) {
       if (this.#lengths[id] === 0) continue;
-      packed.set(this.get(id), used);
+      const start = this.#starts[id] ?? 0;
+      packed.set(this.#bytes.subarray(start, start + (this.#lengths[id] ?? 0)), used);
       this.#starts[id] = used;
       used += this.#lengths[id] ?? 0;
     }

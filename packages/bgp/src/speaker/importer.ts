@@ -59,16 +59,17 @@ export class Importer {
     for (const block of update.withdrawn) if (agreed.includes(block.family)) this.#withdraw(peer, block);
     for (const { nlri, attributes } of update.announced) {
       if (!agreed.includes(nlri.family)) continue;
-      this.#announce(peer, this.#rib(nlri.family), nlri, this.#attributes.intern(attributes), now);
+      const id = this.#attributes.intern(attributes);
+      this.#announce(peer, this.#rib(nlri.family), new NlriCursor(nlri), id, now);
     }
   }
 
   /** The same for one that came packed. */
   plainUpdate(peer: Peer, update: PlainUpdate, now: Millis): void {
-    const { family } = update.nlri;
+    const { family, attributesEnd } = update;
     if (peer.negotiated?.families.includes(family) !== true) return;
     const id = this.#attributes.internCanonical(update);
-    this.#announce(peer, this.#rib(family), update.nlri, id, now);
+    this.#announce(peer, this.#rib(family), new NlriCursor(update, attributesEnd), id, now);
   }
 
   /** Decides about every route of a peer again, from what it said. */
@@ -110,12 +111,11 @@ export class Importer {
     }
   }
 
-  #announce(peer: Peer, rib: Rib, nlri: NlriBlock, id: AttributeId, now: Millis): void {
+  #announce(peer: Peer, rib: Rib, cursor: NlriCursor, id: AttributeId, now: Millis): void {
     const { rows } = rib;
     const { imports } = peer;
     const verdict = this.#judge(peer, id);
     const sinceS = Math.floor(now / 1000);
-    const cursor = new NlriCursor(nlri);
     const limit = blockedFrom(peer.config.maxPrefixes);
     let announced = peer.announced[rib.family];
     while (cursor.next()) {

@@ -456,7 +456,7 @@ export class Speaker {
         return;
       case "plainUpdate":
         this.#importer.plainUpdate(peer, effect, now);
-        this.#limit(peer, effect.nlri.family, now);
+        this.#limit(peer, effect.family, now);
         return;
       case "refresh":
         this.#refreshed(peer, effect.refresh, now);

@@ -31,9 +31,11 @@ export class NlriCursor {
   readonly #bytes: Uint8Array;
   readonly #addPath: boolean;
   readonly #isIpv4: boolean;
-  #at = 0;
+  #at: number;
 
-  constructor(block: NlriBlock) {
+  /** From the start, or from where the first prefix stands in a message whose block ends with it. */
+  constructor(block: NlriBlock, at = 0) {
+    this.#at = at;
     this.#bytes = block.bytes;
     this.#addPath = block.addPath;
     this.#isIpv4 = block.family === 4;

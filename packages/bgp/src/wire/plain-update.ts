@@ -1,14 +1,14 @@
-import { type Ipv4 } from "@caracal/net";
+import { type IpFamily, type Ipv4 } from "@caracal/net";
 import { type DecodeContext } from "./attribute-decoder.ts";
 import { AttributeScanner } from "./attribute-scanner.ts";
 import { headerBytes } from "./header.ts";
-import { type NlriBlock } from "./nlri.ts";
 
 /** An UPDATE as nearly all are, left packed: it announces IPv4 prefixes, with attributes that are canonical. */
 export interface PlainUpdate {
   readonly kind: "plainUpdate";
-  readonly nlri: NlriBlock;
-  /** The message; its attributes stand from `attributesAt` to `attributesEnd`. */
+  readonly family: IpFamily;
+  readonly addPath: boolean;
+  /** The message; its attributes stand from `attributesAt` to `attributesEnd`, and its prefixes from there to the end. */
   readonly bytes: Uint8Array;
   readonly attributesAt: number;
   readonly attributesEnd: number;
@@ -30,8 +30,16 @@ export class PlainUpdateDecoder {
     if (attributesEnd >= bytes.length || !isNlri(bytes, attributesEnd, hasPathIds)) return undefined;
     if (!this.#scanner.scan(bytes, attributesAt, attributesEnd, external)) return undefined;
     const { nextHop, pathLength } = this.#scanner;
-    const nlri: NlriBlock = { family: 4, addPath: hasPathIds, bytes: bytes.subarray(attributesEnd) };
-    return { kind: "plainUpdate", nlri, bytes, attributesAt, attributesEnd, nextHop, pathLength };
+    return {
+      kind: "plainUpdate",
+      family: 4,
+      addPath: hasPathIds,
+      bytes,
+      attributesAt,
+      attributesEnd,
+      nextHop,
+      pathLength,
+    };
   }
 }
 
