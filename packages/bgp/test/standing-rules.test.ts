@@ -158,6 +158,29 @@ test("without a policy nothing passes to or from another AS, if so configured (R
   assert.deepEqual(hears(both), ["64512 65001", "65001"]);
 });
 
+test("a policy may be asked for while routes are told, and be asked for no more", () => {
+  const single = { addPathSend: false };
+  const { hub, net, receivers } = run({
+    from: single,
+    to: single,
+    receivers: { external: 65002, internal: 64512 },
+  });
+  const peers = (more: Partial<PeerInput>): PeerInput[] =>
+    [...net.nodes.values()]
+      .filter((node) => node !== hub)
+      .map((node) => peerOf(node, { ...single, ...more }));
+  const hears = (): (string | undefined)[] => [...receivers.values()].map(pathAt);
+  for (const [requirePolicy, expected] of [
+    [true, [undefined, undefined]],
+    [false, ["64512 65001", "65001"]],
+    [true, [undefined, undefined]],
+  ] as const) {
+    hub.setPeers(peers({ requirePolicy }));
+    net.run(500);
+    assert.deepEqual(hears(), expected);
+  }
+});
+
 test("private AS numbers are kept from other ASes (RFC 6996)", () => {
   // What the hub has, and what 65002 and 64900 are told of it behind 100, the hub's public number.
   const path: AsPath = [{ kind: "sequence", asns: [64900, 4_200_000_001, 3356, 64901] }];

@@ -337,6 +337,8 @@ export class Speaker {
     if (before.shutdown !== config.shutdown) this.#startOrShut(peer, now);
     for (const family of [4, 6] as const) this.#limit(peer, family, now);
     if (importsDiffer(before, config)) this.#reconsider(peer);
+    // What is chosen may just have been refused: a group that the peer moves to must see what stands.
+    this.#select();
     // A client's routes go where those of other internal peers do not.
     if (before.reflectorClient !== config.reflectorClient) {
       this.#exporter.forgetExports();
