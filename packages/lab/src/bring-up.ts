@@ -54,7 +54,9 @@ export async function bringUp(options: BringUpOptions, ctx: LabContext): Promise
     record = writeRecord(lab, options);
     progress.say(`lab ${lab.name}: ${describeSize(topology)}`);
     makeNetwork(lab, topology);
-    await Promise.all([startFabric(lab, topology, ctx, progress), startData(lab, options, ctx, progress)]);
+    const works = [startFabric(lab, topology, ctx, progress), startData(lab, options, ctx, progress)];
+    // Whichever fails, the other ends before all is rolled back.
+    await inParallel(works, works.length, (work) => work);
     daemonsAt = performance.now();
     await startNodes(lab, record, topology, ctx, progress);
   } catch (error) {
