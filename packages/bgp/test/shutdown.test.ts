@@ -96,6 +96,19 @@ test("each way of ending a session says its own cease, and the other end shows i
   }
 });
 
+test("what ended a session goes ahead of the next connection, which might look like a restart", () => {
+  for (const end of [
+    ({ a }: Pair) => a.handle({ kind: "reset", peer: "b" }),
+    ({ a, b }: Pair) => a.setPeers([peerOf(b, { addPathSend: false })]),
+  ]) {
+    const one = pair();
+    const before = one.net.now;
+    end(one);
+    const wait = (one.a.speaker.deadline ?? Infinity) - before;
+    assert.ok(wait >= 0.75 * quickTimers.connectRetryMinMs && wait < Infinity, `${wait} ms`);
+  }
+});
+
 test("a peer that is shut down has no session until it is let up again", () => {
   const one = pair();
   one.a.setPeers([peerOf(one.b, { shutdown: "until noon" })]);

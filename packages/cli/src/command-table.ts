@@ -20,6 +20,7 @@ export const commandTable: Readonly<Record<string, () => Promise<Command>>> = {
   "bgp check": async () => (await import("./commands/bgp-check.ts")).bgpCheck,
   "bgp reload": async () => (await import("./commands/bgp-reload.ts")).bgpReload,
   "bgp reset": async () => (await import("./commands/bgp-reset.ts")).bgpReset,
+  "bgp refresh": async () => (await import("./commands/bgp-refresh.ts")).bgpRefresh,
   "bgp shutdown": async () => (await import("./commands/bgp-shutdown.ts")).bgpShutdown,
   "bgp show": async () => (await import("./commands/bgp-show.ts")).bgpShow,
   "bgp dump": async () => (await import("./commands/bgp-dump.ts")).bgpDump,

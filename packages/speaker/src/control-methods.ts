@@ -13,6 +13,7 @@ import type { SpeakerView } from "./speaker-view.ts";
 export const SpeakerControlCode = {
   notFound: "not-found",
   invalid: "invalid",
+  unsupported: "unsupported",
 } as const;
 
 /** What the control socket serves. Every answer is plain JSON, in the words of `show`. */
@@ -39,6 +40,7 @@ export function controlMethods(speaker: SpeakerView): Readonly<Record<string, Co
       speaker.reset(name, textOf(params, "message"));
       return { reset: name };
     },
+    "bgp.refresh": (params) => refresh(speaker, params),
     "bgp.shutdown": (params) => {
       speaker.leave(textOf(params, "message"));
       return { neighbors: speaker.peers().length };
@@ -48,6 +50,15 @@ export function controlMethods(speaker: SpeakerView): Readonly<Record<string, Co
       return answerBird(speaker, textOf(params, "command") ?? "", textOf(params, "family") === "6" ? 6 : 4);
     },
   };
+}
+
+/** Asks in all families of the session that can be asked for. */
+function refresh(speaker: SpeakerView, params: unknown): { readonly families: readonly string[] } {
+  const { name, session } = peerNamed(speaker, textOf(params, "name") ?? "");
+  const families = (session?.families ?? []).filter((family) => speaker.refresh(name, family));
+  if (families.length > 0) return { families: families.map((family) => `ipv${family}`) };
+  const why = session === undefined ? "has no session" : "does not answer route refreshes";
+  throw new ControlError(SpeakerControlCode.unsupported, `${name} ${why}`);
 }
 
 function summary(speaker: SpeakerView): unknown {

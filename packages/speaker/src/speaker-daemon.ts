@@ -4,7 +4,7 @@ import { BgpListenError, BgpServer, systemClock } from "@caracal/bgp-tcp";
 import { ControlError, ControlServer } from "@caracal/control";
 import type { RouteStatus } from "@caracal/dataplane";
 import { tcpOptions } from "@caracal/linux";
-import type { IpAddress } from "@caracal/net";
+import type { IpFamily, IpAddress } from "@caracal/net";
 import { formatProblem, readConfiguration, type SpeakerConfiguration } from "./config/read-config.ts";
 import { controlMethods } from "./control-methods.ts";
 import { difference } from "./difference.ts";
@@ -137,6 +137,10 @@ export class SpeakerDaemon implements SpeakerView {
 
   reset(name: string, message: string | undefined): void {
     this.#server?.resetPeer(name, message);
+  }
+
+  refresh(name: string, family: IpFamily): boolean {
+    return this.#server?.refreshPeer(name, family) === true;
   }
 
   leave(message: string | undefined): void {

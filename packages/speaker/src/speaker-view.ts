@@ -1,6 +1,7 @@
 import type { Listings, PeerSnapshot, RouteSnapshot, TableSizes } from "@caracal/bgp";
 import type { RouteStatus } from "@caracal/dataplane";
 import type { IpAddress } from "@caracal/net";
+import type { IpFamily } from "@caracal/net";
 import type { SpeakerConfiguration } from "./config/read-config.ts";
 import type { Difference } from "./difference.ts";
 
@@ -34,6 +35,8 @@ export interface SpeakerView {
   readonly reload: () => Promise<ReloadOutcome>;
   /** Ends a neighbour's session and begins it again, with a message to its operator. */
   readonly reset: (name: string, message: string | undefined) => void;
+  /** Asks a neighbour for all routes of a family again; false if it cannot. */
+  readonly refresh: (name: string, family: IpFamily) => boolean;
   /** Ends the speaker for good: neighbours are told, and the kernel's routes go. */
   readonly leave: (message: string | undefined) => void;
 }

@@ -7,7 +7,8 @@ import { type ConnectionId, type Millis, type SessionState } from "./session-con
 
 /** What happens to a session; names from RFC 4271 §8.1 where it has one. */
 export type SessionEvent =
-  | { readonly kind: "ManualStart" }
+  /** `leastDelayMs`: before the first attempt, beside what the timers say. */
+  | { readonly kind: "ManualStart"; readonly leastDelayMs?: number }
   /** With a cease subcode a NOTIFICATION goes out; without one the connection just ends, so that a helper keeps routes. */
   | { readonly kind: "ManualStop"; readonly cease: number | undefined; readonly message?: string | undefined }
   /**

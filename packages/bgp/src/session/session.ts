@@ -127,7 +127,7 @@ export class Session {
       case "ManualStart":
         if (this.#enabled) return;
         this.#enabled = true;
-        this.#begin(now, this.#config.timers.connectDelayMs);
+        this.#begin(now, Math.max(this.#config.timers.connectDelayMs, event.leastDelayMs ?? 0));
         return;
       case "ManualStop":
         this.#stop(event.cease, event.message);

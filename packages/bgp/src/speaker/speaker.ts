@@ -265,7 +265,7 @@ export class Speaker {
       if (change === "soft") this.#changePeer(peer, config, now);
       if (change !== "reset") continue;
       this.#removePeer(peer, CeaseCode.otherConfigurationChange, now);
-      this.#addPeer(config, ranges.get(config.name), now);
+      this.#addPeer(config, ranges.get(config.name), now, true);
     }
     this.#peers.order(wanted.values());
     this.#sync.begin(now, !this.#dynamic.isEmpty);
@@ -291,24 +291,26 @@ export class Speaker {
     for (const fact of this.#policies.missing(configs)) this.#log(fact);
   }
 
-  #addPeer(config: PeerConfig, range: PeerRange | undefined, now: Millis): Peer {
+  #addPeer(config: PeerConfig, range: PeerRange | undefined, now: Millis, isAgain = false): Peer {
     const peer = this.#peers.add(
       config.name,
       (index, sessionName) => new Peer(index, config, this.#config, this.#ports.random, now, sessionName),
     );
     peer.range = range;
     peer.session.restarted = this.#config.restarting && !this.#sync.done;
-    this.#startOrShut(peer, now);
+    this.#startOrShut(peer, now, isAgain);
     return peer;
   }
 
   /** As the operator wants it; nothing happens to a session that is so already. */
-  #startOrShut(peer: Peer, now: Millis): void {
-    const { shutdown: message } = peer.config;
+  #startOrShut(peer: Peer, now: Millis, isAgain = false): void {
+    const { shutdown: message, timers } = peer.config;
     if (this.#isStopped) return;
+    // What ended the last session is to be read before a new connection says otherwise: that may look like a restart.
+    const leastDelayMs = isAgain ? timers.connectRetryMinMs : 0;
     const event: SessionEvent =
       message === undefined
-        ? { kind: "ManualStart" }
+        ? { kind: "ManualStart", leastDelayMs }
         : { kind: "ManualStop", cease: CeaseCode.administrativeShutdown, message };
     this.#toSession(peer, event, now);
   }
@@ -391,7 +393,7 @@ export class Speaker {
     const peer = this.#peers.get(name);
     if (peer === undefined || peer.config.shutdown !== undefined) return;
     this.#toSession(peer, { kind: "ManualStop", cease: CeaseCode.administrativeReset, message }, now);
-    this.#toSession(peer, { kind: "ManualStart" }, now);
+    this.#startOrShut(peer, now, true);
   }
 
   #stop(graceful: boolean, message: string | undefined, now: Millis): void {

@@ -105,3 +105,17 @@ test("shutdown may say why too, in at most 255 bytes", async (t) => {
   );
   assert.match((await shutdown("core")).stderr, /^bgp shutdown takes no operands/);
 });
+
+test("refresh tells in which families it asked, or why not", async (t) => {
+  const path = await serve(t, {
+    "bgp.refresh": (params) => {
+      if (JSON.stringify(params) === '{"name":"core"}') return { families: ["ipv4", "ipv6"] };
+      throw new ControlError("unsupported", "edge has no session");
+    },
+  });
+  const refresh = (...words: string[]): ReturnType<typeof run> =>
+    run(["bgp", "refresh", ...words, "-s", path]);
+  assert.equal((await refresh("core")).stdout, "core: asked for ipv4 ipv6\n");
+  assert.deepEqual(await refresh("edge"), { exitCode: 1, stdout: "", stderr: "edge has no session\n" });
+  assert.equal((await refresh()).stderr, "bgp refresh needs one NAME\n");
+});
