@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type Socket, connect, createServer } from "node:net";
 import { type TestContext, test } from "node:test";
-import { type PeerInput, defaultTimers } from "@caracal/bgp";
+import { type PeerInput, defaultTimers, replay } from "@caracal/bgp";
 import { IpAddress, Ipv4, Prefix } from "@caracal/net";
 import { eventually, freePorts } from "@caracal/testbed";
 import { BgpListenError } from "./bgp-listener.ts";
@@ -32,11 +32,17 @@ function prefix(text: string): Prefix {
 }
 
 /** A server at 127.0.0.`number`, stopped at the test's end. */
-async function server(t: TestContext, number: number, port: number): Promise<BgpServer> {
+async function server(
+  t: TestContext,
+  number: number,
+  port: number,
+  onRecord?: (line: string) => void,
+): Promise<BgpServer> {
   const one = new BgpServer({
     routerId: Ipv4.of(number),
     asn: 64512,
     listen: [{ address: ip(`127.0.0.${number}`), port }],
+    ...(onRecord === undefined ? {} : { onRecord }),
   });
   t.after(() => one.stop({ graceful: true }));
   await one.start();
@@ -78,6 +84,27 @@ test("two servers that connect to each other exchange routes and say when they a
   a.setOrigins([]);
   await eventually(() => table(b).length === 1);
   assert.deepEqual(batches, ["reach 10.2.0.0/26", "reach 10.1.0.0/26", "unreach 10.1.0.0/26"]);
+});
+
+test("what was recorded of a server, replayed, ends with the same routes", async (t) => {
+  const port = await freePort();
+  const lines: string[] = [];
+  const a = await server(t, 1, port);
+  const b = await server(t, 2, port, (line) => lines.push(line));
+  const filter = {
+    rules: [{ set: { localPref: 300 }, action: "accept" as const }],
+    otherwise: "accept" as const,
+  };
+  b.setPolicies([{ name: "in", direction: "import", peerType: "iBGP", filters: [filter] }]);
+  a.setOrigins([{ prefix: prefix("10.1.0.0/26") }]);
+  b.setOrigins([{ prefix: prefix("10.2.0.0/26") }]);
+  a.setPeers([peer(2, port, 1)]);
+  b.setPeers([{ ...peer(1, port, 2), importPolicy: "in" }]);
+  await eventually(() => table(a).length === 2 && table(b).length === 2);
+  const routes = b.routes();
+  const last = [...replay(lines)].at(-1);
+  assert.deepEqual(last?.speaker.routes(), routes);
+  assert.equal(routes.find(({ source }) => source.kind === "peer")?.attributes.localPref, 300);
 });
 
 test("a port that is taken is one clear error, and nothing stays open", async (t) => {

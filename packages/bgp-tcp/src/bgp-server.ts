@@ -11,6 +11,7 @@ import {
   type PeerSnapshot,
   type NamedPolicy,
   type RouteSnapshot,
+  Recorder,
   Speaker,
   type SpeakerConfig,
   type SpeakerEffect,
@@ -46,8 +47,8 @@ export interface BgpServerOptions
   readonly random?: () => number;
   /** Hears what a log or a metric may want to know. */
   readonly onFact?: (fact: SpeakerFact) => void;
-  /** Hears every event before the speaker does: for recordings. */
-  readonly onEvent?: (event: SpeakerEvent, now: number) => void;
+  /** Gets the lines of a recording, which `replay` does again; no password is in it. */
+  readonly onRecord?: (line: string) => void;
 }
 
 /** As much for one peer goes out at once; less waits for what else is there to tell. */
@@ -61,6 +62,7 @@ export class BgpServer {
   readonly #listener: BgpListener;
   readonly #transports: PeerTransports;
   readonly #bmp: BmpExport | undefined;
+  readonly #recorder: Recorder | undefined;
   readonly #sockets = new Map<ConnectionId, PeerSocket>();
   readonly #touched = new Set<PeerSocket>();
   readonly #closing = new Set<Promise<void>>();
@@ -84,14 +86,14 @@ export class BgpServer {
       onConnection: (socket) => this.#accept(socket),
       onBound: (fd, family) => this.#transports.addListening(fd, family),
     });
-    this.#speaker = new Speaker(
-      { ...speakerDefaults, ...options },
-      {
-        resolver: options.resolver ?? everythingReachable,
-        random: options.random ?? Math.random,
-        policies: new Map(),
-      },
-    );
+    const config = { ...speakerDefaults, ...options };
+    const ports = {
+      resolver: options.resolver ?? everythingReachable,
+      random: options.random ?? Math.random,
+      policies: new Map(),
+    };
+    if (options.onRecord !== undefined) this.#recorder = new Recorder(config, ports, options.onRecord);
+    this.#speaker = new Speaker(config, this.#recorder?.ports ?? ports);
   }
 
   /** Opens the listening sockets; throws `BgpListenError` and leaves nothing open if one is taken. */
@@ -237,7 +239,7 @@ export class BgpServer {
   #dispatch(event: SpeakerEvent): void {
     this.#run(() => {
       const now = this.#clock.now();
-      this.#options.onEvent?.(event, now);
+      this.#recorder?.event(event, now);
       const effects = this.#speaker.handle(event, now);
       this.#bmp?.observe(event, effects, now);
       return effects;

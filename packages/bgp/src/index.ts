@@ -67,6 +67,7 @@ export {
   listingPausePrefixes,
 } from "./speaker/listings.ts";
 export { formatEvent, parseEvent } from "./speaker/event-lines.ts";
+export { Recorder, RecordingError, type ReplayedEvent, replay } from "./speaker/recording.ts";
 export { Speaker, type SpeakerPorts } from "./speaker/speaker.ts";
 export { type TableSizes } from "./speaker/table-sizes.ts";
 export { compileFilters } from "./policy/compile-filters.ts";

@@ -1,22 +1,23 @@
 /**
  * A run written down as lines of JSON, read back, makes another speaker do the very same: policies, ranges, limits, stale
- * routes and all. Method: a scenario played once, with each event's time; the lines alone feed a second speaker, and its
+ * routes, chance and all. Method: a scenario is played once and written down; the lines alone feed a second speaker, and its
  * effects and table are compared.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   type NamedPolicy,
-  Speaker,
-  type SpeakerEffect,
-  formatEvent,
+  type NextHopResolver,
+  Recorder,
+  RecordingError,
   maxPrefixesDefaults,
-  parseEvent,
   peerConfig,
   peerRange,
+  replay,
 } from "../src/index.ts";
-import { prefixOf, quickTimers } from "./simulation.ts";
-import { Rig, rigConfig, rigPeer, rigPorts } from "./speaker-rig.ts";
+import { seeded } from "./seeded.ts";
+import { addressOf, prefixOf, quickTimers } from "./simulation.ts";
+import { Rig, rigConfig, rigPeer } from "./speaker-rig.ts";
 
 const policies: readonly NamedPolicy[] = [
   {
@@ -43,13 +44,18 @@ const policies: readonly NamedPolicy[] = [
   },
 ];
 
-/** Plays the scenario, and gives each event as a line with its time. */
+/** Plays the scenario with chance, and with next hops that move; gives all that was written down. */
 function record(): { rig: Rig; lines: string[] } {
   const lines: string[] = [];
-  const onEvent: ConstructorParameters<typeof Rig>[1] = {
-    onEvent: (event, now) => lines.push(JSON.stringify([now, formatEvent(event)])),
-  };
-  const rig = new Rig([], onEvent);
+  let metric = 10;
+  const resolve: NextHopResolver["resolve"] = (nextHop) =>
+    nextHop === addressOf("10.0.0.9") ? { reachable: false } : { reachable: true, metric, connected: true };
+  const ports = { resolver: { resolve }, random: seeded(9), policies: new Map() };
+  const recorder = new Recorder(rigConfig(), ports, (line) => lines.push(line));
+  const rig = new Rig([], {
+    ports: recorder.ports,
+    onEvent: (event, now) => recorder.event(event, now),
+  });
   rig.handle({ kind: "policies", policies });
   const both = { importPolicy: "in", exportPolicy: "out" };
   rig.handle({
@@ -78,6 +84,11 @@ function record(): { rig: Rig; lines: string[] } {
   // The filter changes while its routes are stale; then the limit is passed.
   rig.handle({ kind: "policies", policies: policies.map((one) => ({ ...one, filters: [] })) });
   for (const prefix of ["10.20.0.0/16", "10.21.0.0/16", "10.22.0.0/16"]) rig.announce(2, prefix, {});
+  metric = 20;
+  // Somebody asks in between, which asks the resolver too.
+  assert.ok(rig.speaker.routes().length > 0);
+  rig.handle({ kind: "resolution" });
+  rig.announce(3, "10.11.0.0/16", { nextHop: addressOf("10.0.0.9") });
   rig.pass(3000);
   rig.lose(3);
   rig.pass(600_000);
@@ -86,19 +97,34 @@ function record(): { rig: Rig; lines: string[] } {
 
 test("a recording, read back, makes another speaker do the same, to the last byte and route", () => {
   const { rig, lines } = record();
-  const speaker = new Speaker(rigConfig(), rigPorts());
-  const effects: SpeakerEffect[] = [];
-  let last = 0;
-  for (const line of lines) {
-    const [now, text]: unknown[] = JSON.parse(line);
-    assert.ok(typeof now === "number" && typeof text === "string");
-    const event = parseEvent(text);
-    assert.ok(event !== undefined, line);
-    effects.push(...speaker.handle(event, now));
-    last = now;
-  }
-  assert.deepEqual(effects, rig.effects);
-  assert.deepEqual(speaker.routes(), rig.speaker.routes());
-  assert.deepEqual(speaker.peers(last), rig.speaker.peers(last));
+  const replayed = [...replay(lines)];
+  assert.deepEqual(
+    replayed.flatMap(({ effects }) => effects),
+    rig.effects,
+  );
+  const last = replayed.at(-1);
+  assert.ok(last !== undefined);
+  assert.deepEqual(last.speaker.routes(), rig.speaker.routes());
+  assert.deepEqual(last.speaker.peers(last.at), rig.speaker.peers(last.at));
   assert.ok(rig.facts("longLivedRoutesKept").length > 0 && rig.facts("prefixLimit").length > 0);
+  assert.ok(
+    lines.some((line) => line.includes("random")) && lines.some((line) => line.includes("resolution")),
+  );
+});
+
+test("two starts in one recording are two speakers; what is cut off or strange is named by its line", () => {
+  const { lines } = record();
+  const speakers = new Set([...replay([...lines, ...lines])].map(({ speaker }) => speaker));
+  assert.equal(speakers.size, 2);
+  const [config = "", ...rest] = lines;
+  for (const [bad, line] of [
+    [[config, rest[0]?.slice(0, 20) ?? ""], 2],
+    [rest, 1],
+    [[config, "{}"], 2],
+  ] as const) {
+    assert.throws(
+      () => [...replay(bad)],
+      (error) => error instanceof RecordingError && error.line === line,
+    );
+  }
 });

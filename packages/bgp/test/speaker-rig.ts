@@ -31,6 +31,8 @@ export interface RigOptions {
   readonly resolver?: NextHopResolver;
   readonly policies?: Policies;
   readonly ranges?: readonly PeerRange[];
+  /** In place of all of these. */
+  readonly ports?: SpeakerPorts;
   readonly onEvent?: (event: SpeakerEvent, now: number) => void;
 }
 
@@ -52,7 +54,7 @@ export function rigConfig(more: Partial<SpeakerConfig> = {}): SpeakerConfig {
 }
 
 /** What it has around it: nothing that differs from one run to the next. */
-export function rigPorts({ resolver, policies = new Map() }: RigOptions = {}): SpeakerPorts {
+function rigPorts({ resolver, policies = new Map() }: RigOptions = {}): SpeakerPorts {
   const resolve = (): Resolution => ({ reachable: true, metric: 0, connected: true });
   return { resolver: resolver ?? { resolve }, random: () => 0.5, policies };
 }
@@ -69,7 +71,7 @@ export class Rig {
 
   constructor(asns: readonly number[], options: RigOptions = {}, more: Partial<PeerInput> = {}) {
     this.#onEvent = options.onEvent ?? (() => undefined);
-    this.speaker = new Speaker(rigConfig(options.config), rigPorts(options));
+    this.speaker = new Speaker(rigConfig(options.config), options.ports ?? rigPorts(options));
     this.peers = asns.map((asn, index) => peerConfig({ ...rigPeer(asn, index + 1), ...more }));
     const { ranges = [] } = options;
     this.handle({ kind: "peers", peers: this.peers, ranges });

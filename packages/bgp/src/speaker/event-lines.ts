@@ -4,7 +4,12 @@ import { type SpeakerEvent } from "./speaker-events.ts";
 export function formatEvent(event: SpeakerEvent): string {
   // Node's buffers turn themselves into something else before the replacer sees them.
   const plain = event.kind === "received" ? { ...event, bytes: Uint8Array.from(event.bytes) } : event;
-  return JSON.stringify(plain, (_key, value: unknown) => {
+  return formatLine(plain);
+}
+
+/** Plain data with what JSON lacks: large numbers and bytes. */
+export function formatLine(data: unknown): string {
+  return JSON.stringify(data, (_key, value: unknown) => {
     if (typeof value === "bigint") return { $big: value.toString(16) };
     return value instanceof Uint8Array ? { $hex: value.toHex() } : value;
   });
@@ -12,9 +17,15 @@ export function formatEvent(event: SpeakerEvent): string {
 
 /** Reads what `formatEvent` wrote; `undefined` for a line that is no event. */
 export function parseEvent(line: string): SpeakerEvent | undefined {
+  const value = parseLine(line);
+  return isEvent(value) ? value : undefined;
+}
+
+/** Reads what `formatLine` wrote; `undefined` for something else. */
+export function parseLine(line: string): unknown {
   try {
     const value: unknown = JSON.parse(line, (_key, part: unknown) => revive(part));
-    return isEvent(value) ? value : undefined;
+    return value;
   } catch (error) {
     // A line that was cut off, or numbers and bytes that are none.
     if (error instanceof SyntaxError) return undefined;
@@ -54,7 +65,7 @@ const members: Readonly<Record<SpeakerEvent["kind"], Readonly<Record<string, Che
   tick: {},
 };
 
-function isEvent(value: unknown): value is SpeakerEvent {
+export function isEvent(value: unknown): value is SpeakerEvent {
   if (typeof value !== "object" || value === null || !("kind" in value)) return false;
   const expected = Object.entries(members).find(([kind]) => kind === value.kind)?.[1];
   if (expected === undefined) return false;
