@@ -1,10 +1,13 @@
 import { once } from "node:events";
 import { jsonLog, type LogLevel } from "./log.ts";
+import { openRecording, type Recording } from "./open-recording.ts";
 import type { SpeakerDaemon } from "./speaker-daemon.ts";
 
 export interface RunSpeakerOptions {
   /** Path of the configuration file. */
   readonly file: string;
+  /** Path of a file for a recording; absent: none. */
+  readonly record?: string;
   /** Lines of the log, one JSON object each. */
   readonly stdout: { write(text: string): unknown };
   /** Why it cannot start. */
@@ -22,10 +25,19 @@ export async function runSpeaker(options: RunSpeakerOptions): Promise<number> {
   const log = jsonLog((text) => stdout.write(text), options.logLevel);
   // Loaded only by who runs one: checking a file needs none of it.
   const { SpeakerDaemon: Daemon, SpeakerStartError } = await import("./speaker-daemon.ts");
+  let recording: Recording | undefined;
+  try {
+    recording = options.record === undefined ? undefined : openRecording(options.record, log);
+  } catch (error) {
+    stderr.write(`cannot record: ${error instanceof Error ? error.message : String(error)}\n`);
+    return 1;
+  }
   let daemon: SpeakerDaemon;
   try {
-    daemon = await Daemon.start({ file, log });
+    const onRecord = recording === undefined ? {} : { onRecord: recording.write };
+    daemon = await Daemon.start({ file, log, ...onRecord });
   } catch (error) {
+    recording?.close();
     if (!(error instanceof SpeakerStartError)) throw error;
     stderr.write(`${error.message}\n`);
     return 1;
@@ -39,5 +51,6 @@ export async function runSpeaker(options: RunSpeakerOptions): Promise<number> {
   } finally {
     endReloads();
     await daemon.stop();
+    recording?.close();
   }
 }

@@ -31,6 +31,8 @@ export interface SpeakerDaemonOptions {
   /** Path of the configuration file. */
   readonly file: string;
   readonly log: Log;
+  /** Gets the lines of a recording, from each start of a speaker on. */
+  readonly onRecord?: (line: string) => void;
 }
 
 /** Those that the file names, and those that may come. */
@@ -229,6 +231,7 @@ export class SpeakerDaemon implements SpeakerView {
       restarting: isFirst && kernel?.hasLeftovers === true,
       // It is here for large tables: a quarter of a second now spares most of what the first one takes.
       rehearses: isFirst,
+      ...(this.#options.onRecord === undefined ? {} : { onRecord: this.#options.onRecord }),
       ...(kernel === undefined ? {} : { resolver: kernel.resolver }),
       socketOptions: tcpOptions,
       onFact: factLog(this.#options.log, () => systemClock.now()),
