@@ -1,4 +1,4 @@
-import type { AdvertisedRoute, RouteSnapshot } from "@caracal/bgp";
+import { type AdvertisedRoute, peerRange, type RouteSnapshot } from "@caracal/bgp";
 import { ControlError, type ControlMethod } from "@caracal/control";
 import { Ipv4, Prefix } from "@caracal/net";
 import { dumpTable } from "./show/dump-table.ts";
@@ -81,8 +81,21 @@ function summary(speaker: SpeakerView): unknown {
             failures: status.failures.map(({ key, errno, detail }) => ({ route: key, errno, detail })),
             conflicts: status.conflicts.map(({ key }) => key),
           },
+    ranges: rangeViews(speaker),
     neighbors: speaker.peers().map(neighborView),
   };
+}
+
+/** The neighbours that are known by a prefix only, and how many have come. */
+function rangeViews(speaker: SpeakerView): unknown {
+  const names = speaker.peers().map(({ range }) => range);
+  return speaker.configuration.ranges.map(peerRange).map(({ name, prefix, template, maxPeers }) => ({
+    name,
+    prefix: Prefix.format(prefix),
+    asn: template.asn,
+    neighbors: names.filter((one) => one === name).length,
+    maxNeighbors: maxPeers,
+  }));
 }
 
 function memory(speaker: SpeakerView): unknown {

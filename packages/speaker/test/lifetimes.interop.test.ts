@@ -241,6 +241,9 @@ test("BIRDs that connect from a prefix are neighbours, if they know its password
   const { stdout } = await speaker.bgp("show", "neighbor", "rack@10.78.0.3");
   assert.match(stdout, /One of: +rack\n/);
 
+  const summary = (await speaker.bgp("show", "summary")).stdout;
+  assert.match(summary, /From prefixes: +rack \(10\.78\.0\.0\/24\), AS 65002: 2 of at most 1000\n/);
+
   // The prefix gives way to an address, and goes.
   speaker.write(
     `${head}neighbors: [{name: one, address: 10.78.0.2, asn: 65002, password: secret, ttlSecurity: true}]\n`,

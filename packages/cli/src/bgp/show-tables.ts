@@ -35,8 +35,15 @@ export function summaryText(summary: unknown): string {
     ["Configured", moment(textPart(summary, "configuredAt"))],
     ["Routes", `${textPart(summary, "routes", "ipv4")} IPv4, ${textPart(summary, "routes", "ipv6")} IPv6`],
     ["Kernel", programmed],
+    ...parts(summary, "ranges").map((range) => ["From prefixes", rangeText(range)] as const),
   ]);
   return `${lines}\n${neighborTable(parts(summary, "neighbors"))}`;
+}
+
+function rangeText(range: unknown): string {
+  const [name, prefix] = [textPart(range, "name"), textPart(range, "prefix")];
+  const where = name === prefix ? name : `${name} (${prefix})`;
+  return `${where}, AS ${textPart(range, "asn")}: ${textPart(range, "neighbors")} of at most ${textPart(range, "maxNeighbors")}`;
 }
 
 export function neighborText(one: unknown): string {
