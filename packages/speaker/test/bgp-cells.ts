@@ -7,6 +7,7 @@ import {
   type BgpSample,
   frr,
   gobgp,
+  requireTool,
 } from "@caracal/testbed";
 import { caracal } from "./caracal-peer.ts";
 
@@ -16,6 +17,7 @@ export const peers: readonly BgpPeerKind[] = [bird2, bird1, frr, gobgp];
 /** What a cell needs beside the peer. */
 interface CellOptions {
   readonly needs?: readonly BgpAbility[];
+  readonly tools?: readonly string[];
   /** Only with these. */
   readonly with?: readonly BgpPeerKind[];
 }
@@ -28,8 +30,10 @@ export function withEveryPeer(
 ): void {
   for (const peer of options.with ?? peers) {
     const lack = options.needs?.map((ability) => peer.lacks[ability]).find((why) => why !== undefined);
-    test(`${peer.name}: ${title}`, { skip: caracal.skip || peer.skip || (lack ?? false) }, (t) =>
-      body(t, peer),
+    test(
+      `${peer.name}: ${title}`,
+      { skip: caracal.skip || peer.skip || requireTool(...(options.tools ?? [])) || (lack ?? false) },
+      (t) => body(t, peer),
     );
   }
 }

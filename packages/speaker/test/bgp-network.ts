@@ -39,8 +39,18 @@ export interface NetworkRouter {
   readonly peer: BgpPeer;
 }
 
+/** Which beliefs count, and what of them. */
+export interface BeliefOptions {
+  readonly which?: (belief: BgpBelief) => boolean;
+  readonly ignoring?: readonly (keyof BgpBelief)[];
+  /** How often to look. */
+  readonly intervalMs?: number;
+}
+
 const deadlineMs = 30_000;
 const intervalMs = 100;
+/** Of each half of a difference, in the message of a failure. */
+const shownLines = 10;
 
 /** Routers on one link, in the order of the plan: 10.77.0.1 and fd77::1, 10.77.0.2 and fd77::2, and so on. */
 export class BgpNetwork {
@@ -92,20 +102,17 @@ export class BgpNetwork {
     ).catch((error: unknown) => this.#fail(error, one, other));
   }
 
-  /** Waits until what a router believes, of what `which` lets through, is exactly this. */
-  async believes(
-    name: string,
-    expected: readonly BgpBelief[],
-    which: (belief: BgpBelief) => boolean = () => true,
-  ): Promise<void> {
-    const wanted = comparable(expected);
-    let found: typeof wanted = [];
+  /** Waits until what a router believes is exactly this. */
+  async believes(name: string, expected: readonly BgpBelief[], options: BeliefOptions = {}): Promise<void> {
+    const { which = () => true, ignoring = [] } = options;
+    const wanted = comparable(expected, ignoring);
+    let found: readonly string[] = [];
     await eventually(
       async () => {
-        found = comparable((await this.router(name).peer.beliefs()).filter(which));
+        found = comparable((await this.router(name).peer.beliefs()).filter(which), ignoring);
         return isDeepStrictEqual(found, wanted);
       },
-      { what: `what ${name} should believe`, deadlineMs, intervalMs },
+      { what: `what ${name} should believe`, deadlineMs, intervalMs: options.intervalMs ?? intervalMs },
     ).catch((error: unknown) => this.#fail(`${String(error)}\n${difference(found, wanted)}`, name));
   }
 
@@ -125,6 +132,24 @@ export class BgpNetwork {
       ...(isExternal || localPref === undefined ? {} : { localPref }),
       ...rest,
     };
+  }
+
+  /** The same as another router reflects it to a third one in its AS. */
+  reflected(route: BgpSample, path: { from: string; by: string; to: string }): BgpBelief {
+    const { from, by, to } = path;
+    return {
+      ...this.told(route, from, to),
+      from: by,
+      originatorId: this.router(from).address,
+      clusterList: [this.router(by).address],
+    };
+  }
+
+  /** The same as the router that believes it tells another AS. */
+  relayed(belief: BgpBelief, by: string): BgpBelief {
+    const { address, plan } = this.router(by);
+    // RFC 4271 §5.1.4: a MED goes no further than the neighbouring AS.
+    return { ...belief, from: by, nextHop: address, asPath: `${plan.asn} ${belief.asPath}`, med: 0 };
   }
 
   #fail(error: unknown, ...names: readonly string[]): never {
@@ -163,27 +188,26 @@ function startRouter(bed: Testbed, place: Place, all: readonly Place[]): Promise
   return kind.start(bed, namespace, { routerId: address, asn, neighbors, routes, programsKernel });
 }
 
-type Comparable = Readonly<Record<string, unknown>>;
-
-function difference(found: readonly Comparable[], wanted: readonly Comparable[]): string {
-  const without = (list: readonly Comparable[], others: readonly Comparable[]): readonly string[] =>
-    list
-      .filter((one) => !others.some((other) => isDeepStrictEqual(one, other)))
-      .map((one) => JSON.stringify(one));
-  return [
-    ...without(wanted, found).map((line) => `missing    ${line}`),
-    ...without(found, wanted).map((line) => `unexpected ${line}`),
-  ].join("\n");
+function difference(found: readonly string[], wanted: readonly string[]): string {
+  const [has, needs] = [new Set(found), new Set(wanted)];
+  const missing = wanted.filter((line) => !has.has(line)).map((line) => `missing    ${line}`);
+  const unexpected = found.filter((line) => !needs.has(line)).map((line) => `unexpected ${line}`);
+  return [missing, unexpected].flatMap((lines) => lines.slice(0, shownLines)).join("\n");
 }
 
-/** In an order of its own. A route that nobody said a preference for has 100, whether a router writes that down or not. */
-function comparable(beliefs: readonly BgpBelief[]): readonly Comparable[] {
-  const keyed = beliefs.map((one) => ({ localPref: 100, med: 0, ...one }));
-  return keyed.toSorted((a, b) => {
-    const [first, second] = [
-      JSON.stringify([a.prefix, a.from, a.nextHop, a.asPath]),
-      JSON.stringify([b.prefix, b.from, b.nextHop, b.asPath]),
-    ];
-    return first < second ? -1 : first > second ? 1 : 0;
-  });
+/**
+ * A line of JSON for each, sorted. A route that nobody said a preference or a MED for counts as with 100 and 0, whether a
+ * router writes that down or not.
+ */
+function comparable(
+  beliefs: readonly BgpBelief[],
+  ignoring: readonly (keyof BgpBelief)[],
+): readonly string[] {
+  return beliefs
+    .map((one) => {
+      const all = Object.entries({ localPref: 100, med: 0, ...one });
+      const kept = all.filter(([key]) => !ignoring.some((name) => name === key));
+      return JSON.stringify(Object.fromEntries(kept.toSorted(([a], [b]) => (a < b ? 1 : -1))));
+    })
+    .toSorted();
 }

@@ -40,16 +40,23 @@ export class CaracalPeer implements BgpPeer {
   }
 
   readonly beliefs: BgpPeer["beliefs"] = async () => {
-    const routes = await this.speaker.show("routes");
-    if (!isRoutes(routes)) throw new Error("show routes gave no list");
-    // Paths that are shown as looped or filtered are no beliefs: others do not show them at all.
-    return routes.flatMap((route) =>
-      route.neighbor === undefined || route.state !== "valid" ? [] : [belief(route, route.neighbor)],
-    );
+    const found: BgpBelief[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await this.speaker.ask("bgp.routes", cursor === undefined ? {} : { cursor });
+      if (!isPage(page)) throw new Error("the speaker listed no routes");
+      // Paths that are shown as looped or filtered are no beliefs: others do not show them at all.
+      for (const route of page.routes) {
+        if (route.neighbor !== undefined && route.state === "valid")
+          found.push(belief(route, route.neighbor));
+      }
+      cursor = page.next;
+    } while (cursor !== undefined);
+    return found;
   };
 
   readonly isUp: BgpPeer["isUp"] = async (neighbor) => {
-    const shown = await this.speaker.show("neighbor", neighbor);
+    const shown = await this.speaker.ask("bgp.neighbor", { name: neighbor });
     return typeof shown === "object" && shown !== null && Reflect.get(shown, "state") === "Established";
   };
 
@@ -68,8 +75,13 @@ export class CaracalPeer implements BgpPeer {
   readonly revive: BgpPeer["revive"] = () => this.speaker.revive(config(this.#settings, this.#refusals));
 }
 
-function isRoutes(value: unknown): value is readonly RouteView[] {
-  return Array.isArray(value);
+interface Page {
+  readonly routes: readonly RouteView[];
+  readonly next?: string;
+}
+
+function isPage(value: unknown): value is Page {
+  return typeof value === "object" && value !== null && "routes" in value && Array.isArray(value.routes);
 }
 
 function belief(route: RouteView, from: string): BgpBelief {

@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { controlRequest } from "@caracal/control";
 import { type CommandResult, eventually, type Namespace, type Program, type Testbed } from "@caracal/testbed";
 
 const launcher = fileURLToPath(new URL("../../../caracal", import.meta.url));
@@ -47,6 +48,11 @@ export class SpeakerProgram {
     return value;
   }
 
+  /** A request to the control socket: what `show` asks for too, without a process for each look. */
+  ask(method: string, params: unknown = {}): Promise<unknown> {
+    return controlRequest(controlOf(this.#file), method, params);
+  }
+
   /** Ends it by a signal and starts it again with the same file. */
   async restart(signal: NodeJS.Signals, config: string): Promise<void> {
     this.#program.signal(signal);
@@ -61,10 +67,9 @@ export class SpeakerProgram {
   }
 
   async #answers(): Promise<void> {
-    await eventually(
-      async () => !this.#program.isRunning || (await this.bgp("show", "memory")).exitCode === 0,
-      { what: "an answer of the speaker" },
-    );
+    await eventually(async () => !this.#program.isRunning || (await this.ask("bgp.memory")) !== undefined, {
+      what: "an answer of the speaker",
+    });
     if (!this.#program.isRunning) throw new Error(`the speaker ended at once:\n${this.#program.output}`);
   }
 }

@@ -100,12 +100,15 @@ export interface BgpPeer {
 export type BgpAbility =
   | "both families on one session"
   | "own next hop of the other family"
-  | "send several paths"
   | "kernel routes"
+  | "own routes at once after a restart"
+  | "long attributes in full"
   | "two-octet AS"
-  | "TTL security"
-  | "unknown attributes"
-  | "route refresh";
+  | "AS4_PATH merge"
+  | "reflection to non-clients"
+  | "withdrawal by filter"
+  | "calls from both ends"
+  | "unknown attributes";
 
 /** A program that speaks BGP, and how a test talks with it. */
 export interface BgpPeerKind {

@@ -63,7 +63,8 @@ function belief({ prefix, from, best, attributes }: Path): BgpBelief {
     // IPv6 may have two: the second is link-local.
     nextHop: attributes.get("next_hop")?.split(" ")[0] ?? "",
     origin: origins[attributes.get("origin") ?? ""] ?? "incomplete",
-    asPath: attributes.get("as_path") ?? "",
+    // BIRD 1.6 writes a set as `{ 1 2 }`.
+    asPath: attributes.get("as_path")?.replaceAll(/(?<=\{) | (?=\})/g, "") ?? "",
     ...present(optional),
   };
 }

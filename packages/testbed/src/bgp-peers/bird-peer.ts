@@ -4,11 +4,13 @@ import { type BgpPeer, type BgpPeerKind, type BgpRefusals, familyOf } from "./bg
 import { readBirdRoutes } from "./bird-beliefs.ts";
 import { birdConfig, protocolPrefix } from "./bird-config.ts";
 
+const cutsShort = "its show command cuts long lists short";
+
 /** BIRD 2. */
 export const bird2: BgpPeerKind = {
   name: "BIRD 2",
   skip: requireRoot() || requireTool("bird", "birdc"),
-  lacks: {},
+  lacks: { "long attributes in full": cutsShort },
   start: (bed, namespace, settings) =>
     BirdPeer.start(
       (isRestarting, refusals) =>
@@ -23,7 +25,10 @@ const bird1Files = [birdPrograms("1.6"), birdPrograms("1.6 for IPv6")].map(({ da
 export const bird1: BgpPeerKind = {
   name: "BIRD 1.6",
   skip: requireRoot() || requireTool(...bird1Files),
-  lacks: { "both families on one session": "it has a daemon for each family" },
+  lacks: {
+    "both families on one session": "it has a daemon for each family",
+    "long attributes in full": cutsShort,
+  },
   start: (bed, namespace, settings) => {
     const family = familyOf(settings.neighbors[0]?.address ?? "");
     const edition: BirdEdition = family === 4 ? "1.6" : "1.6 for IPv6";

@@ -21,6 +21,7 @@ export const frr: BgpPeerKind = {
   lacks: {
     "own next hop of the other family": "only zebra tells it",
     "kernel routes": "that is zebra's, which does not run here",
+    "AS4_PATH merge": "with capabilities off it still counts on the other's four octets",
     "unknown attributes": "it does not show them",
   },
   start: async (bed, namespace, settings) => {

@@ -20,6 +20,10 @@ export const gobgp: BgpPeerKind = {
   lacks: {
     "own next hop of the other family": "over IPv4 it tells its IPv4 address in IPv6's form",
     "kernel routes": "that is zebra's, which does not run here",
+    "reflection to non-clients": "it tells routers that are no clients neither originator nor cluster",
+    "withdrawal by filter": "a changed export policy withdraws nothing",
+    "calls from both ends": "it has one connection at a time",
+    "own routes at once after a restart": "its client adds them when it has already told all it has",
     "two-octet AS": "it always sends the capability",
   },
   start: async (bed, namespace, settings) => {
@@ -35,6 +39,8 @@ export const gobgp: BgpPeerKind = {
 class GobgpPeer implements BgpPeer {
   readonly #settings: BgpRouterSettings;
   readonly #start: (isRestarting: boolean) => Promise<GobgpDaemon>;
+  /** Directions in which there is a policy. */
+  readonly #refusing = new Set<"import" | "export">();
   #daemon: GobgpDaemon;
 
   constructor(
@@ -68,21 +74,22 @@ class GobgpPeer implements BgpPeer {
   readonly refuse: BgpPeer["refuse"] = async (refusals) => {
     const { gobgp: tell } = this.#daemon;
     for (const direction of ["import", "export"] as const) {
+      const [list, rule] = [`${direction}-list`, `${direction}-rule`];
       const prefixes = refusals[direction];
+      if (this.#refusing.delete(direction)) {
+        await tell("global", "policy", direction, "set", "default", "accept");
+        await tell("policy", "del", direction);
+        await tell("policy", "statement", "del", rule);
+        await tell("policy", "prefix", "del", list);
+      }
       if (prefixes.length === 0) continue;
-      for (const prefix of prefixes) await tell("policy", "prefix", "add", `${direction}-list`, prefix);
-      await tell(
-        "policy",
-        "statement",
-        `${direction}-rule`,
-        "add",
-        "condition",
-        "prefix",
-        `${direction}-list`,
-      );
-      await tell("policy", "statement", `${direction}-rule`, "add", "action", "reject");
-      await tell("policy", "add", direction, `${direction}-rule`);
+      for (const prefix of prefixes) await tell("policy", "prefix", "add", list, prefix);
+      await tell("policy", "statement", "add", rule);
+      await tell("policy", "statement", rule, "add", "condition", "prefix", list);
+      await tell("policy", "statement", rule, "add", "action", "reject");
+      await tell("policy", "add", direction, rule);
       await tell("global", "policy", direction, "add", direction, "default", "accept");
+      this.#refusing.add(direction);
     }
     await tell("neighbor", "all", "softreset");
   };
