@@ -177,6 +177,16 @@ test(
     a.backend.apply(good);
     await eventually(() => a.backend.failure === undefined);
 
+    const { programming } = good.kernel;
+    const tunnelled = programming.pools.map((one) => ({ ...one, ipipMode: "Always" as const }));
+    a.backend.apply({
+      ...good,
+      kernel: { ...good.kernel, programming: { ...programming, pools: tunnelled } },
+    });
+    await eventually(() => a.backend.problems.length > 0);
+    assert.match(a.backend.problems[0]?.message ?? "", /^needs IPIP tunnels, which a stock BIRD/);
+    assert.equal(a.lines.filter(({ msg }) => msg === "resource problem").length, a.backend.problems.length);
+
     const pid = Number(readFileSync(pidFile, "utf8"));
     await endLeftBirds(a.runDir);
     assert.equal(existsSync(`/proc/${pid}`) && readFileSync(`/proc/${pid}/cmdline`, "utf8") !== "", false);

@@ -121,8 +121,12 @@ export class BirdBackend {
       return;
     }
     const isFirst = this.#applied === undefined;
+    const told = new Set(this.problems.map(({ about }) => about));
     this.#failure = undefined;
     this.#applied = intent;
+    for (const { about, message } of this.problems) {
+      if (!told.has(about)) log.warn({ about, problem: message }, "resource problem");
+    }
     for (const name of ["bird", "bird6"] as const) {
       const hasChanged = outcome.changed.some(
         (file) => file.startsWith(`${name}.`) || file.startsWith(`${name}_`),
