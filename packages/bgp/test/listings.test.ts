@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { AsPath, type Listing, listingPausePrefixes, type PeerInput, type Policies } from "../src/index.ts";
 import { Prefix } from "@caracal/net";
-import { prefixOf, type SimNode, Simulation } from "./simulation.ts";
+import { addressOf, prefixOf, type SimNode, Simulation } from "./simulation.ts";
 
 function peerOf(node: SimNode, more: Partial<PeerInput> = {}): PeerInput {
   return { name: node.name, address: node.address, asn: node.asn, ...more };
@@ -142,6 +142,23 @@ test("a refusal of the export policy, a community or a missing policy is named",
     assert.deepEqual(told(hub, "a", prefix), [`${prefix} [] kept: ${why}`]);
     assert.deepEqual(told(hub, "b", prefix), [`${prefix} [] kept: no policy`]);
   }
+});
+
+test("an address is looked up by the most specific prefix that has a route", () => {
+  const { hub } = network();
+  const covering = (address: string): string | undefined => {
+    const found = hub.speaker.listings.covering(addressOf(address));
+    return found === undefined ? undefined : Prefix.format(found);
+  };
+  assert.equal(covering("10.1.0.7"), "10.1.0.0/24");
+  assert.equal(covering("10.9.0.1"), undefined);
+  hub.setLocalRoutes(["0.0.0.0/0", "10.1.0.4/30", "::/0"]);
+  assert.equal(covering("10.1.0.7"), "10.1.0.4/30");
+  assert.equal(covering("10.1.0.9"), "10.1.0.0/24");
+  assert.equal(covering("10.9.0.1"), "0.0.0.0/0");
+  assert.equal(covering("2001:db8::1"), "::/0");
+  hub.setLocalRoutes([]);
+  assert.equal(covering("10.1.0.7"), "10.1.0.0/24");
 });
 
 test("a large table is read as it is asked for, with pauses where there is nothing to list", () => {

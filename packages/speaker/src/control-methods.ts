@@ -118,19 +118,20 @@ function peerNamed(speaker: SpeakerView, name: string): ReturnType<SpeakerView["
 }
 
 function* listRoutes(speaker: SpeakerView, params: unknown): Entries {
-  for (const route of speaker.listings?.routes(prefixOf(params)) ?? []) yield viewOf(speaker, route);
+  for (const route of speaker.listings?.routes(prefixOf(speaker, params)) ?? []) yield viewOf(speaker, route);
 }
 
 function* listReceived(speaker: SpeakerView, params: unknown): Entries {
   const { name } = peerNamed(speaker, textOf(params, "name") ?? "");
-  for (const route of speaker.listings?.received(name, prefixOf(params)) ?? []) yield viewOf(speaker, route);
+  for (const route of speaker.listings?.received(name, prefixOf(speaker, params)) ?? [])
+    yield viewOf(speaker, route);
 }
 
 function* listAdvertised(speaker: SpeakerView, params: unknown): Entries {
   const { name } = peerNamed(speaker, textOf(params, "name") ?? "");
   const reason = (route: AdvertisedRoute): string | undefined =>
     filterReason(speaker.configuration, name, "export", route, (nextHop) => speaker.linkOf(nextHop));
-  for (const route of speaker.listings?.advertised(name, prefixOf(params)) ?? []) {
+  for (const route of speaker.listings?.advertised(name, prefixOf(speaker, params)) ?? []) {
     yield route === undefined ? undefined : advertisedView(route, reason);
   }
 }
@@ -150,12 +151,18 @@ function viewOf(speaker: SpeakerView, route: RouteSnapshot | undefined): unknown
   );
 }
 
-function prefixOf(params: unknown): Prefix | undefined {
+/** Which prefix is asked for: the one that is named, or the most specific one that an address is in. */
+function prefixOf(speaker: SpeakerView, params: unknown): Prefix | undefined {
   const text = textOf(params, "prefix");
   if (text === undefined) return undefined;
   const prefix = Prefix.parse(text);
-  if (prefix !== undefined) return prefix;
-  throw new ControlError(SpeakerControlCode.invalid, `"${text}" is not a prefix such as 10.1.0.0/16`);
+  if (prefix === undefined) {
+    throw new ControlError(
+      SpeakerControlCode.invalid,
+      `"${text}" is not a prefix such as 10.1.0.0/16, nor an address`,
+    );
+  }
+  return text.includes("/") ? prefix : (speaker.listings?.covering(prefix.address) ?? prefix);
 }
 
 /** Views, with `undefined` as a pause. */

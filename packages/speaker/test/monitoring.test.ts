@@ -127,3 +127,20 @@ test("bgpdump reads a dump of the table", { skip: requireTool("bgpdump") }, asyn
     .map((line) => line.split("|").slice(3, 7).join(" "));
   assert.deepEqual(lines, ["0.0.0.0 65001 10.1.0.0/16 ", "127.0.0.2 65002 10.2.0.0/16 65002"]);
 });
+
+test("routes are asked for by prefix, or by an address in one", async (t) => {
+  const { us } = await pair(t, "");
+  for (const [prefix, found] of [
+    ["10.2.0.0/16", "10.2.0.0/16"],
+    ["10.2.3.4", "10.2.0.0/16"],
+    ["10.9.0.1", undefined],
+  ] as const) {
+    const page = await controlRequest(us.control, "bgp.routes", { prefix });
+    assert.partialDeepStrictEqual(page, {
+      routes: found === undefined ? [] : [{ prefix: found, best: true }],
+    });
+  }
+  await assert.rejects(controlRequest(us.control, "bgp.routes", { prefix: "10.2.0.0/33" }), {
+    message: '"10.2.0.0/33" is not a prefix such as 10.1.0.0/16, nor an address',
+  });
+});

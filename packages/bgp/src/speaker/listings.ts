@@ -1,4 +1,4 @@
-import { type IpAddress, type IpFamily, type Prefix } from "@caracal/net";
+import { IpAddress, type IpFamily, Prefix } from "@caracal/net";
 import { type ExportRefusal } from "../export/export-rules.ts";
 import { routeSource } from "../export/exported-routes.ts";
 import { type RouteSource } from "../export/policy.ts";
@@ -52,6 +52,18 @@ export class Listings {
   /** All paths, grouped by prefix, the best of each first; of one prefix only if one is named. */
   routes(prefix?: Prefix): Listing<RouteSnapshot> {
     return this.#walk(prefix, (rib, slot) => snapshotRoutes(rib, slot, this.#ports));
+  }
+
+  /** The most specific prefix with a route that an address is in. */
+  covering(address: IpAddress): Prefix | undefined {
+    const rib = this.#ports.rib(IpAddress.family(address));
+    for (let length = rib.family === 4 ? 32 : 128; length >= 0; length -= 1) {
+      const prefix = Prefix.of(address, length);
+      const slot = rib.slots.find(prefixWords(prefix));
+      // A prefix may be kept for what peers still hold of it.
+      if (slot !== 0 && rib.first(slot) !== 0) return prefix;
+    }
+    return undefined;
   }
 
   /** What a peer said, with what import made of it. Nothing for a peer that is not there. */
