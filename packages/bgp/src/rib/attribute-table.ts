@@ -47,6 +47,13 @@ export class AttributeTable {
   readonly #watched: AttributeId[] = [];
   readonly #writer: Writer = new Writer(512, 1 << 18);
 
+  readonly #seed: number;
+
+  /** `seed`: bits that no peer can guess, or it could choose sets that all have the same hash. */
+  constructor(seed = 0) {
+    this.#seed = seed & 0x3fffffff;
+  }
+
   /** Sets held. */
   get size(): number {
     return this.#size;
@@ -104,7 +111,7 @@ export class AttributeTable {
   /** Copies the bytes if the set is new. */
   internCanonical(set: CanonicalAttributes): AttributeId {
     const { bytes, attributesAt, attributesEnd } = set;
-    const hash = hashOf(bytes, attributesAt, attributesEnd);
+    const hash = hashOf(bytes, attributesAt, attributesEnd, this.#seed);
     let id = this.#buckets[hash & (this.#buckets.length - 1)] ?? 0;
     for (; id !== 0; id = this.#next[id] ?? 0) {
       if (this.#hashes[id] === hash && this.#bytes.equals(id, bytes, attributesAt, attributesEnd)) return id;
@@ -198,11 +205,17 @@ export class AttributeTable {
   }
 }
 
-/** FNV-1a over words instead of bytes, with the bits mixed at the end: a quarter of the multiplications. */
-function hashOf(bytes: Uint8Array, from: number, to: number): number {
-  let hash = 0x811c9dc5;
+/**
+ * FNV-1a over words instead of bytes, with the bits mixed at the end: a quarter of the multiplications. The carry of what is
+ * added depends on the seed: without it two words that differ in their first bits would cancel out whatever the seed is.
+ */
+function hashOf(bytes: Uint8Array, from: number, to: number, seed: number): number {
+  let hash = 0x811c9dc5 ^ seed;
   let at = from;
-  for (; at + 4 <= to; at += 4) hash = Math.imul(hash ^ wordAt(bytes, at), 0x01000193);
+  for (; at + 4 <= to; at += 4) {
+    const word = hash ^ wordAt(bytes, at);
+    hash = (Math.imul(word, 0x01000193) + (word >>> 15)) | 0;
+  }
   for (; at < to; at += 1) hash = Math.imul(hash ^ (bytes[at] ?? 0), 0x01000193);
   hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
   return (hash ^ (hash >>> 13)) >>> 0;

@@ -22,6 +22,7 @@ const lineBuckets: number = 1 << lineBits;
 export class PrefixSlots {
   readonly family: IpFamily;
   readonly #wordCount: 1 | 4;
+  readonly #seed: number;
   /** `#wordCount` words for each slot. */
   #words: Uint32Array;
   #lengths = new Uint8Array(initialCapacity);
@@ -33,8 +34,11 @@ export class PrefixSlots {
   /** Freed slots, chained through their first word. */
   #free: PrefixSlot = 0;
 
-  constructor(family: IpFamily) {
+  /** `seed`: bits that no peer can guess, or it could choose prefixes that all fall into one place. */
+  constructor(family: IpFamily, seed = 1) {
     this.family = family;
+    // Small enough to stay a machine's integer.
+    this.#seed = seed & 0x3fffffff;
     this.#wordCount = family === 4 ? 1 : 4;
     this.#words = new Uint32Array(initialCapacity * this.#wordCount);
   }
@@ -50,6 +54,16 @@ export class PrefixSlots {
 
   get capacity(): number {
     return this.#lengths.length;
+  }
+
+  /** The longest run of buckets that are taken: what a search may have to walk. */
+  get longestRun(): number {
+    let [longest, run] = [0, 0];
+    for (let at = 1; at < this.#buckets.length; at += 2) {
+      run = this.#buckets[at] === 0 ? 0 : run + 1;
+      longest = Math.max(longest, run);
+    }
+    return longest;
   }
 
   /** The slot of a prefix, or 0. */
@@ -201,10 +215,10 @@ export class PrefixSlots {
     if (this.#wordCount === 1) {
       // The last bits of the network choose the place in the line, all others the line.
       const network = length === 0 ? 0 : w0 >>> (32 - length);
-      const line = mixed(Math.imul((network >>> lineBits) + 1, 0x85ebca6b) ^ (length * 0x9e3779b1));
+      const line = mixed(Math.imul((network >>> lineBits) + this.#seed, 0x85ebca6b) ^ (length * 0x9e3779b1));
       return ((line & -lineBuckets) | (network & (lineBuckets - 1))) >>> 0;
     }
-    let hash = Math.imul(w0 ^ (length * 0x9e3779b1), 0x85ebca6b);
+    let hash = Math.imul((w0 ^ (length * 0x9e3779b1)) + this.#seed, 0x85ebca6b);
     hash = Math.imul(hash ^ (hash >>> 15) ^ w1, 0xc2b2ae35);
     hash = Math.imul(hash ^ (hash >>> 13) ^ w2, 0x27d4eb2f);
     return mixed(Math.imul(hash ^ (hash >>> 16) ^ w3, 0x165667b1));

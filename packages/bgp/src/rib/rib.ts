@@ -26,9 +26,9 @@ export class Rib {
   #bits = new Uint8Array(64);
   #dirty: PrefixSlot[] = [];
 
-  constructor(family: IpFamily, attributes: AttributeTable) {
+  constructor(family: IpFamily, attributes: AttributeTable, seed?: number) {
     this.family = family;
-    this.slots = new PrefixSlots(family);
+    this.slots = new PrefixSlots(family, seed);
     this.#attributes = attributes;
   }
 

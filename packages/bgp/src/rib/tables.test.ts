@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { type IpAddress, Ipv4, Ipv6, Prefix } from "@caracal/net";
 import fc from "fast-check";
 import { seeded } from "../../test/seeded.ts";
-import { prefixWords } from "../wire/nlri.ts";
+import { type PrefixWords, prefixWords } from "../wire/nlri.ts";
 import { type PathAttributes } from "../wire/path-attributes.ts";
 import { AttributeTable } from "./attribute-table.ts";
 import { ByteStore } from "./byte-store.ts";
@@ -118,4 +118,29 @@ test("a table that everything was removed from is empty, and gives its prefixes 
   }
   attributes.collect(() => undefined);
   assert.deepEqual([rib.rows.size, rib.slots.size, attributes.size], [0, 0, 0]);
+});
+
+/** Host prefixes whose places in a table with the default seed are a few neighbouring ones: the hash is no secret, and can be undone. */
+function crowd(count: number): PrefixWords[] {
+  const mask = (1 << 15) - 1;
+  const found: PrefixWords[] = [];
+  for (let line = 0; found.length < count; line += 1) {
+    const multiplied = Math.imul(line + 1, 0x85ebca6b) ^ (32 * 0x9e3779b1);
+    const mixed = Math.imul(multiplied ^ (multiplied >>> 15), 0x2c1b3c6d);
+    if (((mixed ^ (mixed >>> 13)) & mask) < 64)
+      found.push({ w0: (line << 3) >>> 0, w1: 0, w2: 0, w3: 0, length: 32 });
+  }
+  return found;
+}
+
+test("prefixes that a peer chooses to crowd one place are spread by a seed that it cannot know", () => {
+  const prefixes = crowd(5000);
+  const [known, secret] = [new PrefixSlots(4), new PrefixSlots(4, 123_456_789)];
+  for (const prefix of prefixes) {
+    known.take(prefix);
+    secret.take(prefix);
+  }
+  assert.ok(known.longestRun > 4000, `${known.longestRun}: the places are as foreseen`);
+  assert.ok(secret.longestRun < 200, `${secret.longestRun} in a run`);
+  for (const prefix of prefixes) assert.equal(secret.find(prefix), known.find(prefix));
 });

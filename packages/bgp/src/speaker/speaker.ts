@@ -55,7 +55,7 @@ export interface SpeakerPorts {
 export class Speaker {
   readonly #config: SpeakerConfig;
   readonly #ports: SpeakerPorts;
-  readonly #attributes = new AttributeTable();
+  readonly #attributes: AttributeTable;
   readonly #ribs: Readonly<Record<IpFamily, Rib>>;
   readonly #nextHops: NextHops;
   readonly #decision: Decision;
@@ -84,7 +84,13 @@ export class Speaker {
   constructor(config: SpeakerConfig, ports: SpeakerPorts) {
     this.#config = config;
     this.#ports = ports;
-    this.#ribs = { 4: new Rib(4, this.#attributes), 6: new Rib(6, this.#attributes) };
+    // Peers choose what is looked up by hash, so they must not know where it falls.
+    const secret = (): number => Math.floor(ports.random() * 2 ** 30);
+    this.#attributes = new AttributeTable(secret());
+    this.#ribs = {
+      4: new Rib(4, this.#attributes, secret()),
+      6: new Rib(6, this.#attributes, secret()),
+    };
     const rib = (family: IpFamily): Rib => this.#ribs[family];
     const source = (index: PeerIndex): ExportSource | undefined => this.#peers.at(index)?.facts;
     this.#nextHops = new NextHops(ports.resolver);
