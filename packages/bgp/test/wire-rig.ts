@@ -138,7 +138,12 @@ export class WireRig {
   }
 
   announce(number: number, prefixes: readonly string[], attributes: Partial<PathAttributes> = {}): void {
-    const writer = new UpdateWriter({ family: 4, addPath: false, as4: true });
+    const writer = new UpdateWriter({
+      family: 4,
+      addPath: false,
+      as4: true,
+      maxMessageBytes: maxExtendedMessageBytes,
+    });
     const asn = this.#asns.get(number) ?? 0;
     const value: PathAttributes = {
       origin: 0,
