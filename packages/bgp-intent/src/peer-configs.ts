@@ -30,6 +30,8 @@ function peerConfigOf(peer: PeerIntent, addresses: ReadonlyMap<IpFamily, IpAddre
       keepaliveMs: peer.keepaliveSeconds * 1000,
     },
     restartTimeS: peer.restartSeconds,
+    // A node that fell silent is gone when its hold time is over, as with BIRD: what shared its traffic takes over then.
+    restartOnNotification: false,
     nextHop: peer.nextHop === "auto" ? "default" : peer.nextHop,
     reflectorClient: peer.reflectorClusterId !== undefined,
     allowLocalAs: peer.allowedLocalAsCount,

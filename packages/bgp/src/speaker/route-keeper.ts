@@ -56,7 +56,7 @@ export class RouteKeeper {
   /** A session ended; `keeps`: not for a reason after which nothing is kept. */
   lost(peer: Peer, negotiated: Negotiated | undefined, keeps: boolean, now: Millis): void {
     for (const family of families) {
-      if (negotiated === undefined || !keeps) this.#drop(peer, family);
+      if (!keeps || negotiated?.families.includes(family) !== true) this.#drop(peer, family);
       else this.#lostFamily(peer, negotiated, family, now);
     }
     const untilMs = this.deadline(peer);
