@@ -109,6 +109,15 @@ test(
       );
     await untilFrrShows(/^ {2}3100 3001$/m);
     await untilBirdHas(2);
+    // The third source may come last.
+    await eventually(
+      async () => {
+        const routes = await speaker.show("routes", "10.60.0.0/16");
+        return Array.isArray(routes) && routes.length === 3;
+      },
+      { what: "three paths of our own", deadlineMs: 30_000 },
+    );
+    await untilBirdHas(2);
     assert.partialDeepStrictEqual(await speaker.show("advertised", "bird", "10.60.0.0/16"), [
       { state: "told" },
       { state: "told" },
