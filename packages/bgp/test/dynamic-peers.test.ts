@@ -5,10 +5,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Ipv4 } from "@caracal/net";
-import { type PeerRange, type PeerRangeInput, peerConfig, peerRange } from "../src/index.ts";
+import {
+  BmpMonitor,
+  type PeerRange,
+  type PeerRangeInput,
+  Recorder,
+  everythingReachable,
+  peerConfig,
+  peerRange,
+  replay,
+} from "../src/index.ts";
 import { maxRefusalFacts, refusalQuietMs } from "../src/speaker/refusals.ts";
 import { addressOf, prefixOf, quickTimers } from "./simulation.ts";
-import { Rig, type RigOptions, rigPeer } from "./speaker-rig.ts";
+import { Rig, type RigOptions, rigConfig, rigPeer } from "./speaker-rig.ts";
 
 /** Ranges are told apart by their AS: who says another one in OPEN is refused. */
 function range(prefix: string, asn: number, more: Partial<PeerRangeInput> = {}): PeerRange {
@@ -165,4 +174,22 @@ test("strangers that knock 10,000 times leave no memory, and a log line now and 
   rig.now += refusalQuietMs;
   for (let knocks = 0; knocks < 1000; knocks += 1) knock(rig, "again", "192.0.2.1");
   assert.equal(rig.facts("refused").length, facts.length + 1, "one of an address");
+});
+
+test("monitoring stations hear of peers of a range as of others", () => {
+  const ranges = [range("10.0.0.0/24", 65001)];
+  const lines: string[] = [];
+  const ports = { resolver: everythingReachable, random: () => 0.5, policies: new Map() };
+  const recorder = new Recorder(rigConfig(), ports, (line) => lines.push(line));
+  const onEvent: RigOptions["onEvent"] = (event, now) => recorder.event(event, now);
+  const rig = new Rig([], { ranges, ports: recorder.ports, onEvent });
+  rig.up(1, 65001);
+  rig.announce(1, "10.9.0.0/16", {});
+  rig.lose(1);
+  const monitor = new BmpMonitor();
+  const types = [...replay(lines)]
+    .flatMap(({ event, effects, at }) => monitor.observe(event, effects, at))
+    .map((message) => message[5]);
+  // RFC 7854 §4.1: route monitoring is 0, peer down 2, peer up 3.
+  assert.deepEqual(types, [3, 0, 2]);
 });

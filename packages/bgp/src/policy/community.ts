@@ -14,8 +14,8 @@ const names: ReadonlyMap<string, number> = new Map([
   ["no-advertise", WellKnownCommunity.noAdvertise],
   ["no-export-subconfed", WellKnownCommunity.noExportSubconfed],
   ["graceful-shutdown", WellKnownCommunity.gracefulShutdown],
-  ["llgr-stale", 0xffff0006],
-  ["no-llgr", 0xffff0007],
+  ["llgr-stale", WellKnownCommunity.llgrStale],
+  ["no-llgr", WellKnownCommunity.noLlgr],
   ["blackhole", WellKnownCommunity.blackhole],
 ]);
 

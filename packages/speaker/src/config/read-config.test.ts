@@ -168,8 +168,8 @@ const corpus: readonly (readonly [title: string, file: string, messages: readonl
       "f:6: static[2].prefix: 10.2.0.0/16 is there already, in line 5",
       'f:7: static[3].prefix: expected a prefix such as 10.1.0.0/16 without host bits, found "10.3.0.1/16"',
       "f:8: static[4].nextHop: expected an IPv6 address as the next hop of 2001:db8::/32",
-      'f:9: static[5].communities[0]: expected a community such as 65000:1 or 65000:1:2, or no-export, no-advertise, no-export-subconfed, graceful-shutdown, blackhole, found "65536:1"',
-      'f:9: static[5].communities[1]: expected a community such as 65000:1 or 65000:1:2, or no-export, no-advertise, no-export-subconfed, graceful-shutdown, blackhole, found "no-expert"',
+      'f:9: static[5].communities[0]: expected a community such as 65000:1 or 65000:1:2, or no-export, no-advertise, no-export-subconfed, graceful-shutdown, blackhole, no-llgr, found "65536:1"',
+      'f:9: static[5].communities[1]: expected a community such as 65000:1 or 65000:1:2, or no-export, no-advertise, no-export-subconfed, graceful-shutdown, blackhole, no-llgr, found "no-expert"',
     ],
   ],
   [

@@ -107,6 +107,7 @@ const namedCommunities: Readonly<Record<string, number>> = {
   "no-export-subconfed": WellKnownCommunity.noExportSubconfed,
   "graceful-shutdown": WellKnownCommunity.gracefulShutdown,
   blackhole: WellKnownCommunity.blackhole,
+  "no-llgr": WellKnownCommunity.noLlgr,
 };
 
 export const community: Shape<Community> = scalar(
