@@ -80,6 +80,11 @@ export class BenchClient {
     this.#socket.write(bytes);
   }
 
+  /** Reads nothing any more, so that its window closes. */
+  hang(): void {
+    this.#socket.pause();
+  }
+
   close(): void {
     this.#socket.destroy();
   }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Testbed, eventually, freePorts } from "@caracal/testbed";
 import { BenchClient } from "./bench-client.ts";
-import { isComplete, isQuick, roundCount, wantedRouters } from "./options.ts";
+import { isComplete, isQuick, isWanted, roundCount, wantedRouters } from "./options.ts";
 import { RouterProcess } from "./router-process.ts";
 import { type BenchPeer, type BenchRouter, routers } from "./routers.ts";
 
@@ -39,6 +39,7 @@ const actDeadlineMs = 600_000;
 
 /** Runs a scenario with every router in turn, and prints medians and ratios to the first one. */
 export async function compare(scenario: Scenario): Promise<void> {
+  if (!isWanted(scenario.name)) return;
   console.log(`\n${scenario.name}, median of ${roundCount}`);
   const runnable = wantedRouters(routers).filter((router) => mayRun(router, scenario));
   const figures = new Map<BenchRouter, Figure[]>(runnable.map((router) => [router, []]));

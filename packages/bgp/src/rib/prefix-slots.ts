@@ -184,11 +184,11 @@ export class PrefixSlots {
     this.#lengths = grownBytes(this.#lengths, capacity);
   }
 
-  /** By two: a hash table is written all over, however few entries it has. */
+  /** In large steps, too: each one costs a walk over all that was there, at random places. */
   #growBuckets(): void {
     const old = this.#buckets;
-    this.#buckets = new Uint32Array(old.length * 2);
-    this.#bucketMask = old.length - 1;
+    this.#buckets = new Uint32Array(old.length * growthFactor);
+    this.#bucketMask = this.#buckets.length / 2 - 1;
     for (let at = 0; at < old.length; at += 2) {
       const slot = old[at + 1] ?? 0;
       if (slot !== 0) this.#link(slot, old[at] ?? 0);
