@@ -85,10 +85,20 @@ const faults: readonly {
     parts: {
       ...pair,
       settings: meshOff,
-      peers: { wrong: { node: "n1", peerIP: "172.18.0.2", asNumber: 65009, reversePeering: "Manual" } },
+      peers: { lone: { node: "n1", peerIP: "172.18.0.2", asNumber: 64512, reversePeering: "Manual" } },
     },
     reason: /n2 has no session with n1 \(172.18.0.1\)/,
-    fix: /BGPPeer\(wrong\).*reversePeering: Auto/,
+    fix: /BGPPeer\(lone\).*reversePeering: Auto/,
+  },
+  {
+    name: "an AS that one node has wrong of the other, which then does not peer back",
+    parts: {
+      ...pair,
+      settings: meshOff,
+      peers: { wrong: { node: "n1", peerIP: "172.18.0.2", asNumber: 65009 } },
+    },
+    reason: /AS mismatch: n1 expects AS 65009 of n2, which speaks as AS 64512/,
+    fix: /asNumber of BGPPeer\(wrong\) to 64512/,
   },
   {
     name: "two ends with the wrong AS",

@@ -27,7 +27,8 @@ export async function clusterStatus(ctx: CliContext, args: Arguments): Promise<n
       .filter(({ ends }) => only === undefined || ends.some(({ node }) => node === only))
       .map((session) => ({ session, verdict: sessionVerdict(session) }));
     const silent = nodes.filter((node) => !statuses.has(node) && (only === undefined || node === only));
-    const problems = [...intents.values()].flatMap((intent) => intent.problems);
+    // What the resources show by themselves, and what the daemons found: a secret that is missing, say.
+    const problems = [...intents.values(), ...statuses.values()].flatMap((one) => one.problems);
     if (output === "json") {
       ctx.stdout.write(
         `${JSON.stringify({ sessions: sessionJson(sessions), silent, problems: distinct(problems) }, null, 2)}\n`,

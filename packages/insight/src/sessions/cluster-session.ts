@@ -8,6 +8,8 @@ export interface SessionEnd {
   /** Absent: a router outside the cluster. */
   readonly node?: string;
   readonly address: string;
+  /** The AS that the node speaks as, unless a peering says otherwise. */
+  readonly asNumber?: number;
   /** What the node should do; absent outside the cluster, and where this end does not ask for the session. */
   readonly intent?: PeerIntent;
   /** What the daemon says of it; absent where it does not answer or has no such session. */
@@ -37,7 +39,7 @@ export function clusterSessions(
       const ours = nodesByName.get(node)?.addresses.get(intent.family)?.text ?? "";
       const theirs = IpAddress.format(intent.address);
       const far = nodesByAddress.get(theirs);
-      const near = endOf(node, ours, intent, statuses);
+      const near = endOf(intents, node, ours, intent, statuses);
       const key =
         far === undefined ? `${node}|${theirs}|${intent.port}` : [ours, theirs].toSorted().join("|");
       if (sessions.has(key)) continue;
@@ -45,7 +47,7 @@ export function clusterSessions(
       const other: SessionEnd =
         far === undefined
           ? { address: theirs, isAnswering: false, refused: [] }
-          : endOf(far.name, theirs, back, statuses);
+          : endOf(intents, far.name, theirs, back, statuses);
       sessions.set(key, { family: intent.family, ends: [near, other] });
     }
   }
@@ -53,6 +55,7 @@ export function clusterSessions(
 }
 
 function endOf(
+  intents: ReadonlyMap<string, NodeIntent>,
   node: string,
   address: string,
   intent: PeerIntent | undefined,
@@ -60,9 +63,11 @@ function endOf(
 ): SessionEnd {
   const status = statuses.get(node);
   const peer = status?.bgp?.peers.find(({ name }) => name === intent?.name);
+  const asNumber = intent?.localAsNumber ?? intents.get(node)?.bgp?.asNumber;
   return {
     node,
     address,
+    ...(asNumber === undefined ? {} : { asNumber }),
     ...(intent === undefined ? {} : { intent }),
     ...(peer === undefined ? {} : { status: peer }),
     isAnswering: status !== undefined,

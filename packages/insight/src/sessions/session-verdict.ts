@@ -3,7 +3,7 @@ import type { ClusterSession, SessionEnd } from "./cluster-session.ts";
 /** How a session stands, and where it does not, why not and what would help. */
 export interface SessionVerdict {
   readonly isUp: boolean;
-  /** RFC 4271's state of the end that is further, or "unknown" where no daemon says. */
+  /** RFC 4271's state of the end that is further behind, or "unknown" where no daemon says. */
   readonly state: string;
   /** When it was entered: seconds since 1970. */
   readonly sinceS?: number;
@@ -23,12 +23,12 @@ const order = ["Idle", "Active", "Connect", "OpenSent", "OpenConfirm", "Establis
 
 export function sessionVerdict({ ends }: ClusterSession): SessionVerdict {
   const statuses = ends.flatMap(({ status }) => status ?? []);
-  const [furthest] = statuses.toSorted((a, b) => order.indexOf(b.state) - order.indexOf(a.state));
+  const [hindmost] = statuses.toSorted((a, b) => order.indexOf(a.state) - order.indexOf(b.state));
   const isUp = statuses.length > 0 && statuses.every(({ state }) => state === "Established");
   const base = {
     isUp,
-    state: furthest?.state ?? "unknown",
-    ...(furthest === undefined ? {} : { sinceS: furthest.sinceS }),
+    state: hindmost?.state ?? "unknown",
+    ...(hindmost === undefined ? {} : { sinceS: hindmost.sinceS }),
   };
   if (isUp) return base;
   const [near, far] = ends;
@@ -41,8 +41,9 @@ export function sessionVerdict({ ends }: ClusterSession): SessionVerdict {
 
 /** What the resources alone show comes first: it is certain. */
 const checks: readonly Check[] = [
-  notAsked,
+  // A node does not peer back with one that has its AS wrong, so this comes before.
   asNumbers,
+  notAsked,
   bothWait,
   missingSecret,
   oneSigns,
@@ -66,10 +67,10 @@ function notAsked(end: SessionEnd, other: SessionEnd): Finding | undefined {
 }
 
 function asNumbers(end: SessionEnd, other: SessionEnd): Finding | undefined {
-  if (end.intent === undefined || other.intent === undefined) return undefined;
+  if (end.intent === undefined || other.node === undefined) return undefined;
   const { remoteAsNumber: expected, bgpPeer } = end.intent;
-  const { localAsNumber: actual } = other.intent;
-  if (expected === actual) return undefined;
+  const { asNumber: actual } = other;
+  if (actual === undefined || expected === actual) return undefined;
   return {
     reason: `AS mismatch: ${end.node} expects AS ${expected} of ${other.node}, which speaks as AS ${actual}`,
     fix:
