@@ -5,8 +5,9 @@
  * Standards: RFC 4271 (messages, finite state machine, collision, decision), 4760 (IPv4 and IPv6 unicast), 2545, 5492
  * (with a second try for peers that know no capabilities), 9072 (both ways), 6793 (four-octet AS and AS_TRANS), 6286, 6608,
  * 7607, 7606 (revised error handling), 2918 and 7313 (route refresh, with its marks), 8654 (messages of 65,535 bytes), 9687
- * (send hold timer), 9234 (roles and Only to Customer), 6472 (AS sets: none made, refused if so configured), 4724 and 8538 (graceful restart, both roles), 7911 (add-path), 4456 (reflection), 1997, 4360, 8092 (communities),
- * 4486 (cease, maximum prefixes) and 9003 (shutdown messages both ways), 9494 (long-lived graceful restart).
+ * (send hold timer), 9234 (roles and Only to Customer), 6472 (AS sets: none made, refused if so configured), 4724 and 8538
+ * (graceful restart, both roles), 7911 (add-path), 4456 (reflection), 1997, 4360, 8092 (communities), 4486 (cease, maximum
+ * prefixes) and 9003 (shutdown messages both ways), 9494 (long-lived graceful restart).
  * Next hops of IPv6 for IPv4 routes: 8950. What is told to whom: 8326 (graceful shutdown), 7999 (blackhole), 8212 (default
  * reject), 6996 (private AS numbers).
  * Export for others to read: MRT table dumps (RFC 6396, 8050), BMP (RFC 7854, Adj-RIB-In).
