@@ -1,7 +1,7 @@
 import { Ipv4, Ipv6 } from "@caracal/net";
 import { type AsSegment } from "../src/wire/as-path.ts";
 import { type PathAttributes } from "../src/wire/path-attributes.ts";
-import { Origin } from "../src/iana.ts";
+import { AttributeCode, Origin } from "../src/iana.ts";
 
 const origins = [Origin.igp, Origin.egp, Origin.incomplete] as const;
 
@@ -17,7 +17,7 @@ export function anyAttributes(random: () => number): PathAttributes {
   });
   const long = random() < 0.1 ? 90 : 4;
   const word = (): number => below(2 ** 32);
-  return {
+  const value: PathAttributes = {
     origin: origins[below(3)] ?? Origin.igp,
     asPath: random() < 0.1 ? [] : times(2, segment),
     ...anyNextHop(random),
@@ -35,6 +35,13 @@ export function anyAttributes(random: () => number): PathAttributes {
     ...maybe(() => ({ onlyToCustomer: asn() })),
     ...maybe(() => ({ opaque: [{ flags: 0xe0, code: 11 + below(2), value: Uint8Array.of(1, 2) }] })),
   };
+  const carriers = [
+    ...(value.aggregator === undefined ? [] : [AttributeCode.aggregator]),
+    ...(value.communities === undefined ? [] : [AttributeCode.communities]),
+    ...(value.largeCommunities === undefined ? [] : [AttributeCode.largeCommunities]),
+    ...(value.onlyToCustomer === undefined ? [] : [AttributeCode.onlyToCustomer]),
+  ].filter(() => random() < 0.2);
+  return carriers.length === 0 ? value : { ...value, partial: carriers };
 }
 
 function anyNextHop(random: () => number): Pick<PathAttributes, "nextHop" | "linkLocalNextHop"> {

@@ -147,11 +147,8 @@ export class ExportRewriter {
       if (((set[one] ?? 0) & nonTransitiveBit) === 0) count += 1;
     }
     if (count === 0) return;
-    this.#head(
-      AttributeFlag.optional | AttributeFlag.transitive,
-      AttributeCode.extendedCommunities,
-      count * 8,
-    );
+    const flags = (set[at] ?? 0) & ~AttributeFlag.extendedLength;
+    this.#head(flags, AttributeCode.extendedCommunities, count * 8);
     for (let one = attributeValue(set, at); one < end; one += 8) {
       if (((set[one] ?? 0) & nonTransitiveBit) === 0) this.#range(set, one, one + 8);
     }

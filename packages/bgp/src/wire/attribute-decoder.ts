@@ -66,6 +66,7 @@ interface State {
   readonly draft: Draft;
   readonly faults: AttributeFault[];
   readonly opaque: OpaqueAttribute[];
+  readonly partial: number[];
   mpReach: MpReach | undefined;
   mpUnreach: NlriBlock | undefined;
   foreign: boolean;
@@ -81,6 +82,7 @@ export function decodeAttributes(reader: Reader, context: DecodeContext): Decode
     draft: {},
     faults: [],
     opaque: [],
+    partial: [],
     mpReach: undefined,
     mpUnreach: undefined,
     foreign: false,
@@ -169,6 +171,7 @@ function decodeOne(state: State, head: Head): void {
   try {
     known.decode(state, head.body);
     head.body.end();
+    if (known.flags === transitive && (head.flags & AttributeFlag.partial) !== 0) state.partial.push(code);
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error;
     if (known.onFault === undefined) throw quoting(error, head);
@@ -413,6 +416,11 @@ function decodeMpUnreach(state: State, body: Reader): void {
 function finish(state: State): void {
   const { draft, as4Path, as4Aggregator, opaque } = state;
   if (opaque.length > 0) draft.opaque = opaque.toSorted((a, b) => a.code - b.code);
+  // Those end here: what they say goes on in AS_PATH and AGGREGATOR.
+  const partial = state.partial.filter(
+    (code) => code !== AttributeCode.as4Path && code !== AttributeCode.as4Aggregator,
+  );
+  if (partial.length > 0) draft.partial = partial.toSorted((a, b) => a - b);
   if (draft.aggregator !== undefined && as4Aggregator !== undefined) {
     // An aggregator that is not AS_TRANS was set by a speaker that ignored the AS4 attributes: they are stale.
     if (draft.aggregator.asn !== asTrans) return;

@@ -25,11 +25,13 @@ export function encodeAttributes(writer: Writer, value: PathAttributes, as4: boo
     attribute(writer, wellKnown, AttributeCode.atomicAggregate, () => undefined);
   }
   encodeAggregator(writer, value, as4);
-  encodeNumbers(writer, transitive, AttributeCode.communities, value.communities);
+  const { communities } = AttributeCode;
+  encodeNumbers(writer, transitiveFlags(value, communities), communities, value.communities);
   encodeNumber(writer, nonTransitive, AttributeCode.originatorId, value.originatorId);
   encodeNumbers(writer, nonTransitive, AttributeCode.clusterList, value.clusterList);
   encodeLaterCommunities(writer, value);
-  encodeNumber(writer, transitive, AttributeCode.onlyToCustomer, value.onlyToCustomer);
+  const { onlyToCustomer } = AttributeCode;
+  encodeNumber(writer, transitiveFlags(value, onlyToCustomer), onlyToCustomer, value.onlyToCustomer);
   for (const opaque of value.opaque ?? []) {
     attribute(writer, opaque.flags, opaque.code, () => writer.bytes(opaque.value));
   }
@@ -97,9 +99,15 @@ function encodeNumbers(
   });
 }
 
-function encodeAggregator(writer: Writer, { aggregator }: PathAttributes, as4: boolean): void {
+/** RFC 4271 §5: a Partial bit that came with an attribute goes with it. */
+function transitiveFlags({ partial }: PathAttributes, code: number): number {
+  return partial?.includes(code) === true ? transitive | AttributeFlag.partial : transitive;
+}
+
+function encodeAggregator(writer: Writer, value: PathAttributes, as4: boolean): void {
+  const { aggregator } = value;
   if (aggregator === undefined) return;
-  attribute(writer, transitive, AttributeCode.aggregator, () => {
+  attribute(writer, transitiveFlags(value, AttributeCode.aggregator), AttributeCode.aggregator, () => {
     if (as4) writer.u32(aggregator.asn);
     else writer.u16(toTwoOctets(aggregator.asn));
     writer.u32(aggregator.address);
@@ -110,12 +118,14 @@ function encodeAggregator(writer: Writer, { aggregator }: PathAttributes, as4: b
 function encodeLaterCommunities(writer: Writer, value: PathAttributes): void {
   const { extendedCommunities, largeCommunities } = value;
   if (extendedCommunities !== undefined && extendedCommunities.length > 0) {
-    attribute(writer, transitive, AttributeCode.extendedCommunities, () => {
+    const code = AttributeCode.extendedCommunities;
+    attribute(writer, transitiveFlags(value, code), code, () => {
       for (const community of extendedCommunities) writer.u64(community);
     });
   }
   if (largeCommunities !== undefined && largeCommunities.length > 0) {
-    attribute(writer, transitive, AttributeCode.largeCommunities, () => {
+    const code = AttributeCode.largeCommunities;
+    attribute(writer, transitiveFlags(value, code), code, () => {
       for (const parts of largeCommunities) for (const part of parts) writer.u32(part);
     });
   }

@@ -44,4 +44,6 @@ export interface PathAttributes {
   /** RFC 9234 §5: the AS from which on the route goes to customers only. */
   readonly onlyToCustomer?: number;
   readonly opaque?: readonly OpaqueAttribute[];
+  /** Codes of those that a speaker on the way did not know, in order (RFC 4271 §4.3: the Partial bit, never taken back). */
+  readonly partial?: readonly number[];
 }

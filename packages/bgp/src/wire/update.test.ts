@@ -175,6 +175,19 @@ test("an unknown transitive attribute goes on with the partial bit set, byte for
   assert.ok(writer.take().toHex().includes("e0ee03010203"));
 });
 
+test("a partial bit that came with a known attribute goes on with it, and with no other", () => {
+  const decoded = decodeUpdate(update(origin, asPath, nextHop, "e00804fde80001", "c02304000000ff"), external);
+  const attributes = decoded.announced[0]?.attributes;
+  assert.deepEqual(attributes?.partial, [8]);
+  for (const as4 of [true, false]) {
+    const writer = new UpdateWriter({ family: 4, addPath: false, as4 });
+    writer.announce(attributes, 1, (out) =>
+      encodeNlri(out, { prefix: prefixOf("10.0.0.0/8"), pathId: 0 }, false),
+    );
+    assert.match(writer.take().toHex(), /e00804fde80001.*c02304000000ff/);
+  }
+});
+
 test("many prefixes fill messages up to 4096 bytes and come back complete, in both families", () => {
   for (const family of [4, 6] as const) {
     const base: PathAttributes = {
