@@ -1,6 +1,6 @@
 /**
- * Aim: routes and neighbours live as long with BIRD 2 at the other end as they should: long-lived graceful restart in both
- * roles, maximum prefixes at either end, neighbours that are known by a prefix only. Method: routers on one network, each in
+ * Aim: routes and neighbours live as long with BIRD 2 and FRR at the other end as they should: long-lived graceful restart in
+ * both roles, resets that keep routes, maximum prefixes at either end, neighbours that are known by a prefix only. Method: routers on one network, each in
  * a namespace; what BIRD shows is compared with what we show.
  */
 import assert from "node:assert/strict";
@@ -8,10 +8,12 @@ import { test, type TestContext } from "node:test";
 import {
   type BirdDaemon,
   eventually,
+  frrBgpd,
   type Namespace,
   requireRoot,
   requireTool,
   startBird,
+  startFrrBgpd,
   Testbed,
 } from "@caracal/testbed";
 import { SpeakerProgram } from "./speaker-program.ts";
@@ -252,3 +254,43 @@ test("BIRDs that connect from a prefix are neighbours, if they know its password
   await untilNeighbors(speaker, ["one Established"]);
   await untilLearned(speaker, ["10.60.0.0/16"]);
 });
+
+for (const isHard of [false, true]) {
+  test(
+    `FRR's reset ${isHard ? "that is a hard one takes its routes" : "by NOTIFICATION keeps its routes until it is back"}`,
+    { skip: skip || requireTool(frrBgpd, "vtysh") },
+    async (t) => {
+      const { bed, us, one } = await network(t);
+      const frr = await startFrrBgpd(bed, {
+        namespace: one,
+        config: `
+router bgp 65002
+ bgp router-id 10.78.0.2
+ no bgp ebgp-requires-policy
+ no bgp network import-check
+ bgp graceful-restart
+ bgp graceful-restart notification
+ ${isHard ? "" : "no "}bgp hard-administrative-reset
+ neighbor 10.78.0.1 remote-as 65001
+ neighbor 10.78.0.1 timers connect 1
+ address-family ipv4 unicast
+  network 10.60.0.0/16
+`,
+      });
+      const speaker = await SpeakerProgram.start(
+        bed,
+        us,
+        `${head}neighbors: [{name: one, address: 10.78.0.2, asn: 65002}]\n`,
+      );
+      await untilLearned(speaker, ["10.60.0.0/16"]);
+      await frr.vtysh("clear bgp 10.78.0.1");
+      const reason = `${isHard ? "Hard reset: " : ""}Administrative reset`;
+      await eventually(() => speaker.program.output.includes(`"reason":"Received: ${reason}`), {
+        what: reason,
+      });
+      const kept = speaker.program.output.includes("staleRoutesKept");
+      assert.equal(kept, !isHard, speaker.program.output);
+      await untilLearned(speaker, ["10.60.0.0/16"]);
+    },
+  );
+}
