@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { IpAddress, Prefix } from "@caracal/net";
 import { type Dice } from "@caracal/testbed";
 import { type Filter, type NamedPolicy, type PeerInput } from "../../src/index.ts";
+import { WellKnownCommunity } from "../../src/iana.ts";
 import { MessageSplitter } from "../../src/wire/header.ts";
 import { decodeMessage } from "../../src/wire/message.ts";
 import { listNlri } from "../../src/wire/nlri.ts";
@@ -175,7 +176,9 @@ export class World {
     }
     const path = [receiver.asn, ...asns(attributes)];
     assert.equal(path[1], sender.asn, what);
-    assert.equal(attributes.communities, undefined, what);
+    // RFC 9494 §4.3: what is kept for a peer's return says so, whatever policy takes away.
+    const kept = attributes.communities?.filter((one) => one !== WellKnownCommunity.llgrStale) ?? [];
+    assert.deepEqual(kept, [], what);
     assert.equal(attributes.localPref, undefined, what);
     // Every AS on the way told it to its customer, or had it from its customer.
     for (let index = 1; index < path.length - 1; index += 1) {
