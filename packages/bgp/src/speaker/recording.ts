@@ -108,6 +108,7 @@ class Answers {
  * `RecordingError` at a line that does not belong there.
  */
 export function* replay(lines: Iterable<string>, policies: Policies = new Map()): Generator<ReplayedEvent> {
+  let config: SpeakerConfig | undefined;
   let speaker: Speaker | undefined;
   let answers = new Answers();
   let due: Due | undefined;
@@ -116,21 +117,31 @@ export function* replay(lines: Iterable<string>, policies: Policies = new Map())
     number += 1;
     const value = parseLine(line);
     if (typeof value !== "object" || value === null) throw new RecordingError(number, "is not JSON");
+    const begins = "config" in value && isConfig(value.config) ? value.config : undefined;
+    if (begins === undefined && config === undefined) {
+      throw new RecordingError(number, "comes before any configuration");
+    }
     if (answers.take(value)) continue;
     // What was answered while an event was handled stands behind it.
     if (due !== undefined) yield handled(due);
     due = undefined;
-    if ("config" in value && isConfig(value.config)) {
+    if (begins !== undefined) {
+      config = begins;
+      speaker = undefined;
       answers = new Answers();
-      speaker = new Speaker(value.config, answers.ports(policies));
-    } else if ("at" in value && typeof value.at === "number" && "event" in value && isEvent(value.event)) {
-      if (speaker === undefined) throw new RecordingError(number, "comes before any configuration");
+    } else if (config !== undefined && isEventLine(value)) {
+      // Made only now: it asks for chance as it begins, and those answers stand behind its configuration.
+      speaker ??= new Speaker(config, answers.ports(policies));
       due = { speaker, at: value.at, event: value.event };
     } else {
       throw new RecordingError(number, "is nothing that was written down");
     }
   }
   if (due !== undefined) yield handled(due);
+}
+
+function isEventLine(value: object): value is { readonly at: Millis; readonly event: SpeakerEvent } {
+  return "at" in value && typeof value.at === "number" && "event" in value && isEvent(value.event);
 }
 
 type Due = Omit<ReplayedEvent, "effects">;
