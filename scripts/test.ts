@@ -51,7 +51,8 @@ const tiers: readonly Tier[] = [
     name: "interop",
     what: "BIRD, FRR, GoBGP and the CNI reference plugins",
     matches: (file) => suffixOf(file) === "interop",
-    concurrency: 1,
+    // Each test has its own namespaces, and mostly waits for daemons.
+    concurrency: availableParallelism(),
     timeoutMs: 300_000,
   },
   {

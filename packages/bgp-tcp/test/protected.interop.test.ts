@@ -1,5 +1,5 @@
 /**
- * Protected sessions with Debian's BIRD 2, FRR and GoBGP in namespaces: ours at 10.0.0.1, theirs one wire or one router
+ * Protected sessions with Debian's BIRD 2 and FRR in namespaces: ours at 10.0.0.1, theirs one wire or one router
  * away. Each is tried with what must connect and with what must not, and with a change from one to the other.
  */
 import assert from "node:assert/strict";
@@ -9,34 +9,17 @@ import {
   Testbed,
   eventually,
   frrBgpd,
-  type Namespace,
   requireRoot,
   requireTool,
   startBird,
   startFrrBgpd,
-  startGobgpd,
 } from "@caracal/testbed";
 import { type PeerFile, type SpeakerFile, type SpeakerState } from "./speaker-process.ts";
 import { type RunningSpeaker, startSpeaker } from "./start-speaker.ts";
+import { type Rig, seen, wired } from "./wired.ts";
 
 const skip = requireRoot() || requireTool("bird") || requireTool("birdc");
 const password = "Wh1skers&tufted";
-
-interface Rig {
-  readonly bed: Testbed;
-  readonly ours: Namespace;
-  readonly theirs: Namespace;
-}
-
-async function wired(t: TestContext): Promise<Rig> {
-  const bed = Testbed.create(t);
-  const [ours, theirs] = [await bed.namespace("ours"), await bed.namespace("theirs")];
-  await bed.wire(
-    { namespace: ours, name: "eth0", addresses: ["10.0.0.1/24", "fd00::1/64"] },
-    { namespace: theirs, name: "eth0", addresses: ["10.0.0.2/24", "fd00::2/64"] },
-  );
-  return { bed, ours, theirs };
-}
 
 /** Two links with a router between them; theirs is 10.0.9.2. */
 async function routed(t: TestContext): Promise<Rig> {
@@ -86,25 +69,6 @@ function ourFile(peer: Partial<PeerFile>): SpeakerFile {
   };
 }
 
-function seen(
-  speaker: RunningSpeaker,
-  what: string,
-  look: (state: SpeakerState) => boolean,
-): Promise<SpeakerState> {
-  let last: SpeakerState | undefined;
-  return eventually(
-    async () => {
-      last = await speaker.state();
-      return look(last) ? last : undefined;
-    },
-    { what, deadlineMs: 20_000 },
-  ).catch((error: unknown) => {
-    throw new Error(
-      `${String(error)}\nour state: ${JSON.stringify(last, undefined, 1)}\n${speaker.program.output}`,
-    );
-  });
-}
-
 function established(speaker: RunningSpeaker): Promise<SpeakerState> {
   return seen(speaker, "an established session", (state) => state.peers[0]?.state === "Established");
 }
@@ -119,24 +83,6 @@ async function refused(speaker: RunningSpeaker, bird: BirdDaemon, reason: RegExp
 function assertSecret(speaker: RunningSpeaker, state: SpeakerState): void {
   assert.ok(!JSON.stringify(state).includes(password));
   assert.ok(!speaker.program.output.includes(password));
-}
-
-for (const passive of [false, true]) {
-  for (const family of [4, 6] as const) {
-    const who = passive ? "they connect" : "we connect";
-    test(`BIRD with the same password over IPv${family}, ${who}`, { skip }, async (t) => {
-      const { bed, ours, theirs } = await wired(t);
-      const [their, our] = family === 4 ? ["10.0.0.2", "10.0.0.1"] : ["fd00::2", "fd00::1"];
-      const bgp = `password "${password}"; ${passive ? "" : "passive on;"}`;
-      await startBird(bed, { namespace: theirs, config: birdConfig(bgp, their, our) });
-      const speaker = await startSpeaker(
-        bed,
-        ours,
-        ourFile({ address: their, source: our, passive, transport: { password } }),
-      );
-      assertSecret(speaker, await established(speaker));
-    });
-  }
 }
 
 test(
@@ -271,28 +217,5 @@ router bgp 65001
   await seen(speaker, "the reason", (state) => /TCP-MD5.*TTL 255/.test(state.peers[0]?.lastError ?? ""));
   assert.doesNotMatch(speaker.program.output, /"to":"Established"/);
   await speaker.setPeers(ourFile({ transport }).peers);
-  assertSecret(speaker, await established(speaker));
-});
-
-const skipGobgp = requireRoot() || requireTool("gobgpd") || requireTool("gobgp");
-
-test("GoBGP with a password", { skip: skipGobgp }, async (t) => {
-  const { bed, ours, theirs } = await wired(t);
-  const speaker = await startSpeaker(bed, ours, ourFile({ transport: { password } }));
-  await startGobgpd(bed, {
-    namespace: theirs,
-    config: `
-[global.config]
-as = 65001
-router-id = "10.0.0.2"
-[[neighbors]]
-[neighbors.config]
-neighbor-address = "10.0.0.1"
-peer-as = 64512
-auth-password = "${password}"
-[neighbors.timers.config]
-connect-retry = 1
-`,
-  });
   assertSecret(speaker, await established(speaker));
 });
