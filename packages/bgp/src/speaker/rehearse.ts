@@ -61,6 +61,9 @@ export function rehearse(config: SpeakerConfig): number {
   return relayedBytes + relay(config, {}, [table]);
 }
 
+/** The first speaker stays: the engine throws code away once all objects that it was compiled for are collected. */
+const kept: Speaker[] = [];
+
 function relay(config: SpeakerConfig, like: Partial<PeerInput>, feeds: readonly Uint8Array[]): number {
   const speaker = new Speaker(
     { ...config, asn: localAsn, restarting: false },
@@ -69,6 +72,7 @@ function relay(config: SpeakerConfig, like: Partial<PeerInput>, feeds: readonly 
   const peers = [feederAsn, listenerAsn].map((asn) =>
     peerConfig({ ...like, name: `${asn}`, address: Ipv4.of(asn), asn, passive: true }),
   );
+  if (kept.length === 0) kept.push(speaker);
   speaker.handle({ kind: "peers", peers }, now);
   connect(speaker, feederAsn);
   connect(speaker, listenerAsn);
