@@ -125,7 +125,7 @@ export class BgpNetwork {
       prefix,
       from,
       best: true,
-      nextHop: ownNextHop(source, familyOf(prefix), source.plan.to[to]?.over ?? 4),
+      nextHop: ownNextHop(source, familyOf(prefix), source.plan.to[to] ?? {}),
       origin,
       asPath: (isExternal ? [source.plan.asn, ...asPath] : asPath).join(" "),
       ...(med === undefined ? {} : { med }),
@@ -159,8 +159,9 @@ export class BgpNetwork {
 }
 
 /** What a router tells as its own address; some tell an IPv4 address in IPv6's form. */
-function ownNextHop({ plan, address, address6 }: NetworkRouter, family: 4 | 6, over: 4 | 6): string {
-  if (family === 4) return address;
+function ownNextHop({ plan, address, address6 }: NetworkRouter, family: 4 | 6, session: SessionPlan): string {
+  const { over = 4, extendedNextHop = false } = session;
+  if (family === 4) return extendedNextHop ? address6 : address;
   const isMapped = over === 4 && plan.kind.lacks["own next hop of the other family"] !== undefined;
   return isMapped ? `::ffff:${address}` : address6;
 }

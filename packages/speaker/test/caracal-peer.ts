@@ -112,10 +112,12 @@ function config(settings: BgpRouterSettings, refusals: BgpRefusals): string {
   const { routerId, asn, neighbors, routes, programsKernel } = settings;
   const [first] = neighbors;
   const own = first === undefined ? [] : [first.local, first.otherFamilyLocal];
+  // Who has an IPv4 address to tell tells that one.
+  const heardOn = first?.extendedNextHop === true ? own.slice(0, 1) : own;
   const file = {
     routerId,
     asn,
-    listen: own.map((address) => ({ address })),
+    listen: heardOn.map((address) => ({ address })),
     neighbors: neighbors.map(neighborFile),
     static: routes.map(({ prefix }) => ({ prefix, blackhole: true })),
     kernel: programsKernel === true ? { table: 254, protocol: 12 } : false,
@@ -139,6 +141,7 @@ function neighborFile(neighbor: BgpNeighborSettings): Readonly<Record<string, un
     passive: neighbor.isPassive === true,
     routeReflectorClient: neighbor.reflectorClient === true,
     gracefulRestart: neighbor.gracefulRestart === true,
+    extendedNextHop: neighbor.extendedNextHop === true,
     addPaths: neighbor.addPaths ?? "none",
     nextHop: neighbor.nextHopSelf === true ? "self" : "default",
     import: "import",

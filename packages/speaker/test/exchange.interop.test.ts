@@ -71,3 +71,12 @@ for (const over of [4, 6] as const) {
     }),
   );
 }
+
+withEveryPeer("IPv4 with IPv6 next hops, both ways", { needs: ["extended next hop"] }, (t, peer) =>
+  exchange(t, peer, {
+    theirAsn: 65002,
+    ours: sampleRoutes(4, 1),
+    theirs: sampleRoutes(4, 2),
+    session: { over: 6, families: [4], extendedNextHop: true },
+  }),
+);

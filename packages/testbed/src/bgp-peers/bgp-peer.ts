@@ -62,6 +62,8 @@ export interface BgpNeighborSettings {
   /** Does without RFC 6793. */
   readonly twoOctetAs?: boolean;
   readonly nextHopSelf?: boolean;
+  /** IPv4 routes have IPv6 next hops (RFC 8950). */
+  readonly extendedNextHop?: boolean;
 }
 
 /** A router, in words that all have. */
@@ -100,6 +102,7 @@ export interface BgpPeer {
 export type BgpAbility =
   | "both families on one session"
   | "own next hop of the other family"
+  | "extended next hop"
   | "kernel routes"
   | "own routes at once after a restart"
   | "long attributes in full"

@@ -99,6 +99,7 @@ function bgp(syntax: BirdSyntax, settings: BgpRouterSettings, neighbor: BgpNeigh
   const paths =
     addPaths === undefined ? "" : `add paths ${{ send: "tx", receive: "rx", both: "on" }[addPaths]};`;
   const rest = `${paths} ${neighbor.nextHopSelf === true ? "next hop self;" : ""}`;
+  const extended = neighbor.extendedNextHop === true ? "extended next hop on;" : "";
   const multihop = ttlSecurityHops ?? (asn === settings.asn ? 64 : undefined);
   const lines = [
     `local ${local} as ${settings.asn}; neighbor ${address} as ${asn};`,
@@ -112,7 +113,11 @@ function bgp(syntax: BirdSyntax, settings: BgpRouterSettings, neighbor: BgpNeigh
     neighbor.gracefulRestart === true ? "graceful restart on;" : "",
     neighbor.twoOctetAs === true ? "enable as4 off;" : "",
     ...neighbor.families.map((family) =>
-      channel(syntax, family, `import filter import${family}; export filter export${family}; ${rest}`),
+      channel(
+        syntax,
+        family,
+        `import filter import${family}; export filter export${family}; ${rest} ${extended}`,
+      ),
     ),
   ];
   return [`protocol bgp ${protocolPrefix}${name} {`, ...lines.map((line) => `  ${line}`), "}"].join("\n");

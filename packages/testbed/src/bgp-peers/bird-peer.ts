@@ -26,6 +26,7 @@ export const bird1: BgpPeerKind = {
   name: "BIRD 1.6",
   skip: requireRoot() || requireTool(...bird1Files),
   lacks: {
+    "extended next hop": "it is older than that",
     "both families on one session": "it has a daemon for each family",
     "long attributes in full": cutsShort,
   },

@@ -156,6 +156,7 @@ function session(neighbor: BgpNeighborSettings): readonly string[] {
     "timers connect 1",
     "advertisement-interval 0",
     ...(neighbor.isPassive === true ? ["passive"] : []),
+    ...(neighbor.extendedNextHop === true ? ["capability extended-nexthop"] : []),
     ...(password === undefined ? [] : [`password ${password}`]),
     ...(ttlSecurityHops === undefined ? [] : [`ttl-security hops ${ttlSecurityHops}`]),
     ...(holdTimeS === undefined ? [] : [`timers ${Math.floor(holdTimeS / 3)} ${holdTimeS}`]),
