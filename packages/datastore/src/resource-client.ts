@@ -83,9 +83,10 @@ export class ResourceClient {
     return readOutcome(identity, entry);
   }
 
-  async create(resource: Resource): Promise<ResourceOutcome> {
+  /** `beside` names a pool that this one may overlap, because it is about to take its place. */
+  async create(resource: Resource, options: { readonly beside?: string } = {}): Promise<ResourceOutcome> {
     const version = given(resource.metadata.resourceVersion);
-    if (version === undefined) return this.#create(resource);
+    if (version === undefined) return this.#create(resource, options.beside);
     const reason = "field must not be set for a Create request";
     return refused([problemOf("resourceVersion", "Metadata.ResourceVersion", reason, version)]);
   }
@@ -140,7 +141,7 @@ export class ResourceClient {
     return outcomeOf(identity, outcome, "; it has been deleted");
   }
 
-  async #create(resource: Resource): Promise<ResourceOutcome> {
+  async #create(resource: Resource, beside?: string): Promise<ResourceOutcome> {
     const problems = checkIdentity(resource, "a Create");
     if (problems.length > 0) return refused(problems);
     const { uid, creationTimestamp } = resource.metadata;
@@ -150,7 +151,7 @@ export class ResourceClient {
     });
     if (reading.kind === "bad") return refused(reading.problems);
     const { value } = reading;
-    if (value.kind === "IPPool") problems.push(...(await this.#checkNewPool(value)));
+    if (value.kind === "IPPool") problems.push(...(await this.#checkNewPool(value, beside)));
     if (problems.length > 0) return refused(problems);
     const identity = identityOf(value.kind, value.metadata.name, value.metadata.namespace);
     return outcomeOf(identity, await this.#entries.create(keyOf(identity), storedText(value)));
@@ -179,9 +180,9 @@ export class ResourceClient {
   }
 
   /** A new pool may not overlap another, nor hold blocks that a pool of another block size left behind. */
-  async #checkNewPool(pool: IpPool): Promise<readonly Problem[]> {
-    const others = await this.list("IPPool");
-    const overlaps = checkPoolOverlap(pool, others.items);
+  async #checkNewPool(pool: IpPool, beside?: string): Promise<readonly Problem[]> {
+    const others = (await this.list("IPPool")).items.filter(({ metadata }) => metadata.name !== beside);
+    const overlaps = checkPoolOverlap(pool, others);
     const range = Prefix.parse(pool.spec.cidr);
     if (overlaps.length > 0 || range === undefined) return overlaps;
     const { blockSize } = pool.spec;

@@ -1,5 +1,5 @@
 import { type AffinityOwner, keys } from "@caracal/datastore";
-import type { Prefix } from "@caracal/net";
+import { Prefix } from "@caracal/net";
 import type { AllocationBlock, BlockAffinityRecord } from "@caracal/resources";
 import { isEmptyBlock, newBlock, withoutAffinity, written } from "./block.ts";
 import { contention } from "./ipam-error.ts";
@@ -130,6 +130,29 @@ export async function releaseAffinity(
     return "released";
   }
   throw contention();
+}
+
+/** The owned blocks of a range, by the affinities and by what the blocks say themselves. */
+export async function blocksWithin(
+  { affinities, blocks }: IpamRecords,
+  range: Prefix,
+): Promise<readonly { readonly owner: AffinityOwner; readonly block: Prefix }[]> {
+  const [hosts, virtuals, entries] = await Promise.all([
+    affinities.entries(keys.affinities("host")),
+    affinities.entries(keys.affinities("virtual")),
+    blocks.entries(keys.blocks(range.family)),
+  ]);
+  const claims = [...hosts, ...virtuals].flatMap(({ key }) => {
+    const named = keys.parse(key);
+    return named?.kind === "affinity" ? [{ owner: named.owner, block: named.cidr }] : [];
+  });
+  const claimed = entries.flatMap((entry) => {
+    const named = keys.parse(entry.key);
+    const owner = affinityOwner(blocks.parse(entry)?.record.affinity);
+    return named?.kind === "block" && owner !== undefined ? [{ owner, block: named.cidr }] : [];
+  });
+  const within = [...claims, ...claimed].filter(({ block }) => Prefix.covers(range, block));
+  return [...new Map(within.map((one) => [keys.affinity(one.owner, one.block), one])).values()];
 }
 
 async function disown(records: IpamRecords, block: Stored<AllocationBlock>): Promise<"ok" | "stale"> {

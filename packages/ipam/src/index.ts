@@ -7,6 +7,14 @@
  */
 export type { AffinityRelease } from "./affinity.ts";
 export type { AddressResult } from "./assign-address.ts";
+export {
+  type AddressUse,
+  type Audit,
+  auditAllocations,
+  type AuditedAllocation,
+  type AuditInput,
+  type UsedAddress,
+} from "./audit.ts";
 export type { BlockRequest } from "./auto-assign.ts";
 export {
   checkConsistency,

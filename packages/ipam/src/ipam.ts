@@ -1,7 +1,7 @@
 import { type AffinityOwner, keys, type Store } from "@caracal/datastore";
 import { IpAddress, type IpFamily, Prefix } from "@caracal/net";
 import type { Labels } from "@caracal/resources";
-import { type AffinityRelease, affinityText, releaseAffinity } from "./affinity.ts";
+import { type AffinityRelease, affinityText, blocksWithin, releaseAffinity } from "./affinity.ts";
 import { type AddressResult, assignAddress } from "./assign-address.ts";
 import { autoAssign, type BlockRequest, ensureBlock } from "./auto-assign.ts";
 import { type BatchKind, BatchLane } from "./batch-lane.ts";
@@ -161,6 +161,15 @@ export class Ipam {
         outcomes.push({ block, outcome: await releaseAffinity(this.#records, owner, block, options) });
       }
       return outcomes;
+    });
+  }
+
+  /** Gives up all blocks of a range, whoever has them: the empty ones are deleted, the others have no owner from then on. */
+  async releaseRange(range: Prefix): Promise<readonly Prefix[]> {
+    return this.#lane.run(async () => {
+      const found = await blocksWithin(this.#records, range);
+      for (const { owner, block } of found) await releaseAffinity(this.#records, owner, block);
+      return found.map(({ block }) => block);
     });
   }
 

@@ -133,7 +133,8 @@ function judge(block: AllocationBlock, cidr: Prefix, release: AddressRelease): A
     const message = `${text} is held by handle ${attribute.handle_id ?? "(none)"}, not ${release.handle}`;
     return { kind: "conflict", message };
   }
-  const sequence = block.sequenceNumberForAllocation[String(ordinal)];
+  // An assignment that was made before Calico kept these counts as 0.
+  const sequence = block.sequenceNumberForAllocation[String(ordinal)] ?? 0n;
   if (release.sequenceNumber !== undefined && sequence !== release.sequenceNumber) {
     return { kind: "conflict", message: `${text} has been assigned again since` };
   }

@@ -1,0 +1,331 @@
+/**
+ * Aim: `ipam check` finds every kind of contradiction, `ipam release` gives back what is leaked and nothing else, `configure`
+ * and `split` change what they say. Method: whole command lines over a store in memory in which IPAM assigned the addresses.
+ */
+import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test, type TestContext } from "node:test";
+import { keys, type Store } from "@caracal/datastore";
+import { Ipam, Nanos } from "@caracal/ipam";
+import { IpAddress, Prefix } from "@caracal/net";
+import { nodes, pool, storeOf } from "../../test/resources-fixture.ts";
+import { run } from "../../test/test-context.ts";
+
+function ipamOf(store: Store, node: string): Ipam {
+  return new Ipam({ store, node, now: () => Nanos.fromSeconds(1_700_000_000) });
+}
+
+async function assign(
+  store: Store,
+  handle: string,
+  more: Readonly<Record<string, string>> = {},
+): Promise<string> {
+  const node = "node1.whale.com";
+  const result = await ipamOf(store, node).assign({ family: 4, handle, attributes: { node, ...more } });
+  const [address] = result.kind === "assigned" ? result.addresses : [];
+  return address === undefined ? assert.fail(JSON.stringify(result)) : IpAddress.format(address);
+}
+
+async function addWorkload(store: Store, pod: string, address: string): Promise<void> {
+  const name = `node1.whale.com-k8s-${pod}-eth0`;
+  const document = {
+    kind: "WorkloadEndpoint",
+    apiVersion: "projectcalico.org/v3",
+    metadata: { name, namespace: "default" },
+    spec: {
+      orchestrator: "k8s",
+      node: "node1.whale.com",
+      pod,
+      endpoint: "eth0",
+      ipNetworks: [`${address}/32`],
+    },
+  };
+  await store.create(keys.resource("workloadendpoints", name, "default"), JSON.stringify(document));
+}
+
+function clusterInformation(datastoreReady: boolean) {
+  return {
+    kind: "ClusterInformation",
+    spec: { clusterGUID: "0123456789abcdef0123456789abcdef", clusterType: "k8s,bgp", datastoreReady },
+  };
+}
+
+interface World {
+  readonly store: Store;
+  readonly used: string;
+  readonly leaked: string;
+}
+
+/** One address in use, one leaked, and a workload outside all pools. */
+async function leakyWorld(datastoreReady = false): Promise<World> {
+  const store = await storeOf({
+    ...nodes,
+    "ippools/p": pool,
+    "clusterinformations/default": clusterInformation(datastoreReady),
+  });
+  const used = await assign(store, "h-used", { pod: "a", namespace: "default" });
+  const leaked = await assign(store, "h-leaked", { pod: "gone", namespace: "default" });
+  await addWorkload(store, "a", used);
+  return { store, used, leaked };
+}
+
+async function directory(t: TestContext): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), "caracal-report-"));
+  t.after(() => rm(path, { recursive: true, force: true }));
+  return path;
+}
+
+test("a sound cluster has no problems", async () => {
+  const { store, leaked } = await leakyWorld();
+  await addWorkload(store, "b", leaked);
+  const block = (await store.list(keys.blocks())).entries[0]?.key ?? assert.fail("no block");
+  const key = keys.parse(block);
+  const cidr = key?.kind === "block" ? Prefix.format(key.cidr) : "";
+  assert.deepEqual((await run("ipam check", { store })).stdout.split("\n"), [
+    "Checking IPAM for inconsistencies...",
+    "",
+    "Loading all IPAM blocks...",
+    "Found 1 IPAM blocks.",
+    ` IPAM block ${cidr} affinity=host:node1.whale.com:`,
+    "IPAM blocks record 2 allocations.",
+    "",
+    "Loading all IPAM pools...",
+    "  10.244.0.0/16",
+    "Found 1 active IP pools.",
+    "",
+    "Loading all nodes.",
+    "Found 0 node tunnel IPs.",
+    "",
+    "Loading all service load balancer IPs.",
+    "No configuration for LoadBalancer kubecontroller found, skipping service check",
+    "",
+    "Loading all workload endpoints.",
+    "Found 2 workload IPs.",
+    "Workloads and nodes are using 2 IPs.",
+    "",
+    "Loading all handles",
+    "Looking for top (up to 20) nodes by allocations...",
+    "  node1.whale.com has 2 allocations",
+    "Node with most allocations has 2; median is 2",
+    "",
+    "Scanning for IPs that are allocated but not actually in use...",
+    "Found 0 IPs that are allocated in IPAM but not actually in use.",
+    "Scanning for IPs that are in use by a workload or node but not allocated in IPAM...",
+    "Found 0 in-use IPs that are not in active IP pools.",
+    "Found 0 in-use IPs that are in active IP pools but have no corresponding IPAM allocation.",
+    "",
+    "Scanning for IPAM handles with no matching IPs...",
+    "Found 0 handles with no matching IPs (and 2 handles with matches).",
+    "Scanning for IPs with missing handle...",
+    "Found 0 handles mentioned in blocks with no matching handle resource.",
+    "Validating IPAMBlock structures...",
+    "Found 0 invalid IPAMBlocks.",
+    "Check complete; found 0 problems.",
+    "",
+  ]);
+});
+
+test("every finding is counted, and shown when asked for", async () => {
+  const { store, used, leaked } = await leakyWorld();
+  await addWorkload(store, "outside", "192.0.2.1");
+  await addWorkload(store, "stray", "10.244.255.1");
+  await addWorkload(store, "twin", used);
+  await store.create(keys.handle("h-idle"), '{"block":{},"deleted":false}');
+  await store.delete(keys.handle("h-used"));
+  const plain = (await run("ipam check", { store })).stdout;
+  assert.match(plain, /found 4 problems\.\n$/);
+  assert.doesNotMatch(plain, /leaked;/);
+  const shown = (await run("ipam check --show-problem-ips", { store })).stdout;
+  const lines = shown.split("\n");
+  for (const line of [
+    `  ${leaked} leaked; attrs Main:h-leaked Extra:namespace=default,node=node1.whale.com,pod=gone`,
+    `  ${used} has multiple owners.`,
+    "  192.0.2.1 in use by Workload(default/node1.whale.com-k8s-outside-eth0) is not in any active IP pool.",
+    "  10.244.255.1 in use by Workload(default/node1.whale.com-k8s-stray-eth0) and in active IPAM pool but has no IPAM allocation.",
+    "  h-used is in use in a block but doesn't exist.",
+    "Found 1 handles with no matching IPs (and 1 handles with matches).",
+  ]) {
+    assert.ok(lines.includes(line), line);
+  }
+  const all = (await run("ipam check --show-all-ips", { store })).stdout;
+  assert.match(all, /^ {2}h-idle doesn't have any active IPs\.$/m);
+  assert.match(all, /^ {2}192\.0\.2\.1 belongs to Workload\(default\//m);
+  assert.match(all, new RegExp(`^  ${used.replaceAll(".", "\\.")} allocated; attrs Main:h-used`, "m"));
+});
+
+test("a block that contradicts itself is invalid", async () => {
+  const { store } = await leakyWorld();
+  const entry = (await store.list(keys.blocks())).entries[0] ?? assert.fail("no block");
+  const text = entry.value.replace(/"unallocated":\[/, '"unallocated":[0,');
+  await store.update(entry.key, text, entry.revision);
+  const { stdout } = await run("ipam check --show-problem-ips", { store });
+  assert.match(stdout, /\/block\/\S+ queues the taken address 0\nFound 1 invalid IPAMBlocks\./);
+});
+
+test("without ClusterInformation nothing is checked", async () => {
+  const store = await storeOf({ "ippools/p": pool });
+  assert.deepEqual(await run("ipam check", { store }), {
+    exitCode: 1,
+    stdout: "",
+    stderr: "resource does not exist: ClusterInformation(default) with error: <nil>\n",
+  });
+});
+
+test("a report's leaks are released, once, and nothing else", async (t) => {
+  const { store, used, leaked } = await leakyWorld();
+  await store.create(keys.handle("h-idle"), '{"block":{},"deleted":false}');
+  const report = join(await directory(t), "report.json");
+  await run(["ipam", "check", "-o", report], { store });
+  const written: unknown = JSON.parse(await readFile(report, "utf8"));
+  assert.partialDeepStrictEqual(written, {
+    clusterGUID: "0123456789abcdef0123456789abcdef",
+    datastoreLocked: true,
+    clusterType: "k8s,bgp",
+    allocations: {
+      [used]: [{ ip: used, handle: "h-used", inUse: true, pod: "a", node: "node1.whale.com" }],
+      [leaked]: [{ ip: leaked, handle: "h-leaked", inUse: false, owners: null }],
+    },
+    leakedHandles: [{ ID: "h-idle", UID: null }],
+  });
+  assert.deepEqual((await run(["ipam", "release", "--from-report", report], { store })).stdout.split("\n"), [
+    "Releasing 1 old IPs...",
+    "Released 1 IPs successfully",
+    "Deleting 1 handles...",
+    "Key: '.' = Deleted OK; 'x' = skip, handle missing/changed.",
+    ".",
+    "Released 1 handles; 0 skipped; 0 errors.",
+    "You may now unlock the data store.",
+    "",
+  ]);
+  assert.match((await run("ipam check", { store })).stdout, /found 0 problems/);
+  const again = (await run(["ipam", "release", "--from-report", report], { store })).stdout;
+  assert.match(again, /Released 0 IPs successfully\n1 addresses marked as leaked in the report had already/);
+  assert.match(again, /\nx\nReleased 0 handles; 1 skipped; 0 errors\.\n/);
+});
+
+test("an address that was given out again since the report stays", async (t) => {
+  const { store, leaked } = await leakyWorld();
+  const report = join(await directory(t), "report.json");
+  await run(["ipam", "check", "-o", report], { store });
+  await run(["ipam", "release", "--ip", leaked], { store });
+  const address = IpAddress.parse(leaked) ?? assert.fail(leaked);
+  const ipam = ipamOf(store, "node1.whale.com");
+  // The same owner's name: only the sequence number tells the two assignments apart.
+  await ipam.assignAddress({ address, handle: "h-leaked", attributes: {} });
+  const { stdout } = await run(["ipam", "release", "--from-report", report], { store });
+  assert.match(stdout, /An error occurred while releasing some IPs: .* has been assigned again since\./);
+  assert.match(stdout, /Released 0 IPs successfully/);
+  assert.equal((await ipam.lookup(address)).kind, "allocated");
+});
+
+test("a report of another cluster, of an unlocked one, or of times gone by is refused", async (t) => {
+  const path = await directory(t);
+  const report = join(path, "report.json");
+  const { store } = await leakyWorld(true);
+  await run(["ipam", "check", "-o", report], { store });
+  const release = async (at: Store, ...more: string[]) =>
+    run(["ipam", "release", "--from-report", report, ...more], { store: at });
+  assert.equal(
+    (await release(store)).stderr,
+    "data store is not locked. Either lock the data store, or re-run with --force\n",
+  );
+  assert.match((await release(store, "--force")).stdout, /^WARNING: Data store is not locked/);
+  const entry = (await store.get(keys.resource("clusterinformations", "default"))) ?? assert.fail("gone");
+  await store.update(entry.key, entry.value, entry.revision);
+  assert.match((await release(store, "--force")).stderr, /^the provided reports are all stale/);
+  const other = await storeOf({
+    "clusterinformations/default": { kind: "ClusterInformation", spec: { clusterGUID: "other" } },
+  });
+  assert.match((await release(other, "--force")).stderr, /mismatched cluster GUID\. Refusing to release$/m);
+});
+
+test("one address is released by name", async () => {
+  const { store, leaked } = await leakyWorld();
+  assert.deepEqual(await run(["ipam", "release", `--ip=${leaked}`], { store }), {
+    exitCode: 0,
+    stdout: `Successfully released IP address ${leaked}\n`,
+    stderr: "",
+  });
+  assert.equal((await store.get(keys.handle("h-leaked")))?.value, undefined);
+  assert.deepEqual(await run(["ipam", "release", `--ip=${leaked}`], { store }), {
+    exitCode: 1,
+    stdout: "",
+    stderr: `IP address ${leaked} is not assigned\n`,
+  });
+});
+
+test("settings are changed in the record that IPAM reads", async () => {
+  const store = await storeOf({});
+  assert.deepEqual(await run("ipam configure --strictaffinity=true --max-blocks-per-host=4", { store }), {
+    exitCode: 0,
+    stdout: "Successfully set StrictAffinity to: true\nSuccessfully set MaxBlocksPerHost to: 4\n",
+    stderr: "",
+  });
+  assert.deepEqual(JSON.parse((await store.get(keys.ipamConfig))?.value ?? ""), {
+    strict_affinity: true,
+    auto_allocate_blocks: true,
+    maxBlocksPerHost: 4,
+  });
+  for (const [line, stderr] of [
+    ["ipam configure", /^at least one configuration option must be specified$/m],
+    ["ipam configure --strictaffinity=yes", /^invalid value\. Use true or false to set strictaffinity$/m],
+    ["ipam configure --max-blocks-per-host=x", /^invalid value for maxblockhost\. Use a valid number$/m],
+    ["ipam configure --strictaffinity=false", /maxBlocksPerHost = '4' \(needs strictAffinity to be true\)/],
+  ] as const) {
+    const outcome = await run(line, { store });
+    assert.equal(outcome.exitCode, 1, line);
+    assert.match(outcome.stderr, stderr);
+  }
+});
+
+test("a pool is split into pools of the same kind, and its addresses stay", async () => {
+  const { store, used } = await leakyWorld();
+  assert.deepEqual(await run("ipam split 4 --name=p", { store }), {
+    exitCode: 0,
+    stdout:
+      "IP Pool p was successfully split into 4 smaller pools.Created split-p-0 with CIDR 10.244.0.0/18.\nCreated split-p-1 with CIDR 10.244.64.0/18.\nCreated split-p-2 with CIDR 10.244.128.0/18.\nCreated split-p-3 with CIDR 10.244.192.0/18.\n",
+    stderr: "",
+  });
+  const pools = await store.list(keys.resources("ippools"));
+  assert.deepEqual(
+    pools.entries.map(({ key }) => key.replace(/.*\//, "")),
+    ["split-p-0", "split-p-1", "split-p-2", "split-p-3"],
+  );
+  assert.doesNotMatch(pools.entries.map(({ value }) => value).join(""), /"disabled":true/);
+  const state = await ipamOf(store, "n").lookup(IpAddress.parse(used) ?? assert.fail(used));
+  assert.equal(state.kind === "allocated" && state.affinity, "host:node1.whale.com");
+});
+
+test("a split that cannot be changes nothing", async () => {
+  const { store } = await leakyWorld();
+  const before = await store.list(keys.root);
+  for (const [line, stderr] of [
+    ["ipam split 3 --name=p", /into 3 CIDRs: number to split CIDR into is not a valid power of 2: 3$/m],
+    ["ipam split 2048 --name=p", /IP pool size is too small/],
+    ["ipam split 131072 --name=p", /more than 4096 pools/],
+    ["ipam split x --name=p", /x is not a valid number/],
+    ["ipam split 2", /^no name or CIDR provided/],
+    ["ipam split 2 --name=q", /^unable to find IP pool with name q/],
+    [
+      "ipam split 2 --cidr=10.1.0.0/16",
+      /^unable to find IP pool covering the specified CIDR 10\.1\.0\.0\/16$/m,
+    ],
+  ] as const) {
+    const outcome = await run(line, { store });
+    assert.equal(outcome.exitCode, 1, line);
+    assert.match(outcome.stderr, stderr);
+  }
+  assert.deepEqual((await store.list(keys.root)).entries, before.entries);
+  const unlocked = await leakyWorld(true);
+  assert.match((await run("ipam split 2 --name=p", unlocked)).stderr, /^datastore is not locked\./);
+});
+
+test("a pool that is deleted leaves no claims behind", async () => {
+  const { store, used } = await leakyWorld();
+  await run("delete pool p", { store });
+  assert.deepEqual((await store.list(keys.affinities("host"))).entries, []);
+  const state = await ipamOf(store, "n").lookup(IpAddress.parse(used) ?? assert.fail(used));
+  assert.deepEqual(state.kind === "allocated" && state.affinity, undefined);
+});

@@ -1,0 +1,153 @@
+import { readFile } from "node:fs/promises";
+import { keys, Revision } from "@caracal/datastore";
+import { IpAddress } from "@caracal/net";
+import { CliError } from "../cli-error.ts";
+import { clientVersion } from "../client-version.ts";
+import type { Arguments, Command } from "../command.ts";
+import { type Connection, withConnection } from "../connection/with-connection.ts";
+import type { CliContext } from "../context.ts";
+import { configOption } from "../global-options.ts";
+import { type AuditReport, mergeReports, readReport } from "../ipam/audit-report.ts";
+import { openIpam } from "../ipam/open-ipam.ts";
+
+export const ipamRelease: Command = {
+  name: "ipam release",
+  summary: "Give back addresses that nobody uses any more.",
+  description:
+    "Of several reports only what all of them name is released; one of them must be of the cluster as it is now. The address is not taken away from a workload that still has it: only release what nobody uses.",
+  options: [
+    { name: "ip", value: "IP", summary: "This one address." },
+    {
+      name: "from-report",
+      value: "FILE",
+      summary: "What ipam check -o found to be leaked. May be given several times.",
+    },
+    {
+      name: "force",
+      summary: "Go on though the datastore is not locked, or the report is of another version.",
+    },
+    configOption,
+  ],
+  run: async (ctx, args) => {
+    const paths = args.texts("from-report");
+    const text = args.text("ip");
+    if (paths.length > 0) {
+      const reports = await Promise.all(paths.map(loadReport));
+      return withConnection(ctx, args, (connection) =>
+        releaseReports(ctx, connection, { args, paths, reports }),
+      );
+    }
+    if (text === undefined) throw new CliError("ipam release needs --ip or --from-report");
+    const address = IpAddress.parse(text);
+    if (address === undefined)
+      throw new CliError(`Error executing command: invalid IP address specified: ${text}`);
+    return withConnection(ctx, args, async (connection) => {
+      const result = await openIpam(ctx, connection, "").release({ address });
+      const shown = IpAddress.format(address);
+      if (result.kind === "conflict") throw new CliError(`error: ${result.message}`);
+      if (result.kind === "unallocated") throw new CliError(`IP address ${shown} is not assigned`);
+      ctx.stdout.write(`Successfully released IP address ${shown}\n`);
+      return 0;
+    });
+  },
+};
+
+async function loadReport(path: string): Promise<AuditReport> {
+  const text = await readFile(path, "utf8").catch((cause: unknown) => {
+    throw new CliError(`open ${path}: no such file or directory`, { cause });
+  });
+  return readReport(text, path);
+}
+
+interface Given {
+  readonly args: Arguments;
+  readonly paths: readonly string[];
+  readonly reports: readonly AuditReport[];
+}
+
+async function releaseReports(ctx: CliContext, connection: Connection, given: Given): Promise<number> {
+  await checkReports(ctx, connection, given);
+  const { leaked, idleHandles } = mergeReports(given.reports);
+  if (leaked.size === 0) ctx.stdout.write("Report didn't contain any leaked IPs to clean up.\n");
+  else await releaseLeaked(ctx, connection, [...leaked.values()]);
+  if (idleHandles.size === 0) ctx.stdout.write("Report didn't contain any handles to clean up.\n");
+  else await deleteHandles(ctx, connection, idleHandles);
+  ctx.stdout.write("You may now unlock the data store.\n");
+  return 0;
+}
+
+/** A report of another cluster, or of a time gone by, would take addresses from who has them now. */
+async function checkReports(ctx: CliContext, { resources }: Connection, given: Given): Promise<void> {
+  const found = await resources.get("ClusterInformation", "default");
+  if (found.kind === "failed") throw new CliError(found.message);
+  const { spec, metadata } = found.resource;
+  const isForced = given.args.flag("force");
+  for (const [index, { clusterGuid, version }] of given.reports.entries()) {
+    const path = given.paths[index] ?? "";
+    if (clusterGuid !== (spec.clusterGUID ?? "")) {
+      throw new CliError(
+        `cluster does not match the provided report (${path}): mismatched cluster GUID. Refusing to release`,
+      );
+    }
+    if (version === clientVersion) continue;
+    if (!isForced) {
+      throw new CliError(
+        `the provided report (${path}) was produced using a different version (${version}) of calicoctl. Refusing to release`,
+      );
+    }
+    ctx.stdout.write(
+      "WARNING: Report was produced using a different version of calicoctl. Ignoring due to --force option\n",
+    );
+  }
+  if (given.reports.every(({ clusterRevision }) => clusterRevision !== metadata.resourceVersion)) {
+    throw new CliError(
+      "the provided reports are all stale - at least one should be up-to-date. Please generate a new report while the data store is locked and try again",
+    );
+  }
+  if (spec.datastoreReady === false) return;
+  if (!isForced) {
+    throw new CliError("data store is not locked. Either lock the data store, or re-run with --force");
+  }
+  ctx.stdout.write("WARNING: Data store is not locked. Ignoring due to --force option\n");
+}
+
+async function releaseLeaked(
+  ctx: CliContext,
+  connection: Connection,
+  leaked: readonly Parameters<ReturnType<typeof openIpam>["release"]>[0][],
+): Promise<void> {
+  ctx.stdout.write(`Releasing ${leaked.length} old IPs...\n`);
+  const ipam = openIpam(ctx, connection, "");
+  const results = await Promise.all(leaked.map((one) => ipam.release(one)));
+  for (const result of results) {
+    if (result.kind !== "conflict") continue;
+    ctx.stdout.write(
+      `An error occurred while releasing some IPs: ${result.message}.  Problems are often caused by an out-of-date IPAM report.  Try regenerating the IPAM report and retry.\n`,
+    );
+  }
+  const releasedCount = results.filter(({ kind }) => kind === "released").length;
+  const goneCount = results.filter(({ kind }) => kind === "unallocated").length;
+  ctx.stdout.write(`Released ${releasedCount} IPs successfully\n`);
+  if (goneCount > 0) {
+    ctx.stdout.write(`${goneCount} addresses marked as leaked in the report had already been cleaned up.\n`);
+  }
+}
+
+async function deleteHandles(
+  ctx: CliContext,
+  { store }: Connection,
+  handles: ReadonlyMap<string, string>,
+): Promise<void> {
+  ctx.stdout.write(
+    `Deleting ${handles.size} handles...\nKey: '.' = Deleted OK; 'x' = skip, handle missing/changed.\n`,
+  );
+  let releasedCount = 0;
+  for (const [id, revision] of handles) {
+    const isGone = (await store.delete(keys.handle(id), Revision.of(revision))).kind === "ok";
+    if (isGone) releasedCount += 1;
+    ctx.stdout.write(isGone ? "." : "x");
+  }
+  ctx.stdout.write(
+    `\nReleased ${releasedCount} handles; ${handles.size - releasedCount} skipped; 0 errors.\n`,
+  );
+}

@@ -1,0 +1,117 @@
+import { type Entry, keys, readResource, type Store } from "@caracal/datastore";
+import { type AddressUse, type Audit, auditAllocations, readSnapshot } from "@caracal/ipam";
+import { Prefix } from "@caracal/net";
+import type {
+  ClusterInformation,
+  IpPool,
+  KindName,
+  Node,
+  Resources,
+  WorkloadEndpoint,
+} from "@caracal/resources";
+import { CliError } from "../cli-error.ts";
+
+/** A cluster's IPAM at one moment, and what it was compared with. */
+export interface ClusterAudit extends Audit {
+  readonly cluster: ClusterInformation;
+  readonly blocks: readonly {
+    readonly cidr: Prefix;
+    readonly affinity: string | undefined;
+  }[];
+  readonly pools: readonly string[];
+  readonly nodeUses: readonly AddressUse[];
+  readonly serviceUses: readonly AddressUse[];
+  readonly workloadUses: readonly AddressUse[];
+  /** Revisions of the handles, by their id. */
+  readonly handleRevisions: ReadonlyMap<string, string>;
+}
+
+/** Reads everything at one revision, so that nothing seems leaked that was only given or returned meanwhile. */
+export async function takeAudit(store: Store): Promise<ClusterAudit> {
+  const { entries } = await store.list(keys.root);
+  const snapshot = readSnapshot(entries);
+  const cluster = resourcesOf("ClusterInformation", "clusterinformations", entries)[0];
+  if (cluster === undefined) {
+    throw new CliError("resource does not exist: ClusterInformation(default) with error: <nil>");
+  }
+  const pools = resourcesOf("IPPool", "ippools", entries).filter(({ spec }) => spec.disabled !== true);
+  const nodeUses = resourcesOf("Node", "nodes", entries).flatMap(nodeAddresses);
+  const workloadUses = resourcesOf("WorkloadEndpoint", "workloadendpoints", entries).flatMap(
+    workloadAddresses,
+  );
+  const serviceUses = serviceAddresses(snapshot.blocks);
+  const audit = auditAllocations({
+    snapshot,
+    pools: pools.flatMap(poolRange),
+    uses: [...nodeUses, ...serviceUses, ...workloadUses],
+  });
+  return {
+    ...audit,
+    cluster,
+    blocks: snapshot.blocks.map(({ cidr, record }) => ({ cidr, affinity: record.affinity })),
+    pools: pools.map(({ spec }) => spec.cidr),
+    nodeUses,
+    serviceUses,
+    workloadUses,
+    handleRevisions: new Map(
+      entries.flatMap(({ key: text, revision }) => {
+        const key = keys.parse(text);
+        return key?.kind === "handle" ? [[key.id, revision] as const] : [];
+      }),
+    ),
+  };
+}
+
+function resourcesOf<K extends KindName>(
+  kind: K,
+  plural: string,
+  entries: readonly Entry[],
+): readonly Resources[K][] {
+  return entries.flatMap((entry) => {
+    const key = keys.parse(entry.key);
+    return key?.kind === "resource" && key.plural === plural ? (readResource(kind, entry) ?? []) : [];
+  });
+}
+
+function poolRange({ spec }: IpPool): readonly { readonly cidr: Prefix }[] {
+  const cidr = Prefix.parseInterface(spec.cidr)?.network;
+  return cidr === undefined ? [] : [{ cidr }];
+}
+
+function nodeAddresses({ metadata, spec }: Node): readonly AddressUse[] {
+  const texts = [
+    spec.ipv4VXLANTunnelAddr,
+    spec.ipv6VXLANTunnelAddr,
+    spec.wireguard?.interfaceIPv4Address,
+    spec.wireguard?.interfaceIPv6Address,
+    spec.bgp?.ipv4IPIPTunnelAddr,
+  ];
+  return texts.flatMap((text) => usesOf(text, `Node(${metadata.name})`));
+}
+
+function workloadAddresses({ metadata, spec }: WorkloadEndpoint): readonly AddressUse[] {
+  const owner = `Workload(${metadata.namespace ?? ""}/${metadata.name})`;
+  return (spec.ipNetworks ?? []).flatMap((text) => usesOf(text, owner));
+}
+
+function usesOf(text: string | undefined, owner: string): readonly AddressUse[] {
+  const address = text === undefined ? undefined : Prefix.parseInterface(text)?.address;
+  return address === undefined ? [] : [{ address, owner }];
+}
+
+/**
+ * Addresses of load balancers belong to Services, which only Kubernetes knows: without asking it they count as in use,
+ * for taking one away from a service is worse than keeping one too many.
+ */
+function serviceAddresses(blocks: ReturnType<typeof readSnapshot>["blocks"]): readonly AddressUse[] {
+  return blocks.flatMap(({ cidr, record }) => {
+    if (record.affinity?.startsWith("virtual:") !== true) return [];
+    return [...record.allocations.entries()].flatMap(([ordinal, slot]) => {
+      const address = slot === null ? undefined : Prefix.at(cidr, BigInt(ordinal));
+      const attributes = slot === null ? undefined : record.attributes[slot];
+      if (address === undefined || attributes?.releasedAt !== undefined) return [];
+      const { service = "", namespace = "" } = attributes?.secondary ?? {};
+      return [{ address, owner: `Service(${namespace}/${service})` }];
+    });
+  });
+}
