@@ -5,6 +5,7 @@ export const commandTable: Readonly<Record<string, () => Promise<Command>>> = {
   get: async () => (await import("./commands/get.ts")).get,
   apply: async () => (await import("./commands/apply.ts")).apply,
   create: async () => (await import("./commands/create.ts")).create,
+  validate: async () => (await import("./commands/validate.ts")).validate,
   replace: async () => (await import("./commands/replace.ts")).replace,
   delete: async () => (await import("./commands/delete.ts")).deleteCommand,
   patch: async () => (await import("./commands/patch.ts")).patch,
@@ -32,6 +33,14 @@ export const commandTable: Readonly<Record<string, () => Promise<Command>>> = {
   "confd render": async () => (await import("./commands/confd-render.ts")).confdRender,
   lab: async () => (await import("./commands/lab.ts")).lab,
   "datastore serve": async () => (await import("./commands/datastore-serve.ts")).datastoreServe,
+  "datastore migrate lock": async () =>
+    (await import("./commands/datastore-migrate-lock.ts")).datastoreMigrateLock,
+  "datastore migrate unlock": async () =>
+    (await import("./commands/datastore-migrate-lock.ts")).datastoreMigrateUnlock,
+  "datastore migrate export": async () =>
+    (await import("./commands/datastore-migrate-export.ts")).datastoreMigrateExport,
+  "datastore migrate import": async () =>
+    (await import("./commands/datastore-migrate-import.ts")).datastoreMigrateImport,
   version: async () => (await import("./commands/version.ts")).version,
   completion: async () => (await import("./commands/completion.ts")).completion,
 };
@@ -44,5 +53,15 @@ export const commandGroups: Readonly<Record<string, string>> = {
   explain: "Why things are as they are.",
   bgp: "A BGP speaker of its own, without a cluster.",
   confd: "BIRD's configuration files.",
-  datastore: "The embedded datastore.",
+  "datastore migrate": "Moves of all that a datastore holds to another one.",
+  datastore: "The embedded datastore, and moves between datastores.",
 };
+
+/** The words that may come after a group's name, or first of all. */
+export function namesIn(group?: string): readonly string[] {
+  const start = group === undefined ? "" : `${group} `;
+  const names = Object.keys(commandTable).flatMap((name) =>
+    name.startsWith(start) ? [name.slice(start.length).replace(/ .*/, "")] : [],
+  );
+  return [...new Set([...names, ...(group === undefined ? ["help"] : [])])];
+}

@@ -1,6 +1,6 @@
 import { CliError, describeError } from "./cli-error.ts";
 import type { Arguments, Command } from "./command.ts";
-import { commandGroups, commandTable } from "./command-table.ts";
+import { commandGroups, commandTable, namesIn } from "./command-table.ts";
 import type { CliContext } from "./context.ts";
 import { didYouMean } from "./did-you-mean.ts";
 import { globalOptions, logLevels } from "./global-options.ts";
@@ -23,7 +23,10 @@ async function dispatch(words: readonly string[], ctx: CliContext): Promise<numb
     return help(others, ctx);
   }
   const found = await findCommand([first, ...others], ctx);
-  if (found === undefined) return help([first], ctx);
+  if (found.kind === "group") {
+    ctx.stdout.write(await overview(ctx.guise, found.group));
+    return 0;
+  }
   const { command, rest } = found;
   if (command.takesRawArguments === true) {
     return command.run(ctx, rawArguments(rest));
@@ -68,48 +71,43 @@ function skipLeadingOptions(words: readonly string[]): readonly string[] {
 }
 
 async function help(words: readonly string[], ctx: CliContext): Promise<number> {
-  const [group] = words;
-  if (group === undefined || (words.length === 1 && Object.hasOwn(commandGroups, group))) {
-    ctx.stdout.write(await overview(ctx.guise, group));
+  if (words.length === 0) {
+    ctx.stdout.write(await overview(ctx.guise));
     return 0;
   }
   const found = await findCommand(words, ctx);
   ctx.stdout.write(
-    found === undefined ? await overview(ctx.guise, group) : commandHelp(ctx.guise, found.command),
+    found.kind === "group" ? await overview(ctx.guise, found.group) : commandHelp(ctx.guise, found.command),
   );
   return 0;
 }
 
-/** The command that `words` begin with, and the words after it; `undefined` for a group without a command. */
-async function findCommand(
-  words: readonly string[],
-  ctx: CliContext,
-): Promise<{ readonly command: Command; readonly rest: readonly string[] } | undefined> {
-  const [first = "", second] = words;
-  if (!Object.hasOwn(commandGroups, first)) {
-    const load = Object.hasOwn(commandTable, first) ? commandTable[first] : undefined;
-    if (first.startsWith("-")) {
-      throw new CliError(`unknown flag: ${first}; options of a command stand after its name`);
-    }
-    if (load === undefined) throw unknownCommand(first, programName(ctx.guise), topLevelNames());
-    return { command: await load(), rest: words.slice(1) };
+type FoundCommand =
+  | { readonly kind: "command"; readonly command: Command; readonly rest: readonly string[] }
+  /** The words name a group of commands, and none of them. */
+  | { readonly kind: "group"; readonly group: string };
+
+/** Words in the longest name of a command. */
+const maxNameWords = 3;
+
+/** The command that `words` begin with, and the words after it. The longest name wins: `explain route` before `explain`. */
+async function findCommand(words: readonly string[], ctx: CliContext): Promise<FoundCommand> {
+  for (let length = maxNameWords; length > 0; length -= 1) {
+    const name = words.slice(0, length).join(" ");
+    const load = Object.hasOwn(commandTable, name) ? commandTable[name] : undefined;
+    if (load !== undefined) return { kind: "command", command: await load(), rest: words.slice(length) };
   }
-  if (second === undefined || second === "--help" || second === "-h") return undefined;
-  const load = commandTable[`${first} ${second}`];
-  if (load === undefined) {
-    const names = Object.keys(commandTable).flatMap((name) =>
-      name.startsWith(`${first} `) ? [name.slice(first.length + 1)] : [],
-    );
-    throw unknownCommand(second, `${programName(ctx.guise)} ${first}`, names);
+  const [first = "", second = ""] = words;
+  if (first.startsWith("-")) {
+    throw new CliError(`unknown flag: ${first}; options of a command stand after its name`);
   }
-  return { command: await load(), rest: words.slice(2) };
+  const group = [`${first} ${second}`, first].find((name) => Object.hasOwn(commandGroups, name));
+  if (group === undefined) throw unknownCommand(first, programName(ctx.guise), namesIn());
+  const next = words[group.split(" ").length];
+  if (next === undefined || next === "--help" || next === "-h") return { kind: "group", group };
+  throw unknownCommand(next, `${programName(ctx.guise)} ${group}`, namesIn(group));
 }
 
 function unknownCommand(word: string, parent: string, names: readonly string[]): CliError {
   return new CliError(`unknown command "${word}" for "${parent}"${didYouMean(word, names)}`);
-}
-
-function topLevelNames(): readonly string[] {
-  const names = Object.keys(commandTable).map((name) => name.replace(/ .*/, ""));
-  return [...new Set([...names, "help"])];
 }

@@ -1,7 +1,7 @@
 import { kinds } from "@caracal/resources";
 import { CliError } from "../cli-error.ts";
 import type { Command, Option } from "../command.ts";
-import { commandGroups, commandTable } from "../command-table.ts";
+import { commandGroups, commandTable, namesIn } from "../command-table.ts";
 import { globalOptions } from "../global-options.ts";
 import { programName } from "../help.ts";
 
@@ -47,10 +47,6 @@ function operandWords({ name, operandChoices = [] }: Command): readonly string[]
   return kindCommands.has(name) ? kindWords() : operandChoices;
 }
 
-function topWords(commands: readonly Command[]): readonly string[] {
-  return [...new Set([...commands.map(({ name }) => name.replace(/ .*/, "")), "help"])];
-}
-
 function shownOptions(command: Command): readonly Option[] {
   return [...command.options, ...globalOptions].filter((option) => option.isHidden !== true);
 }
@@ -71,15 +67,12 @@ function bashScript(commands: readonly Command[], programs: readonly string[]): 
     values.push(...shownOptions(command).flatMap((option) => valueArm(command, option)));
   }
   for (const group of Object.keys(commandGroups)) {
-    const names = commands.flatMap(({ name }) =>
-      name.startsWith(`${group} `) ? [name.slice(group.length + 1)] : [],
-    );
-    arms.push(`    "${group}"*) words="${names.join(" ")}" ;;`);
+    arms.push(`    "${group}"*) words="${namesIn(group).join(" ")}" ;;`);
   }
   return `_caracal() {
   local words="" line="\${COMP_WORDS[*]:1:COMP_CWORD-1}" current="\${COMP_WORDS[COMP_CWORD]}"
   case "$line" in
-    "") words="${topWords(commands).join(" ")}" ;;
+    "") words="${namesIn().join(" ")}" ;;
 ${arms.join("\n")}
   esac
   case "\${COMP_WORDS[COMP_CWORD-1]}" in
@@ -111,14 +104,15 @@ function fishScript(commands: readonly Command[], programs: readonly string[]): 
   const lines: string[] = [];
   for (const program of programs) {
     const complete = `complete -c ${program}`;
-    for (const word of topWords(commands)) lines.push(`${complete} -n __fish_use_subcommand -f -a ${word}`);
+    for (const word of namesIn()) lines.push(`${complete} -n __fish_use_subcommand -f -a ${word}`);
     for (const command of commands) {
-      const [first = "", second] = command.name.split(" ");
-      const seen = `"__fish_seen_subcommand_from ${first}"`;
-      if (second !== undefined) {
-        lines.push(`${complete} -n ${seen} -f -a ${second} -d ${quote(command.summary)}`);
+      const words = command.name.split(" ");
+      for (const [index, word] of words.slice(1).entries()) {
+        const seen = `"__fish_seen_subcommand_from ${words[index]}"`;
+        const about = index === words.length - 2 ? ` -d ${quote(command.summary)}` : "";
+        lines.push(`${complete} -n ${seen} -f -a ${word}${about}`);
       }
-      const where = second === undefined ? seen : `"__fish_seen_subcommand_from ${second}"`;
+      const where = `"__fish_seen_subcommand_from ${words.at(-1)}"`;
       const operands = operandWords(command);
       if (operands.length > 0) lines.push(`${complete} -n ${where} -f -a ${quote(operands.join(" "))}`);
       for (const option of shownOptions(command)) lines.push(`${complete} -n ${where} ${fishOption(option)}`);

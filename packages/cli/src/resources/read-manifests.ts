@@ -13,20 +13,37 @@ const maxFileBytes = 64 << 20;
  * One document that is wrong fails them all, before anything was changed.
  */
 export async function readManifests(ctx: CliContext, args: Arguments): Promise<readonly Resource[]> {
-  const paths = args.texts("filename");
-  const resources: Resource[] = [];
-  for (const path of paths) {
-    for (const { name, text } of await readSources(ctx, path, args.flag("recursive"))) {
-      const manifest = parseManifest(text);
-      const [error] = manifest.errors;
-      if (error !== undefined) throw new CliError(describeManifestError(error, name));
-      resources.push(...manifest.resources.map(({ resource }) => resource));
-    }
-  }
+  const { resources, errors } = await checkManifests(ctx, args);
+  const [error] = errors;
+  if (error !== undefined) throw new CliError(error);
   if (resources.length === 0 && !args.flag("skip-empty")) {
-    throw new CliError(`no resources specified in file ${paths.join(", ")}`);
+    throw new CliError(`no resources specified in file ${args.texts("filename").join(", ")}`);
   }
   return resources;
+}
+
+/** As `readManifests`, but with every error there is: a message for each document that is wrong. */
+export async function checkManifests(
+  ctx: CliContext,
+  args: Arguments,
+): Promise<{ readonly resources: readonly Resource[]; readonly errors: readonly string[] }> {
+  const resources: Resource[] = [];
+  const errors: string[] = [];
+  for (const { name, text } of await readFiles(ctx, args)) {
+    const manifest = parseManifest(text);
+    errors.push(...manifest.errors.map((error) => describeManifestError(error, name)));
+    resources.push(...manifest.resources.map(({ resource }) => resource));
+  }
+  return { resources, errors };
+}
+
+/** The text of every `-f`, in their order. */
+export async function readFiles(ctx: CliContext, args: Arguments): Promise<readonly Source[]> {
+  const sources: Source[] = [];
+  for (const path of args.texts("filename")) {
+    sources.push(...(await readSources(ctx, path, args.flag("recursive"))));
+  }
+  return sources;
 }
 
 /** Calico's words, then where it is. */
@@ -37,6 +54,7 @@ function describeManifestError(error: ManifestError, name: string): string {
   return `${error.message}${error.message.includes("\n") ? "\n" : " "}[${place}]`;
 }
 
+/** A file, or standard input. */
 interface Source {
   readonly name: string;
   readonly text: string;
