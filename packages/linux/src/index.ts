@@ -7,6 +7,7 @@
  * Not here: what should be in the kernel. `dataplane` decides, this package carries out.
  */
 export { KernelError } from "./kernel-error.ts";
+export { type KernelPath, KernelResolver } from "./kernel-resolver.ts";
 export { LinuxKernel } from "./linux-kernel.ts";
 export { Monitor, type MonitorOptions, type MonitorTopic } from "./monitor.ts";
 export {

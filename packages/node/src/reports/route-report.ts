@@ -1,13 +1,12 @@
 import { AsPath, Origin, type PolicyRoute, type RouteSnapshot } from "@caracal/bgp";
 import { explainExport, explainPolicy } from "@caracal/bgp-intent";
 import { routeKey, type RouteKey } from "@caracal/dataplane";
-import type { Rtnetlink } from "@caracal/linux";
+import type { KernelResolver, Rtnetlink } from "@caracal/linux";
 import { IpAddress, Ipv4, Prefix } from "@caracal/net";
 import { type BgpIntent, decideProgramming } from "@caracal/intent";
 import { RouteProtocol } from "@caracal/netlink";
 import type { ExportReport, PathReport, RouteReport } from "@caracal/questions";
 import type { BgpSupervisor } from "../routing/bgp-supervisor.ts";
-import type { KernelResolver } from "../routing/kernel-resolver.ts";
 import type { Routing } from "../routing/routing.ts";
 import { routeText } from "./route-text.ts";
 

@@ -3,7 +3,7 @@ import type { DesiredNextHop, DesiredRoute } from "@caracal/dataplane";
 import { decideProgramming, type ProgrammingPolicy } from "@caracal/intent";
 import { type IpAddress, Prefix } from "@caracal/net";
 import { RouteProtocol } from "@caracal/netlink";
-import type { KernelPath } from "./kernel-resolver.ts";
+import type { KernelPath } from "@caracal/linux";
 
 type Reach = Extract<BestRouteChange, { readonly kind: "reach" }>;
 

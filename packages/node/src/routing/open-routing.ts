@@ -1,10 +1,9 @@
-import { LinuxKernel, Rtnetlink } from "@caracal/linux";
+import { KernelResolver, LinuxKernel, Rtnetlink } from "@caracal/linux";
 import type { SecretKey } from "@caracal/intent";
 import { RouteProtocol } from "@caracal/netlink";
 import { BirdBackend } from "../bird-backend/bird-backend.ts";
 import type { NodeConfig } from "../config.ts";
 import { BgpSupervisor } from "./bgp-supervisor.ts";
-import { KernelResolver } from "./kernel-resolver.ts";
 import { openSpeaker } from "./open-speaker.ts";
 import { Routing, type RoutingOptions } from "./routing.ts";
 import { SecretFiles } from "./secret-files.ts";
@@ -29,7 +28,7 @@ export function openRouting(
   const { log, interfacePrefixes } = options;
   const kernel = stack.use(LinuxKernel.open());
   const tables = stack.use(Rtnetlink.open());
-  const resolver = new KernelResolver(tables);
+  const resolver = new KernelResolver(tables, () => RouteProtocol.RTPROT_BIRD);
   // Routes that an earlier run left are kept until the peers have told theirs again.
   const isRestart = tables.routes({ protocol: RouteProtocol.RTPROT_BIRD }).length > 0;
   const secrets: SecretFiles = stack.use(

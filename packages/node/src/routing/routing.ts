@@ -16,7 +16,7 @@ import {
 } from "@caracal/intent";
 import { IpAddress, type Prefix } from "@caracal/net";
 import { type Change, RouteProtocol, RouteTable } from "@caracal/netlink";
-import { systemClock } from "@caracal/linux";
+import { type KernelResolver, systemClock } from "@caracal/linux";
 import type { ClusterView } from "../cluster/cluster-view.ts";
 import type { Backend } from "../config.ts";
 import type { PodInterface } from "../cni/ports.ts";
@@ -25,7 +25,6 @@ import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import { BgpRoutes } from "./bgp-routes.ts";
 import type { BgpSupervisor } from "./bgp-supervisor.ts";
-import type { KernelResolver } from "./kernel-resolver.ts";
 import { sha256 } from "./sha256.ts";
 import { blackholeRoute, peerRoute, podRoute } from "./own-routes.ts";
 

@@ -6,11 +6,10 @@ import {
   RouteReconciler,
   type RouteStatus,
 } from "@caracal/dataplane";
-import { LinuxKernel, Rtnetlink, systemClock } from "@caracal/linux";
+import { KernelResolver, LinuxKernel, Rtnetlink, systemClock } from "@caracal/linux";
 import { type IpAddress, Prefix } from "@caracal/net";
 import { type Change, RouteTable, RouteType } from "@caracal/netlink";
 import type { StaticRoute } from "../config/read-config.ts";
-import { KernelResolver } from "./kernel-resolver.ts";
 
 /** Where our routes go, and how they are told from others'. */
 export interface KernelPlace {
