@@ -6,6 +6,7 @@ import {
   type BgpConfiguration,
   type BgpFilter,
   type BgpPeer,
+  type IpPool,
   type Node,
   type WorkloadEndpoint,
 } from "@caracal/resources";
@@ -27,15 +28,25 @@ export interface ClusterParts {
   readonly settings?: BgpConfiguration["spec"];
   readonly peers?: Readonly<Record<string, BgpPeer["spec"]>>;
   readonly filters?: Readonly<Record<string, BgpFilter["spec"]>>;
+  /** How the pool is encapsulated; not at all unless told. */
+  readonly pool?: Pick<IpPool["spec"], "ipipMode" | "vxlanMode">;
 }
 
 /** A cluster with one pool, 10.244.0.0/16, and the parts given. */
-export function anyCluster({ nodes, settings, peers = {}, filters = {} }: ClusterParts): ClusterSnapshot {
+export function anyCluster({
+  nodes,
+  settings,
+  peers = {},
+  filters = {},
+  pool = {},
+}: ClusterParts): ClusterSnapshot {
   const named = Object.entries(nodes);
   return {
     resources: {
       nodes: named.map(([name, parts]) => nodeOf(name, parts)),
-      pools: [{ kind: "IPPool", apiVersion, metadata: { name: "pods" }, spec: { cidr: "10.244.0.0/16" } }],
+      pools: [
+        { kind: "IPPool", apiVersion, metadata: { name: "pods" }, spec: { cidr: "10.244.0.0/16", ...pool } },
+      ],
       bgpConfigurations:
         settings === undefined
           ? []

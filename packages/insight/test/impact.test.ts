@@ -95,6 +95,42 @@ test("nodes that peer with their racks' switches reach each other through the fa
   assert.deepEqual(found.assumed, ["10.0.0.254", "30.0.0.254"]);
 });
 
+test("a pool whose routes BGP does not program loses its pairs, though every session and route of BGP stays", () => {
+  const found = impact(mesh, { ...mesh, pool: { vxlanMode: "Always" } });
+  assert.deepEqual(found.sessions, { come: [], go: [], restart: [] });
+  assert.equal(found.pairs.lost.length, 6);
+  assert.equal(found.routes.length, 6);
+  const unprogrammed = impact(mesh, { ...mesh, settings: { programClusterRoutes: "Disabled" } });
+  assert.equal(unprogrammed.pairs.lost.length, 6);
+  assert.equal(isHarmful(unprogrammed), true);
+});
+
+test("without a tunnel, packets to another subnet end at a gateway that was not told of pods", () => {
+  const racks = {
+    n1: { address: "10.0.0.21", block: "10.244.0.0/26", pods: { p1: "10.244.0.5" } },
+    n2: { address: "10.0.0.22", block: "10.244.1.0/26", pods: { p2: "10.244.1.5" } },
+    n3: { address: "30.0.0.23", block: "10.244.2.0/26", pods: { p3: "10.244.2.5" } },
+  };
+  const found = impact({ nodes: racks, pool: { ipipMode: "CrossSubnet" } }, { nodes: racks });
+  assert.deepEqual(
+    found.pairs.lost.map(({ from, to }) => `${from} ${to}`),
+    ["default/p1 default/p3", "default/p2 default/p3", "default/p3 default/p1", "default/p3 default/p2"],
+  );
+  assert.deepEqual(found.routes[0], {
+    node: "n1",
+    prefix: "10.244.2.0/26",
+    before: "30.0.0.23 dev tunl0",
+    after: "30.0.0.23",
+  });
+  assert.equal(isHarmful(found), true);
+});
+
+test("ranges of services are told and never programmed: they are no routes of nodes", () => {
+  const found = impact(mesh, { ...mesh, settings: { serviceClusterIPs: [{ cidr: "10.96.0.0/12" }] } });
+  assert.deepEqual(found.routes, []);
+  assert.equal(isHarmful(found), false);
+});
+
 test("a cluster with more sessions than can be run is refused in words", () => {
   const nodes = Object.fromEntries(
     Array.from({ length: 201 }, (_, index) => [

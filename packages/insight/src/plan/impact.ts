@@ -2,6 +2,7 @@ import type { NodeIntent, PeerIntent } from "@caracal/intent";
 import { IpAddress, Prefix } from "@caracal/net";
 import type { ClusterSnapshot } from "../cluster/read-cluster.ts";
 import { type ClusterRoutes, runCluster } from "./cluster-run.ts";
+import { kernelRoutes, wayOf } from "./kernel-routes.ts";
 import { podsOf, reachOf } from "./pod-pairs.ts";
 
 /** What a change of the resources would do to the cluster's routing. */
@@ -12,7 +13,7 @@ export interface Impact {
     /** The same two ends with other settings: the session restarts. */
     readonly restart: readonly SessionChange[];
   };
-  /** Prefixes that a node would reach in another way, or not at all. */
+  /** Prefixes that a node's kernel would reach in another way, or not at all. */
   readonly routes: readonly RouteMove[];
   readonly pairs: {
     readonly lost: readonly PodPair[];
@@ -35,7 +36,7 @@ export interface SessionChange {
 export interface RouteMove {
   readonly node: string;
   readonly prefix: string;
-  /** The next hop; absent: no route. */
+  /** The next hop, as `30.0.0.23 dev tunl0` where packets are wrapped; absent: no route. */
   readonly before?: string;
   readonly after?: string;
 }
@@ -119,8 +120,8 @@ function routeMoves(
 ): readonly RouteMove[] {
   const nodes = [...new Set([...before.keys(), ...after.keys()])].toSorted();
   return nodes.flatMap((node) => {
-    const old = nextHops(routesBefore, node);
-    const now = nextHops(routesAfter, node);
+    const old = waysOf(routesBefore, before, node);
+    const now = waysOf(routesAfter, after, node);
     const prefixes = [...new Set([...old.keys(), ...now.keys()])].toSorted();
     return prefixes
       .filter((prefix) => old.get(prefix) !== now.get(prefix))
@@ -136,14 +137,13 @@ function routeMoves(
   });
 }
 
-/** Learned prefixes with their next hops; what a node has by itself needs no session. */
-function nextHops(routes: ClusterRoutes, node: string): ReadonlyMap<string, string> {
+/** Learned prefixes and the ways to them; what a node has by itself needs no session. */
+function waysOf(routes: ClusterRoutes, intents: Intents, node: string): ReadonlyMap<string, string> {
   return new Map(
-    (routes.best.get(node) ?? []).flatMap(({ prefix, source, attributes: { nextHop } }) =>
-      source.kind === "local" || nextHop === undefined
-        ? []
-        : [[Prefix.format(prefix), IpAddress.format(nextHop)] as const],
-    ),
+    kernelRoutes(routes, intents, node).flatMap((route): readonly (readonly [string, string])[] => {
+      const way = wayOf(route);
+      return way === undefined ? [] : [[Prefix.format(route.prefix), way]];
+    }),
   );
 }
 

@@ -1,8 +1,8 @@
-import type { RouteSnapshot } from "@caracal/bgp";
 import type { NodeIntent } from "@caracal/intent";
 import { IpAddress, Prefix, PrefixTable } from "@caracal/net";
 import type { ClusterSnapshot } from "../cluster/read-cluster.ts";
 import type { ClusterRoutes } from "./cluster-run.ts";
+import { type KernelRoute, kernelRoutes } from "./kernel-routes.ts";
 
 /** A workload of the cluster and where it is. */
 export interface Pod {
@@ -30,9 +30,12 @@ export function podsOf(cluster: ClusterSnapshot): readonly Pod[] {
   );
 }
 
-/** Follows the routes of a run from router to router. */
+/** Follows the kernels' routes after a run from router to router. */
 export function reachOf(intents: ReadonlyMap<string, NodeIntent>, routes: ClusterRoutes): Reach {
-  const tables = new Map([...routes.best].map(([name, best]) => [name, tableOf(best)]));
+  const tables = new Map(
+    [...routes.best.keys()].map((name) => [name, tableOf(kernelRoutes(routes, intents, name))]),
+  );
+  const outside = [...tables].filter(([name]) => !intents.has(name)).map(([, table]) => table);
   const routerAt = new Map<string, string>([...routes.best.keys()].map((name) => [name, name]));
   for (const [node, { bgp }] of intents) {
     for (const { sourceAddress } of bgp?.peers ?? []) {
@@ -44,17 +47,19 @@ export function reachOf(intents: ReadonlyMap<string, NodeIntent>, routes: Cluste
     for (let hop = 0; at !== undefined && hop < maxHops; hop += 1) {
       if (at === to.node) return true;
       const route = tables.get(at)?.match(to.address);
-      const nextHop = route?.attributes.nextHop;
       // A route of its own leads to pods of its own, and this one is not among them.
-      if (route === undefined || route.source.kind === "local" || nextHop === undefined) return false;
-      at = routerAt.get(IpAddress.format(nextHop));
+      if (route?.nextHop === undefined) return false;
+      // Unwrapped packets pass a gateway, which drops them unless the fabric was told of pods.
+      const isCarried = !route.isBeyondSubnet || outside.some((table) => table.match(to.address));
+      if (!isCarried) return false;
+      at = routerAt.get(IpAddress.format(route.nextHop));
     }
     return false;
   };
 }
 
-function tableOf(best: readonly RouteSnapshot[]): PrefixTable<RouteSnapshot> {
-  const table = new PrefixTable<RouteSnapshot>();
-  for (const route of best) table.set(route.prefix, route);
+function tableOf(routes: readonly KernelRoute[]): PrefixTable<KernelRoute> {
+  const table = new PrefixTable<KernelRoute>();
+  for (const route of routes) table.set(route.prefix, route);
   return table;
 }
