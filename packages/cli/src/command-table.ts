@@ -12,6 +12,9 @@ export const commandTable: Readonly<Record<string, () => Promise<Command>>> = {
   label: async () => (await import("./commands/label.ts")).label,
   "node status": async () => (await import("./commands/node-status.ts")).nodeStatus,
   "node run": async () => (await import("./commands/node-run.ts")).nodeRun,
+  "node checksystem": async () => (await import("./commands/node-checksystem.ts")).nodeChecksystem,
+  "node diags": async () => (await import("./commands/node-diags.ts")).nodeDiags,
+  "cluster diags": async () => (await import("./commands/cluster-diags.ts")).clusterDiags,
   "ipam show": async () => (await import("./commands/ipam-show.ts")).ipamShow,
   "ipam check": async () => (await import("./commands/ipam-check.ts")).ipamCheck,
   "ipam release": async () => (await import("./commands/ipam-release.ts")).ipamRelease,
@@ -47,7 +50,8 @@ export const commandTable: Readonly<Record<string, () => Promise<Command>>> = {
 
 /** What the first word of commands of two words is about. */
 export const commandGroups: Readonly<Record<string, string>> = {
-  node: "The node daemon and its BGP status.",
+  node: "The node daemon, its BGP status, and the machine it runs on.",
+  cluster: "The cluster as a whole.",
   ipam: "IP address management.",
   migrate: "Moves of a running cluster, without losing a route.",
   explain: "Why things are as they are.",

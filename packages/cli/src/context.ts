@@ -23,7 +23,8 @@ export interface CliContext {
   readonly now: () => Date;
   /** Aborts when the command is asked to stop (SIGTERM, Ctrl-C). Only a long-running command reads it. */
   readonly signal: AbortSignal;
-  readonly sleep: (ms: number) => Promise<void>;
+  /** Resolves when the time is over, or at once when the signal aborts. */
+  readonly sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
   /** Connects to the store that a configuration names; throws `CliError` or `StoreError`. */
   readonly openStore: (config: ApiConfig) => Promise<Store>;
 }

@@ -19,7 +19,13 @@ export async function start(): Promise<void> {
     env: process.env,
     userId: process.getuid?.() ?? 0,
     now: () => new Date(),
-    sleep,
+    sleep: async (ms, signal) => {
+      try {
+        await sleep(ms, undefined, signal === undefined ? {} : { signal });
+      } catch (error) {
+        if (signal?.aborted !== true) throw error;
+      }
+    },
     get signal() {
       return stopSignal();
     },

@@ -1,6 +1,7 @@
 /** Aim: versions are shown, and compared before anything is done. Method: clusters of several versions in a store in memory. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { keys } from "@caracal/datastore";
 import { storeOf } from "../../test/resources-fixture.ts";
 import { run } from "../../test/test-context.ts";
 import { clientVersion } from "../client-version.ts";
@@ -45,4 +46,30 @@ test("another version is refused unless allowed", async () => {
   assert.equal((await run("--allow-version-mismatch get nodes", { store })).exitCode, 0);
   assert.equal((await run("get nodes", { store: await cluster(`${clientVersion}-5-gabc`) })).exitCode, 0);
   assert.equal((await run("get nodes", { store: await cluster("") })).exitCode, 0);
+});
+
+test("polling tells of what changes, and goes on when the cluster is away", async () => {
+  const store = await cluster("v1.0.0");
+  const stopping = new AbortController();
+  let round = 0;
+  const steps = [
+    async () => undefined,
+    async () => store.delete(keys.resource("clusterinformations", "default")),
+    async () => stopping.abort(),
+  ];
+  const { exitCode, stdout, stderr } = await run("version --poll=5s", {
+    store,
+    signal: stopping.signal,
+    sleep: async () => {
+      await steps[round]?.();
+      round += 1;
+    },
+  });
+  assert.equal(exitCode, 0);
+  assert.equal(stdout.match(/Cluster Version: {3}v1\.0\.0\n/g)?.length, 1);
+  assert.match(stderr, /^unable to retrieve Cluster Version or Type: .*\n$/);
+  assert.equal(
+    (await run("version --poll=soon", { store })).stderr,
+    "Invalid poll duration specified: soon\n",
+  );
 });

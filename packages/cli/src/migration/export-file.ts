@@ -5,6 +5,7 @@ import {
   describeProblems,
   IpamConfigCodec,
   IpamHandleCodec,
+  isKindName,
   isRecord,
   type KindName,
   kinds,
@@ -55,11 +56,7 @@ export function exportedKinds(withWorkloads: boolean): readonly KindName[] {
   const plurals: readonly string[] = [...exportedPlurals, ...(withWorkloads ? workloadPlurals : [])];
   return plurals
     .flatMap((plural) => Object.values(kinds).find((kind) => kind.plural === plural)?.name ?? [])
-    .filter(isKind);
-}
-
-function isKind(name: string): name is KindName {
-  return Object.hasOwn(kinds, name);
+    .filter(isKindName);
 }
 
 /** An IPAM record as the file holds it. */

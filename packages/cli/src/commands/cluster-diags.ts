@@ -1,0 +1,73 @@
+import { rm } from "node:fs/promises";
+import { keys } from "@caracal/datastore";
+import { isKindName, kinds, toList, toYaml } from "@caracal/resources";
+import { CliError, describeError } from "../cli-error.ts";
+import { clientVersion } from "../client-version.ts";
+import type { Command } from "../command.ts";
+import { type Connection, withConnection } from "../connection/with-connection.ts";
+import { Bundle } from "../diagnostics/bundle.ts";
+import { configOption } from "../global-options.ts";
+import { auditText } from "../ipam/audit-text.ts";
+import { openIpam } from "../ipam/open-ipam.ts";
+import { takeAudit } from "../ipam/take-audit.ts";
+import { usageTable } from "../ipam/usage-table.ts";
+
+/** Settings of a collection from Kubernetes, which there is none of here. */
+const kubernetesOptions = [
+  { name: "since", value: "DURATION", summary: "Of Kubernetes only: how far back logs go." },
+  { name: "max-logs", value: "N", summary: "Of Kubernetes only: most pods whose logs are taken." },
+  { name: "max-parallelism", value: "N", summary: "Of Kubernetes only: requests at a time." },
+  { name: "focus-nodes", value: "NODES", summary: "Of Kubernetes only: nodes whose pods come first." },
+] as const;
+
+export const clusterDiags: Command = {
+  name: "cluster diags",
+  summary:
+    "Collect what the datastore knows of the cluster: resources, addresses, and what is wrong with them.",
+  description:
+    "Logs of pods need Kubernetes and are not collected; node diags collects those of one node. Secrets are not in the datastore.",
+  options: [
+    ...kubernetesOptions,
+    { name: "skip-temp-dir-cleanup", summary: "Keep the directory that the archive is packed of." },
+    configOption,
+  ],
+  run: async (ctx, args) => {
+    for (const { name } of kubernetesOptions) {
+      if (args.text(name) === undefined) continue;
+      ctx.stderr.write(`--${name} is of no use without Kubernetes: no logs are collected\n`);
+    }
+    return withConnection(ctx, args, async (connection) => {
+      ctx.stdout.write("Collecting diagnostics\n");
+      const bundle = await Bundle.create();
+      await bundle.add("version", `Client Version:    ${clientVersion}\n`);
+      await addResources(bundle, connection);
+      await bundle.add("ipam-show", usageTable(await openIpam(ctx, connection, "").usage(), true));
+      await bundle.add("ipam-check", await auditOf(connection));
+      const path = await bundle.pack(ctx.now());
+      if (!args.flag("skip-temp-dir-cleanup")) await rm(`${bundle.path}/diagnostics`, { recursive: true });
+      ctx.stdout.write(`Diags saved to ${path}\n`);
+      return 0;
+    });
+  },
+};
+
+async function addResources(bundle: Bundle, { resources, store }: Connection): Promise<void> {
+  for (const { name, plural, listName } of Object.values(kinds)) {
+    if (!isKindName(name)) continue;
+    const { items, revision } = await resources.list(name);
+    await bundle.add(`${plural}.yaml`, toYaml(toList(listName, items, revision)));
+  }
+  // Also what is too broken to be a resource.
+  const { entries } = await store.list(keys.root);
+  await bundle.add("keys", entries.map(({ key, value }) => `${key}\n${value}\n`).join(""));
+}
+
+/** A cluster that cannot be checked is what is looked into here. */
+async function auditOf({ store }: Connection): Promise<string> {
+  try {
+    return auditText(await takeAudit(store), { showsAll: false, showsProblems: true });
+  } catch (error) {
+    if (error instanceof CliError) return `${describeError(error)}\n`;
+    throw error;
+  }
+}
