@@ -1,4 +1,4 @@
-import { IpAddress } from "@caracal/net";
+import { IpAddress, type Ipv4 } from "@caracal/net";
 import { type ExportSource, type GroupTraits } from "../src/export/export-rules.ts";
 import { AsPath } from "../src/wire/as-path.ts";
 import { type PathAttributes } from "../src/wire/path-attributes.ts";
@@ -46,8 +46,14 @@ function internal(
   return {
     ...told,
     originatorId: value.originatorId ?? source.routerId,
-    clusterList: [traits.clusterId, ...(value.clusterList ?? [])],
+    clusterList: [...new Set(clusters(source, traits)), ...(value.clusterList ?? [])],
   };
+}
+
+/** Of the ends that are clients; a route between two others is not reflected, and its list is of no interest. */
+function clusters(source: ExportSource, traits: GroupTraits): readonly Ipv4[] {
+  const both = [traits, source].filter(({ reflectorClient }) => reflectorClient);
+  return (both.length === 0 ? [traits] : both).map(({ clusterId }) => clusterId);
 }
 
 /** Absent and undefined are the same to a comparison. */

@@ -26,7 +26,7 @@ function between(
   receivers: Readonly<Record<string, Partial<PeerInput> & { readonly asn: number }>>,
   said: Partial<PathAttributes>,
   from: Partial<PeerInput> = {},
-): { readonly hub: SimNode; readonly nodes: ReadonlyMap<string, SimNode> } {
+): { readonly hub: SimNode; readonly nodes: ReadonlyMap<string, SimNode>; readonly net: Simulation } {
   const net = new Simulation(51);
   const policies: Policies = new Map([["say", ({ attributes }) => ({ ...attributes, ...said })]]);
   const sender = net.node("sender", "10.0.0.1", { asn: senderAsn, policies });
@@ -45,7 +45,7 @@ function between(
   ]);
   for (const node of nodes.values()) node.setPeers([peerOf(hub)]);
   net.run(3000);
-  return { hub, nodes };
+  return { hub, nodes, net };
 }
 
 test("an unknown transitive attribute goes on byte for byte and marked partial, at every step", () => {
@@ -202,6 +202,38 @@ test("reflected once more, the originator stays and the cluster goes in front; b
       [["looped", why]],
     );
   }
+});
+
+test("a route carries the clusters of all clients that it passes between (RFC 4456 §8)", () => {
+  const [one, other] = [Ipv4.of(0x01010101), Ipv4.of(0x02020202)];
+  const receivers = {
+    same: { asn: 64512, reflectorClient: true, clusterId: one },
+    second: { asn: 64512, reflectorClient: true, clusterId: other },
+    plain: { asn: 64512 },
+  };
+  const listOf = (nodes: ReadonlyMap<string, SimNode>, name: string): readonly Ipv4[] | undefined =>
+    held(nodes.get(name))?.clusterList;
+  const { nodes } = between(64512, receivers, {}, { reflectorClient: true, clusterId: one });
+  assert.deepEqual(listOf(nodes, "same"), [one]);
+  assert.deepEqual(listOf(nodes, "second"), [other, one]);
+  assert.deepEqual(listOf(nodes, "plain"), [one]);
+  const fromPlain = between(64512, receivers, {}).nodes;
+  assert.deepEqual(listOf(fromPlain, "same"), [one]);
+  assert.deepEqual(listOf(fromPlain, "second"), [other]);
+});
+
+test("another cluster of a client's is in its routes without a new session", () => {
+  const [one, other] = [Ipv4.of(0x01010101), Ipv4.of(0x02020202)];
+  const from = { reflectorClient: true, clusterId: one };
+  const { hub, nodes, net } = between(64512, { plain: { asn: 64512 } }, {}, from);
+  const sender = hub.speaker.peers(0)[0];
+  assert.ok(sender !== undefined);
+  hub.setPeers([
+    { name: "sender", address: sender.address, asn: 64512, ...from, clusterId: other },
+    ...Array.from(nodes.values(), (node) => peerOf(node)),
+  ]);
+  net.run(3000);
+  assert.deepEqual(held(nodes.get("plain"))?.clusterList, [other]);
 });
 
 test("our AS may stand in a path as often as allowed", () => {

@@ -24,7 +24,7 @@ function anyTraits(random: () => number): GroupTraits {
     localAsn: 64512,
     selfNextHop: random() < 0.9 ? own : undefined,
     nextHop: (["default", "self", "keep"] as const)[Math.floor(random() * 3)] ?? "default",
-    reflectorClient: false,
+    reflectorClient: random() < 0.5,
     clusterId: Ipv4.of(7),
     exportPolicy: "",
     maxMessageBytes: 4096,
@@ -39,7 +39,8 @@ function anySource(random: () => number): ExportSource | undefined {
     address: Ipv4.of(1),
     external,
     routerId: Ipv4.of(9),
-    reflectorClient: false,
+    reflectorClient: random() < 0.5,
+    clusterId: Ipv4.of(random() < 0.5 ? 7 : 8),
     discardsBlackhole: false,
   };
 }

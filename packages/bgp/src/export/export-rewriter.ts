@@ -1,4 +1,4 @@
-import { IpAddress, Writer } from "@caracal/net";
+import { IpAddress, type Ipv4, Writer } from "@caracal/net";
 import { AttributeCode, AttributeFlag, SegmentType } from "../iana.ts";
 import { defaultLocalPref } from "../rib/decision.ts";
 import {
@@ -83,7 +83,8 @@ export class ExportRewriter {
   }
 
   #internal(set: Uint8Array, source: ExportSource | undefined, keeps: boolean): void {
-    const reflects = source !== undefined && !source.external;
+    const clusters = clustersOf(source, this.#traits);
+    const reflects = clusters.length > 0;
     let lacksPref = findAttribute(set, AttributeCode.localPref) < 0;
     let lacksOriginator = reflects && findAttribute(set, AttributeCode.originatorId) < 0;
     let lacksClusters = reflects && findAttribute(set, AttributeCode.clusterList) < 0;
@@ -99,28 +100,33 @@ export class ExportRewriter {
       }
       if (lacksClusters && code > AttributeCode.clusterList) {
         lacksClusters = false;
-        this.#number(nonTransitive, AttributeCode.clusterList, this.#traits.clusterId);
+        this.#clusterList(clusters);
       }
       if (at === set.length) break;
-      this.#internalOne(set, at, reflects, keeps);
+      this.#internalOne(set, at, clusters, keeps);
     }
     if (!keeps) this.#ownNextHop6();
   }
 
-  #internalOne(set: Uint8Array, at: number, reflects: boolean, keeps: boolean): void {
+  #internalOne(set: Uint8Array, at: number, clusters: readonly Ipv4[], keeps: boolean): void {
     const code = set[at + 1];
     if (code === AttributeCode.nextHop || code === AttributeCode.mpReachNlri) {
       if (keeps) this.#copy(set, at);
-    } else if (code === AttributeCode.clusterList && reflects) {
+    } else if (code === AttributeCode.clusterList && clusters.length > 0) {
       const value = attributeValue(set, at);
       const end = nextAttribute(set, at);
-      this.#head(nonTransitive, code, end - value + 4);
-      this.#writer.u32(this.#traits.clusterId);
+      this.#clusterList(clusters, end - value);
       this.#range(set, value, end);
     } else {
       this.#copy(set, at);
       if (code === AttributeCode.asPath && !keeps) this.#ownNextHop4();
     }
+  }
+
+  /** `moreBytes` of clusters that the route came through follow. */
+  #clusterList(clusters: readonly Ipv4[], moreBytes = 0): void {
+    this.#head(nonTransitive, AttributeCode.clusterList, clusters.length * 4 + moreBytes);
+    for (const one of clusters) this.#writer.u32(one);
   }
 
   /** RFC 4271 §5.1.2: our AS goes in front; a full or unordered first segment gets a new sequence before it. */
@@ -184,6 +190,16 @@ export class ExportRewriter {
   #range(set: Uint8Array, from: number, to: number): void {
     for (let at = from; at < to; at += 1) this.#writer.u8(set[at] ?? 0);
   }
+}
+
+/**
+ * The clusters in which a route is reflected, that of its receiver first (RFC 4456 §8): a client's is the one that it and
+ * we are in, so between clients of two clusters it is both. Of a route that is not reflected, none.
+ */
+function clustersOf(source: ExportSource | undefined, traits: GroupTraits): readonly Ipv4[] {
+  if (source === undefined || source.external) return [];
+  if (!source.reflectorClient || source.clusterId === traits.clusterId) return [traits.clusterId];
+  return traits.reflectorClient ? [traits.clusterId, source.clusterId] : [source.clusterId];
 }
 
 function medOf(set: Uint8Array): number | undefined {

@@ -33,6 +33,8 @@ export interface GroupTraits extends StandingExport {
 /** The sender of a route with what reflection needs; `undefined` is the speaker itself. */
 export interface ExportSource extends PeerFacts {
   readonly reflectorClient: boolean;
+  /** Its cluster, for a client. */
+  readonly clusterId: Ipv4;
   /** Its routes with the BLACKHOLE community discard traffic (RFC 7999). */
   readonly discardsBlackhole: boolean;
 }

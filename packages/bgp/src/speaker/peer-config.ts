@@ -142,6 +142,7 @@ export function importsDiffer(before: PeerConfig, after: PeerConfig): boolean {
   const inputs = (peer: PeerConfig): string =>
     JSON.stringify([
       peer.importPolicy,
+      peer.clusterId,
       peer.allowLocalAs,
       peer.localAsnMode,
       peer.gracefulShutdown === true,

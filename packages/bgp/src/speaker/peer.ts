@@ -127,8 +127,9 @@ export class Peer {
   /** What decision and export need to know; of the last session while there is none. */
   get facts(): ExportSource {
     const { name, address, reflectorClient, blackhole: discardsBlackhole = false } = this.config;
-    const { external } = this;
-    return { name, address, external, routerId: this.#remoteId, reflectorClient, discardsBlackhole };
+    const { external, clusterId } = this;
+    const routerId = this.#remoteId;
+    return { name, address, external, routerId, reflectorClient, clusterId, discardsBlackhole };
   }
 
   /** Whether the peer has said all that it had when the session began; one that never says so counts as done. */

@@ -347,8 +347,8 @@ export class Speaker {
     if (importsDiffer(before, config)) this.#reconsider(peer);
     // What is chosen may just have been refused: a group that the peer moves to must see what stands.
     this.#select();
-    // A client's routes go where those of other internal peers do not.
-    if (before.reflectorClient !== config.reflectorClient) {
+    // A client's routes go where those of other internal peers do not, and carry its cluster.
+    if (before.reflectorClient !== config.reflectorClient || before.clusterId !== config.clusterId) {
       this.#exporter.forgetExports();
       for (const rib of [this.#ribs[4], this.#ribs[6]]) rib.markAllDirty();
     }
