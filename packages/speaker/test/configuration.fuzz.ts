@@ -12,7 +12,7 @@ control: /run/caracal/bgp.sock
 neighbors:
   - {name: up, address: 10.0.0.2, asn: 4200000000, holdTimeMs: 90000, import: in, export: out}
   - address: fd00::2
-    asn: 64512
+    asn: 65001
     passive: true
     password: secret
     routeReflectorClient: true

@@ -42,12 +42,17 @@ export function checkNeighbors(list: readonly Placed<NeighborFile>[]): void {
   }
 }
 
-/** RFC 9234 §4: roles are between ASes. */
-export function checkRoles(list: readonly Placed<NeighborFile>[], speakerAsn: number): void {
+/** RFC 9234 §4: roles are between ASes; RFC 4456 §6: reflection is inside one. */
+export function checkPeerTypes(list: readonly Placed<NeighborFile>[], speakerAsn: number): void {
   for (const { value, at } of list) {
-    const { role, asn, localAsn = speakerAsn } = value;
-    if (role !== undefined && asn === localAsn)
-      at.member("role").problem("expected a neighbor of another AS");
+    const { role, routeReflectorClient, asn, localAsn = speakerAsn } = value;
+    const isInternal = asn === localAsn;
+    if (role !== undefined && isInternal) at.member("role").problem("expected a neighbor of another AS");
+    if (routeReflectorClient && !isInternal) {
+      at.member("routeReflectorClient").problem(
+        `expected a neighbor of our AS ${localAsn}, this one is of ${asn}`,
+      );
+    }
   }
 }
 

@@ -27,7 +27,8 @@ export class Located {
     const lines = new LineCounter();
     const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
     const source: Source = { lineAt: (offset) => lines.linePos(offset).line, problems: [] };
-    for (const { pos, message } of document.errors) {
+    for (const { code, pos, message: said } of document.errors) {
+      const message = code === "MULTIPLE_DOCS" ? "expected one document, here begins another" : said;
       source.problems.push({ line: source.lineAt(pos[0]), path: "", message });
     }
     return new Located(document.contents, "", 1, source);

@@ -44,6 +44,7 @@ const corpus: readonly (readonly [title: string, file: string, messages: readonl
     "routerId: [10.0.0.1\nasn: 1\n",
     ["f:2: Flow sequence in block collection must be sufficiently indented and end with a ]"],
   ],
+  ["two documents", `${head}---\n${head}`, ["f:3: expected one document, here begins another"]],
   ["a key twice", `${head}asn: 65002\n`, ["f:3: Map keys must be unique"]],
   ["missing keys", "listen: []\n", ["f:1: the key routerId is missing", "f:1: the key asn is missing"]],
   [
@@ -102,7 +103,7 @@ const corpus: readonly (readonly [title: string, file: string, messages: readonl
     clusterId: 7
 `,
     [
-      'f:4: neighbors[0].address: expected an IPv4 or IPv6 address, found "10.0.0.256"',
+      'f:4: neighbors[0].address: expected the IPv4 or IPv6 address of a host, found "10.0.0.256"',
       'f:5: neighbors[0].port: expected a port from 1 to 65535, found "0"',
       'f:7: neighbors[0].passive: expected true or false, found "maybe"',
       'f:8: neighbors[0].holdTimeMs: expected 0 or whole seconds from 3000 to 65535000 in milliseconds, found "2000"',
@@ -299,7 +300,7 @@ test("every key of a neighbor reaches the core", () => {
     ["port: 1790", { port: 1790 }],
     ["localAsn: 64512.1", { localAsn: 64512 * 65536 + 1 }],
     [
-      "clusterId: 1.1.1.1, routeReflectorClient: true",
+      "clusterId: 1.1.1.1, localAsn: 65002, routeReflectorClient: true",
       { clusterId: Ipv4.parse("1.1.1.1"), reflectorClient: true },
     ],
     ["nextHop: self", { nextHop: "self" }],

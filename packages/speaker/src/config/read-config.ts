@@ -1,7 +1,7 @@
 import type { DecisionOptions, Filter, LocalRoute, PeerInput, PeerRangeInput } from "@caracal/bgp";
 import type { BmpStationAddress, PeerTransport } from "@caracal/bgp-tcp";
 import type { IpAddress, Ipv4, Prefix } from "@caracal/net";
-import { checkRoles } from "./list-rules.ts";
+import { checkPeerTypes } from "./list-rules.ts";
 import {
   mapBestPath,
   mapNeighbors,
@@ -56,7 +56,7 @@ export function readConfiguration(text: string): ConfigurationOutcome {
   const file = speakerFile.read(root);
   checkFilterNames(root);
   checkInterfaces(root);
-  if (file !== undefined) checkRoles(file.neighbors, file.asn);
+  if (file !== undefined) checkPeerTypes(file.neighbors, file.asn);
   if (file === undefined || root.problems.length > 0) {
     return { kind: "problems", problems: root.problems.toSorted((a, b) => a.line - b.line) };
   }

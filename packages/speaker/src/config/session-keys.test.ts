@@ -62,3 +62,32 @@ test("a shutdown may carry a message that fits", () => {
     /^f:4: neighbors\[0\]\.shutdown: expected true, false or a message of at most 255 bytes, found /,
   );
 });
+
+test("a neighbor is a host, in our AS if it is a client, with a key and families that a session can have", () => {
+  const near = (keys: string): string => `routerId: 10.0.0.1\nasn: 65001\nneighbors: [{${keys}}]\n`;
+  for (const [keys, problem] of [
+    ...["0.0.0.0", "224.0.0.5", "255.255.255.255", '"::"', '"ff02::5"'].map((address) => [
+      `asn: 1, address: ${address}`,
+      `address: expected the IPv4 or IPv6 address of a host, found "${address.replaceAll('"', "")}"`,
+    ]),
+    [
+      "address: 10.0.0.2, asn: 65002, routeReflectorClient: true",
+      "routeReflectorClient: expected a neighbor of our AS 65001, this one is of 65002",
+    ],
+    [
+      `address: 10.0.0.2, asn: 1, password: ${"x".repeat(81)}`,
+      `password: expected a text of at most 80 bytes, found "${"x".repeat(81)}"`,
+    ],
+    ["address: 10.0.0.2, asn: 1, families: []", "families: expected ipv4, ipv6 or both, each once"],
+    ["address: 10.0.0.2, asn: 1, families: [ipv6, ipv6]", "families: expected ipv4, ipv6 or both, each once"],
+  ] as const) {
+    const outcome = readConfiguration(near(keys ?? ""));
+    assert.ok(outcome.kind === "problems", keys);
+    assert.deepEqual(
+      outcome.problems.map((one) => formatProblem("f", one)),
+      [`f:3: neighbors[0].${problem}`],
+    );
+  }
+  const own = "address: 10.0.0.2, asn: 65002, localAsn: 65002, routeReflectorClient: true";
+  assert.equal(readConfiguration(near(own)).kind, "ok", "the AS that it knows us by counts");
+});

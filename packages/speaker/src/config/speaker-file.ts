@@ -64,7 +64,7 @@ const addPaths: Shape<AddPaths> = (() => {
 const neighborFields = {
   /** Absent: the address or prefix as it is written. */
   name: optional(value.text),
-  address: optional(value.address),
+  address: optional(value.host),
   /** Whoever connects from there is a neighbour. */
   prefix: optional(value.prefix),
   /** At once, from the prefix. */
@@ -88,7 +88,7 @@ const neighborFields = {
   /** What we are to the neighbor (RFC 9234). */
   role: optional(oneOf("provider", "rs", "rs-client", "customer", "peer")),
   strictRole: withDefault(value.flag, false),
-  password: optional(value.text),
+  password: optional(value.password),
   ttlSecurity: optional(value.hopCount),
   holdTimeMs: withDefault(value.holdTime, 90_000),
   /** Absent: eight minutes, or twice the hold time if that is more. */
@@ -105,7 +105,7 @@ const neighborFields = {
   extendedNextHop: withDefault(value.flag, false),
   gracefulRestart: withDefault(gracefulRestart, true),
   /** Absent: the family of the address. */
-  families: optional(list(value.family)),
+  families: optional(value.families),
   import: optional(value.text),
   export: optional(value.text),
   maxPrefixes: optional(maxPrefixes),

@@ -1,7 +1,7 @@
 import type { LargeCommunity } from "@caracal/bgp";
 import { WellKnownCommunity } from "@caracal/bgp";
 import { IpAddress, type IpFamily, Ipv4, Prefix, Utf8 } from "@caracal/net";
-import { scalar, type Shape } from "./shape.ts";
+import { list, scalar, type Shape } from "./shape.ts";
 
 /** Single values of the file, each with the words that say what is expected. */
 
@@ -12,6 +12,23 @@ export const flag: Shape<boolean> = scalar("true or false", (value) =>
 );
 
 export const address: Shape<IpAddress> = scalar("an IPv4 or IPv6 address", IpAddress.parse);
+
+/** Who can be at the other end of a connection. */
+export const host: Shape<IpAddress> = scalar("the IPv4 or IPv6 address of a host", (value) => {
+  const parsed = IpAddress.parse(value);
+  if (parsed === undefined) return undefined;
+  const isOneHost = IpAddress.isIpv4(parsed)
+    ? parsed !== 0 && parsed < 0xe000_0000
+    : parsed !== 0n && parsed >> 120n !== 0xffn;
+  return isOneHost ? parsed : undefined;
+});
+
+/** RFC 2385: as many bytes as the kernel's keys have. */
+const maxPasswordBytes = 80;
+
+export const password: Shape<string> = scalar(`a text of at most ${maxPasswordBytes} bytes`, (value) =>
+  value !== "" && Utf8.encode(value).length <= maxPasswordBytes ? value : undefined,
+);
 
 /** RFC 6286 §2.1: any number but zero. */
 export const identifier: Shape<Ipv4> = scalar("an IPv4 address other than 0.0.0.0", (value) => {
@@ -84,6 +101,15 @@ export const hopCount: Shape<boolean | number> = scalar(
 export const family: Shape<IpFamily> = scalar("ipv4 or ipv6", (value) =>
   value === "ipv4" ? 4 : value === "ipv6" ? 6 : undefined,
 );
+
+/** A session without one carries nothing. */
+export const families: Shape<readonly IpFamily[]> = {
+  read: (at) => {
+    const read = list(family).read(at);
+    if (read === undefined || (read.length > 0 && new Set(read).size === read.length)) return read;
+    return at.problem("expected ipv4, ipv6 or both, each once");
+  },
+};
 
 export const routeTable: Shape<number> = scalar(
   "main or a number of a routing table from 1 to 4294967295",
