@@ -1,6 +1,7 @@
 import { Prefix } from "@caracal/net";
 import {
   checkPoolOverlap,
+  defaultAllowProfile,
   describeProblems,
   type IpPool,
   type KindName,
@@ -10,9 +11,12 @@ import {
   type Resource,
   type Resources,
   type Reading,
+  writeJson,
 } from "@caracal/resources";
 import { deleteNodeBelongings } from "./delete-effects.ts";
+import { compareKeys } from "./key-order.ts";
 import { keys } from "./keys.ts";
+import { checkTierDelete, checkTierOf, formerIdentities, isVirtual } from "./policy-rules.ts";
 import { type ResourceIdentity, resourceMessage } from "./resource-error.ts";
 import { ResourceEntries } from "./resource-entries.ts";
 import { type Entry, Revision, type Store, type WriteOutcome } from "./store.ts";
@@ -65,8 +69,9 @@ export class ResourceClient {
   async list<K extends KindName>(kind: K, namespace?: string): Promise<ResourceListing<Resources[K]>> {
     const within = kinds[kind].isNamespaced ? namespace : undefined;
     const listing = await this.#entries.list(keys.resources(kinds[kind].plural, within));
+    const items = listing.entries.flatMap((entry) => readResource(kind, entry) ?? []);
     return {
-      items: listing.entries.flatMap((entry) => readResource(kind, entry) ?? []),
+      items: kind === "Profile" ? withDefaultProfile(kind, items) : items,
       revision: listing.revision,
     };
   }
@@ -78,7 +83,8 @@ export class ResourceClient {
   ): Promise<ResourceOutcome<Resources[K]>> {
     const identity = identityOf(kind, name, namespace);
     if (lacksNamespace(identity)) return refused([noNamespace]);
-    const entry = await this.#entries.get(keyOf(identity));
+    if (isVirtual(identity)) return readOutcome(identity, defaultProfileEntry);
+    const entry = await this.#find(identity);
     if (entry === undefined) return failed("missing", resourceMessage.missing(identity));
     return readOutcome(identity, entry);
   }
@@ -129,6 +135,11 @@ export class ResourceClient {
     const identity = identityOf(kind, name, namespace);
     if (lacksNamespace(identity)) return refused([noNamespace]);
     const version = given(resourceVersion);
+    if (isVirtual(identity)) return failed("refused", resourceMessage.unsupported("Delete", identity));
+    if (kind === "Tier") {
+      const refusal = await checkTierDelete(this, name);
+      if (refusal?.kind === "failed") return refusal;
+    }
     if (kind === "Node") {
       const current = version === undefined ? undefined : await this.#entries.get(keyOf(identity));
       if (current !== undefined && current.revision !== version) {
@@ -137,7 +148,9 @@ export class ResourceClient {
       await deleteNodeBelongings(this, name);
     }
     const revision = version === undefined ? undefined : Revision.of(version);
-    const outcome = await this.#entries.delete(keyOf(identity), revision);
+    const mayBeFormer = formerIdentities(identity).length > 0;
+    const key = mayBeFormer ? (await this.#find(identity))?.key : undefined;
+    const outcome = await this.#entries.delete(key ?? keyOf(identity), revision);
     return outcomeOf(identity, outcome, "; it has been deleted");
   }
 
@@ -151,9 +164,13 @@ export class ResourceClient {
     });
     if (reading.kind === "bad") return refused(reading.problems);
     const { value } = reading;
-    if (value.kind === "IPPool") problems.push(...(await this.#checkNewPool(value, beside)));
-    if (problems.length > 0) return refused(problems);
     const identity = identityOf(value.kind, value.metadata.name, value.metadata.namespace);
+    if (isVirtual(identity) || (await this.#findFormer(identity)) !== undefined) {
+      return failed("exists", resourceMessage.exists(identity));
+    }
+    if (value.kind === "IPPool") problems.push(...(await this.#checkNewPool(value, beside)));
+    problems.push(...(await checkTierOf(this, value)));
+    if (problems.length > 0) return refused(problems);
     return outcomeOf(identity, await this.#entries.create(keyOf(identity), storedText(value)));
   }
 
@@ -162,7 +179,10 @@ export class ResourceClient {
     const problems = checkIdentity(resource, "an Update");
     if (problems.length > 0) return refused(problems);
     const identity = identityOf(resource.kind, resource.metadata.name, resource.metadata.namespace);
-    const current = await this.get(identity.kind, identity.name, identity.namespace);
+    if (isVirtual(identity)) return failed("refused", resourceMessage.unsupported("Update", identity));
+    const entry = await this.#find(identity);
+    if (entry === undefined) return failed("missing", resourceMessage.missing(identity));
+    const current = readOutcome(identity, entry);
     if (current.kind === "failed") return current;
     const { uid, creationTimestamp, resourceVersion = "" } = current.resource.metadata;
     if (version !== undefined && version !== resourceVersion) {
@@ -176,7 +196,22 @@ export class ResourceClient {
     problems.push(...kinds[resource.kind].checkUpdate(current.resource, reading.value));
     if (problems.length > 0) return refused(problems);
     const at = Revision.of(resourceVersion);
-    return outcomeOf(identity, await this.#entries.update(keyOf(identity), storedText(reading.value), at));
+    return outcomeOf(identity, await this.#entries.update(entry.key, storedText(reading.value), at));
+  }
+
+  /** The entry of a resource, also where an older Calico stored it under another name. */
+  async #find(identity: ResourceIdentity): Promise<Entry | undefined> {
+    return (await this.#entries.get(keyOf(identity))) ?? this.#findFormer(identity);
+  }
+
+  async #findFormer(identity: ResourceIdentity): Promise<Entry | undefined> {
+    for (const former of formerIdentities(identity)) {
+      const entry = await this.#entries.get(keyOf(former));
+      const isMeant =
+        entry !== undefined && readResource(identity.kind, entry)?.metadata.name === identity.name;
+      if (isMeant) return entry;
+    }
+    return undefined;
   }
 
   /** A new pool may not overlap another, nor hold blocks that a pool of another block size left behind. */
@@ -214,6 +249,23 @@ export function resourceReading<K extends KindName>(kind: K, entry: Entry): Read
     kind: "ok",
     value: { ...value, metadata: { ...value.metadata, resourceVersion: entry.revision } },
   };
+}
+
+/** What a reading of the profile that is always there finds. */
+const defaultProfileEntry: Entry = {
+  key: keys.resource(kinds.Profile.plural, defaultAllowProfile.metadata.name),
+  value: writeJson(defaultAllowProfile),
+  revision: Revision.of(defaultAllowProfile.metadata.resourceVersion ?? "1"),
+};
+
+/** It is in every list, where its name puts it. */
+function withDefaultProfile<K extends KindName>(
+  kind: K,
+  items: readonly Resources[K][],
+): readonly Resources[K][] {
+  const profile = readResource(kind, defaultProfileEntry);
+  if (profile === undefined) return items;
+  return [...items, profile].toSorted((a, b) => compareKeys(a.metadata.name, b.metadata.name));
 }
 
 function failed(reason: ResourceFailure["reason"], message: string): ResourceFailure {

@@ -9,31 +9,29 @@ export function completeResource(
   resource: Resource,
   set: { readonly uid: string; readonly creationTimestamp: string },
 ): Reading<Resource> {
-  const { annotations } = resource.metadata;
-  const labels =
-    resource.kind === "WorkloadEndpoint"
-      ? {
-          ...resource.metadata.labels,
-          "projectcalico.org/namespace": resource.metadata.namespace ?? "",
-          "projectcalico.org/orchestrator": resource.spec.orchestrator ?? "",
-        }
-      : resource.metadata.labels;
-  const metadata = {
-    ...resource.metadata,
-    ...set,
-    ...(labels === undefined ? {} : { labels: sorted(labels) }),
-    ...(annotations === undefined ? {} : { annotations: sorted(annotations) }),
-  };
   const { parse } = kinds[resource.kind];
-  const reading: Reading<Resource> = parse({ ...resource, metadata }, "store");
+  const metadata = { ...resource.metadata, ...set };
+  const reading: Reading<Resource> = parse({ ...resource, metadata }, "write");
   // Defaults that follow from other fields, a pool's block size, only find their place when read again.
-  return reading.kind === "ok" ? parse(reading.value, "store") : reading;
+  const again = reading.kind === "ok" ? parse(reading.value, "write") : reading;
+  return again.kind === "ok" ? { kind: "ok", value: withSortedMaps(again.value) } : again;
 }
 
 /** The JSON text to store: `resourceVersion` and `selfLink` are of one reading, not of the resource. */
 export function storedText(resource: Resource): string {
-  const { resourceVersion: _version, selfLink: _link, ...metadata } = resource.metadata;
-  return writeJson({ ...resource, metadata });
+  const stored = kinds[resource.kind].forStore(resource);
+  const { resourceVersion: _version, selfLink: _link, ...metadata } = stored.metadata;
+  return writeJson({ ...stored, metadata });
+}
+
+/** Maps that grew on the way, in the order they would be read in. */
+function withSortedMaps(resource: Resource): Resource {
+  const { labels, annotations } = resource.metadata;
+  const maps = {
+    ...(labels === undefined ? {} : { labels: sorted(labels) }),
+    ...(annotations === undefined ? {} : { annotations: sorted(annotations) }),
+  };
+  return { ...resource, metadata: { ...resource.metadata, ...maps } };
 }
 
 /** Go writes maps ordered by key. */

@@ -11,7 +11,11 @@ export interface Format {
   readonly allowed: string;
   /** For number fields that also take text. */
   readonly toNumber?: (text: string) => number | undefined;
+  /** The form in which a checked text is kept, where it is another. */
+  readonly normalise?: (text: string) => string | number;
 }
+
+const protocolNames = ["TCP", "UDP", "ICMP", "ICMPv6", "SCTP", "UDPLite"];
 
 /** Every format used in the schemas. */
 export const formats: Readonly<Record<string, Format>> = {
@@ -41,6 +45,12 @@ export const formats: Readonly<Record<string, Format>> = {
   cidr: form((text) => isNetwork(text), "is not a CIDR", "network/length with host bits zero"),
   cidrv4: form((text) => isNetwork(text, 4), "is not an IPv4 CIDR", "network/length with host bits zero"),
   cidrv6: form((text) => isNetwork(text, 6), "is not an IPv6 CIDR", "network/length with host bits zero"),
+  // A rule's networks are written with their length, a single address's too.
+  network: form(
+    (text) => text.includes("/") && isNetwork(text),
+    "is not a CIDR",
+    "network/length with host bits zero",
+  ),
   peerIP: form(
     (text) => parsePeerAddress(text) !== undefined,
     "is not a peer address",
@@ -80,6 +90,54 @@ export const formats: Readonly<Record<string, Format>> = {
     "is not a log level",
     "Trace, Debug, Info, Warning, Error, Fatal",
   ),
+  logLevelOrNone: form(
+    (text) => /^(none|debug|info|warning|error|fatal|panic)$/i.test(text),
+    "is not a log level",
+    "None, Debug, Info, Warning, Error, Fatal, Panic",
+  ),
+  durationOrAuto: form(
+    (text) => text === "Auto" || parseDurationSeconds(text) !== undefined,
+    "is neither a duration nor Auto",
+    "Auto, or a Go duration such as 30s or 1m30s",
+  ),
+  port: portForm(isPort, "is not a port", "1 to 65535, first:last, or a name"),
+  // Kubernetes: an IANA service name.
+  portName: form(
+    (text) => text.length <= 15 && /[a-z]/.test(text) && /^[a-z0-9]+(-[a-z0-9]+)*$/.test(text),
+    "is not a port's name",
+    "up to 15 of a–z 0–9 -, a letter among them, no hyphen at an end or beside another",
+  ),
+  portRange: portForm(isPortRange, "is not a port or range of ports", "0 to 65535, or first:last"),
+  protocol: {
+    check: checkProtocol,
+    allowed: `${protocolNames.join(", ")}, or 1 to 255`,
+    normalise: (text) => (/^[0-9]+$/.test(text) ? Number(text) : text),
+  },
+  dscp: {
+    check: (text) => (isDscp(text) ? undefined : "is not a DSCP value"),
+    allowed: "0 to 63, or a name such as CS0, AF11, EF",
+    normalise: (text) => (/^[0-9]+$/.test(text) ? Number(text) : text),
+  },
+  hostInterface: form(
+    (text) => text === "*" || /^[a-zA-Z0-9_.-]{1,15}$/.test(text),
+    "is not an interface name",
+    "* for all, or up to 15 of a–z A–Z 0–9 _ . -",
+  ),
+  regularExpression: form(
+    isRegularExpression,
+    "is not a regular expression",
+    "a regular expression such as ^eth[0-9]+$",
+  ),
+  regionName: form(
+    (text) => /^[a-z0-9]([-a-z0-9]{0,44}[a-z0-9])?$/.test(text),
+    "is not a region's name",
+    "up to 46 of a–z 0–9 - that begin and end with a letter or digit",
+  ),
+  interfaceFilter: form(
+    (text) => /^[a-zA-Z0-9:._+-]{1,15}$/.test(text),
+    "is not an interface filter",
+    "up to 15 of a–z A–Z 0–9 : . _ -, and + for any ending",
+  ),
   timestamp: pattern(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/, "is not an RFC 3339 time"),
 };
 
@@ -101,6 +159,55 @@ export function parseDurationSeconds(text: string): number | undefined {
     seconds += Number(count) * (units[unit ?? ""] ?? 0);
   }
   return seconds;
+}
+
+function checkProtocol(text: string): string | undefined {
+  if (protocolNames.includes(text)) return undefined;
+  if (/^[0-9]{1,3}$/.test(text) && Number(text) >= 1 && Number(text) <= 255) return undefined;
+  const hint = protocolNames.find((name) => name.toLowerCase() === text.toLowerCase());
+  return hint === undefined ? "is not a protocol" : `is not a protocol, did you mean ${hint}?`;
+}
+
+function isPort(text: string): boolean {
+  if (isPortRange(text)) return !/^0+(?![0-9])/.test(text);
+  return /^[a-zA-Z0-9_.-]{1,128}$/.test(text) && !/^[0-9]+$/.test(text);
+}
+
+function isPortRange(text: string): boolean {
+  const parts = /^([0-9]{1,5})(?::([0-9]{1,5}))?$/.exec(text);
+  if (parts === null) return false;
+  const first = Number(parts[1]);
+  const last = Number(parts[2] ?? parts[1]);
+  return first <= last && last <= 65535;
+}
+
+/** A single port is kept as a number, however it was written. */
+function portForm(accepts: (text: string) => boolean, reason: string, allowed: string): Format {
+  return {
+    ...form(accepts, reason, allowed),
+    normalise: (text) => {
+      const parts = /^([0-9]+)(?::([0-9]+))?$/.exec(text);
+      if (parts === null) return text;
+      const first = Number(parts[1]);
+      const last = Number(parts[2] ?? parts[1]);
+      return first === last ? first : `${first}:${last}`;
+    },
+  };
+}
+
+/** Go's expressions are meant: flags at the front, `(?i)`, are theirs and otherwise the syntax used here is the same. */
+function isRegularExpression(text: string): boolean {
+  try {
+    return new RegExp(text.replace(/^\(\?[imsU]+\)/, "")).source !== "";
+  } catch {
+    return false;
+  }
+}
+
+/** RFC 2474 class selectors, RFC 2597 assured and RFC 3246 expedited forwarding, RFC 5865, RFC 8622. */
+function isDscp(text: string): boolean {
+  if (/^[0-9]{1,2}$/.test(text)) return Number(text) <= 63;
+  return /^(DF|EF|VA|LE|CS[0-7]|AF[1-4][1-3])$/.test(text);
 }
 
 function isNetwork(text: string, family?: 4 | 6): boolean {

@@ -50,6 +50,33 @@ export {
 export { type IpReservation, ipReservationKind } from "./kinds/ip-reservation.ts";
 export { type IpamConfiguration, ipamConfigurationKind } from "./kinds/ipam-configuration.ts";
 export { type Node, nodeKind } from "./kinds/node.ts";
+export { type BlockAffinity, blockAffinityKind } from "./kinds/block-affinity.ts";
+export { type CalicoNodeStatus, calicoNodeStatusKind } from "./kinds/calico-node-status.ts";
+export { type FelixConfiguration, felixConfigurationKind } from "./kinds/felix-configuration.ts";
+export { type GlobalNetworkPolicy, globalNetworkPolicyKind } from "./kinds/global-network-policy.ts";
+export { type HostEndpoint, hostEndpointKind } from "./kinds/host-endpoint.ts";
+export {
+  type KubeControllersConfiguration,
+  kubeControllersConfigurationKind,
+} from "./kinds/kube-controllers-configuration.ts";
+export { type NetworkPolicy, networkPolicyKind } from "./kinds/network-policy.ts";
+export {
+  type GlobalNetworkSet,
+  globalNetworkSetKind,
+  type NetworkSet,
+  networkSetKind,
+} from "./kinds/network-set.ts";
+export { type Profile, profileKind, defaultAllowProfile } from "./kinds/profile.ts";
+export {
+  type StagedGlobalNetworkPolicy,
+  stagedGlobalNetworkPolicyKind,
+} from "./kinds/staged-global-network-policy.ts";
+export {
+  type StagedKubernetesNetworkPolicy,
+  stagedKubernetesNetworkPolicyKind,
+} from "./kinds/staged-kubernetes-network-policy.ts";
+export { type StagedNetworkPolicy, stagedNetworkPolicyKind } from "./kinds/staged-network-policy.ts";
+export { type Tier, tierKind, compareTiers, fixedTiers } from "./kinds/tier.ts";
 export { type WorkloadEndpoint, workloadEndpointKind } from "./kinds/workload-endpoint.ts";
 export { type KubernetesEndpointSlice, readKubernetesEndpointSlice } from "./kubernetes/endpoint-slice.ts";
 export { type KubernetesService, readKubernetesService } from "./kubernetes/service.ts";
@@ -62,6 +89,8 @@ export {
   toList,
   toYaml,
 } from "./manifest.ts";
+export { defaultTier, formerPolicyNames } from "./policy/policy-names.ts";
+export type { EntityRule, Rule } from "./policy/rule-schema.ts";
 export { parsePeerAddress, type PeerAddress } from "./peer-address.ts";
 export { describeProblems, type Problem } from "./problem.ts";
 export { apiVersion } from "./resource-schema.ts";

@@ -24,8 +24,11 @@ export interface ImmutableField {
   readonly reason: string;
 }
 
-/** Where a document comes from: a person's is strict and checked, a stored one is read tolerantly. */
-export type DocumentSource = "user" | "store";
+/**
+ * Where a document comes from: a person's is strict and checked, a stored one is read tolerantly, and one about to be
+ * written is read as tolerantly and gets what Calico's client fills in and forces on every write.
+ */
+export type DocumentSource = "user" | "store" | "write";
 
 /** All that the rest of the house needs to know about a kind. */
 export interface Kind<R = ResourceBase> {
@@ -44,6 +47,8 @@ export interface Kind<R = ResourceBase> {
   readonly schema: TSchema;
   /** Reads a document: legacy forms converted, defaults filled in and, for a user's, every rule checked. */
   readonly parse: (document: unknown, source: DocumentSource) => Reading<R>;
+  /** The resource with what Calico keeps beside it in the store, and takes away again when it reads. */
+  readonly forStore: (resource: ResourceBase) => ResourceBase;
   /** What an update may not do to the stored resource. */
   readonly checkUpdate: (before: ResourceBase, after: ResourceBase) => readonly Problem[];
 }
@@ -62,9 +67,12 @@ export interface KindParts<S extends TSchema> {
   readonly immutableFields?: readonly ImmutableField[];
   readonly nameRule?: NameRule;
   /** Rewrites legacy forms of the input, before the schema sees it. */
-  readonly convert?: (document: RawDocument) => Reading<RawDocument>;
+  readonly convert?: (document: RawDocument, source: DocumentSource) => Reading<RawDocument>;
   /** Fills in defaults that depend on other fields. */
   readonly complete?: (resource: Immutable<Static<S>>) => Immutable<Static<S>>;
+  /** Fills in and forces what a write does, and a reading does not. */
+  readonly completeWrite?: (resource: Immutable<Static<S>>) => Immutable<Static<S>>;
+  readonly forStore?: (resource: ResourceBase) => ResourceBase;
   /** Rules across fields; only run when every field is well formed. */
   readonly check?: (resource: Immutable<Static<S>>) => readonly Problem[];
 }
@@ -81,6 +89,7 @@ export function defineKind<S extends TSchema>(parts: KindParts<S>): Kind<Immutab
     immutableFields: parts.immutableFields ?? [],
     schema: parts.schema,
     parse: (document, source) => parseDocument(parts, document, source),
+    forStore: parts.forStore ?? asItIs,
     checkUpdate: (before, after) =>
       (parts.immutableFields ?? []).flatMap(({ path, field, reason }) => {
         const found = fieldAt(after, path);
@@ -98,7 +107,10 @@ function parseDocument<S extends TSchema>(
 ): Reading<Immutable<Static<S>>> {
   if (!isRecord(document))
     return { kind: "bad", problems: [problem("", document, "must be a mapping of fields")] };
-  const converted: Reading<RawDocument> = parts.convert?.(document) ?? { kind: "ok", value: document };
+  const converted: Reading<RawDocument> = parts.convert?.(document, source) ?? {
+    kind: "ok",
+    value: document,
+  };
   if (converted.kind === "bad") return converted;
   const problems =
     source === "user"
@@ -110,9 +122,14 @@ function parseDocument<S extends TSchema>(
   });
   if (reading.kind === "bad")
     return { kind: "bad", problems: [...problems, ...withoutRepeats(reading.problems, problems)] };
-  const value = parts.complete?.(reading.value) ?? reading.value;
+  const completed = parts.complete?.(reading.value) ?? reading.value;
+  const value = source === "store" ? completed : (parts.completeWrite?.(completed) ?? completed);
   if (source === "user") problems.push(...(parts.check?.(value) ?? []));
   return problems.length === 0 ? { kind: "ok", value } : { kind: "bad", problems };
+}
+
+function asItIs(resource: ResourceBase): ResourceBase {
+  return resource;
 }
 
 /** The schema also misses what the metadata rules have already named. */

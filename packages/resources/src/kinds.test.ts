@@ -33,6 +33,20 @@ test("a kind is found by every name Calico's command takes, in any case", () => 
     ["clusterinfo", "ClusterInformation"],
     ["ipamconfigs", "IPAMConfiguration"],
     ["reservation", "IPReservation"],
+    ["policy", "NetworkPolicy"],
+    ["NP", "NetworkPolicy"],
+    ["gnps", "GlobalNetworkPolicy"],
+    ["gnetset", "GlobalNetworkSet"],
+    ["netsets", "NetworkSet"],
+    ["hep", "HostEndpoint"],
+    ["felixconfig", "FelixConfiguration"],
+    ["kubecontrollersconfig", "KubeControllersConfiguration"],
+    ["nodestatus", "CalicoNodeStatus"],
+    ["pro", "Profile"],
+    ["sgnp", "StagedGlobalNetworkPolicy"],
+    ["skpol", "StagedKubernetesNetworkPolicy"],
+    ["spol", "StagedNetworkPolicy"],
+    ["tiers", "Tier"],
   ] as const) {
     assert.equal(findKind(word)?.name, name, word);
   }
@@ -41,8 +55,14 @@ test("a kind is found by every name Calico's command takes, in any case", () => 
   assert.equal(kinds.IPPool.listName, "IPPoolList");
   assert.deepEqual(kinds.ClusterInformation.operations, []);
   assert.deepEqual(
-    Object.values(kinds).filter(({ isNamespaced }) => isNamespaced),
-    [kinds.WorkloadEndpoint],
+    Object.values(kinds).flatMap(({ isNamespaced, name }) => (isNamespaced ? [name] : [])),
+    [
+      "NetworkPolicy",
+      "NetworkSet",
+      "StagedKubernetesNetworkPolicy",
+      "StagedNetworkPolicy",
+      "WorkloadEndpoint",
+    ],
   );
 });
 

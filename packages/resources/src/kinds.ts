@@ -2,11 +2,38 @@ import type { Kind } from "./kind.ts";
 import { type BgpConfiguration, bgpConfigurationKind } from "./kinds/bgp-configuration.ts";
 import { type BgpFilter, bgpFilterKind } from "./kinds/bgp-filter.ts";
 import { type BgpPeer, bgpPeerKind } from "./kinds/bgp-peer.ts";
+import { type BlockAffinity, blockAffinityKind } from "./kinds/block-affinity.ts";
+import { type CalicoNodeStatus, calicoNodeStatusKind } from "./kinds/calico-node-status.ts";
 import { type ClusterInformation, clusterInformationKind } from "./kinds/cluster-information.ts";
+import { type FelixConfiguration, felixConfigurationKind } from "./kinds/felix-configuration.ts";
+import { type GlobalNetworkPolicy, globalNetworkPolicyKind } from "./kinds/global-network-policy.ts";
+import { type HostEndpoint, hostEndpointKind } from "./kinds/host-endpoint.ts";
 import { type IpPool, ipPoolKind } from "./kinds/ip-pool.ts";
 import { type IpReservation, ipReservationKind } from "./kinds/ip-reservation.ts";
 import { type IpamConfiguration, ipamConfigurationKind } from "./kinds/ipam-configuration.ts";
+import {
+  type KubeControllersConfiguration,
+  kubeControllersConfigurationKind,
+} from "./kinds/kube-controllers-configuration.ts";
+import { type NetworkPolicy, networkPolicyKind } from "./kinds/network-policy.ts";
+import {
+  type GlobalNetworkSet,
+  globalNetworkSetKind,
+  type NetworkSet,
+  networkSetKind,
+} from "./kinds/network-set.ts";
 import { type Node, nodeKind } from "./kinds/node.ts";
+import { type Profile, profileKind } from "./kinds/profile.ts";
+import {
+  type StagedGlobalNetworkPolicy,
+  stagedGlobalNetworkPolicyKind,
+} from "./kinds/staged-global-network-policy.ts";
+import {
+  type StagedKubernetesNetworkPolicy,
+  stagedKubernetesNetworkPolicyKind,
+} from "./kinds/staged-kubernetes-network-policy.ts";
+import { type StagedNetworkPolicy, stagedNetworkPolicyKind } from "./kinds/staged-network-policy.ts";
+import { type Tier, tierKind } from "./kinds/tier.ts";
 import { type WorkloadEndpoint, workloadEndpointKind } from "./kinds/workload-endpoint.ts";
 import { display, problem, type Problem } from "./problem.ts";
 import { isRecord, type Reading } from "./schema-reader.ts";
@@ -18,11 +45,25 @@ export interface Resources {
   readonly BGPConfiguration: BgpConfiguration;
   readonly BGPFilter: BgpFilter;
   readonly BGPPeer: BgpPeer;
+  readonly BlockAffinity: BlockAffinity;
+  readonly CalicoNodeStatus: CalicoNodeStatus;
   readonly ClusterInformation: ClusterInformation;
+  readonly FelixConfiguration: FelixConfiguration;
+  readonly GlobalNetworkPolicy: GlobalNetworkPolicy;
+  readonly GlobalNetworkSet: GlobalNetworkSet;
+  readonly HostEndpoint: HostEndpoint;
   readonly IPAMConfiguration: IpamConfiguration;
   readonly IPPool: IpPool;
   readonly IPReservation: IpReservation;
+  readonly KubeControllersConfiguration: KubeControllersConfiguration;
+  readonly NetworkPolicy: NetworkPolicy;
+  readonly NetworkSet: NetworkSet;
   readonly Node: Node;
+  readonly Profile: Profile;
+  readonly StagedGlobalNetworkPolicy: StagedGlobalNetworkPolicy;
+  readonly StagedKubernetesNetworkPolicy: StagedKubernetesNetworkPolicy;
+  readonly StagedNetworkPolicy: StagedNetworkPolicy;
+  readonly Tier: Tier;
   readonly WorkloadEndpoint: WorkloadEndpoint;
 }
 
@@ -36,11 +77,25 @@ export const kinds: { readonly [Name in KindName]: Kind<Resources[Name]> } = {
   BGPConfiguration: bgpConfigurationKind,
   BGPFilter: bgpFilterKind,
   BGPPeer: bgpPeerKind,
+  BlockAffinity: blockAffinityKind,
+  CalicoNodeStatus: calicoNodeStatusKind,
   ClusterInformation: clusterInformationKind,
+  FelixConfiguration: felixConfigurationKind,
+  GlobalNetworkPolicy: globalNetworkPolicyKind,
+  GlobalNetworkSet: globalNetworkSetKind,
+  HostEndpoint: hostEndpointKind,
   IPAMConfiguration: ipamConfigurationKind,
   IPPool: ipPoolKind,
   IPReservation: ipReservationKind,
+  KubeControllersConfiguration: kubeControllersConfigurationKind,
+  NetworkPolicy: networkPolicyKind,
+  NetworkSet: networkSetKind,
   Node: nodeKind,
+  Profile: profileKind,
+  StagedGlobalNetworkPolicy: stagedGlobalNetworkPolicyKind,
+  StagedKubernetesNetworkPolicy: stagedKubernetesNetworkPolicyKind,
+  StagedNetworkPolicy: stagedNetworkPolicyKind,
+  Tier: tierKind,
   WorkloadEndpoint: workloadEndpointKind,
 };
 

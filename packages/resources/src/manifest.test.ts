@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { validDocument } from "../test/arbitraries.ts";
-import { parseResource } from "./kinds.ts";
+import { kinds, parseResource } from "./kinds.ts";
 import { parseManifest, toJson, toList, toYaml } from "./manifest.ts";
 import { describeProblems } from "./problem.ts";
 
@@ -125,8 +125,7 @@ spec:
 });
 
 test("a broken file gives its line and one message", () => {
-  const allKinds =
-    "BGPConfiguration, BGPFilter, BGPPeer, ClusterInformation, IPAMConfiguration, IPPool, IPReservation, Node, WorkloadEndpoint";
+  const allKinds = Object.keys(kinds).join(", ");
   const unknown = "field in document is not recognized or is in the wrong location:";
   const corpus: readonly (readonly [string, string])[] = [
     ["foo", "1: error with field document = 'foo' (must be a mapping of fields)"],

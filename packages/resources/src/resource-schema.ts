@@ -68,6 +68,23 @@ export function choice<Words extends string[]>(
   return Type.Enum(words, options);
 }
 
+/** One of several words in any case; the text is kept as it was written. */
+export function anyCase(words: readonly string[], options: { readonly description?: string } = {}) {
+  const letters = (word: string): string =>
+    word.replaceAll(/[a-zA-Z]/g, (letter) => `[${letter.toUpperCase()}${letter.toLowerCase()}]`);
+  return Type.String({ pattern: `^(${words.map(letters).join("|")})$`, anyCaseOf: words, ...options });
+}
+
+/** A port, range of ports or, where names have a meaning, named port. */
+export function port(format: "port" | "portRange", minimum: 0 | 1) {
+  return Type.Union([Type.Integer({ minimum, maximum: 65535 }), text(format)]);
+}
+
+/** A protocol by name or number. */
+export function protocol() {
+  return Type.Union([Type.Integer({ minimum: 1, maximum: 255 }), text("protocol")]);
+}
+
 /** Selectors in a custom resource are limited to this by Kubernetes. */
 const maxSelectorLength = 1024;
 

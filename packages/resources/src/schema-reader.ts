@@ -60,6 +60,9 @@ interface SchemaNode {
   readonly maxItems?: number;
   readonly maxLength?: number;
   readonly format?: string;
+  readonly pattern?: string;
+  /** Words of a text field whose case does not matter. */
+  readonly anyCaseOf?: readonly string[];
   readonly default?: unknown;
 }
 
@@ -166,7 +169,7 @@ function readArray(node: SchemaNode, input: unknown, path: string, walk: Walk): 
   if (!Array.isArray(input)) return refuse(walk, path, input, "must be a list");
   const list: readonly unknown[] = input;
   if (node.minItems !== undefined && list.length < node.minItems) {
-    return refuse(walk, path, list, `must have at least ${node.minItems} item(s)`);
+    return refuse(walk, path, `${list.length} items`, `must have at least ${node.minItems} item(s)`);
   }
   if (node.maxItems !== undefined && list.length > node.maxItems) {
     walk.problems.push(problem(path, `${list.length} items`, `must have at most ${node.maxItems} items`));
@@ -183,9 +186,23 @@ function readText(node: SchemaNode, input: unknown, path: string, walk: Walk): u
   if (node.maxLength !== undefined && input.length > node.maxLength) {
     return refuse(walk, path, `${input.slice(0, 40)}…`, `must have at most ${node.maxLength} characters`);
   }
+  if (node.anyCaseOf !== undefined) return readAnyCase(node.anyCaseOf, input, path, walk);
   const format = node.format === undefined ? undefined : formats[node.format];
   const reason = format?.check(input);
-  return reason === undefined ? input : refuse(walk, path, input, reason, format?.allowed);
+  if (reason !== undefined) return refuse(walk, path, input, reason, format?.allowed);
+  if (node.pattern !== undefined && !new RegExp(node.pattern).test(input)) {
+    return refuse(walk, path, input, "is malformed", node.pattern);
+  }
+  return format?.normalise?.(input) ?? input;
+}
+
+/** The text stays as it was written: Calico keeps the spelling too. */
+function readAnyCase(words: readonly string[], input: string, path: string, walk: Walk): unknown {
+  if (words.some((word) => word.toLowerCase() === input.toLowerCase())) return input;
+  const hint = nearest(input, words);
+  const reason =
+    hint === undefined ? "is not an allowed value" : `is not an allowed value, did you mean ${hint}?`;
+  return refuse(walk, path, input, reason, words.join(", "));
 }
 
 function readNumber(node: SchemaNode, input: unknown, path: string, walk: Walk): unknown {
@@ -231,11 +248,17 @@ function readChoice(node: SchemaNode, input: unknown, path: string, walk: Walk):
 function readUnion(options: readonly SchemaNode[], input: unknown, path: string, walk: Walk): unknown {
   const fitting = options.find((option) => hasTypeOf(option, input));
   if (fitting !== undefined) return readNode(fitting, input, path, walk);
-  const names = options.map((option) => option.type ?? "value").join(" or ");
+  const names = options.map(typeName).join(" or ");
   return refuse(walk, path, input, `must be ${names}`);
 }
 
+function typeName({ type }: SchemaNode): string {
+  const names: Readonly<Record<string, string>> = { integer: "a whole number", number: "a number" };
+  return type === undefined || type === "string" ? "text" : (names[type] ?? type);
+}
+
 function hasTypeOf(node: SchemaNode, input: unknown): boolean {
+  if (node.enum !== undefined) return node.enum.some((one) => typeof one === typeof input);
   switch (node.type) {
     case "null":
       return input === null;

@@ -1,4 +1,5 @@
 import type { KindName, Resource, Resources } from "@caracal/resources";
+import { formatFloat } from "./go-number.ts";
 
 /** What a cell may need besides its resource. */
 export interface CellContext {
@@ -35,8 +36,43 @@ function plain(value: string | number | undefined): string {
   return value === undefined ? "" : String(value);
 }
 
+/** Characters of a long list that `wide` shows. */
+const maxListLength = 80;
+
+function cut(text: string): string {
+  return text.length > maxListLength ? `${text.slice(0, maxListLength)}...` : text;
+}
+
+/** A map as Calico's tables show it. */
+function pairs(map: Readonly<Record<string, string>> | undefined): string {
+  return Object.entries(map ?? {})
+    .map(([key, value]) => `${key}=${value}`)
+    .join(",");
+}
+
 const name: Cell<Resource> = (resource) => resource.metadata.name;
 const namespace: Cell<Resource> = (resource) => resource.metadata.namespace ?? "";
+
+/** What the tables of policies show, staged or not. */
+interface PolicyLike {
+  readonly spec: { readonly tier?: string; readonly order?: number; readonly selector?: string };
+}
+
+const policyCells = {
+  TIER: ({ spec }: PolicyLike): string => plain(spec.tier),
+  ORDER: ({ spec }: PolicyLike): string => (spec.order === undefined ? "<nil>" : formatFloat(spec.order)),
+  SELECTOR: ({ spec }: PolicyLike): string => plain(spec.selector),
+};
+
+const policyViews = { narrow: ["NAME", "TIER"], wide: ["NAME", "TIER", "ORDER", "SELECTOR"] };
+
+const networkSetCells = {
+  NAME: name,
+  NETS: ({ spec }: { readonly spec: { readonly nets?: readonly string[] } }): string =>
+    cut((spec.nets ?? []).join(",")),
+};
+
+const networkSetViews = { narrow: ["NAME"], wide: ["NAME", "NETS"] };
 
 const tables: Readonly<Record<KindName, Table>> = {
   BGPConfiguration: table("BGPConfiguration", {
@@ -58,6 +94,21 @@ const tables: Readonly<Record<KindName, Table>> = {
     NODE: ({ spec }) => spec.node ?? spec.nodeSelector ?? "(global)",
     ASN: ({ spec }) => String(spec.asNumber ?? 0),
   }),
+  BlockAffinity: table("BlockAffinity", {
+    NAME: name,
+    NODE: ({ spec }) => plain(spec.node),
+    CIDR: ({ spec }) => plain(spec.cidr),
+    STATE: ({ spec }) => plain(spec.state),
+  }),
+  CalicoNodeStatus: table(
+    "CalicoNodeStatus",
+    {
+      NAME: name,
+      NODE: ({ spec }) => plain(spec.node),
+      CLASSES: ({ spec }) => (spec.classes ?? []).join(","),
+    },
+    { narrow: ["NAME", "NODE"], wide: ["NAME", "NODE", "CLASSES"] },
+  ),
   ClusterInformation: table("ClusterInformation", {
     NAME: name,
     CLUSTERGUID: ({ spec }) => plain(spec.clusterGUID),
@@ -65,6 +116,20 @@ const tables: Readonly<Record<KindName, Table>> = {
     CALICOVERSION: ({ spec }) => plain(spec.calicoVersion),
     DATASTOREREADY: ({ spec }) => nil(spec.datastoreReady),
   }),
+  FelixConfiguration: table("FelixConfiguration", { NAME: name }),
+  GlobalNetworkPolicy: table("GlobalNetworkPolicy", { NAME: name, ...policyCells }, policyViews),
+  GlobalNetworkSet: table("GlobalNetworkSet", networkSetCells, networkSetViews),
+  HostEndpoint: table(
+    "HostEndpoint",
+    {
+      NAME: name,
+      NODE: ({ spec }) => plain(spec.node),
+      INTERFACE: ({ spec }) => plain(spec.interfaceName),
+      IPS: ({ spec }) => (spec.expectedIPs ?? []).join(","),
+      PROFILES: ({ spec }) => (spec.profiles ?? []).join(","),
+    },
+    { narrow: ["NAME", "NODE"], wide: ["NAME", "NODE", "INTERFACE", "IPS", "PROFILES"] },
+  ),
   IPAMConfiguration: table(
     "IPAMConfiguration",
     {
@@ -101,6 +166,9 @@ const tables: Readonly<Record<KindName, Table>> = {
     { NAME: name, CIDRS: ({ spec }) => (spec.reservedCIDRs ?? []).join(",") },
     { narrow: ["NAME"], wide: ["NAME", "CIDRS"] },
   ),
+  KubeControllersConfiguration: table("KubeControllersConfiguration", { NAME: name }),
+  NetworkPolicy: table("NetworkPolicy", { NAMESPACE: namespace, NAME: name, ...policyCells }, policyViews),
+  NetworkSet: table("NetworkSet", { NAMESPACE: namespace, ...networkSetCells }, networkSetViews),
   Node: table(
     "Node",
     {
@@ -113,6 +181,30 @@ const tables: Readonly<Record<KindName, Table>> = {
     },
     { narrow: ["NAME"], wide: ["NAME", "ASN", "IPV4", "IPV6"] },
   ),
+  Profile: table(
+    "Profile",
+    { NAME: name, LABELS: ({ spec }) => pairs(spec.labelsToApply) },
+    { narrow: ["NAME"], wide: ["NAME", "LABELS"] },
+  ),
+  StagedGlobalNetworkPolicy: table("StagedGlobalNetworkPolicy", { NAME: name, ...policyCells }, policyViews),
+  StagedKubernetesNetworkPolicy: table(
+    "StagedKubernetesNetworkPolicy",
+    {
+      NAMESPACE: namespace,
+      NAME: name,
+      PODSELECTOR: ({ spec }) => pairs(spec.podSelector?.matchLabels),
+    },
+    { narrow: ["NAME"], wide: ["NAME", "PODSELECTOR"] },
+  ),
+  StagedNetworkPolicy: table(
+    "StagedNetworkPolicy",
+    { NAMESPACE: namespace, NAME: name, ...policyCells },
+    policyViews,
+  ),
+  Tier: table("Tier", {
+    NAME: name,
+    ORDER: ({ spec }) => (spec.order === undefined ? "<nil>" : formatFloat(spec.order)),
+  }),
   WorkloadEndpoint: table(
     "WorkloadEndpoint",
     {

@@ -7,6 +7,15 @@ export function formatShort(value: number): string {
   return `${String(Number(digits))}e${power.slice(0, 1)}${power.slice(1).padStart(2, "0")}`;
 }
 
+/** A number as Go's `%v` prints a float: the shortest digits that read back the same, `1e+06` from a million on. */
+export function formatFloat(value: number): string {
+  if (value === 0 || !Number.isFinite(value)) return String(value);
+  const [digits = "", power = ""] = value.toExponential().split("e");
+  const exponent = Number(power);
+  if (exponent >= -4 && exponent < 6) return String(value);
+  return `${digits}e${exponent < 0 ? "-" : "+"}${String(Math.abs(exponent)).padStart(2, "0")}`;
+}
+
 /** A number rounded to an integer as Go's `%.f` does: a half goes to the even neighbour. */
 export function formatRounded(value: number): string {
   const floor = Math.floor(value);

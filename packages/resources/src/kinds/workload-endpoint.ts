@@ -62,6 +62,7 @@ export const workloadEndpointKind: Kind<WorkloadEndpoint> = defineKind({
   isNamespaced: true,
   schema: workloadEndpointSchema,
   convert: fillName,
+  completeWrite: (endpoint) => ({ ...endpoint, metadata: withIdentityLabels(endpoint) }),
   check: checkEndpoint,
 });
 
@@ -81,6 +82,18 @@ function fillName(document: RawDocument): Reading<RawDocument> {
   return {
     kind: "ok",
     value: name === undefined ? document : { ...document, metadata: { ...metadata, name } },
+  };
+}
+
+/** Calico's client forces these, for policies to select by. */
+function withIdentityLabels({ metadata, spec }: WorkloadEndpoint): WorkloadEndpoint["metadata"] {
+  return {
+    ...metadata,
+    labels: {
+      ...metadata.labels,
+      "projectcalico.org/namespace": metadata.namespace ?? "",
+      "projectcalico.org/orchestrator": spec.orchestrator ?? "",
+    },
   };
 }
 

@@ -1,0 +1,68 @@
+import { Type } from "typebox";
+import { text } from "../../resource-schema.ts";
+import { duration, flag, form, list, oneOf, oneOfAnyCase, portRange, whole, words } from "./setting.ts";
+
+const timeout = Type.Optional(text("durationOrAuto"));
+const maglev = { minimum: 1, maximum: 3000 };
+
+/** The eBPF dataplane. */
+export const ebpfSettings = {
+  bpfAttachType: oneOf(["Netkit", "TC", "TCX"], "Netkit"),
+  bpfCTLBLogFilter: words(""),
+  bpfConnectTimeLoadBalancing: oneOf(["TCP", "Enabled", "Disabled"], "TCP"),
+  bpfConnectTimeLoadBalancingEnabled: flag(""),
+  bpfConntrackLogLevel: oneOf(["Off", "Debug"], "Off"),
+  bpfConntrackMode: oneOf(["Auto", "Userspace", "BPFProgram"], "Auto"),
+  bpfConntrackTimeouts: Type.Optional(
+    Type.Object({
+      creationGracePeriod: timeout,
+      tcpSynSent: timeout,
+      tcpEstablished: timeout,
+      tcpFinsSeen: timeout,
+      tcpResetSeen: timeout,
+      udpTimeout: timeout,
+      genericTimeout: timeout,
+      icmpTimeout: timeout,
+    }),
+  ),
+  bpfDSROptoutCIDRs: list("ipOrCidr"),
+  bpfDataIfacePattern: form("regularExpression", "^((en|wl|ww|sl|ib)[Popsx].*|(eth|wlan|wwan|bond).*)"),
+  bpfDisableGROForIfaces: form("regularExpression"),
+  bpfDisableUnprivileged: flag(true),
+  bpfEnabled: flag(false),
+  bpfEnforceRPF: oneOfAnyCase(["Disabled", "Strict", "Loose"], "Loose"),
+  bpfExcludeCIDRsFromNAT: list("ipOrCidr"),
+  bpfExportBufferSizeMB: whole(1),
+  bpfExtToServiceConnmark: whole(0),
+  bpfExternalServiceMode: oneOfAnyCase(["Tunnel", "DSR"], "Tunnel"),
+  bpfForceTrackPacketsFromIfaces: list("interfaceFilter", "docker+"),
+  bpfHostConntrackBypass: flag(false),
+  bpfHostNetworkedNATWithoutCTLB: oneOf(["Enabled", "Disabled"], "Enabled"),
+  bpfIPFragTimeout: duration("0s"),
+  bpfIPFragmentReassemblyEnabled: flag(true),
+  bpfJITHardening: oneOf(["Auto", "Strict"], "Auto"),
+  bpfKubeProxyEndpointSlicesEnabled: flag(""),
+  bpfKubeProxyHealthzPort: whole(10256),
+  bpfKubeProxyIptablesCleanupEnabled: flag(true),
+  bpfKubeProxyMinSyncPeriod: duration("1s"),
+  bpfL3IfacePattern: form("regularExpression"),
+  bpfLogFilters: Type.Optional(Type.Record(Type.String(), Type.String())),
+  bpfLogLevel: oneOfAnyCase(["Off", "Info", "Debug"], "Off"),
+  bpfMaglevMaxEndpointsPerService: whole(100, maglev),
+  bpfMaglevMaxServices: whole(100, maglev),
+  bpfMapSizeConntrack: whole(512000),
+  bpfMapSizeConntrackCleanupQueue: whole(100000, { minimum: 1 }),
+  bpfMapSizeConntrackScaling: oneOfAnyCase(["Disabled", "DoubleIfFull"], "DoubleIfFull"),
+  bpfMapSizeIPSets: whole(1048576),
+  bpfMapSizeIfState: whole(1000),
+  bpfMapSizeNATAffinity: whole(65536),
+  bpfMapSizeNATBackend: whole(262144),
+  bpfMapSizeNATFrontend: whole(65536),
+  bpfMapSizePerCpuConntrack: whole(0),
+  bpfMapSizeRoute: whole(262144),
+  bpfOverlayHostSourceIP: oneOf(["TunnelAddress", "HostAddress"], "TunnelAddress"),
+  bpfPSNATPorts: portRange("20000:29999"),
+  bpfPolicyDebugEnabled: flag(true),
+  bpfProfiling: oneOf(["Enabled", "Disabled"], "Disabled"),
+  bpfRedirectToPeer: oneOf(["Enabled", "Disabled", "L2Only"], "Enabled"),
+} as const;

@@ -1,0 +1,47 @@
+import { duration, flag, form, oneOf, oneOfAnyCase, whole } from "./setting.ts";
+
+/** 32 bits. */
+const mark = { minimum: 0, maximum: 4294967295 };
+
+/** iptables, nftables and the overlays. */
+export const packetFilterSettings = {
+  ipsetsRefreshInterval: duration("1m30s"),
+  iptablesBackend: oneOfAnyCase(["Auto", "Legacy", "NFT"], "Auto"),
+  iptablesFilterAllowAction: oneOfAnyCase(["Accept", "Return"], "Accept"),
+  iptablesFilterDenyAction: oneOfAnyCase(["Drop", "Reject"], "Drop"),
+  iptablesLockProbeInterval: duration("50ms"),
+  iptablesMangleAllowAction: oneOfAnyCase(["Accept", "Return"], "Accept"),
+  iptablesMarkMask: whole(0xffff0000, mark),
+  iptablesNATOutgoingInterfaceFilter: form("interfaceFilter"),
+  iptablesPostWriteCheckInterval: duration("5s"),
+  iptablesRefreshInterval: duration("3m0s"),
+  maxIpsetSize: whole(1048576),
+  nftablesFilterAllowAction: oneOfAnyCase(["Accept", "Return"], "Accept"),
+  nftablesFilterDenyAction: oneOfAnyCase(["Drop", "Reject"], "Drop"),
+  nftablesFlowTableDataIfacePattern: form("regularExpression"),
+  nftablesFlowTableOffload: oneOf(["All", "Disabled"], "Disabled"),
+  nftablesMangleAllowAction: oneOfAnyCase(["Accept", "Return"], "Accept"),
+  nftablesMarkMask: whole(0xffff0000, mark),
+  nftablesMode: oneOf(["Auto", "Disabled", "Enabled"], "Auto"),
+  nftablesRefreshInterval: duration("3m0s"),
+  ipipEnabled: flag(""),
+  ipipMTU: whole(0),
+  vxlanEnabled: flag(""),
+  vxlanMTU: whole(0),
+  vxlanMTUV6: whole(0),
+  vxlanPort: whole(4789),
+  vxlanVNI: whole(4096),
+  wireguardEnabled: flag(false),
+  wireguardEnabledV6: flag(false),
+  wireguardHostEncryptionEnabled: flag(false),
+  wireguardInterfaceName: form("interfaceName", "wireguard.cali"),
+  wireguardInterfaceNameV6: form("interfaceName", "wg-v6.cali"),
+  wireguardKeepAlive: duration("0s"),
+  wireguardListeningPort: whole(51820),
+  wireguardListeningPortV6: whole(51821),
+  wireguardMTU: whole(0),
+  wireguardMTUV6: whole(0),
+  wireguardRoutingRulePriority: whole(99),
+  wireguardThreadingEnabled: flag(false),
+  nodeSelector: form("selector"),
+} as const;
