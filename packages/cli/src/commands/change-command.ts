@@ -3,11 +3,13 @@ import { kinds, type Operation, type Resource } from "@caracal/resources";
 import { CliError } from "../cli-error.ts";
 import type { Arguments, Command, Option } from "../command.ts";
 import { withConnection } from "../connection/with-connection.ts";
+import { didYouMean } from "../did-you-mean.ts";
 import { configOption, fileOptions, namespaceOption } from "../global-options.ts";
 import { reportChanges, singleKindOf, type Verb } from "../resources/change-report.ts";
 import { ensureClusterInformation } from "../resources/ensure-cluster-information.ts";
 import { withNamespace } from "../resources/namespaces.ts";
 import { readManifests } from "../resources/read-manifests.ts";
+import { showClientRun, showServerRun } from "./dry-run.ts";
 
 /** What makes one of create, apply and replace. */
 export interface ChangeParts {
@@ -32,7 +34,7 @@ export function changeCommand(parts: ChangeParts): Command {
     name: verb.base,
     summary,
     operands: "-f FILE",
-    options: [...fileOptions, ...options, ...impactOptions, namespaceOption, configOption],
+    options: [...fileOptions, ...options, ...dryRunOptions, namespaceOption, configOption],
     run: async (ctx, args) => {
       if (args.text("filename") === undefined) throw new CliError(`${verb.base} needs --filename`);
       checkDryRun(args);
@@ -42,25 +44,29 @@ export function changeCommand(parts: ChangeParts): Command {
       const wanted = (await readManifests(ctx, args)).map((resource) =>
         withNamespace(resource, args.text("namespace")),
       );
-      const isDryRun = args.text("dry-run") !== undefined;
+      const dryRun = args.text("dry-run");
       const singleKind = singleKindOf(wanted);
       if (wanted.length === 0) {
         reportChanges(ctx, verb, { total: 0, doneCount: 0, errors: [], singleKind });
         return 0;
       }
+      const isAllowed = (resource: Resource): string | undefined => unsupported(operation, resource);
+      if (dryRun === "client") return showClientRun(ctx, args, { verb, wanted, isAllowed });
       return withConnection(ctx, args, async ({ resources, store }) => {
-        if (isDryRun) {
+        const dryChange = (copy: ResourceClient, resource: Resource): Promise<ResourceOutcome> =>
+          change(copy, resource, args);
+        if (dryRun === "server") {
+          return showServerRun(ctx, args, { verb, wanted, isAllowed, store, change: dryChange, goesOn });
+        }
+        if (dryRun === "impact") {
           const { showImpact } = await import("./change-impact.ts");
           const isJson = args.text("output") === "json";
-          const dryChange = (copy: ResourceClient, resource: Resource): Promise<ResourceOutcome> =>
-            change(copy, resource, args);
           return showImpact(ctx, { store, wanted, change: dryChange, isJson });
         }
         const errors: string[] = [];
         let doneCount = 0;
         for (const resource of wanted) {
-          const error =
-            unsupported(operation, resource) ?? (await errorOf(change(resources, resource, args)));
+          const error = isAllowed(resource) ?? (await errorOf(change(resources, resource, args)));
           if (error === undefined) doneCount += 1;
           else errors.push(error);
           if (errors.length > 0 && !goesOn) break;
@@ -73,25 +79,39 @@ export function changeCommand(parts: ChangeParts): Command {
   };
 }
 
-const impactOptions: readonly Option[] = [
+const dryRunModes = ["client", "server", "impact"] as const;
+
+const dryRunOptions: readonly Option[] = [
   {
     name: "dry-run",
-    value: "impact",
-    choices: ["impact"],
+    value: "MODE",
+    choices: dryRunModes,
     summary:
-      "Change nothing: show which sessions, routes and pod pairs would come, go or move. Exit code 2 if something would be lost.",
+      "Change nothing. client: check the files and show what would be sent; server: make the change in a copy of the datastore and show what differs; impact: show which sessions, routes and pod pairs would come, go or move, with exit code 2 if something would be lost.",
   },
-  { name: "output", short: "o", value: "FORMAT", choices: ["json"], summary: "With --dry-run=impact: json." },
+  {
+    name: "output",
+    short: "o",
+    value: "FORMAT",
+    choices: ["json", "yaml"],
+    summary: "With --dry-run: the resources as they would be; of the impact json.",
+  },
 ];
 
 function checkDryRun(args: Arguments): void {
   const mode = args.text("dry-run");
-  if (mode !== undefined && mode !== "impact") {
-    throw new CliError(`unknown --dry-run: ${mode}; it is impact`);
+  if (mode !== undefined && !dryRunModes.some((known) => known === mode)) {
+    const hint = didYouMean(mode, dryRunModes);
+    throw new CliError(`unknown --dry-run: ${mode}${hint || `; it is ${dryRunModes.join(", ")}`}`);
   }
   const output = args.text("output");
-  if (output !== undefined && (mode === undefined || output !== "json")) {
-    throw new CliError("--output takes json, and only with --dry-run=impact");
+  if (output === undefined) return;
+  if (mode === undefined) throw new CliError("--output needs --dry-run");
+  const formats = mode === "impact" ? ["json"] : ["json", "yaml"];
+  if (!formats.includes(output)) {
+    throw new CliError(
+      `unrecognized output format '${output}'; with --dry-run=${mode} it is ${formats.join(" or ")}`,
+    );
   }
 }
 

@@ -98,6 +98,6 @@ test("a change that would be refused, and words that do not fit, are told", asyn
   );
   assert.match(
     (await run("apply -f - -o json", { store, stdin: meshOff })).stderr,
-    /only with --dry-run=impact/,
+    /--output needs --dry-run/,
   );
 });

@@ -1,6 +1,6 @@
 import { keys, MemoryStore, ResourceClient, type ResourceOutcome, type Store } from "@caracal/datastore";
 import { type Impact, impactOf, isHarmful } from "@caracal/insight";
-import type { Resource } from "@caracal/resources";
+import { kinds, type Resource } from "@caracal/resources";
 import { CliError } from "../cli-error.ts";
 import type { CliContext } from "../context.ts";
 import { knowCluster } from "../insight/ask-cluster.ts";
@@ -22,13 +22,35 @@ export async function showImpact(ctx: CliContext, question: ImpactQuestion): Pro
   const { impact, nodeCount } = await foresee(ctx, store, async (resources) => {
     const errors: string[] = [];
     for (const resource of wanted) {
-      const outcome = await change(resources, resource);
+      const outcome = await change(resources, await atCopiedVersion(resource, store, resources));
       if (outcome.kind !== "ok") errors.push(outcome.message);
     }
     if (errors.length > 0) throw new CliError(`the change would fail: ${errors.join("; ")}`);
   });
   ctx.stdout.write(isJson ? `${JSON.stringify(impact, null, 2)}\n` : impactText(impact, nodeCount));
   return isHarmful(impact) ? harmfulExitCode : 0;
+}
+
+/**
+ * The resource for a copy of `store`: the version that a person read it at is the store's own, and the copy has others. An
+ * old version stays, and conflicts.
+ */
+export async function atCopiedVersion(
+  resource: Resource,
+  store: Store,
+  copy: ResourceClient,
+): Promise<Resource> {
+  const { resourceVersion, name, namespace } = resource.metadata;
+  if (resourceVersion === undefined || resourceVersion === "") return resource;
+  const { plural, isNamespaced } = kinds[resource.kind];
+  const entry = await store.get(keys.resource(plural, name, isNamespaced ? namespace : undefined));
+  if (entry?.revision !== resourceVersion) return resource;
+  const found = await copy.get(resource.kind, name, namespace);
+  if (found.kind === "failed") return resource;
+  const { resourceVersion: copied } = found.resource.metadata;
+  return copied === undefined
+    ? resource
+    : { ...resource, metadata: { ...resource.metadata, resourceVersion: copied } };
 }
 
 /** Makes a change in a copy of the datastore, and compares the cluster before and after. */
@@ -53,7 +75,8 @@ export async function foresee(
   }
 }
 
-async function copyOf(store: Store): Promise<MemoryStore> {
+/** A copy of all that Calico keeps in a datastore, to try things in. */
+export async function copyOf(store: Store): Promise<MemoryStore> {
   const copy = new MemoryStore();
   for (const { key, value } of (await store.list(keys.root)).entries) await copy.create(key, value);
   return copy;

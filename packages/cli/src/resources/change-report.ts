@@ -16,17 +16,17 @@ export interface Verb {
   readonly past: "created" | "applied" | "replaced";
 }
 
-/** Says how a create, apply or replace went, in calicoctl's words; throws `CliError` when something failed. */
-export function reportChanges(ctx: CliContext, verb: Verb, tally: ChangeTally): void {
+/** Says how a create, apply or replace went, in calicoctl's words and with a remark such as ` (dry run)`; throws `CliError` when something failed. */
+export function reportChanges(ctx: CliContext, verb: Verb, tally: ChangeTally, remark = ""): void {
   const { total, doneCount, errors, singleKind } = tally;
   const kind = singleKind === undefined ? "" : ` '${singleKind}'`;
   if (total === 0) {
     ctx.stdout.write("No resources specified\n");
   } else if (errors.length === 0) {
-    ctx.stdout.write(`Successfully ${verb.past} ${doneCount}${kind} resource(s)\n`);
+    ctx.stdout.write(`Successfully ${verb.past} ${doneCount}${kind} resource(s)${remark}\n`);
   } else if (doneCount > 0) {
     ctx.stdout.write(
-      `Partial success: ${verb.past} the first ${doneCount} out of ${total}${kind} resources:\n`,
+      `Partial success: ${verb.past} the first ${doneCount} out of ${total}${kind} resources${remark}:\n`,
     );
     throw new CliError(`hit error: ${errors.join("; ")}`);
   } else {
