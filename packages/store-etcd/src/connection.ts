@@ -47,8 +47,8 @@ export class Connection {
     this.#config = config;
     this.#timeoutMs = requestTimeoutMs;
     this.#peers = config.endpoints.map((endpoint) => {
-      const { text, target, credentials } = parseEndpoint(endpoint, config.tls);
-      return { text, client: new Client(target, credentials, channelOptions) };
+      const { text, target, credentials, options } = parseEndpoint(endpoint, config.tls);
+      return { text, client: new Client(target, credentials, { ...channelOptions, ...options }) };
     });
   }
 

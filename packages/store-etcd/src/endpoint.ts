@@ -1,5 +1,7 @@
+import { isIP } from "node:net";
+import { checkServerIdentity } from "node:tls";
 import { StoreError } from "@caracal/datastore";
-import { type ChannelCredentials, credentials } from "@grpc/grpc-js";
+import { type ChannelCredentials, type ClientOptions, credentials } from "@grpc/grpc-js";
 import type { EtcdTls } from "./etcd-config.ts";
 
 /** One server, as gRPC wants it. */
@@ -9,6 +11,8 @@ export interface Endpoint {
   /** gRPC target: `dns:` name or `unix:` path. */
   readonly target: string;
   readonly credentials: ChannelCredentials;
+  /** What the channel needs to know besides. */
+  readonly options: ClientOptions;
 }
 
 const defaultPort = "2379";
@@ -19,14 +23,16 @@ export function parseEndpoint(text: string, tls: EtcdTls | undefined): Endpoint 
   switch (scheme) {
     case "unix":
       if (!rest.startsWith("/")) break;
-      return { text, target: `unix:${rest}`, credentials: credentials.createInsecure() };
+      return { text, target: `unix:${rest}`, credentials: credentials.createInsecure(), options: {} };
     case "http":
     case "https": {
       const authority = parseAuthority(rest);
       if (authority === undefined) break;
-      const secure = scheme === "https";
-      const how = secure ? secureCredentials(tls ?? {}) : credentials.createInsecure();
-      return { text, target: `dns:${authority}`, credentials: how };
+      const target = `dns:${authority}`;
+      if (scheme === "http") return { text, target, credentials: credentials.createInsecure(), options: {} };
+      const host = hostOf(authority);
+      const options = isIP(host) === 0 ? {} : { "grpc.ssl_target_name_override": nameForAddress };
+      return { text, target, credentials: secureCredentials(host, tls ?? {}), options };
     }
     default:
   }
@@ -41,14 +47,24 @@ function parseAuthority(rest: string): string | undefined {
   return match === null ? undefined : `${match[1]}:${match[2] ?? defaultPort}`;
 }
 
-function secureCredentials({ ca, cert, key }: EtcdTls): ChannelCredentials {
+/** gRPC sends the host as TLS server name, and an address may not be one (RFC 6066 §3): a name goes in its place. */
+const nameForAddress = "etcd";
+
+function hostOf(authority: string): string {
+  return authority.slice(0, authority.lastIndexOf(":")).replace(/^\[|\]$/g, "");
+}
+
+function secureCredentials(host: string, { ca, cert, key }: EtcdTls): ChannelCredentials {
   if ((cert === undefined) !== (key === undefined)) {
     throw new StoreError(
       "invalid",
       "a TLS client certificate and its key go together: one of them is missing",
     );
   }
-  return credentials.createSsl(bytes(ca), bytes(key), bytes(cert));
+  return credentials.createSsl(bytes(ca), bytes(key), bytes(cert), {
+    // The certificate must be the endpoint's, whatever name was sent.
+    checkServerIdentity: (_name, certificate) => checkServerIdentity(host, certificate),
+  });
 }
 
 function bytes(text: string | undefined): Buffer | null {

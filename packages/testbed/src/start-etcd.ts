@@ -10,6 +10,8 @@ export interface EtcdOptions {
   readonly directory?: string;
   /** Added to the command line. */
   readonly args?: readonly string[];
+  /** Paths of PEM files: clients with certificates of that authority are served over TLS too. */
+  readonly tls?: { readonly ca: string; readonly cert: string; readonly key: string };
 }
 
 /** A running one-member etcd of Debian's `etcd-server` on loopback. */
@@ -17,6 +19,8 @@ export interface EtcdDaemon {
   readonly program: Program;
   /** `http://127.0.0.1:PORT`. */
   readonly endpoint: string;
+  /** `https://127.0.0.1:PORT`, if it was asked for. */
+  readonly tlsEndpoint: string | undefined;
   readonly directory: string;
   /** `etcdctl ARGUMENTS…` with API version 3 against this member. */
   readonly etcdctl: (...args: readonly string[]) => Promise<CommandResult>;
@@ -28,24 +32,37 @@ const PORT_ATTEMPTS = 3;
 export async function startEtcd(bed: Testbed, options: EtcdOptions = {}): Promise<EtcdDaemon> {
   const directory = options.directory ?? bed.directory("etcd");
   for (let attempt = 1; ; attempt++) {
-    const daemon = await startOnce(bed, directory, options.args ?? []);
+    const daemon = await startOnce(bed, directory, options);
     if (daemon.program.isRunning) return daemon;
     if (attempt === PORT_ATTEMPTS) throw new Error(`etcd ended at once:\n${daemon.program.output}`);
   }
 }
 
-async function startOnce(bed: Testbed, directory: string, extra: readonly string[]): Promise<EtcdDaemon> {
-  const [clientPort, peerPort] = await freePorts(2);
+async function startOnce(
+  bed: Testbed,
+  directory: string,
+  { args: extra = [], tls }: EtcdOptions,
+): Promise<EtcdDaemon> {
+  const [clientPort, peerPort, tlsPort] = await freePorts(3);
+  const tlsEndpoint = tls === undefined ? undefined : `https://127.0.0.1:${tlsPort}`;
   const endpoint = `http://127.0.0.1:${clientPort}`;
   const peer = `http://127.0.0.1:${peerPort}`;
   const flags = {
     name: "testbed",
     "data-dir": directory,
-    "listen-client-urls": endpoint,
+    "listen-client-urls": tlsEndpoint === undefined ? endpoint : `${endpoint},${tlsEndpoint}`,
     "advertise-client-urls": endpoint,
     "listen-peer-urls": peer,
     "initial-advertise-peer-urls": peer,
     "initial-cluster": `testbed=${peer}`,
+    ...(tls === undefined
+      ? {}
+      : {
+          "trusted-ca-file": tls.ca,
+          "cert-file": tls.cert,
+          "key-file": tls.key,
+          "client-cert-auth": "true",
+        }),
   };
   const args = Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
   const program = await bed.start(["etcd", ...args, ...extra]);
@@ -59,5 +76,5 @@ async function startOnce(bed: Testbed, directory: string, extra: readonly string
     },
     { what: "a healthy etcd", deadlineMs: 20_000 },
   );
-  return { program, endpoint, directory, etcdctl };
+  return { program, endpoint, tlsEndpoint, directory, etcdctl };
 }
