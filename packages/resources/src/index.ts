@@ -99,6 +99,7 @@ export type { Selector } from "./selector/ast.ts";
 export { type Labels, matchesSelector } from "./selector/evaluate.ts";
 export { formatSelector } from "./selector/format.ts";
 export { parseSelector, type SelectorError, type SelectorParsing } from "./selector/parse.ts";
+export { type MatchChange, SelectorIndex } from "./selector/selector-index.ts";
 export {
   hostInterfaceHashInput,
   hostInterfaceName,

@@ -212,36 +212,43 @@ export const validDocument: fc.Arbitrary<object> = fc.oneof(
   endpoint,
 );
 
-const label = fc.stringMatching(/^[a-zA-Z0-9_./-]{1,8}$/);
-const value = fc.string({ maxLength: 6 }).filter((text) => !(text.includes("'") && text.includes('"')));
-
-const leaf: fc.Arbitrary<Selector> = fc.oneof(
-  fc.constant<Selector>({ kind: "all" }),
-  fc.constant<Selector>({ kind: "global" }),
-  label.map((name): Selector => ({ kind: "has", label: name })),
-  fc
-    .tuple(fc.constantFrom("==", "!=", "contains", "starts with", "ends with"), label, value)
-    .map(([operator, name, text]): Selector => ({ kind: "compare", operator, label: name, value: text })),
-  fc
-    .tuple(fc.boolean(), label, fc.uniqueArray(value, { maxLength: 3 }))
-    .map(([negated, name, values]): Selector => ({
-      kind: "in",
-      negated,
-      label: name,
-      values: values.toSorted(),
-    })),
-);
+/** Any selector in parsed form that asks about these labels and values. */
+export function selectorOver(
+  label: fc.Arbitrary<string>,
+  value: fc.Arbitrary<string>,
+): fc.Arbitrary<Selector> {
+  const leaf: fc.Arbitrary<Selector> = fc.oneof(
+    fc.constant<Selector>({ kind: "all" }),
+    fc.constant<Selector>({ kind: "global" }),
+    label.map((name): Selector => ({ kind: "has", label: name })),
+    fc
+      .tuple(fc.constantFrom("==", "!=", "contains", "starts with", "ends with"), label, value)
+      .map(([operator, name, text]): Selector => ({ kind: "compare", operator, label: name, value: text })),
+    fc
+      .tuple(fc.boolean(), label, fc.uniqueArray(value, { maxLength: 3 }))
+      .map(([negated, name, values]): Selector => ({
+        kind: "in",
+        negated,
+        label: name,
+        values: values.toSorted(),
+      })),
+  );
+  return fc.letrec<{ tree: Selector }>((tie) => ({
+    tree: fc.oneof(
+      { maxDepth: 4, withCrossShrink: true },
+      leaf,
+      tie("tree").map((operand): Selector =>
+        operand.kind === "not" ? operand.operand : { kind: "not", operand },
+      ),
+      fc
+        .tuple(fc.constantFrom("and", "or"), fc.array(tie("tree"), { minLength: 2, maxLength: 3 }))
+        .map(([kind, operands]): Selector => ({ kind, operands })),
+    ),
+  })).tree;
+}
 
 /** Any selector in parsed form. */
-export const selector: fc.Arbitrary<Selector> = fc.letrec<{ tree: Selector }>((tie) => ({
-  tree: fc.oneof(
-    { maxDepth: 4, withCrossShrink: true },
-    leaf,
-    tie("tree").map((operand): Selector =>
-      operand.kind === "not" ? operand.operand : { kind: "not", operand },
-    ),
-    fc
-      .tuple(fc.constantFrom("and", "or"), fc.array(tie("tree"), { minLength: 2, maxLength: 3 }))
-      .map(([kind, operands]): Selector => ({ kind, operands })),
-  ),
-})).tree;
+export const selector: fc.Arbitrary<Selector> = selectorOver(
+  fc.stringMatching(/^[a-zA-Z0-9_./-]{1,8}$/),
+  fc.string({ maxLength: 6 }).filter((text) => !(text.includes("'") && text.includes('"'))),
+);
