@@ -59,9 +59,9 @@ export function changeCommand(parts: ChangeParts): Command {
           return showServerRun(ctx, args, { verb, wanted, isAllowed, store, change: dryChange, goesOn });
         }
         if (dryRun === "impact") {
-          const { showImpact } = await import("./change-impact.ts");
-          const isJson = args.text("output") === "json";
-          return showImpact(ctx, { store, wanted, change: dryChange, isJson });
+          const { changesOf, showImpact } = await import("./change-impact.ts");
+          const makeChanges = changesOf({ store, wanted, isAllowed, change: dryChange });
+          return showImpact(ctx, { store, change: makeChanges, isJson: args.text("output") === "json" });
         }
         const errors: string[] = [];
         let doneCount = 0;

@@ -101,3 +101,30 @@ test("a change that would be refused, and words that do not fit, are told", asyn
     /--output needs --dry-run/,
   );
 });
+
+test("the impact of a deletion counts what is deleted, and deletes nothing", async () => {
+  const store = await twoNodes();
+  const before = (await store.list("")).entries;
+  const { stdout, stderr, exitCode } = await run("delete node b --dry-run=impact", { store });
+  assert.deepEqual({ stderr, exitCode }, { stderr: "", exitCode: 2 });
+  assert.match(stdout, /Sessions: 0 would come, 2 would go, 0 would restart/);
+  assert.match(stdout, /Pod pairs: 2 of 2 would lose their route/);
+  const missing = await run("delete bgppeer nobody --dry-run=impact", { store });
+  assert.equal(missing.exitCode, 1);
+  assert.match(missing.stderr, /the change would fail: .*nobody/);
+  assert.equal(
+    (await run("delete bgppeer nobody --skip-not-exists --dry-run=impact", { store })).exitCode,
+    0,
+  );
+  assert.deepEqual((await store.list("")).entries, before);
+});
+
+test("a kind that nobody may change is refused in a dry run too", async () => {
+  const store = await twoNodes();
+  const spec = { cidr: "10.244.0.0/26", node: "a", state: "confirmed", deleted: "false" };
+  const stdin = JSON.stringify({ kind: "BlockAffinity", apiVersion, metadata: { name: "x" }, spec });
+  const real = await run("apply -f -", { store, stdin });
+  const dry = await run("apply -f - --dry-run=impact", { store, stdin });
+  assert.equal(real.exitCode, 1);
+  assert.equal(dry.exitCode, 1, dry.stdout);
+});

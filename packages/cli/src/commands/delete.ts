@@ -25,25 +25,37 @@ export const deleteCommand: Command = {
   options: [
     ...fileOptions,
     { name: "skip-not-exists", short: "s", summary: "Do not fail for resources that do not exist." },
+    {
+      name: "dry-run",
+      value: "impact",
+      choices: ["impact"],
+      summary:
+        "Delete nothing: show which sessions, routes and pod pairs would come, go or move, with exit code 2 if something would be lost.",
+    },
+    { name: "output", short: "o", value: "FORMAT", choices: ["json"], summary: "With --dry-run: json." },
     namespaceOption,
     configOption,
   ],
   run: async (ctx, args) => {
+    checkDryRun(args);
     const doomed = await readDoomed(ctx, args);
     if (doomed.length === 0) {
       ctx.stdout.write("No resources specified\n");
       return 0;
     }
+    const skipsMissing = args.flag("skip-not-exists");
     return withConnection(ctx, args, async (connection) => {
-      const errors: string[] = [];
-      let doneCount = 0;
-      for (const each of doomed) {
-        const outcome = await remove(ctx, connection, each);
-        const isSkipped =
-          outcome.kind === "failed" && outcome.reason === "missing" && args.flag("skip-not-exists");
-        if (outcome.kind === "ok" || isSkipped) doneCount += 1;
-        else errors.push(`Failed to delete '${each.kind}' resource: ${outcome.message}`);
+      if (args.text("dry-run") !== undefined) {
+        const { showImpact } = await import("./change-impact.ts");
+        const change = async (copy: Connection): Promise<readonly string[]> =>
+          (await removeAll(ctx, copy, doomed, skipsMissing)).errors;
+        return showImpact(ctx, {
+          store: connection.store,
+          change,
+          isJson: args.text("output") === "json",
+        });
       }
+      const { errors, doneCount } = await removeAll(ctx, connection, doomed, skipsMissing);
       if (doneCount > 0) {
         const single = singleKindOf(doomed);
         const kind = single === undefined ? "" : ` '${single}'`;
@@ -54,6 +66,34 @@ export const deleteCommand: Command = {
     });
   },
 };
+
+function checkDryRun(args: Arguments): void {
+  const mode = args.text("dry-run");
+  if (mode !== undefined && mode !== "impact") {
+    throw new CliError(`unknown --dry-run: ${mode}; of a deletion it is impact`);
+  }
+  const output = args.text("output");
+  if (output !== undefined && (mode === undefined || output !== "json")) {
+    throw new CliError("--output takes json, and only with --dry-run=impact");
+  }
+}
+
+async function removeAll(
+  ctx: CliContext,
+  connection: Connection,
+  doomed: readonly Doomed[],
+  skipsMissing: boolean,
+): Promise<{ readonly errors: readonly string[]; readonly doneCount: number }> {
+  const errors: string[] = [];
+  let doneCount = 0;
+  for (const each of doomed) {
+    const outcome = await remove(ctx, connection, each);
+    const isSkipped = outcome.kind === "failed" && outcome.reason === "missing" && skipsMissing;
+    if (outcome.kind === "ok" || isSkipped) doneCount += 1;
+    else errors.push(`Failed to delete '${each.kind}' resource: ${outcome.message}`);
+  }
+  return { errors, doneCount };
+}
 
 async function remove(ctx: CliContext, connection: Connection, doomed: Doomed): Promise<ResourceOutcome> {
   const { kind, name, namespace } = doomed;

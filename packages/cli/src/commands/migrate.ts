@@ -43,7 +43,7 @@ export const migrateRouteReflector: Command = {
       const { plan } = planned;
       return move(ctx, args, connection, {
         steps: toReflectors(connection.resources, plan),
-        foreseen: async (resources) => {
+        foreseen: async ({ resources }) => {
           for (const step of toReflectors(resources, plan)) await step.apply();
         },
       });
@@ -62,7 +62,7 @@ export const migrateMesh: Command = {
       const known = await knowCluster(connection.store);
       return move(ctx, args, connection, {
         steps: toMesh(connection.resources, known),
-        foreseen: async (resources) => {
+        foreseen: async ({ resources }) => {
           for (const step of toMesh(resources, known)) await step.apply();
         },
       });
@@ -128,7 +128,7 @@ function toMesh(resources: ResourceClient, { cluster, intents }: KnownCluster): 
 interface Move {
   readonly steps: readonly MoveStep[];
   /** Makes the whole move in a copy of the resources. */
-  readonly foreseen: (resources: ResourceClient) => Promise<void>;
+  readonly foreseen: (copy: Connection) => Promise<void>;
 }
 
 async function move(
