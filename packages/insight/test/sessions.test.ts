@@ -16,17 +16,21 @@ interface Report {
   readonly change?: Change;
   readonly silent?: readonly string[];
   readonly refused?: Readonly<Record<string, readonly string[]>>;
+  /** Nodes that have no session at all, and what they say of it. */
+  readonly notReady?: Readonly<Record<string, string>>;
 }
 
 /** The verdict on every session, by its two ends. */
 function verdicts(parts: ClusterParts, report: Report = {}): Record<string, SessionVerdict> {
-  const { change = () => ({}), silent = [], refused = {} } = report;
+  const { change = () => ({}), silent = [], refused = {}, notReady = {} } = report;
   const cluster = anyCluster(parts);
   const intents = intentsOf(cluster);
   const statuses = new Map<string, NodeStatus>();
   for (const [node, { bgp }] of intents) {
     if (silent.includes(node)) continue;
-    const peers = (bgp?.peers ?? []).map((intent): PeerStatus => {
+    const because = notReady[node];
+    const wanted = because === undefined ? (bgp?.peers ?? []) : [];
+    const peers = wanted.map((intent): PeerStatus => {
       const peer: PeerStatus = {
         name: intent.name,
         address: IpAddress.format(intent.address),
@@ -45,7 +49,8 @@ function verdicts(parts: ClusterParts, report: Report = {}): Record<string, Sess
     });
     statuses.set(node, {
       node,
-      isReady: true,
+      isReady: because === undefined,
+      ...(because === undefined ? {} : { notReadyBecause: because }),
       bgp: { asNumber: 64512, routerId: "1.1.1.1", peers, origins: [], refused: refused[node] ?? [] },
       kernel: { isInSync: true, wantedRoutes: 0, failures: [], conflicts: [] },
       problems: [],
@@ -119,6 +124,16 @@ const faults: readonly {
     report: { silent: ["n2"], change: () => ({ lastError: "Socket: Connection refused" }) },
     reason: /the daemon of n2 does not answer/,
     fix: /start it/,
+  },
+  {
+    name: "a daemon that cannot run what speaks BGP",
+    parts: pair,
+    report: {
+      notReady: { n2: "bird is BIRD 2.0.12, and 1.6 is needed" },
+      change: () => ({ lastError: "Socket: Connection refused" }),
+    },
+    reason: /n2 does not have the session: bird is BIRD 2\.0\.12, and 1\.6 is needed/,
+    fix: /on n2/,
   },
   {
     name: "a port on which nobody listens",

@@ -17,7 +17,7 @@ export {
 } from "./cluster.ts";
 export type { PrefixAdvertisement } from "./communities.ts";
 export { decideExport, type ExportPolicy, type ExportVerdict } from "./export-policy.ts";
-export type { IntentProblem } from "./intent-problem.ts";
+export { type IntentProblem, unreadableProblem } from "./intent-problem.ts";
 export {
   type BgpIntent,
   type IntentInput,

@@ -1,3 +1,5 @@
+import { describeProblems, type Problem } from "@caracal/resources";
+
 /** Something in the resources that keeps a node from doing all they ask for; the rest goes on. */
 export interface IntentProblem {
   /** What it is about, as Calico prints identifiers: `Node(kw01)`, `BGPPeer(rack1)`. */
@@ -16,4 +18,10 @@ export function sortProblems(problems: readonly IntentProblem[]): readonly Inten
 export function compareText(a: string, b: string): number {
   if (a === b) return 0;
   return a < b ? -1 : 1;
+}
+
+/** What is said of a resource that is in the datastore and makes no sense: the rest of the cluster goes on without it. */
+export function unreadableProblem(about: string, problems: readonly Problem[]): IntentProblem {
+  const reason = describeProblems(problems).replaceAll(/\s*\n-\s*/g, " ");
+  return { about, message: `cannot be read and is left out: ${reason}` };
 }

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
+import { checkBackends } from "./check-backends.ts";
 import { inParallel } from "./in-parallel.ts";
 import type { LabContext } from "./lab-context.ts";
 import { DEFAULT_ROOT, LabDirectory } from "./lab-directory.ts";
@@ -47,6 +48,7 @@ export async function bringUp(options: BringUpOptions, ctx: LabContext): Promise
   const lab = new LabDirectory(ctx.root ?? DEFAULT_ROOT, options.name ?? topology.name);
   const progress = new Progress(ctx.stderr);
   checkSwitches(lab, topology, ctx);
+  await checkBackends(topology, ctx);
   await claim(lab, topology, ctx);
   let daemonsAt: number;
   let record: LabRecord;

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
-import { MemoryStore } from "@caracal/datastore";
+import { keys, MemoryStore } from "@caracal/datastore";
 import { AnswerDesk } from "@caracal/questions";
 import { run } from "../../test/test-context.ts";
 
@@ -93,4 +93,12 @@ test("a node that does not exist, and options that do not go together, are refus
   assert.equal((await run("node status --node d", { store })).stderr, "there is no node d\n");
   assert.match((await run("node status --all -o yaml", { store })).stderr, /unknown output format: yaml/);
   assert.match((await run("node status -o json", { store })).stderr, /--output needs --all or --node/);
+});
+
+test("a resource that cannot be read is told of, also where no daemon answers", async (t) => {
+  const store = await cluster(t, []);
+  await store.create(keys.resource("bgppeers", "torn"), "{");
+  const { stderr, exitCode } = await run("node status --all", { store });
+  assert.equal(exitCode, 0);
+  assert.match(stderr, /^BGPPeer\(torn\) cannot be read and is left out: [^\n]+$/m);
 });

@@ -1,9 +1,15 @@
-import { keys, readResource, type Store } from "@caracal/datastore";
-import type { BlockAffinity, ClusterResources } from "@caracal/intent";
+import { keys, resourceReading, type Store } from "@caracal/datastore";
+import {
+  type BlockAffinity,
+  type ClusterResources,
+  type IntentProblem,
+  unreadableProblem,
+} from "@caracal/intent";
 import {
   BlockAffinityCodec,
   type KindName,
   kinds,
+  parseJson,
   readKubernetesEndpointSlice,
   readKubernetesService,
   type Resources,
@@ -17,15 +23,18 @@ export interface ClusterSnapshot {
   readonly endpoints: readonly WorkloadEndpoint[];
 }
 
-/** Reads the cluster once. Throws `StoreError`; entries that cannot be read are left out, as the daemons do. */
+/** Reads the cluster once. Throws `StoreError`; entries that cannot be read are left out and told of, as the daemons do. */
 export async function readCluster(store: Store): Promise<ClusterSnapshot> {
+  const unreadable: IntentProblem[] = [];
+  const all = <K extends KindName>(kind: K): Promise<readonly Resources[K][]> =>
+    readAll(store, kind, unreadable);
   const [nodes, pools, bgpConfigurations, bgpPeers, bgpFilters, endpoints] = await Promise.all([
-    readAll(store, "Node"),
-    readAll(store, "IPPool"),
-    readAll(store, "BGPConfiguration"),
-    readAll(store, "BGPPeer"),
-    readAll(store, "BGPFilter"),
-    readAll(store, "WorkloadEndpoint"),
+    all("Node"),
+    all("IPPool"),
+    all("BGPConfiguration"),
+    all("BGPPeer"),
+    all("BGPFilter"),
+    all("WorkloadEndpoint"),
   ]);
   const [affinities, services, endpointSlices] = await Promise.all([
     readAffinities(store),
@@ -33,12 +42,26 @@ export async function readCluster(store: Store): Promise<ClusterSnapshot> {
     readDocuments(store, "kubernetesendpointslices", readKubernetesEndpointSlice),
   ]);
   const settings = { bgpConfigurations, bgpPeers, bgpFilters };
-  return { resources: { nodes, pools, ...settings, services, endpointSlices }, affinities, endpoints };
+  return {
+    resources: { nodes, pools, ...settings, services, endpointSlices, unreadable },
+    affinities,
+    endpoints,
+  };
 }
 
-async function readAll<K extends KindName>(store: Store, kind: K): Promise<readonly Resources[K][]> {
+async function readAll<K extends KindName>(
+  store: Store,
+  kind: K,
+  unreadable: IntentProblem[],
+): Promise<readonly Resources[K][]> {
   const { entries } = await store.list(keys.resources(kinds[kind].plural));
-  return entries.flatMap((entry) => readResource(kind, entry) ?? []);
+  return entries.flatMap((entry) => {
+    const reading = resourceReading(kind, entry);
+    if (reading.kind === "ok") return [reading.value];
+    const name = entry.key.slice(entry.key.lastIndexOf("/") + 1);
+    unreadable.push(unreadableProblem(`${kind}(${name})`, reading.problems));
+    return [];
+  });
 }
 
 /** Kubernetes' own kinds, whose values are Kubernetes' documents. */
@@ -50,16 +73,8 @@ async function readDocuments<T>(
   const { entries } = await store.list(keys.resources(plural));
   return entries.flatMap(({ value }) => {
     const document = parseJson(value);
-    return (document === undefined ? undefined : read(document)) ?? [];
+    return (document.kind === "bad" ? undefined : read(document.value)) ?? [];
   });
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 async function readAffinities(store: Store): Promise<readonly BlockAffinity[]> {

@@ -16,6 +16,8 @@ export interface SessionEnd {
   readonly status?: PeerStatus;
   /** The daemon answered. */
   readonly isAnswering: boolean;
+  /** Why the daemon is not ready, in its own words. */
+  readonly complaint?: string;
   /** Strangers that lately tried to connect to the daemon. */
   readonly refused: readonly string[];
 }
@@ -71,6 +73,7 @@ function endOf(
     ...(intent === undefined ? {} : { intent }),
     ...(peer === undefined ? {} : { status: peer }),
     isAnswering: status !== undefined,
+    ...(status?.notReadyBecause === undefined ? {} : { complaint: status.notReadyBecause }),
     refused: status?.bgp?.refused ?? [],
   };
 }

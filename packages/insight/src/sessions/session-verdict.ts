@@ -140,8 +140,11 @@ function wrongSource(end: SessionEnd, other: SessionEnd): Finding | undefined {
   };
 }
 
-function notTakenOver({ node, intent, status, isAnswering }: SessionEnd): Finding | undefined {
+function notTakenOver({ node, intent, status, isAnswering, complaint }: SessionEnd): Finding | undefined {
   if (node === undefined || !isAnswering || intent === undefined || status !== undefined) return undefined;
+  if (complaint !== undefined) {
+    return { reason: `${node} does not have the session: ${complaint}`, fix: `mend that on ${node}` };
+  }
   return {
     reason: `${node} does not have the session yet`,
     fix: `look at the problems and the log of ${node}: its speaker has not taken the resources over`,

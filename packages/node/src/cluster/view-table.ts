@@ -1,6 +1,6 @@
 import { type Entry, resourceReading, type SyncChange } from "@caracal/datastore";
-import type { IntentProblem } from "@caracal/intent";
-import { describeProblems, type KindName, type Reading, parseJson, type Resources } from "@caracal/resources";
+import { type IntentProblem, unreadableProblem } from "@caracal/intent";
+import { type KindName, type Reading, parseJson, type Resources } from "@caracal/resources";
 
 /** How a table's values are read, and which of them are kept. */
 export interface TableOptions<T> {
@@ -51,9 +51,7 @@ export class ViewTable<T> {
     const reading = read(entry);
     if (reading.kind === "ok") return isWanted?.(reading.value) === false ? undefined : reading.value;
     if (nameOf !== undefined) {
-      const reason = describeProblems(reading.problems).replaceAll(/\s*\n-\s*/g, " ");
-      const message = `cannot be read and is left out: ${reason}`;
-      this.#problems.set(key, { about: nameOf(key), message });
+      this.#problems.set(key, unreadableProblem(nameOf(key), reading.problems));
     }
     return undefined;
   }
