@@ -171,6 +171,25 @@ const rows: readonly {
     says: /BIRD speaks BGP on this node/,
   },
   {
+    name: "a BIRD that leaves the pool's routes to others, though a neighbour could not pass them on either",
+    parts: { nodes: rowOfNodes(3), pool: { vxlanMode: "Always" } },
+    reports: [
+      reportOf("n1"),
+      home,
+      reportOf("n3", { prefix, paths: [path], exports: [{ ...told("Mesh_172_18_0_1"), isTold: false }] }),
+    ],
+    says: /no route from BGP here: IPPool\(pods\) uses VXLAN/,
+  },
+  {
+    name: "a neighbour that tells it counts more than one that may not pass it on",
+    reports: [
+      reportOf("n1"),
+      reportOf("n3", { prefix, paths: [path], exports: [{ ...told("Mesh_172_18_0_1"), isTold: false }] }),
+      home,
+    ],
+    says: /^n2 tells it, but it did not come/,
+  },
+  {
     name: "a home that does not answer",
     reports: [reportOf("n1"), reportOf("n3")],
     says: /its home n2 does not answer/,

@@ -1,4 +1,5 @@
-import type { NodeIntent, PeerIntent } from "@caracal/intent";
+import { decideProgramming, type NodeIntent, type PeerIntent } from "@caracal/intent";
+import { IpAddress } from "@caracal/net";
 import type { ExportReport, PathReport, RouteReport } from "@caracal/questions";
 import type { RouteTarget } from "./route-target.ts";
 
@@ -144,6 +145,10 @@ function whyAbsent({ target, intents, reports }: RouteFacts, node: string): Abse
     const claim = "a node claims a block when its first pod takes an address, and announces nothing before";
     return { verdict: `nobody announces it: ${where}`, steps: target.pool === undefined ? [] : [claim] };
   }
+  const skipped = whySkipped(target, intents, node);
+  if (skipped !== undefined) {
+    return { verdict: `${target.text} gets no route from BGP here: ${skipped}`, steps: [] };
+  }
   const holders = [...reports.values()].filter(hasIt);
   if (holders.length === 0) {
     const verdict = reports.has(home)
@@ -162,7 +167,27 @@ function whyAbsent({ target, intents, reports }: RouteFacts, node: string): Abse
     const verdict = report.exports.find((one) => one.peer === peer?.name);
     return peer === undefined || verdict === undefined ? [] : [{ report, verdict }];
   });
+  // One that tells it, and of the others the home, says more than those that only pass it on.
+  neighbours.sort(
+    (a, b) =>
+      Number(b.verdict.isTold) - Number(a.verdict.isTold) ||
+      Number(b.report.node === home) - Number(a.report.node === home),
+  );
   return neighbours.length === 0 ? noNeighbourHasIt(holders, own) : neighboursHaveIt(neighbours);
+}
+
+/** What BGP leaves to others is missing for this reason, whatever came: of a BIRD only the kernel shows what it has. */
+function whySkipped(
+  { prefix, home }: RouteTarget,
+  intents: RouteFacts["intents"],
+  node: string,
+): string | undefined {
+  const programming = intents.get(node)?.kernel.programming;
+  const nextHop =
+    home === undefined ? undefined : intents.get(home)?.bgp?.addresses.get(IpAddress.family(prefix.address));
+  if (programming === undefined || nextHop === undefined) return undefined;
+  const verdict = decideProgramming(programming, prefix, nextHop);
+  return verdict.kind === "skip" ? skipText(verdict.reason, verdict.by) : undefined;
 }
 
 function hasIt(report: RouteReport): boolean {

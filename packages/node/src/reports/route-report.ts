@@ -24,9 +24,11 @@ export interface RouteReportSources {
 export function routeReport(sources: RouteReportSources, wanted: Prefix): RouteReport {
   const { node, routing, bgp, tables } = sources;
   const routes = longestMatch(bgp.routes(), wanted);
-  // Where BIRD speaks BGP, what it learned is seen in the kernel only.
-  const prefix = routes[0]?.prefix ?? longestMatch(programmedByBgp(tables), wanted)[0]?.prefix;
   const intent = routing.intent?.bgp;
+  // Where BIRD speaks BGP, what it learned is seen in the kernel only, and what it tells of its own follows from the intent.
+  const prefix =
+    routes[0]?.prefix ??
+    longestMatch([...programmedByBgp(tables), ...(intent?.origins ?? [])], wanted)[0]?.prefix;
   const best = routes.find((route) => route.best);
   const origin =
     prefix === undefined ? undefined : intent?.origins.find((one) => Prefix.equals(one.prefix, prefix))?.kind;
