@@ -21,6 +21,7 @@ export const commandTable: Readonly<Record<string, () => Promise<Command>>> = {
   "ipam configure": async () => (await import("./commands/ipam-configure.ts")).ipamConfigure,
   "ipam split": async () => (await import("./commands/ipam-split.ts")).ipamSplit,
   "explain route": async () => (await import("./commands/explain-route.ts")).explainRoute,
+  explain: async () => (await import("./commands/explain.ts")).explain,
   "migrate route-reflector": async () => (await import("./commands/migrate.ts")).migrateRouteReflector,
   "migrate mesh": async () => (await import("./commands/migrate.ts")).migrateMesh,
   birdcl: async () => (await import("./commands/birdcl.ts")).birdcl,
@@ -45,6 +46,7 @@ export const commandTable: Readonly<Record<string, () => Promise<Command>>> = {
   "datastore migrate import": async () =>
     (await import("./commands/datastore-migrate-import.ts")).datastoreMigrateImport,
   version: async () => (await import("./commands/version.ts")).version,
+  __names: async () => (await import("./commands/complete-names.ts")).completeNames,
   completion: async () => (await import("./commands/completion.ts")).completion,
 };
 
@@ -54,18 +56,25 @@ export const commandGroups: Readonly<Record<string, string>> = {
   cluster: "The cluster as a whole.",
   ipam: "IP address management.",
   migrate: "Moves of a running cluster, without losing a route.",
-  explain: "Why things are as they are.",
   bgp: "A BGP speaker of its own, without a cluster.",
   confd: "BIRD's configuration files.",
   "datastore migrate": "Moves of all that a datastore holds to another one.",
   datastore: "The embedded datastore, and moves between datastores.",
 };
 
+/** Commands for people; names that begin with underscores are for completion scripts. */
+export function shownCommands(group?: string): readonly (() => Promise<Command>)[] {
+  const start = group === undefined ? "" : `${group} `;
+  return Object.entries(commandTable).flatMap(([name, load]) =>
+    name.startsWith(start) && !name.startsWith("__") ? [load] : [],
+  );
+}
+
 /** The words that may come after a group's name, or first of all. */
 export function namesIn(group?: string): readonly string[] {
   const start = group === undefined ? "" : `${group} `;
   const names = Object.keys(commandTable).flatMap((name) =>
-    name.startsWith(start) ? [name.slice(start.length).replace(/ .*/, "")] : [],
+    name.startsWith(start) && !name.startsWith("__") ? [name.slice(start.length).replace(/ .*/, "")] : [],
   );
   return [...new Set([...names, ...(group === undefined ? ["help"] : [])])];
 }

@@ -1,5 +1,5 @@
 import type { Command, Option } from "./command.ts";
-import { commandGroups, commandTable } from "./command-table.ts";
+import { commandGroups, shownCommands } from "./command-table.ts";
 import { globalOptions } from "./global-options.ts";
 import type { Guise } from "./context.ts";
 
@@ -26,10 +26,7 @@ export function commandHelp(guise: Guise, command: Command): string {
 
 /** The list of commands, or of those that begin with `group`. */
 export async function overview(guise: Guise, group?: string): Promise<string> {
-  const loaders = Object.entries(commandTable).filter(
-    ([name]) => group === undefined || name.startsWith(`${group} `),
-  );
-  const commands = await Promise.all(loaders.map(([, load]) => load()));
+  const commands = await Promise.all(shownCommands(group).map((load) => load()));
   const width = Math.max(...commands.map(({ name }) => name.length)) + 2;
   const rows = commands.map(({ name, summary }) => `  ${name.padEnd(width)}${summary}`);
   const about =

@@ -2,13 +2,16 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
+import { nodes, storeOf } from "../test/resources-fixture.ts";
 import { run } from "../test/test-context.ts";
 import { commandTable } from "./command-table.ts";
 
 test("help lists the commands, or tells about one", async () => {
   const overview = await run("--help");
   assert.equal(overview.exitCode, 0);
-  for (const name of Object.keys(commandTable)) assert.match(overview.stdout, new RegExp(`^  ${name} `, "m"));
+  const shown = Object.keys(commandTable).filter((name) => !name.startsWith("__"));
+  assert.doesNotMatch(overview.stdout, /__/);
+  for (const name of shown) assert.match(overview.stdout, new RegExp(`^  ${name} `, "m"));
   assert.equal((await run([])).stdout, overview.stdout);
   assert.equal((await run("help")).stdout, overview.stdout);
   const get = (await run("get --help")).stdout;
@@ -48,7 +51,7 @@ test("bash completes commands, kinds and options", async () => {
   const complete = (line: string): string[] => {
     const words = line.split(" ");
     const program = `${script}
-COMP_WORDS=(${words.map((word) => `'${word}'`).join(" ")}); COMP_CWORD=${words.length - 1}; _caracal; echo "\${COMPREPLY[@]}"`;
+COMP_WORDS=(${words.map((word) => `'${word}'`).join(" ")}); COMP_CWORD=${words.length - 1}; calicoctl() { echo "$*" | tr " " "+"; }; _caracal; echo "\${COMPREPLY[@]}"`;
     return execFileSync("bash", ["-c", program], { encoding: "utf8" }).trim().split(" ");
   };
   assert.deepEqual(complete("calicoctl ge"), ["get"]);
@@ -57,6 +60,11 @@ COMP_WORDS=(${words.map((word) => `'${word}'`).join(" ")}); COMP_CWORD=${words.l
   assert.deepEqual(complete("calicoctl get nodes --all-n"), ["--all-namespaces"]);
   assert.deepEqual(complete("calicoctl get nodes -o wi"), ["wide"]);
   assert.deepEqual(complete("calicoctl patch node a -t me"), ["merge"]);
+  assert.deepEqual(complete("calicoctl datastore mi"), ["migrate"]);
+  assert.deepEqual(complete("calicoctl datastore migrate ex"), ["export"]);
+  // The function above stands for the program: what it is asked is what it offers.
+  assert.deepEqual(complete("calicoctl get nodes "), ["__names+nodes"]);
+  assert.deepEqual(complete("calicoctl delete wep -n blue __"), ["__names+wep+--namespace=blue"]);
 });
 
 test("zsh and fish get scripts of their own", async () => {
@@ -65,4 +73,15 @@ test("zsh and fish get scripts of their own", async () => {
     (await run("completion fish")).stdout,
     /^complete -c calicoctl -n "__fish_seen_subcommand_from get" -l output -s o -r -a /m,
   );
+});
+
+test("names for completion are the store's, and an error is silence", async () => {
+  const store = await storeOf(nodes);
+  assert.equal(
+    (await run("__names node", { store, sleep: async () => new Promise(() => undefined) })).stdout,
+    "master.whale.com\nnode1.whale.com\nnode2.whale.com\n",
+  );
+  for (const line of ["__names node", "__names nonsense", "__names"]) {
+    assert.deepEqual(await run(line), { exitCode: 0, stdout: "", stderr: "" }, line);
+  }
 });

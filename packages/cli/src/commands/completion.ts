@@ -1,7 +1,7 @@
 import { kinds } from "@caracal/resources";
 import { CliError } from "../cli-error.ts";
 import type { Command, Option } from "../command.ts";
-import { commandGroups, commandTable, namesIn } from "../command-table.ts";
+import { commandGroups, namesIn, shownCommands } from "../command-table.ts";
 import { globalOptions } from "../global-options.ts";
 import { programName } from "../help.ts";
 
@@ -9,7 +9,7 @@ const shells = ["bash", "zsh", "fish"] as const;
 
 export const completion: Command = {
   name: "completion",
-  summary: "Print a script that teaches a shell to complete commands, kinds and options.",
+  summary: "Print a script that teaches a shell to complete commands, kinds, names and options.",
   operands: shells.join("|"),
   description: [
     "bash: source <(caracal completion bash)",
@@ -22,7 +22,7 @@ export const completion: Command = {
     if (shell === undefined || positional.length > 1) {
       throw new CliError(`completion needs the name of a shell: ${shells.join(", ")}`);
     }
-    const commands = await Promise.all(Object.values(commandTable).map((load) => load()));
+    const commands = await Promise.all(shownCommands().map((load) => load()));
     const programs = [...new Set([programName(ctx.guise), "caracal", "calicoctl"])].filter(
       (name) => !name.includes(" "),
     );
@@ -69,11 +69,25 @@ function bashScript(commands: readonly Command[], programs: readonly string[]): 
   for (const group of Object.keys(commandGroups)) {
     arms.push(`    "${group}"*) words="${namesIn(group).join(" ")}" ;;`);
   }
-  return `_caracal() {
+  return `_caracal_names() {
+  local kind="$2" namespace=""
+  while [ $# -gt 0 ]; do
+    case "$1" in -n|--namespace) namespace="$2" ;; --namespace=*) namespace="\${1#*=}" ;; esac
+    shift
+  done
+  "\${COMP_WORDS[0]}" __names "$kind" \${namespace:+--namespace="$namespace"} 2>/dev/null
+}
+_caracal() {
   local words="" line="\${COMP_WORDS[*]:1:COMP_CWORD-1}" current="\${COMP_WORDS[COMP_CWORD]}"
   case "$line" in
     "") words="${namesIn().join(" ")}" ;;
 ${arms.join("\n")}
+  esac
+  case "$current" in
+    -*) ;;
+    *) case "$line" in
+${[...kindCommands].map((name) => `"${name} "*`).join("|")}) words="$(_caracal_names $line)" ;;
+    esac ;;
   esac
   case "\${COMP_WORDS[COMP_CWORD-1]}" in
     -f|--filename|-c|--config) COMPREPLY=($(compgen -f -- "$current")); return ;;
@@ -104,6 +118,11 @@ function fishScript(commands: readonly Command[], programs: readonly string[]): 
   const lines: string[] = [];
   for (const program of programs) {
     const complete = `complete -c ${program}`;
+    for (const name of kindCommands) {
+      const names = `(${program} __names (commandline -opc)[3] 2>/dev/null)`;
+      const isNext = `"__fish_seen_subcommand_from ${name}; and test (count (commandline -opc)) -ge 3"`;
+      lines.push(`${complete} -n ${isNext} -f -a ${quote(names)}`);
+    }
     for (const word of namesIn()) lines.push(`${complete} -n __fish_use_subcommand -f -a ${word}`);
     for (const command of commands) {
       const words = command.name.split(" ");

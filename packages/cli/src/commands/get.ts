@@ -14,6 +14,7 @@ import { withoutClusterFields } from "../resources/export-form.ts";
 import { kindNamed } from "../resources/find-kind.ts";
 import { namespaceFor, withNamespace } from "../resources/namespaces.ts";
 import { readManifests } from "../resources/read-manifests.ts";
+import { watchResources, type WatchQuestion } from "./get-watch.ts";
 
 export const get: Command = {
   name: "get",
@@ -35,6 +36,7 @@ export const get: Command = {
     { name: "all-namespaces", short: "A", summary: "Resources of all namespaces." },
     { name: "all-namespaces", short: "a", summary: "An older letter for it.", isHidden: true },
     { name: "export", summary: "Leave out what only this cluster knows, such as versions and times." },
+    { name: "watch", short: "w", summary: "Go on, and tell what changes, until stopped." },
     configOption,
   ],
   run: async (ctx, args) => {
@@ -42,6 +44,15 @@ export const get: Command = {
     const namespaces = readNamespaces(args);
     const query = await readQuery(ctx, args, namespaces);
     return withConnection(ctx, args, async (connection) => {
+      if (args.flag("watch")) {
+        return watchResources(ctx, connection, {
+          ...watchedOf(query),
+          format,
+          cells: { clusterAsNumber: await readClusterAsNumber(connection, query, format) },
+          showsNamespaces: namespaces.isAll || namespaces.given !== undefined,
+          isExport: args.flag("export"),
+        });
+      }
       const { found, errors } = await fetch(connection, query);
       if (found.list !== undefined || found.resources.length > 0) {
         const shown = args.flag("export")
@@ -72,7 +83,12 @@ interface Wanted {
 /** All of a kind, or resources one by one. */
 type Query =
   | { readonly kind: "list"; readonly of: KindName; readonly namespace: string | undefined }
-  | { readonly kind: "named"; readonly wanted: readonly Wanted[]; readonly listKind: KindName | undefined };
+  | {
+      readonly kind: "named";
+      readonly wanted: readonly Wanted[];
+      readonly listKind: KindName | undefined;
+      readonly isFromFile: boolean;
+    };
 
 function readNamespaces(args: Arguments): Namespaces {
   const given = args.text("namespace");
@@ -89,7 +105,7 @@ async function readQuery(ctx: CliContext, args: Arguments, namespaces: Namespace
     if (word !== undefined) throw new CliError("give a kind or --filename, not both");
     const resources = await readManifests(ctx, args);
     const wanted = resources.map((resource) => wantedOf(resource, namespaces.given));
-    return { kind: "named", wanted, listKind: undefined };
+    return { kind: "named", wanted, listKind: undefined, isFromFile: true };
   }
   if (word === undefined) throw new CliError("get needs a kind, or --filename");
   const kind = kindNamed(word);
@@ -103,7 +119,19 @@ async function readQuery(ctx: CliContext, args: Arguments, namespaces: Namespace
     throw new CliError("a resource of a name is in one namespace: leave out --all-namespaces");
   const namespace = namespaceFor(kind, namespaces.given);
   const wanted = names.map((name) => ({ kind, name, namespace }));
-  return { kind: "named", wanted, listKind: names.length > 1 ? kind : undefined };
+  return { kind: "named", wanted, listKind: names.length > 1 ? kind : undefined, isFromFile: false };
+}
+
+/** What a query is about, where that can be watched. */
+function watchedOf(query: Query): Pick<WatchQuestion, "kind" | "namespace" | "names"> {
+  if (query.kind === "list") return { kind: query.of, namespace: query.namespace, names: undefined };
+  const [first] = query.wanted;
+  if (first === undefined || query.isFromFile) throw new CliError("--watch needs a kind, not --filename");
+  return {
+    kind: first.kind,
+    namespace: first.namespace,
+    names: new Set(query.wanted.map(({ name }) => name)),
+  };
 }
 
 function wantedOf(resource: Resource, given: string | undefined): Wanted {

@@ -1,5 +1,6 @@
 import { kinds, type Resource, toJson, toList, toYaml } from "@caracal/resources";
 import { CliError } from "../cli-error.ts";
+import { didYouMean } from "../did-you-mean.ts";
 import { type CellContext, type Column, columnsOf, namespaceColumn } from "./columns.ts";
 import { tabTable } from "./tab-table.ts";
 
@@ -30,7 +31,8 @@ export function parseOutputFormat(text: string): OutputFormat {
   if (name === "go-template" || name === "go-template-file") {
     throw new CliError(`output format '${name}' needs Go; use json, yaml or custom-columns`);
   }
-  throw new CliError(`unrecognized output format '${text}'`);
+  const hint = didYouMean(name ?? "", ["ps", "wide", "yaml", "json", "custom-columns"]);
+  throw new CliError(`unrecognized output format '${text}'${hint}`);
 }
 
 /** The text that `get` prints. */

@@ -3,18 +3,27 @@ const padding = 3;
 
 /**
  * Text in columns as calicoctl prints it: every cell padded to its column's width, the last one too, so that lines end
- * in blanks.
+ * in blanks. Columns are at least as wide as `least` says: rows that come later stand under those before.
  */
-export function tabTable(rows: readonly (readonly string[])[]): string {
-  const widths: number[] = [];
+export function tabTable(rows: readonly (readonly string[])[], least: readonly number[] = []): string {
+  const widths = columnWidths(rows, least);
+  return rows
+    .map((row) => `${row.map((cell, column) => pad(cell, widths[column] ?? 0)).join("")}\n`)
+    .join("");
+}
+
+/** The columns' widths, each at least what `least` says. */
+export function columnWidths(
+  rows: readonly (readonly string[])[],
+  least: readonly number[] = [],
+): readonly number[] {
+  const widths = [...least];
   for (const row of rows) {
     for (const [column, cell] of row.entries()) {
       widths[column] = Math.max(widths[column] ?? minWidth, width(cell) + padding);
     }
   }
-  return rows
-    .map((row) => `${row.map((cell, column) => pad(cell, widths[column] ?? 0)).join("")}\n`)
-    .join("");
+  return widths;
 }
 
 function pad(cell: string, columnWidth: number): string {
