@@ -172,6 +172,8 @@ export interface BirdBgpAttributes {
   readonly isAtomicAggregate?: boolean;
   readonly aggregator?: { readonly asn: number; readonly address: Ipv4 };
   readonly communities?: readonly (readonly [number, number])[];
+  /** Each as its eight octets. */
+  readonly extendedCommunities?: readonly bigint[];
   readonly largeCommunities?: readonly (readonly [number, number, number])[];
   readonly originatorId?: Ipv4;
   readonly clusterList?: readonly Ipv4[];

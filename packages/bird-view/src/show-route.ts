@@ -2,6 +2,7 @@ import { IpAddress, Ipv4, Prefix } from "@caracal/net";
 import { BirdCode, type BirdLine, lastLine, moreLine } from "./bird-reply.ts";
 import type { BirdAsSegment, BirdBgpAttributes, BirdRoute, BirdSnapshot, BirdVia } from "./bird-snapshot.ts";
 import { formatSince } from "./bird-time.ts";
+import { formatExtendedCommunity } from "./extended-community.ts";
 
 /** What `show route` was asked. */
 export interface RouteQuery {
@@ -150,6 +151,9 @@ function* attributeLines(bgp: BirdBgpAttributes): Generator<string> {
   if (isFilled(bgp.communities)) yield `community: ${formatTuples(bgp.communities)}`;
   if (bgp.originatorId !== undefined) yield `originator_id: ${Ipv4.format(bgp.originatorId)}`;
   if (isFilled(bgp.clusterList)) yield `cluster_list: ${bgp.clusterList.map(Ipv4.format).join(" ")}`;
+  if (isFilled(bgp.extendedCommunities)) {
+    yield `ext_community: ${bgp.extendedCommunities.map(formatExtendedCommunity).join(" ")}`;
+  }
   if (isFilled(bgp.largeCommunities)) yield `large_community: ${formatTuples(bgp.largeCommunities, ", ")}`;
 }
 

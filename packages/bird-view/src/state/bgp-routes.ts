@@ -59,7 +59,7 @@ const defaultLocalPref = 100;
 
 function bgpAttributes(value: PathAttributes): BirdBgpAttributes {
   const { nextHop, linkLocalNextHop, med, aggregator, originatorId, clusterList } = value;
-  const { communities, largeCommunities } = value;
+  const { communities, extendedCommunities, largeCommunities } = value;
   return {
     origin: originNames[value.origin],
     asPath: value.asPath,
@@ -69,6 +69,7 @@ function bgpAttributes(value: PathAttributes): BirdBgpAttributes {
     ...(value.atomicAggregate === true ? { isAtomicAggregate: true } : {}),
     ...(aggregator === undefined ? {} : { aggregator }),
     ...(communities === undefined ? {} : { communities: communities.map(communityParts) }),
+    ...(extendedCommunities === undefined ? {} : { extendedCommunities }),
     ...(largeCommunities === undefined ? {} : { largeCommunities }),
     ...(originatorId === undefined ? {} : { originatorId }),
     ...(clusterList === undefined ? {} : { clusterList }),

@@ -468,6 +468,7 @@ test("a peer's attributes are shown as they came, with the local preference that
     atomicAggregate: true,
     aggregator: { asn: 65001, address: ip4("9.9.9.9") },
     communities: [0xffff_ff01, 64512 * 65536 + 300],
+    extendedCommunities: [0x0002_fdea_0000_0005n],
     largeCommunities: [[4200000000, 2, 3]],
     originatorId: ip4("192.168.0.83"),
     clusterList: [ip4("1.0.0.1")],
@@ -489,6 +490,7 @@ test("a peer's attributes are shown as they came, with the local preference that
     "\tBGP.community: (65535,65281) (64512,300)",
     "\tBGP.originator_id: 192.168.0.83",
     "\tBGP.cluster_list: 1.0.0.1",
+    "\tBGP.ext_community: (rt, 65002, 5)",
     "\tBGP.large_community: (4200000000, 2, 3)",
   ]);
 });
