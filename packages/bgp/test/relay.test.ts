@@ -236,6 +236,17 @@ test("another cluster of a client's is in its routes without a new session", () 
   assert.deepEqual(held(nodes.get("plain"))?.clusterList, [other]);
 });
 
+test("what a peer is told when it comes counts as looked at, and as told", () => {
+  const { hub } = between(65001, { first: { asn: 65002 }, second: { asn: 65002 } }, {});
+  const counts = hub.speaker
+    .peers(0)
+    .map(({ name, exports }) => [name, exports.updatesReceived, exports.updatesAccepted]);
+  assert.deepEqual(counts.slice(1), [
+    ["first", 1, 1],
+    ["second", 1, 1],
+  ]);
+});
+
 test("our AS may stand in a path as often as allowed", () => {
   const path = (...asns: number[]): Partial<PathAttributes> => ({ asPath: [{ kind: "sequence", asns }] });
   for (const [asns, allowLocalAs, state] of [

@@ -124,7 +124,7 @@ export class UpdateGroup {
     const { updatesReceived, updatesRejected, updatesFiltered, withdrawsReceived } = this.#counts;
     const before = member.countsBefore;
     return {
-      updatesReceived: updatesReceived - before.updatesReceived,
+      updatesReceived: updatesReceived - before.updatesReceived + member.counts.updatesReceived,
       updatesRejected: updatesRejected - before.updatesRejected,
       updatesFiltered: updatesFiltered - before.updatesFiltered,
       updatesAccepted: member.counts.updatesAccepted,
@@ -365,7 +365,12 @@ export class UpdateGroup {
     const batch = new ExportBatch();
     leader.catchUp(catchUpPrefixes, (slot, held) => this.#retell(batch, leader.peer, slot, held));
     for (const other of others) other.follow(leader);
+    const acceptedBefore = members.map(({ counts }) => counts.updatesAccepted);
     this.#outbox.send(batch, members, send);
+    // What the group looked at before they came, and they are told now.
+    for (const [index, { counts }] of members.entries()) {
+      counts.updatesReceived += counts.updatesAccepted - (acceptedBefore[index] ?? 0);
+    }
     for (const slot of batch.withdrawnSlots()) this.#context.rib.release(slot);
   }
 
