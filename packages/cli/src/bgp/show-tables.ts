@@ -161,7 +161,7 @@ export function advertisedLine(route: unknown): string {
 
 function oneRoute(flags: string, route: unknown, remarks: readonly string[]): string {
   const remark = remarks.filter((one) => one !== "").join(": ");
-  const path = `${textPart(route, "asPath")} ${textPart(route, "origin").charAt(0)}`.trim();
+  const path = `${textPart(route, "asPath")} ${originLetter(textPart(route, "origin"))}`.trim();
   return fixedLine([
     flags,
     textPart(route, "prefix"),
@@ -171,6 +171,11 @@ function oneRoute(flags: string, route: unknown, remarks: readonly string[]): st
     textPart(route, "med"),
     remark === "" ? path : `${path} (${remark})`,
   ]);
+}
+
+/** As every router writes it: an "i" is not the first letter of "incomplete". */
+function originLetter(origin: string): string {
+  return origin === "incomplete" ? "?" : origin.charAt(0).toLowerCase();
 }
 
 function fixedLine(cells: readonly string[]): string {
