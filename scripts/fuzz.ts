@@ -17,8 +17,8 @@ import { FuzzFinding, type FuzzTarget, runFuzzRound } from "@caracal/testbed";
 const slowMs = 20_000;
 /** What the process may hold after all that: inputs are small. */
 const heapBytesMax = 1 << 30;
-/** Each target's turn. */
-const turnMs = 1000;
+/** Each target's turn, at the longest: a short run still comes to all of them. */
+const turnMsMax = 1000;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -50,6 +50,7 @@ try {
 function fuzzAll(): void {
   const done = new Map(targets.map((target) => [target, 0]));
   const end = performance.now() + durationMs;
+  const turnMs = Math.min(turnMsMax, durationMs / targets.length);
   const isOver = (): boolean => (rounds === Infinity ? performance.now() >= end : false);
   let isBusy = true;
   while (isBusy && !isOver()) {

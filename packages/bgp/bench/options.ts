@@ -4,7 +4,7 @@
  *     --quick           smaller sizes, one round
  *     --all             slow routers at every size, too
  *     --rounds=N        3 unless told
- *     --peers=A,B       only these routers; the first is the one compared with
+ *     --peers=A,B       caracal beside these routers only; the first is the one compared with
  *     --only=TEXT       only scenarios whose name contains this
  */
 import { parseArgs } from "node:util";
@@ -20,13 +20,17 @@ const { values } = parseArgs({
   },
 });
 
+/** What is measured, whatever it is measured against. */
+const subjectName = "caracal";
+
 export const isQuick: boolean = values.quick;
 export const isComplete: boolean = values.all;
 export const roundCount: number = Number(values.rounds ?? (isQuick ? 1 : 3));
 
 export function wantedRouters(routers: readonly BenchRouter[]): readonly BenchRouter[] {
   const names = values.peers?.split(",");
-  return names === undefined ? routers : routers.filter(({ name }) => names.includes(name));
+  if (names === undefined) return routers;
+  return routers.filter(({ name }) => name === subjectName || names.includes(name));
 }
 
 export function isWanted(scenarioName: string): boolean {
