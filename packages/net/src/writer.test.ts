@@ -86,3 +86,13 @@ test("UTF-8 goes both ways and malformed bytes become U+FFFD", () => {
   );
   assert.equal(Utf8.decode(Uint8Array.of(0x61, 0xff)), "a\ufffd");
 });
+
+test("bytes written to the room count once they are advanced over", () => {
+  const writer = new Writer(1, 8);
+  writer.u8(7);
+  writer.room(4).set([1, 2, 3, 4], writer.length);
+  writer.advance(2);
+  writer.u8(9);
+  assert.deepEqual([...writer.finish()], [7, 1, 2, 9]);
+  assert.throws(() => writer.room(5), RangeError);
+});

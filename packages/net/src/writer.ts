@@ -57,6 +57,22 @@ export class Writer {
     this.#bytes.set(value, this.#length - value.length);
   }
 
+  /**
+   * The buffer itself, with room for at least `count` bytes from `length` on: for loops that write many small values, and
+   * say by `advance` how many bytes these were. Valid until anything else is written.
+   */
+  room(count: number): Uint8Array {
+    const at = this.#length;
+    this.#grow(count);
+    this.#length = at;
+    return this.#bytes;
+  }
+
+  /** Counts the next `count` bytes, which were written to `room`. */
+  advance(count: number): void {
+    this.#grow(count);
+  }
+
   zeros(count: number): void {
     this.#grow(count);
     this.#bytes.fill(0, this.#length - count, this.#length);

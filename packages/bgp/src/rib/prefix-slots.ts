@@ -10,14 +10,16 @@ const initialCapacity = 64;
 /** Buckets for each slot: at most half are taken, so that a search that finds nothing is short. */
 const bucketsPerSlot = 2;
 
-/** Neighbouring IPv4 prefixes of one length fall into one run of as many buckets, which is a line of the cache. */
+/** Neighbouring IPv4 prefixes of one length fall into one run of as many buckets, which is half a line of the cache. */
 const lineBits = 3;
 const lineBuckets: number = 1 << lineBits;
 
 /**
  * Gives each prefix of a family a small number, found by exact match. Typed arrays only: no object for a prefix. The
- * hash table is open (linear probing), and a bucket has the whole hash beside the slot, so that a search touches the
- * prefixes themselves only where it finds one.
+ * hash table is open (linear probing), and a bucket has bits of the hash above the slot, so that a search touches the
+ * prefixes themselves only where it finds one:
+ *
+ *     | the hash's high bits | slot, in as many bits as the table's capacity needs; 0 in an empty bucket |
  */
 export class PrefixSlots {
   readonly family: IpFamily;
@@ -26,9 +28,12 @@ export class PrefixSlots {
   /** `#wordCount` words for each slot. */
   #words: Uint32Array;
   #lengths = new Uint8Array(initialCapacity);
-  /** Two words for each bucket: hash and slot, which is 0 in an empty one. */
-  #buckets = new Uint32Array(initialCapacity * bucketsPerSlot * 2);
+  #buckets = new Uint32Array(initialCapacity * bucketsPerSlot);
   #bucketMask: number = initialCapacity * bucketsPerSlot - 1;
+  /** What of a bucket is its slot. */
+  #slotMask: number = initialCapacity - 1;
+  /** The empty bucket that ended the last search without a find. */
+  #vacant = 0;
   #used = 1;
   #size = 0;
   /** Freed slots, chained through their first word. */
@@ -59,8 +64,8 @@ export class PrefixSlots {
   /** The longest run of buckets that are taken: what a search may have to walk. */
   get longestRun(): number {
     let [longest, run] = [0, 0];
-    for (let at = 1; at < this.#buckets.length; at += 2) {
-      run = this.#buckets[at] === 0 ? 0 : run + 1;
+    for (const bucket of this.#buckets) {
+      run = bucket === 0 ? 0 : run + 1;
       longest = Math.max(longest, run);
     }
     return longest;
@@ -108,32 +113,48 @@ export class PrefixSlots {
 
   /** Appends the prefix as it stands in an UPDATE (RFC 4271 §4.3). */
   write(writer: Writer, slot: PrefixSlot): void {
+    const wordCount = this.#wordCount;
+    const first = slot * wordCount;
     const length = this.#lengths[slot] ?? 0;
-    writer.u8(length);
-    let at = slot * this.#wordCount;
-    let left = (length + 7) >> 3;
-    for (; left >= 4; left -= 4) writer.u32(this.#words[at++] ?? 0);
-    const word = this.#words[at] ?? 0;
-    if (left > 0) writer.u8(word >>> 24);
-    if (left > 1) writer.u8((word >>> 16) & 255);
-    if (left > 2) writer.u8((word >>> 8) & 255);
+    const start = writer.length;
+    const bytes = writer.room(1 + wordCount * 4);
+    bytes[start] = length;
+    // Whole words: to look for the last byte that counts would take longer.
+    for (let index = 0; index < wordCount; index += 1) {
+      const word = this.#words[first + index] ?? 0;
+      const at = start + 1 + index * 4;
+      bytes[at] = word >>> 24;
+      bytes[at + 1] = word >>> 16;
+      bytes[at + 2] = word >>> 8;
+      bytes[at + 3] = word;
+    }
+    writer.advance(1 + ((length + 7) >> 3));
   }
 
   #search(prefix: Readonly<PrefixWords>, hash: number): PrefixSlot {
     const buckets = this.#buckets;
     const mask = this.#bucketMask;
-    for (let bucket = hash & mask; ; bucket = (bucket + 1) & mask) {
-      const slot = buckets[bucket * 2 + 1] ?? 0;
-      if (slot === 0 || (buckets[bucket * 2] === hash && this.#holds(slot, prefix))) return slot;
+    const slotMask = this.#slotMask;
+    let at = hash & mask;
+    for (let bucket = buckets[at] ?? 0; bucket !== 0; bucket = buckets[at] ?? 0) {
+      const slot = bucket & slotMask;
+      if (((bucket ^ hash) & ~slotMask) === 0 && this.#holds(slot, prefix)) return slot;
+      at = (at + 1) & mask;
     }
+    this.#vacant = at;
+    return 0;
   }
 
+  /** Only called after a search that found nothing. */
   #insert(prefix: Readonly<PrefixWords>, hash: number): PrefixSlot {
     let slot = this.#free;
     if (slot !== 0) {
       this.#free = this.#words[slot * this.#wordCount] ?? 0;
     } else {
-      if (this.#used === this.#lengths.length) this.#grow();
+      if (this.#used === this.#lengths.length) {
+        this.#grow();
+        this.#search(prefix, hash);
+      }
       slot = this.#used;
       this.#used += 1;
     }
@@ -146,52 +167,46 @@ export class PrefixSlots {
     }
     this.#lengths[slot] = prefix.length;
     this.#size += 1;
-    if (this.#size * bucketsPerSlot > this.#bucketMask) this.#growBuckets();
-    this.#link(slot, hash);
+    this.#buckets[this.#vacant] = slot | (hash & ~this.#slotMask);
     return slot;
-  }
-
-  #link(slot: PrefixSlot, hash: number): void {
-    const buckets = this.#buckets;
-    const mask = this.#bucketMask;
-    let bucket = hash & mask;
-    while (buckets[bucket * 2 + 1] !== 0) bucket = (bucket + 1) & mask;
-    buckets[bucket * 2] = hash;
-    buckets[bucket * 2 + 1] = slot;
   }
 
   /** Empties a bucket and moves up what a search would not reach any more over the gap. */
   #unlink(slot: PrefixSlot): void {
     const buckets = this.#buckets;
     const mask = this.#bucketMask;
+    const slotMask = this.#slotMask;
     let gap = this.#hashOfSlot(slot) & mask;
-    while (buckets[gap * 2 + 1] !== slot) gap = (gap + 1) & mask;
-    for (let bucket = (gap + 1) & mask; buckets[bucket * 2 + 1] !== 0; bucket = (bucket + 1) & mask) {
-      const hash = buckets[bucket * 2] ?? 0;
-      const isReachable = ((bucket - (hash & mask)) & mask) < ((bucket - gap) & mask);
+    while (((buckets[gap] ?? 0) & slotMask) !== slot) gap = (gap + 1) & mask;
+    for (let at = (gap + 1) & mask; buckets[at] !== 0; at = (at + 1) & mask) {
+      const bucket = buckets[at] ?? 0;
+      const home = this.#hashOfSlot(bucket & slotMask) & mask;
+      const isReachable = ((at - home) & mask) < ((at - gap) & mask);
       if (isReachable) continue;
-      buckets[gap * 2] = hash;
-      buckets[gap * 2 + 1] = buckets[bucket * 2 + 1] ?? 0;
-      gap = bucket;
+      buckets[gap] = bucket;
+      gap = at;
     }
-    buckets[gap * 2 + 1] = 0;
+    buckets[gap] = 0;
   }
 
-  /** Only called when every slot is in use, so the chain of free slots is empty. */
+  /**
+   * In large steps: all prefixes get new buckets, at random places. Only called when every slot is in use, so the chain of
+   * free slots is empty.
+   */
   #grow(): void {
     const capacity = this.#lengths.length * growthFactor;
     this.#words = grown(this.#words, capacity * this.#wordCount);
     this.#lengths = grownBytes(this.#lengths, capacity);
-  }
-
-  /** In large steps, too: each one costs a walk over all that was there, at random places. */
-  #growBuckets(): void {
-    const old = this.#buckets;
-    this.#buckets = new Uint32Array(old.length * growthFactor);
-    this.#bucketMask = this.#buckets.length / 2 - 1;
-    for (let at = 0; at < old.length; at += 2) {
-      const slot = old[at + 1] ?? 0;
-      if (slot !== 0) this.#link(slot, old[at] ?? 0);
+    this.#slotMask = capacity - 1;
+    this.#bucketMask = capacity * bucketsPerSlot - 1;
+    this.#buckets = new Uint32Array(capacity * bucketsPerSlot);
+    const buckets = this.#buckets;
+    const mask = this.#bucketMask;
+    for (let slot = 1; slot < this.#used; slot += 1) {
+      const hash = this.#hashOfSlot(slot);
+      let at = hash & mask;
+      while (buckets[at] !== 0) at = (at + 1) & mask;
+      buckets[at] = slot | (hash & ~this.#slotMask);
     }
   }
 
@@ -216,7 +231,9 @@ export class PrefixSlots {
       // The last bits of the network choose the place in the line, all others the line.
       const network = length === 0 ? 0 : w0 >>> (32 - length);
       const line = mixed(Math.imul((network >>> lineBits) + this.#seed, 0x85ebca6b) ^ (length * 0x9e3779b1));
-      return ((line & -lineBuckets) | (network & (lineBuckets - 1))) >>> 0;
+      const place = network & (lineBuckets - 1);
+      // In the highest bits again, which tell apart those that share a line.
+      return ((line & -lineBuckets) | place) ^ (place << (32 - lineBits));
     }
     let hash = Math.imul((w0 ^ (length * 0x9e3779b1)) + this.#seed, 0x85ebca6b);
     hash = Math.imul(hash ^ (hash >>> 15) ^ w1, 0xc2b2ae35);
@@ -227,5 +244,5 @@ export class PrefixSlots {
 
 function mixed(value: number): number {
   const hash = Math.imul(value ^ (value >>> 15), 0x2c1b3c6d);
-  return (hash ^ (hash >>> 13)) >>> 0;
+  return hash ^ (hash >>> 13);
 }
