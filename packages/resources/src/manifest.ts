@@ -1,4 +1,5 @@
 import { type Document, LineCounter, parseAllDocuments, stringify } from "yaml";
+import { markAmbiguous, maxNesting, unresolvedAlias } from "./ambiguous-scalar.ts";
 import { kinds, parseResource, type Resource } from "./kinds.ts";
 import { describeProblems, display, problem, type Problem } from "./problem.ts";
 import { apiVersion } from "./resource-schema.ts";
@@ -34,7 +35,12 @@ export function parseManifest(text: string): Manifest {
   const lines = new LineCounter();
   const resources: ManifestResource[] = [];
   const errors: ManifestError[] = [];
-  const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false });
+  const control = /(?![\t\n\r\u0085])\p{Cc}/u.exec(text);
+  if (control !== null) {
+    const line = text.slice(0, control.index).split("\n").length;
+    return { resources, errors: [syntaxError(line, "control characters are not allowed")] };
+  }
+  const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, merge: true });
   for (const document of "empty" in documents ? [] : documents) {
     const [broken] = document.errors;
     if (broken !== undefined) {
@@ -75,15 +81,21 @@ function readDocument(
 ): void {
   const lineOf = (path: string): number => lineAt(document, lines, path);
   let content: unknown;
+  if (!markAmbiguous(document)) {
+    errors.push(syntaxError(lineOf(""), tooDeep));
+    return;
+  }
   try {
     content = document.toJS({ maxAliasCount });
   } catch (error) {
-    errors.push(syntaxError(lineOf(""), error instanceof Error ? error.message : display(error)));
+    const at = unresolvedAlias(document);
+    const line = at === undefined ? lineOf("") : lines.linePos(at).line;
+    errors.push(syntaxError(line, error instanceof Error ? error.message : display(error)));
     return;
   }
   if (content === null || content === undefined) return;
   for (const { value, path } of itemsOf(content)) {
-    const reading = parseResource(value, "user");
+    const reading = parseResource(withTextMetadata(value), "user");
     if (reading.kind === "ok") resources.push({ resource: reading.value, line: lineOf(path) });
     else errors.push(toError(reading.problems, path, lineOf));
   }
@@ -99,6 +111,23 @@ function toError(
   return { line: lineOf(first?.path ?? ""), problems: placed, message: describeProblems(placed) };
 }
 
+/** Names, labels and annotations that YAML reads as a number or truth are text, as in Calico's tools. */
+function withTextMetadata(document: unknown): unknown {
+  if (!isRecord(document) || !isRecord(document.metadata)) return document;
+  const { metadata } = document;
+  const texts = Object.entries(metadata).map(([name, value]): [string, unknown] => {
+    if (name === "name" || name === "namespace") return [name, asText(value)];
+    if ((name !== "labels" && name !== "annotations") || !isRecord(value)) return [name, value];
+    const entries = Object.entries(value).map(([key, one]): [string, unknown] => [key, asText(one)]);
+    return [name, Object.fromEntries(entries)];
+  });
+  return { ...document, metadata: Object.fromEntries(texts) };
+}
+
+function asText(value: unknown): unknown {
+  return typeof value === "number" || typeof value === "boolean" ? String(value) : value;
+}
+
 /** The resources of a document, with the path of each in it. */
 function itemsOf(content: unknown): readonly { readonly value: unknown; readonly path: string }[] {
   const isList = isRecord(content) && typeof content.kind === "string" && isListName(content.kind);
@@ -112,8 +141,12 @@ function isListName(name: string): boolean {
   return name === "List" || Object.values(kinds).some(({ listName }) => listName === name);
 }
 
+const tooDeep = `is nested more than ${maxNesting} levels deep`;
+
 function syntaxError(line: number, reason: string): ManifestError {
-  const text = reason.replaceAll(/\s+/g, " ").trim();
+  // The parser says so where its own recursion ends.
+  const isTooDeep = reason.includes("call stack");
+  const text = isTooDeep ? tooDeep : reason.replaceAll(/\s+/g, " ").trim();
   return { line, problems: [problem("", undefined, text)], message: `line ${line}: ${text}` };
 }
 

@@ -1,4 +1,5 @@
 import type { Static, TSchema } from "typebox";
+import { AmbiguousScalar } from "./ambiguous-scalar.ts";
 import { formats } from "./formats.ts";
 import type { Immutable } from "./immutable.ts";
 import { display, problem, type Problem } from "./problem.ts";
@@ -73,6 +74,7 @@ interface Walk {
 }
 
 function readNode(node: SchemaNode, input: unknown, path: string, walk: Walk): unknown {
+  if (input instanceof AmbiguousScalar) return readAmbiguous(node, input, path, walk);
   if (node.anyOf !== undefined) return readUnion(node.anyOf, input, path, walk);
   if (node.const !== undefined || node.enum !== undefined) return readChoice(node, input, path, walk);
   switch (node.type) {
@@ -92,6 +94,24 @@ function readNode(node: SchemaNode, input: unknown, path: string, walk: Walk): u
     default:
       return input;
   }
+}
+
+/** An unquoted value is taken where only one reading makes sense, and refused where YAML would surprise. */
+function readAmbiguous(node: SchemaNode, input: AmbiguousScalar, path: string, walk: Walk): unknown {
+  const { text, meaning, isOctal } = input;
+  if (node.enum !== undefined || node.const !== undefined || node.anyCaseOf !== undefined) {
+    return readNode(node, text, path, walk);
+  }
+  const isNumber = (one: SchemaNode): boolean => one.type === "integer" || one.type === "number";
+  const takesNumber = isNumber(node) || node.anyOf?.some(isNumber) === true;
+  if (typeof meaning === "number" && takesNumber) {
+    if (!isOctal) return readNode(node, meaning, path, walk);
+    return refuse(walk, path, text, "is octal to some readers of YAML: write it without the leading zero");
+  }
+  if (node.type === undefined && node.anyOf === undefined) return meaning;
+  if (node.type !== "string" && node.anyOf === undefined) return readNode(node, meaning, path, walk);
+  const reading = isOctal ? "an octal number" : String(meaning);
+  return refuse(walk, path, text, `YAML reads it as ${reading}: write "${text}" in quotes`);
 }
 
 function readObject(node: SchemaNode, input: unknown, path: string, walk: Walk): unknown {

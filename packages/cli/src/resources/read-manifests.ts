@@ -76,7 +76,12 @@ async function readSources(ctx: CliContext, path: string, isRecursive: boolean):
 }
 
 async function readSource(name: string): Promise<Source> {
-  return { name, text: await readFile(name, "utf8") };
+  try {
+    return { name, text: new TextDecoder("utf-8", { fatal: true }).decode(await readFile(name)) };
+  } catch (error) {
+    if (error instanceof TypeError) throw new Error("it is not UTF-8 text", { cause: error });
+    throw error;
+  }
 }
 
 async function listManifests(directory: string, isRecursive: boolean): Promise<readonly string[]> {

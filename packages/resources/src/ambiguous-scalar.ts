@@ -1,0 +1,66 @@
+import { type Document, isCollection, isScalar, Scalar, visit } from "yaml";
+
+/**
+ * An unquoted value that is not what it looks like: `no` is false and `010` is 8 to older YAML, which Calico's tools read, and
+ * `1e3` as text would become `1000`. What it means depends on the field it stands in.
+ */
+export class AmbiguousScalar {
+  /** As it was written. */
+  readonly text: string;
+  readonly meaning: boolean | number;
+  /** Whether YAML's versions disagree on the number. */
+  readonly isOctal: boolean;
+
+  constructor(text: string, meaning: boolean | number, isOctal = false) {
+    this.text = text;
+    this.meaning = meaning;
+    this.isOctal = isOctal;
+  }
+}
+
+/** Levels that a document may be nested: no resource comes near, and a deeper one would be read by recursion. */
+export const maxNesting = 100;
+
+/** Marks the ambiguous values of a document; false when it is nested too deeply to be one. */
+export function markAmbiguous(document: Document.Parsed): boolean {
+  let isShallow = true;
+  visit(document, {
+    Node: (_key, _node, path) => {
+      if (path.length <= maxNesting || path.filter(isCollection).length <= maxNesting) return undefined;
+      isShallow = false;
+      return visit.BREAK;
+    },
+    Scalar: (key, node) => {
+      if (key !== "key" && isScalar(node) && node.type === Scalar.PLAIN) mark(node);
+      return undefined;
+    },
+  });
+  return isShallow;
+}
+
+/** Where in the text the first alias is that names no anchor before it. */
+export function unresolvedAlias(document: Document.Parsed): number | undefined {
+  let found: number | undefined;
+  visit(document, {
+    Alias: (_key, node) => {
+      if (node.resolve(document) !== undefined) return undefined;
+      found = node.range?.[0];
+      return visit.BREAK;
+    },
+  });
+  return found;
+}
+
+function mark(node: Scalar): void {
+  const { source, value } = node;
+  if (source === undefined) return;
+  if (/^(yes|no|on|off)$/i.test(source)) {
+    if (typeof value === "string") node.value = new AmbiguousScalar(source, /^(yes|on)$/i.test(source));
+  } else if (/^[-+]?0[0-9_]+$/.test(source)) {
+    node.value = new AmbiguousScalar(source, Number(source.replaceAll("_", "")), true);
+  } else if (/^[-+]?[0-9][0-9_]*_[0-9_]*$/.test(source)) {
+    node.value = new AmbiguousScalar(source, Number(source.replaceAll("_", "")));
+  } else if (typeof value === "number" && Number.isFinite(value) && String(value) !== source) {
+    node.value = new AmbiguousScalar(source, value);
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * Aim: what YAML makes of innocent text never gets into a resource, and hostile text is refused in one line.
+ * Method: each trap in a field of truth, number and text; anchors, duplicate keys, depth, control characters and size.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { parseManifest } from "./manifest.ts";
+
+function pool(line: string): string {
+  const head =
+    "apiVersion: projectcalico.org/v3\nkind: IPPool\nmetadata: {name: p}\nspec:\n  cidr: 10.0.0.0/16\n";
+  return `${head}  ${line}\n`;
+}
+
+function node(metadata: string): string {
+  return `apiVersion: projectcalico.org/v3\nkind: Node\nmetadata: ${metadata}\n`;
+}
+
+function refusal(text: string): string {
+  const { resources, errors } = parseManifest(text);
+  assert.equal(resources.length, 0, text.slice(0, 200));
+  assert.equal(errors.length, 1);
+  const message = `${errors[0]?.line}: ${errors[0]?.message}`;
+  assert.doesNotMatch(message, /\n/);
+  return message;
+}
+
+test("a truth may be written in the words of older YAML", () => {
+  for (const [word, expected] of [
+    ["no", false],
+    ["Off", false],
+    ["yes", true],
+    ["ON", true],
+    ["true", true],
+  ] as const) {
+    const { resources, errors } = parseManifest(pool(`disabled: ${word}`));
+    assert.deepEqual(errors, []);
+    const spec: object | undefined = resources[0]?.resource.spec;
+    assert.ok(spec !== undefined && "disabled" in spec && spec.disabled === expected, word);
+  }
+  assert.match(
+    refusal(pool('disabled: "no"')),
+    /6: error with field disabled = 'no' \(must be true or false\)/,
+  );
+});
+
+test("a number is taken however it is written, but never with a leading zero", () => {
+  for (const text of ["26", "2.6e1", "0x1a", "2_6", "26.0"]) {
+    const { resources, errors } = parseManifest(pool(`blockSize: ${text}`));
+    assert.deepEqual(errors, []);
+    assert.match(JSON.stringify(resources[0]?.resource.spec), /"blockSize":26/, text);
+  }
+  assert.match(
+    refusal(pool("blockSize: 032")),
+    /6: .*'032' \(is octal to some readers of YAML: write it without/,
+  );
+});
+
+test("text that YAML would change is refused with the way to write it", () => {
+  for (const [text, reading] of [
+    ["no", "false"],
+    ["yes", "true"],
+    ["1e3", "1000"],
+    ["010", "an octal number"],
+    ["0x1F", "31"],
+    ["1.10", "1.1"],
+  ] as const) {
+    const expected = `= '${text}' (YAML reads it as ${reading}: write "${text}" in quotes)`;
+    assert.ok(refusal(node(`{name: ${text}}`)).includes(expected), text);
+    assert.ok(refusal(node(`{name: a, labels: {x: ${text}}}`)).includes(expected), text);
+    const quoted = parseManifest(node(`{name: a, labels: {x: "${text}"}}`));
+    assert.equal(quoted.resources[0]?.resource.metadata.labels?.x, text);
+  }
+  const { resources } = parseManifest(node("{name: 12, labels: {x: true, y: 7}}"));
+  assert.deepEqual(resources[0]?.resource.metadata, { name: "12", labels: { x: "true", y: "7" } });
+});
+
+test("words of an enumeration stay words", () => {
+  const text =
+    "apiVersion: projectcalico.org/v3\nkind: FelixConfiguration\nmetadata: {name: default}\nspec: ";
+  assert.deepEqual(parseManifest(`${text}{bpfLogLevel: Off}\n`).errors, []);
+  assert.match(
+    refusal(`${text}{floatingIPs: on}\n`),
+    /'on' \(is not an allowed value; allowed: Enabled, Disabled\)/,
+  );
+});
+
+test("anchors, merges and duplicate keys do what they do in Calico's tools", () => {
+  const merged = parseManifest(
+    node("\n  name: a\n  labels: &l {a: b}\n  annotations:\n    <<: *l\n    c: d"),
+  );
+  assert.deepEqual(merged.resources[0]?.resource.metadata.annotations, { a: "b", c: "d" });
+  assert.match(refusal(pool("cidr: 10.1.0.0/16")), /^6: line 6: Map keys must be unique$/);
+  assert.match(refusal(node("*m")), /^3: line 3: Unresolved alias/);
+  const bomb = ["b", "c", "d", "e", "f", "g", "h"].reduce(
+    ({ text, last }, name) => ({
+      text: `${text}${name}: &${name} [${Array.from({ length: 9 }, () => `*${last}`).join()}]\n`,
+      last: name,
+    }),
+    { text: "a: &a [1, 1]\n", last: "a" },
+  ).text;
+  assert.match(refusal(bomb), /Excessive alias count/);
+});
+
+test("deep nesting, control characters and tabs are each one line", () => {
+  const deep = /is nested more than 100 levels deep$/;
+  assert.match(refusal(`a: ${"[".repeat(150)}${"]".repeat(150)}`), deep);
+  assert.match(refusal(`${'{"a":'.repeat(20000)}1${"}".repeat(20000)}`), deep);
+  assert.match(
+    refusal(Array.from({ length: 2000 }, (_, level) => `${" ".repeat(level)}a:`).join("\n")),
+    deep,
+  );
+  assert.match(refusal(node('{name: a}\nspec: "\u0007"')), /^4: line 4: control characters are not allowed$/);
+  assert.match(refusal(node("\n\tname: a")), /^4: line 4: Tabs are not allowed as indentation$/);
+});
+
+test("a large list is read", () => {
+  const head =
+    "apiVersion: projectcalico.org/v3\nkind: GlobalNetworkSet\nmetadata: {name: p}\nspec:\n  nets:\n";
+  const { resources, errors } = parseManifest(head + "  - 10.0.0.0/8\n".repeat(20000));
+  assert.deepEqual([resources.length, errors.length], [1, 0]);
+});
