@@ -5,6 +5,7 @@ export const commandTable: Readonly<Record<string, () => Promise<Command>>> = {
   get: async () => (await import("./commands/get.ts")).get,
   apply: async () => (await import("./commands/apply.ts")).apply,
   create: async () => (await import("./commands/create.ts")).create,
+  convert: async () => (await import("./commands/convert.ts")).convert,
   validate: async () => (await import("./commands/validate.ts")).validate,
   replace: async () => (await import("./commands/replace.ts")).replace,
   delete: async () => (await import("./commands/delete.ts")).deleteCommand,
