@@ -14,7 +14,7 @@ import { configOption } from "../global-options.ts";
 import { type KnownCluster, knowCluster } from "../insight/ask-cluster.ts";
 import { impactText } from "../insight/impact-text.ts";
 import { addPeering, removePeering, setClusterId, setMesh } from "../migration/migration-steps.ts";
-import { makeMove, type MoveOutcome, type MoveStep } from "../migration/watched-move.ts";
+import { makeMove, type MoveOutcome, type MoveStep, whatNext } from "../migration/watched-move.ts";
 import { foresee } from "./change-impact.ts";
 
 const yesOption: Option = { name: "yes", short: "y", summary: "Do it. Without it, only the plan is shown." };
@@ -161,9 +161,7 @@ function tell(ctx: CliContext, outcome: MoveOutcome): number {
       ctx.stdout.write("done: no node lost a route\n");
       return 0;
     case "interrupted":
-      ctx.stderr.write(
-        `interrupted at: ${outcome.step}; run it again to go on, or migrate the other way to take it back\n`,
-      );
+      ctx.stderr.write(`interrupted at: ${outcome.step}; ${whatNext}\n`);
       return 1;
     case "undone": {
       const lines = outcome.missing.slice(0, maxLines).map((line) => `  ${line}\n`);

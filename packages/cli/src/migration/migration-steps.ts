@@ -26,17 +26,18 @@ export async function addPeering(resources: ResourceClient, plan: ReflectorPlan)
   check(await resources.apply({ ...plan.peer, metadata: { ...plan.peer.metadata, annotations } }));
 }
 
+/** The peering goes last: it knows the labels, so that a removal that broke off can be done again. */
 export async function removePeering(resources: ResourceClient): Promise<void> {
   const found = await resources.get("BGPPeer", reflectorPeerName);
   if (found.kind === "failed") return;
   const labelled = (found.resource.metadata.annotations?.[labelledAnnotation] ?? "").split(",");
-  check(await resources.delete("BGPPeer", reflectorPeerName));
   for (const name of labelled.filter((one) => one !== "")) {
     await editNode(resources, name, (node) => {
       const { [reflectorLabel]: _ours, ...labels } = node.metadata.labels ?? {};
       return { ...node, metadata: { ...node.metadata, labels } };
     });
   }
+  check(await resources.delete("BGPPeer", reflectorPeerName));
 }
 
 /** Makes a node a reflector, or with `undefined` a plain node again. */

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
-import { keys, MemoryStore } from "@caracal/datastore";
+import { keys, MemoryStore, StoreError } from "@caracal/datastore";
 import { AnswerDesk, type TableRoute } from "@caracal/questions";
 import { CliError } from "../cli-error.ts";
 import type { CliContext } from "../context.ts";
@@ -133,4 +133,28 @@ test("a move that is stopped stays where it is", async (t) => {
   const steps = [step("one", { missing: () => (stop.abort(), ["never"]) }), step("two")];
   assert.deepEqual(await makeMove(ctx, store, steps), { kind: "interrupted", step: "one" });
   assert.deepEqual(done, ["do one"]);
+});
+
+test("a datastore that goes away leaves the move where it is, and says so", async (t) => {
+  const { ctx, store, step } = await scene(t);
+  let told = "";
+  const gone = step("one", { apply: () => Promise.reject(new StoreError("unavailable", "gone")) });
+  const telling = { ...ctx, stderr: { write: (text: string) => void (told += text) } };
+  await assert.rejects(makeMove(telling, store, [gone]), { code: "unavailable" });
+  assert.match(told, /stopped at: one; run it again to go on, or migrate the other way to take it back\n$/);
+});
+
+test("a node that falls silent is named, and not what seems to be missing without it", async (t) => {
+  const { ctx, store, step } = await scene(t);
+  const silence = step("one", {
+    apply: async () => {
+      await store.create(
+        keys.resource("nodes", "b"),
+        '{"kind":"Node","apiVersion":"projectcalico.org/v3","metadata":{"name":"b"},"spec":{}}',
+      );
+    },
+    missing: () => ["a has no path to 10.244.1.0/26 of b"],
+  });
+  const outcome = await makeMove(ctx, store, [silence]);
+  assert.deepEqual(outcome, { kind: "undone", step: "one", missing: ["b does not answer"] });
 });

@@ -23,6 +23,9 @@ export type MoveOutcome =
   /** The person stopped it: it stands where it is, and can go on or back. */
   | { readonly kind: "interrupted"; readonly step: string };
 
+/** Where a move stands is read from the cluster itself. */
+export const whatNext = "run it again to go on, or migrate the other way to take it back";
+
 /** How long a step may take until its conditions hold. */
 const stepMs = 60_000;
 const lookAgainMs = 250;
@@ -50,15 +53,20 @@ export async function makeMove(
     if (ctx.signal.aborted) return { kind: "interrupted", step: step.title };
     ctx.stderr.write(`[${index + 1}/${steps.length}] ${step.title}\n`);
     begun.unshift(step);
-    const refusal = await attempt(step);
-    const missing = refusal === undefined ? await settle(ctx, store, step, first.tables) : [refusal];
-    if (ctx.signal.aborted) return { kind: "interrupted", step: step.title };
-    if (missing.length === 0) continue;
-    for (const one of begun) {
-      ctx.stderr.write(`undo: ${one.title}\n`);
-      await one.undo();
+    try {
+      const refusal = await attempt(step);
+      const missing = refusal === undefined ? await settle(ctx, store, step, first.tables) : [refusal];
+      if (ctx.signal.aborted) return { kind: "interrupted", step: step.title };
+      if (missing.length === 0) continue;
+      for (const one of begun) {
+        ctx.stderr.write(`undo: ${one.title}\n`);
+        await one.undo();
+      }
+      return { kind: "undone", step: step.title, missing };
+    } catch (error) {
+      ctx.stderr.write(`stopped at: ${step.title}; ${whatNext}\n`);
+      throw error;
     }
-    return { kind: "undone", step: step.title, missing };
   }
   return { kind: "done" };
 }
@@ -85,7 +93,12 @@ async function settle(
   let goodLooks = 0;
   for (;;) {
     const { known, tables } = await look(store);
-    const missing = [...step.missing(known, tables), ...lostRoutes(before, tables)];
+    const silent = [...known.intents.keys()].filter((node) => !tables.has(node));
+    // What else seems to be missing then follows from that.
+    const missing =
+      silent.length > 0
+        ? silent.map((node) => `${node} does not answer`)
+        : [...step.missing(known, tables), ...lostRoutes(before, tables)];
     goodLooks = missing.length === 0 ? goodLooks + 1 : 0;
     if (goodLooks >= looksInRow || ctx.signal.aborted) return [];
     if (ctx.now().getTime() >= deadline) return missing;
