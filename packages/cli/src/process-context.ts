@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { CliError } from "./cli-error.ts";
 import type { CliContext, Guise, TextSink } from "./context.ts";
 import { runCli } from "./run-cli.ts";
 
@@ -55,5 +56,16 @@ function sink(stream: NodeJS.WriteStream): TextSink {
 }
 
 async function* readStdin(): AsyncGenerator<string, void, undefined> {
-  for await (const chunk of process.stdin.setEncoding("utf8")) yield String(chunk);
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  try {
+    for await (const chunk of process.stdin) yield decoder.decode(bytesOf(chunk), { stream: true });
+    yield decoder.decode();
+  } catch (error) {
+    if (error instanceof TypeError) throw new CliError("standard input is not UTF-8 text", { cause: error });
+    throw error;
+  }
+}
+
+function bytesOf(chunk: unknown): Uint8Array {
+  return chunk instanceof Uint8Array ? chunk : new TextEncoder().encode(String(chunk));
 }

@@ -1,5 +1,5 @@
 import { describeProblems, isKindName, isRecord, kinds, toJson, toYaml } from "@caracal/resources";
-import { CliError } from "../cli-error.ts";
+import { CliError, describeError } from "../cli-error.ts";
 import type { Command } from "../command.ts";
 import { type RawDocument, textOf } from "../conversion/document-parts.ts";
 import { convertKubernetesPolicy } from "../conversion/kubernetes-policy.ts";
@@ -53,13 +53,22 @@ async function readDocuments(text: string, name: string): Promise<readonly RawDo
   return ("empty" in documents ? [] : documents).flatMap((document) => {
     const [broken] = document.errors;
     if (broken !== undefined) throw new CliError(`${name}: ${broken.message.split("\n", 1)[0]}`);
-    const content: unknown = document.toJS({ maxAliasCount });
+    const content = contentOf(() => document.toJS({ maxAliasCount }), name);
     if (content === null || content === undefined) return [];
     const isList = isRecord(content) && textOf(content.kind).endsWith("List");
     const items: unknown = isList ? content.items : content;
     const list: readonly unknown[] = Array.isArray(items) ? items : [items];
     return list.map((item) => (isRecord(item) ? item : notMapping(name)));
   });
+}
+
+/** Aliases that grow too much, or depth that the parser does not reach, end here. */
+function contentOf(read: () => unknown, name: string): unknown {
+  try {
+    return read();
+  } catch (error) {
+    throw new CliError(`${name}: ${describeError(error)}`, { cause: error });
+  }
 }
 
 function notMapping(name: string): never {

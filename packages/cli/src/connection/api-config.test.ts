@@ -5,6 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { loadApiConfig } from "./api-config.ts";
+import { discoverEtcd, type ServiceRecord } from "./discover-etcd.ts";
+import { openStore } from "./open-store.ts";
 
 async function file(t: TestContext, text: string): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), "caracal-config-"));
@@ -51,7 +53,11 @@ test("a file that is missing or wrong is one line", async (t) => {
       "apiVersion: projectcalico.org/v3\nkind: IPPool",
       "invalid config file: expected kind 'CalicoAPIConfig', got 'IPPool'",
     ],
-    [`${header}spec:\n  etcdEndpoint: x`, 'unknown field "spec.etcdEndpoint"'],
+    [`${header}spec:\n  etcdEndpoint: x`, 'unknown field "spec.etcdEndpoint"; did you mean etcdEndpoints?'],
+    [
+      `${header}spec:\n  etcdKey: x\n  etcdKeyFile: /y`,
+      "spec.etcdKey and spec.etcdKeyFile cannot be given both",
+    ],
     [`${header}spec:\n  etcdEndpoints: [x]`, "spec.etcdEndpoints must be text"],
     [`${header}stray: 1`, 'unknown field "stray"'],
     ["just text", "invalid config file: expected a mapping of fields"],
@@ -61,4 +67,40 @@ test("a file that is missing or wrong is one line", async (t) => {
   }
   const broken = await file(t, "a: [");
   await assert.rejects(loadApiConfig(broken, {}), { message: /^syntax error in \S+: [^\n]+$/ });
+});
+
+test("certificates may stand in the file itself", async (t) => {
+  const path = await file(
+    t,
+    `${header}spec:\n  etcdEndpoints: https://a:2379\n  etcdCACert: |\n    CA\n  etcdCert: C\n  etcdKey: K\n`,
+  );
+  assert.deepEqual((await loadApiConfig(path, {})).inlineTls, { ca: "CA\n", cert: "C", key: "K" });
+});
+
+test("a domain's etcd is found by its name service, TLS first", async () => {
+  const records: Readonly<Record<string, readonly ServiceRecord[]>> = {
+    "_etcd-client-ssl._tcp.example.org": [
+      { name: "b.example.org.", port: 2379, priority: 20 },
+      { name: "a.example.org", port: 2380, priority: 10 },
+    ],
+    "_etcd-client._tcp.example.org": [{ name: "c.example.org", port: 2379, priority: 0 }],
+  };
+  const resolve = async (name: string) =>
+    records[name] ?? Promise.reject(Object.assign(new Error("queryEsrv"), { code: "ENOTFOUND" }));
+  assert.equal(
+    await discoverEtcd("example.org", resolve),
+    "https://a.example.org:2380,https://b.example.org:2379,http://c.example.org:2379",
+  );
+  await assert.rejects(discoverEtcd("example.com", resolve), {
+    message: "example.com has no SRV records of etcd clients",
+  });
+  const broken = async () => Promise.reject(Object.assign(new Error("timeout"), { code: "ETIMEOUT" }));
+  await assert.rejects(discoverEtcd("example.org", broken), {
+    message: "cannot look up etcd at example.org: timeout",
+  });
+  assert.equal((await loadApiConfig(undefined, { ETCD_DISCOVERY_SRV: "x" })).datastoreType, "etcdv3");
+  await assert.rejects(
+    openStore({ datastoreType: "etcdv3", environment: { ETCD_DISCOVERY_SRV: "x", ETCD_ENDPOINTS: "y" } }),
+    { message: /cannot be given both/ },
+  );
 });

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { isRecord } from "@caracal/resources";
 import { CliError } from "../cli-error.ts";
+import { didYouMean } from "../did-you-mean.ts";
 import type { CliContext } from "../context.ts";
 
 /** Where `calicoctl` looks when it is not told. */
@@ -11,6 +12,15 @@ export interface ApiConfig {
   readonly datastoreType: "etcdv3" | "kubernetes";
   /** Calico's variables (`ETCD_ENDPOINTS`, …): the process's own, or those that the file's fields stand for. */
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** PEM texts that stand in the file itself. */
+  readonly inlineTls?: InlineTls;
+}
+
+/** Certificates in the place of the files that would hold them. */
+export interface InlineTls {
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
 }
 
 /** Fields of the file and the variables they stand for. */
@@ -22,15 +32,19 @@ const variables: Readonly<Record<string, string>> = {
   etcdKeyFile: "ETCD_KEY_FILE",
   etcdCertFile: "ETCD_CERT_FILE",
   etcdCACertFile: "ETCD_CA_CERT_FILE",
+  etcdDiscoverySrv: "ETCD_DISCOVERY_SRV",
+};
+
+/** Fields that hold a PEM text, and the fields of its file; the two do not go together. */
+const inlineFields: Readonly<Record<string, { readonly part: keyof InlineTls; readonly file: string }>> = {
+  etcdCACert: { part: "ca", file: "etcdCACertFile" },
+  etcdCert: { part: "cert", file: "etcdCertFile" },
+  etcdKey: { part: "key", file: "etcdKeyFile" },
 };
 
 /** Fields that Calico knows and that the stores Caracal connects to have no use for. */
 const unusedFields: ReadonlySet<string> = new Set([
   "calicoAPIGroup",
-  "etcdCACert",
-  "etcdCert",
-  "etcdDiscoverySrv",
-  "etcdKey",
   "k8sAPIEndpoint",
   "k8sAPIToken",
   "k8sCAFile",
@@ -56,20 +70,27 @@ export async function loadApiConfig(path: string | undefined, env: CliContext["e
     if (file === defaultConfigPath) return toConfig(env);
     throw new CliError(`Error reading config file: ${file}`, { cause: error });
   }
-  return toConfig(await parseConfigFile(file, text));
+  const { environment, inlineTls } = await parseConfigFile(file, text);
+  return { ...toConfig(environment), ...(Object.keys(inlineTls).length === 0 ? {} : { inlineTls }) };
 }
 
 function toConfig(environment: Readonly<Record<string, string | undefined>>): ApiConfig {
   const value = (name: string): string => environment[`CALICO_${name}`] || environment[name] || "";
-  const type = value("DATASTORE_TYPE") || (value("ETCD_ENDPOINTS") === "" ? "kubernetes" : "etcdv3");
+  const hasEtcd = value("ETCD_ENDPOINTS") !== "" || value("ETCD_DISCOVERY_SRV") !== "";
+  const type = value("DATASTORE_TYPE") || (hasEtcd ? "etcdv3" : "kubernetes");
   if (type !== "etcdv3" && type !== "kubernetes") {
     throw new CliError(`unknown datastore type: ${type}; it is etcdv3 or kubernetes`);
   }
   return { datastoreType: type, environment };
 }
 
-/** The `spec` of a CalicoAPIConfig, as variables. */
-async function parseConfigFile(file: string, text: string): Promise<Readonly<Record<string, string>>> {
+interface FileSettings {
+  readonly environment: Readonly<Record<string, string>>;
+  readonly inlineTls: InlineTls;
+}
+
+/** The `spec` of a CalicoAPIConfig, as variables and PEM texts. */
+async function parseConfigFile(file: string, text: string): Promise<FileSettings> {
   const { parse } = await import("yaml");
   const fail = (why: string): never => {
     throw new CliError(`syntax error in ${file}: ${why}`);
@@ -89,15 +110,29 @@ async function parseConfigFile(file: string, text: string): Promise<Readonly<Rec
     return fail(`invalid config file: expected kind 'CalicoAPIConfig', got '${shown(kind)}'`);
   }
   for (const field of Object.keys(stray)) return fail(`unknown field "${field}"`);
+  return readSpec(isRecord(spec) ? spec : {}, fail);
+}
+
+function readSpec(spec: Readonly<Record<string, unknown>>, fail: (why: string) => never): FileSettings {
   const environment: Record<string, string> = {};
-  for (const [field, value] of Object.entries(isRecord(spec) ? spec : {})) {
+  const inlineTls: { -readonly [Part in keyof InlineTls]: string } = {};
+  for (const [field, value] of Object.entries(spec)) {
     if (unusedFields.has(field) || value === null) continue;
     const variable = Object.hasOwn(variables, field) ? variables[field] : undefined;
-    if (variable === undefined) return fail(`unknown field "spec.${field}"`);
+    const inline = Object.hasOwn(inlineFields, field) ? inlineFields[field] : undefined;
+    if (variable === undefined && inline === undefined) {
+      const known = [...Object.keys(variables), ...Object.keys(inlineFields), ...unusedFields];
+      return fail(`unknown field "spec.${field}"${didYouMean(field, known)}`);
+    }
     if (typeof value !== "string") return fail(`spec.${field} must be text`);
-    environment[variable] = value;
+    if (value === "") continue;
+    if (inline !== undefined && typeof spec[inline.file] === "string" && spec[inline.file] !== "") {
+      return fail(`spec.${field} and spec.${inline.file} cannot be given both`);
+    }
+    if (variable !== undefined) environment[variable] = value;
+    if (inline !== undefined) inlineTls[inline.part] = value;
   }
-  return environment;
+  return { environment, inlineTls };
 }
 
 function shown(value: unknown): string {

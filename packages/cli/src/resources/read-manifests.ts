@@ -31,8 +31,8 @@ export async function checkManifests(
   const errors: string[] = [];
   for (const { name, text } of await readFiles(ctx, args)) {
     const manifest = parseManifest(text);
-    errors.push(...manifest.errors.map((error) => describeManifestError(error, name)));
-    resources.push(...manifest.resources.map(({ resource }) => resource));
+    for (const error of manifest.errors) errors.push(describeManifestError(error, name));
+    for (const { resource } of manifest.resources) resources.push(resource);
   }
   return { resources, errors };
 }
