@@ -4,6 +4,7 @@
  * Standards: Calico's etcd v3 layout of projectcalico.org/v3 resources and IPAM records.
  * Not here: sockets, files, etcd's protocol. `store-etcd` and others implement the port.
  */
+export { ensureTiers } from "./ensure-tiers.ts";
 export { Canceller } from "./canceller.ts";
 export { type AffinityOwner, type StoreKey, keys } from "./keys.ts";
 export { compareKeys } from "./key-order.ts";

@@ -20,10 +20,11 @@ async function field(store: Store, key: string, path: string): Promise<unknown> 
   return value;
 }
 
-/** Without ClusterInformation, which comes by itself. */
+/** Without ClusterInformation and the fixed tiers, which come by themselves. */
 async function keysIn(store: Store): Promise<readonly string[]> {
   const all = (await store.list(keys.root)).entries.map(({ key }) => key);
-  return all.filter((key) => key !== keys.resource("clusterinformations", "default"));
+  const ownClusterKeys = [keys.resource("clusterinformations", "default"), keys.resources("tiers")];
+  return all.filter((key) => !ownClusterKeys.some((own) => key.startsWith(own)));
 }
 
 async function directory(t: TestContext): Promise<string> {

@@ -63,7 +63,15 @@ test("an export has Calico's three parts", async () => {
   assert.doesNotMatch(yaml, /uid|resourceVersion: "|creationTimestamp/);
   assert.deepEqual(
     parseManifest(yaml).resources.map(({ resource }) => `${resource.kind} ${resource.metadata.name}`),
-    ["IPPool p", "Node master.whale.com", "Node node1.whale.com", "Node node2.whale.com"],
+    [
+      "IPPool p",
+      "Tier default",
+      "Tier kube-admin",
+      "Tier kube-baseline",
+      "Node master.whale.com",
+      "Node node1.whale.com",
+      "Node node2.whale.com",
+    ],
   );
   assert.equal(at(JSON.parse(cluster), "spec", "clusterGUID"), "0123456789abcdef0123456789abcdef");
   const records: unknown = JSON.parse(ipam);
@@ -85,7 +93,7 @@ test("what was exported is imported as it was", async () => {
   assert.deepEqual(await run("datastore migrate import -f -", { store: to, stdin }), {
     exitCode: 0,
     stdout: [
-      "Successfully applied 4 resource(s)",
+      "Successfully applied 7 resource(s)",
       "Importing IPAM resources",
       "Successfully applied 3 IPAM resource(s)",
       "Datastore information successfully imported. Please refer to the datastore migration documentation for next steps.",

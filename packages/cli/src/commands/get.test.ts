@@ -222,7 +222,7 @@ test("get -f finds the resources that a file names", async () => {
 test("a wrong question is one line", async () => {
   const store = await storeOf({});
   for (const [line, stderr] of [
-    ["get pol", "resource type 'pol' is not supported"],
+    ["get xyz", "resource type 'xyz' is not supported"],
     ["get ippol", "resource type 'ippol' is not supported; did you mean IPPool?"],
     ["get", "get needs a kind, or --filename"],
     ["get nodes -A -n x", "cannot use both --namespace and --all-namespaces flags at the same time"],

@@ -12,6 +12,7 @@ import {
 } from "../output/print-resources.ts";
 import { withoutClusterFields } from "../resources/export-form.ts";
 import { kindNamed } from "../resources/find-kind.ts";
+import { inListOrder } from "../resources/list-order.ts";
 import { namespaceFor, withNamespace } from "../resources/namespaces.ts";
 import { readManifests } from "../resources/read-manifests.ts";
 import { watchResources, type WatchQuestion } from "./get-watch.ts";
@@ -146,7 +147,8 @@ async function fetch(
 ): Promise<{ readonly found: Found; readonly errors: readonly string[] }> {
   if (query.kind === "list") {
     const { items, revision } = await resources.list(query.of, query.namespace);
-    return { found: { resources: items, list: { kind: query.of, resourceVersion: revision } }, errors: [] };
+    const list = { kind: query.of, resourceVersion: revision };
+    return { found: { resources: inListOrder(items), list }, errors: [] };
   }
   const found: Resource[] = [];
   const errors: string[] = [];

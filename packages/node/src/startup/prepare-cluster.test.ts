@@ -132,7 +132,15 @@ test("nodes that start together agree, whoever is quicker", async () => {
   const { entries } = await store.list("/calico/resources/");
   assert.deepEqual(
     entries.map(({ key }) => key.split("/").slice(-2).join("/")),
-    ["clusterinformations/default", "ippools/default-ipv4-ippool", "nodes/n1", "nodes/n2"],
+    [
+      "clusterinformations/default",
+      "ippools/default-ipv4-ippool",
+      "nodes/n1",
+      "nodes/n2",
+      "tiers/default",
+      "tiers/kube-admin",
+      "tiers/kube-baseline",
+    ],
   );
 });
 

@@ -1,4 +1,4 @@
-import type { ResourceClient, ResourceOutcome } from "@caracal/datastore";
+import { ensureTiers, type ResourceClient, type ResourceOutcome } from "@caracal/datastore";
 import { AsNumber, type ClusterInformation, type Node, parseResource } from "@caracal/resources";
 import type { NodeConfig } from "../config.ts";
 import type { Log } from "../observe/log.ts";
@@ -23,12 +23,13 @@ export interface StartUp {
 const maxAttempts = 10;
 
 /**
- * Makes the datastore ready for this node (facts: node start-up §2): ClusterInformation, the Node with its addresses and AS,
- * the default pools. What is there already is completed, never replaced. Throws `StartUpError` for what a person must
+ * Makes the datastore ready for this node (facts: node start-up §2): ClusterInformation, the fixed tiers, the Node with
+ * its addresses and AS, the default pools. What is there already is completed, never replaced. Throws `StartUpError` for what a person must
  * change, `StoreError` while the datastore does not answer.
  */
 export async function prepareCluster(startUp: StartUp): Promise<void> {
   await ensureClusterInformation(startUp);
+  await ensureTiers(startUp.client);
   await ensureNode(startUp);
   await ensurePools(startUp);
 }
