@@ -125,6 +125,33 @@ test("without a tunnel, packets to another subnet end at a gateway that was not 
   assert.equal(isHarmful(found), true);
 });
 
+test("what is wrapped for a router outside the cluster is lost: it does not unwrap", () => {
+  const racks: ClusterParts = {
+    nodes: {
+      n1: { address: "10.0.0.21", asNumber: 65001, block: "10.244.0.0/26", pods: { p1: "10.244.0.5" } },
+      n2: { address: "30.0.0.23", asNumber: 65002, block: "10.244.1.0/26", pods: { p2: "10.244.1.5" } },
+    },
+    settings: { nodeToNodeMeshEnabled: false },
+    peers: {
+      leaf1: { node: "n1", peerIP: "10.0.0.254", asNumber: 65100 },
+      leaf2: { node: "n2", peerIP: "30.0.0.254", asNumber: 65200 },
+    },
+  };
+  assert.equal(impact(racks, { ...racks, pool: { ipipMode: "CrossSubnet" } }).pairs.lost.length, 0);
+  assert.equal(impact(racks, { ...racks, pool: { ipipMode: "Always" } }).pairs.lost.length, 2);
+});
+
+test("what is agreed on when a session opens restarts it: also TTL security, the port, and the address", () => {
+  const peers = { all: { nodeSelector: "all()", peerSelector: "all()" } };
+  const before: ClusterParts = { nodes: rowOfNodes(2), settings: { nodeToNodeMeshEnabled: false }, peers };
+  const restarts = (change: Partial<ClusterParts>): number =>
+    impact(before, { ...before, ...change }).sessions.restart.length;
+  assert.equal(restarts({ peers: { all: { ...peers.all, ttlSecurity: 1 } } }), 2);
+  assert.equal(restarts({ peers: { all: { ...peers.all, sourceAddress: "None" } } }), 2);
+  assert.equal(restarts({ settings: { nodeToNodeMeshEnabled: false, bindMode: "NodeIP" } }), 2);
+  assert.equal(restarts({ peers: { all: { ...peers.all, nextHopMode: "Self" } } }), 0);
+});
+
 test("ranges of services are told and never programmed: they are no routes of nodes", () => {
   const found = impact(mesh, { ...mesh, settings: { serviceClusterIPs: [{ cidr: "10.96.0.0/12" }] } });
   assert.deepEqual(found.routes, []);

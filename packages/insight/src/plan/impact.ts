@@ -1,4 +1,4 @@
-import type { NodeIntent, PeerIntent } from "@caracal/intent";
+import type { BgpIntent, NodeIntent, PeerIntent } from "@caracal/intent";
 import { IpAddress, Prefix } from "@caracal/net";
 import type { ClusterSnapshot } from "../cluster/read-cluster.ts";
 import { type ClusterRoutes, runCluster } from "./cluster-run.ts";
@@ -93,22 +93,27 @@ function sessionsOf(intents: Intents): ReadonlyMap<string, SessionEntry> {
       (bgp?.peers ?? []).map((peer): readonly [string, SessionEntry] => {
         const address = IpAddress.format(peer.address);
         const change = { node, peer: peer.node ?? address, address };
-        return [`${node}|${address}|${peer.port}`, { change, terms: termsOf(peer) }];
+        return [`${node}|${address}|${peer.port}`, { change, terms: termsOf(bgp, peer) }];
       }),
     ),
   );
 }
 
-/** Another name alone does not end a session. */
-function termsOf(peer: PeerIntent): string {
-  const { localAsNumber, remoteAsNumber, holdSeconds, keepaliveSeconds, restartSeconds, password } = peer;
+/** Another name alone does not end a session; another router ID or listener of the node ends all of its own. */
+function termsOf(bgp: BgpIntent | undefined, peer: PeerIntent): string {
+  const { localAsNumber, remoteAsNumber, holdSeconds, keepaliveSeconds, restartSeconds } = peer;
   return JSON.stringify([
+    String(bgp?.routerId),
+    bgp?.listen.port,
+    bgp?.listen.addresses?.map(IpAddress.format),
     localAsNumber,
     remoteAsNumber,
     holdSeconds,
     keepaliveSeconds,
     restartSeconds,
-    password,
+    String(peer.sourceAddress),
+    peer.ttlSecurityHops,
+    peer.password,
   ]);
 }
 

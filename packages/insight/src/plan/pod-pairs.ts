@@ -53,6 +53,8 @@ export function reachOf(intents: ReadonlyMap<string, NodeIntent>, routes: Cluste
       const isCarried = !route.isBeyondSubnet || outside.some((table) => table.match(to.address));
       if (!isCarried) return false;
       at = routerAt.get(IpAddress.format(route.nextHop));
+      // A router outside the cluster does not unwrap what it is sent.
+      if (route.device !== undefined && (at === undefined || !intents.has(at))) return false;
     }
     return false;
   };
