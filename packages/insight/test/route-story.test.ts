@@ -190,6 +190,23 @@ const rows: readonly {
     says: /^n2 tells it, but it did not come/,
   },
   {
+    name: "a next hop in another subnet, whose routers hear nothing of the session",
+    parts: {
+      nodes: { ...rowOfNodes(3), n2: { address: "30.0.0.2", block: prefix, pods: { p2: "10.244.1.5" } } },
+    },
+    reports: [
+      home,
+      reportOf("n1", {
+        prefix,
+        paths: [{ ...path, peer: "Mesh_30_0_0_2", nextHop: "30.0.0.2" }],
+        programming: { kind: "direct", by: "pods" },
+        kernel,
+      }),
+    ],
+    hasRoute: true,
+    says: /the routers on the way to 30\.0\.0\.2 must have 10\.244\.1\.0\/26 too\n[^]*ipipMode: CrossSubnet/,
+  },
+  {
     name: "a home that does not answer",
     reports: [reportOf("n1"), reportOf("n3")],
     says: /its home n2 does not answer/,

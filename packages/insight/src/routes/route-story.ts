@@ -1,5 +1,5 @@
 import { decideProgramming, type NodeIntent, type PeerIntent } from "@caracal/intent";
-import { IpAddress } from "@caracal/net";
+import { IpAddress, Prefix } from "@caracal/net";
 import type { ExportReport, PathReport, RouteReport } from "@caracal/questions";
 import type { RouteTarget } from "./route-target.ts";
 
@@ -29,7 +29,7 @@ export function routeStory(facts: RouteFacts, node: string): NodeStory {
   }
   if (report.origin !== undefined || facts.target.home === node) return homeStory(facts, report);
   const best = report.paths.find(({ isBest }) => isBest);
-  if (best !== undefined) return learnedStory(report, best);
+  if (best !== undefined) return learnedStory(facts, report, best);
   if (report.paths.length > 0) return unusableStory(report);
   if (report.prefix !== undefined && report.kernel.length > 0) return kernelStory(report);
   return absentStory(facts, node);
@@ -78,7 +78,7 @@ const originText = {
 } as const;
 
 /** The speaker has a route; the kernel may still lack it. */
-function learnedStory(report: RouteReport, best: PathReport): NodeStory {
+function learnedStory({ intents }: RouteFacts, report: RouteReport, best: PathReport): NodeStory {
   const { node, prefix = "", programming, kernel, kernelFailure } = report;
   const others = report.paths.filter((path) => path !== best);
   const steps = [
@@ -102,7 +102,29 @@ function learnedStory(report: RouteReport, best: PathReport): NodeStory {
   if (kernel.length === 0) {
     return { node, hasRoute: false, verdict: `BGP has ${prefix}, but it is not in the kernel`, steps };
   }
-  return { node, hasRoute: true, verdict: kernel.map(({ text }) => text).join("; "), steps };
+  const verdict = kernel.map(({ text }) => text).join("; ");
+  if (programming?.kind !== "direct" || !isUnheardOnTheWay(intents.get(node), best)) {
+    return { node, hasRoute: true, verdict, steps };
+  }
+  const hop = best.nextHop ?? "";
+  return {
+    node,
+    hasRoute: true,
+    verdict: `${verdict}, where the routers on the way to ${hop} must have ${prefix} too`,
+    steps: [
+      ...steps,
+      `${hop} is in another subnet, and the session with it passes the routers between by: let them peer with the nodes, or wrap the packets (ipipMode: CrossSubnet)`,
+    ],
+  };
+}
+
+/** A node told it to a node in another subnet: the routers between see only the packets. */
+function isUnheardOnTheWay(intent: NodeIntent | undefined, { peer, nextHop }: PathReport): boolean {
+  const address = nextHop === undefined ? undefined : IpAddress.parse(nextHop);
+  const subnet =
+    address === undefined ? undefined : intent?.kernel.programming.subnets.get(IpAddress.family(address));
+  const isNode = intent?.bgp?.peers.find(({ name }) => name === peer)?.node !== undefined;
+  return address !== undefined && subnet !== undefined && isNode && !Prefix.contains(subnet, address);
 }
 
 /** The kernel has it from BGP, and not from the daemon's own speaker. */
