@@ -10,7 +10,7 @@ import { checkConsistency, type IpamProblem, readSnapshot } from "./consistency.
 import { cleanHandle } from "./handle-count.ts";
 import { type IpamRecords, openRecords } from "./ipam-records.ts";
 import { type IpamSettings, readSettings } from "./ipam-settings.ts";
-import { blockOf, type PoolUse } from "./pool.ts";
+import { blockOf, type Pool, type PoolUse } from "./pool.ts";
 import {
   type AddressRelease,
   type AddressReleaseResult,
@@ -112,11 +112,8 @@ export class Ipam {
 
   /** Addresses chosen by IPAM. */
   async assign(request: AssignRequest): Promise<AssignResult> {
-    const { family, use, pools = [], namespaceLabels = {}, maxBlocks } = request;
-    const labels = Object.entries(namespaceLabels).toSorted(([a], [b]) => (a < b ? -1 : 1));
-    const isInNamespace = request.namespaceLabels !== undefined;
-    const group = JSON.stringify([family, use, pools, isInNamespace, labels, maxBlocks]);
-    return this.#assigning.submit(request, group);
+    const { family, use, pools = [], maxBlocks } = request;
+    return this.#assigning.submit(request, JSON.stringify([family, use, pools, maxBlocks]));
   }
 
   /** The address asked for and no other. */
@@ -204,6 +201,13 @@ export class Ipam {
     });
   }
 
+  /** The enabled pool from which an address may be assigned without being asked for; none when it is reserved. */
+  async openPoolOf(address: IpAddress): Promise<Pool | undefined> {
+    const { pools, reservations } = await this.#settings();
+    if (reservations.has(address)) return undefined;
+    return pools.find((pool) => pool.isEnabled && Prefix.contains(pool.cidr, address));
+  }
+
   /** Who has an address. */
   async lookup(address: IpAddress): Promise<AddressState> {
     const { pools } = await this.#settings();
@@ -245,12 +249,33 @@ export class Ipam {
     return checkConsistency(readSnapshot(entries));
   }
 
+  /** Namespaces part the requests only where a pool asks for them. */
   async #assignAll(requests: readonly AssignRequest[]): Promise<readonly AssignResult[]> {
+    const settings = await this.#settings();
+    if (settings.pools.every(({ namespaceSelector }) => namespaceSelector === "")) {
+      return this.#assignAlike(settings, requests, "");
+    }
+    const results = new Map<AssignRequest, AssignResult>();
+    for (const [labels, alike] of Map.groupBy(requests, labelsText)) {
+      const some = await this.#assignAlike(settings, alike, labels);
+      for (const [index, request] of alike.entries()) {
+        const result = some[index];
+        if (result !== undefined) results.set(request, result);
+      }
+    }
+    return requests.flatMap((request) => results.get(request) ?? []);
+  }
+
+  async #assignAlike(
+    settings: IpamSettings,
+    requests: readonly AssignRequest[],
+    labels: string,
+  ): Promise<readonly AssignResult[]> {
     const [first] = requests;
     if (first === undefined) return [];
     const { family, use = "Workload", pools, namespaceLabels, maxBlocks } = first;
-    const place = JSON.stringify([family, pools ?? []]);
-    const result = await autoAssign(this.#records, await this.#settings(), {
+    const place = JSON.stringify([family, pools ?? [], labels]);
+    const result = await autoAssign(this.#records, settings, {
       owner: this.#node,
       family,
       use,
@@ -328,6 +353,11 @@ export class Ipam {
 }
 
 const ipamRoot = `${keys.root}ipam/v2/`;
+
+function labelsText({ namespaceLabels }: AssignRequest): string {
+  if (namespaceLabels === undefined) return "";
+  return JSON.stringify(Object.entries(namespaceLabels).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}
 
 /** Block hints kept: one for each family and choice of pools. */
 const maxHints = 256;

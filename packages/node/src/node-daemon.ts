@@ -19,6 +19,8 @@ import type { Backend, NodeConfig } from "./config.ts";
 import { AnnouncingPodKernel } from "./endpoints/announcing-pod-kernel.ts";
 import { CniService } from "./endpoints/cni-service.ts";
 import { NodePodIpam } from "./endpoints/node-pod-ipam.ts";
+import { WatchedNamespaces } from "./endpoints/watched-namespaces.ts";
+import { nodeWithAddress } from "./endpoints/node-with-address.ts";
 import { WatchedIpamSettings } from "./endpoints/watched-ipam-settings.ts";
 import { PodMtuFile } from "./mtu/pod-mtu-file.ts";
 import { Health } from "./observe/health.ts";
@@ -247,8 +249,12 @@ export class NodeDaemon {
     const remover = this.#stack.use(new LinkRemover());
     const podKernel = this.#stack.use(new LinuxPodKernel((name) => remover.remove(name)));
     const settings = new WatchedIpamSettings(store, node);
-    const running = settings.run(this.#fault.signal).catch((error: unknown) => this.#fault.abort(error));
-    this.#stack.defer(() => running);
+    const namespaces = new WatchedNamespaces(store);
+    const { signal } = this.#fault;
+    for (const watched of [settings, namespaces]) {
+      const running = watched.run(signal).catch((error: unknown) => this.#fault.abort(error));
+      this.#stack.defer(() => running);
+    }
     const ipam = new Ipam({
       store,
       node,
@@ -267,6 +273,8 @@ export class NodeDaemon {
       },
       isReady: () => view.isDatastoreReady,
       sources: { now: () => new Date(), uuid: randomUUID },
+      namespaceFacts: (namespace) => namespaces.get(namespace),
+      nodeWith: (address) => nodeWithAddress(view.resources.nodes, address),
       defaultMtu: () => readMtu(join(config.libDir, "mtu")),
     });
     this.#cni.open(engine);

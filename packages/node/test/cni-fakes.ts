@@ -2,6 +2,7 @@
 import { IpAddress, Ipv4, Ipv6, Prefix } from "@caracal/net";
 import type {
   AddressOutcome,
+  AddressStanding,
   AddressRequest,
   PodInterface,
   PodInterfaceState,
@@ -24,7 +25,8 @@ export class FakeIpam implements PodIpam {
     const taken = new Set([...this.allocations.values()].flat());
     const given: IpAddress[] = [];
     for (const family of request.families) {
-      const address = request.address ?? this.#free(family, taken);
+      const certain = request.certain?.find((one) => IpAddress.family(one) === family);
+      const address = certain ?? this.#free(family, taken);
       if (address === undefined || taken.has(address)) {
         return Promise.resolve({ kind: "refused", reason: "no address left in pools 10.244.0.0/16" });
       }
@@ -39,6 +41,12 @@ export class FakeIpam implements PodIpam {
   release(handle: string): Promise<void> {
     this.allocations.delete(handle);
     return Promise.resolve();
+  }
+
+  standingOf(address: IpAddress): Promise<AddressStanding> {
+    const [holder] = [...this.allocations].find(([, held]) => held.includes(address)) ?? [];
+    const pool = Prefix.contains(Prefix.of(Ipv4.of(0x0af40000), 16), address) ? "default" : undefined;
+    return Promise.resolve({ holder, pool });
   }
 
   handlesOf(prefix: string): Promise<readonly string[]> {
@@ -78,7 +86,7 @@ export class FakeKernel implements PodKernel {
     );
     if (isTaken || this.pairs.has(pod.hostName)) return false;
     this.#made += 1;
-    const mac = `02:00:00:00:00:${this.#made.toString(16).padStart(2, "0")}`;
+    const mac = pod.mac ?? `02:00:00:00:00:${this.#made.toString(16).padStart(2, "0")}`;
     this.pairs.set(pod.hostName, { pod, mac, prepared: false, configured: false, routed: false });
     return true;
   }
@@ -103,6 +111,7 @@ export class FakeKernel implements PodKernel {
     const differences = [
       ...(pair.prepared && pair.configured ? [] : [`${pod.ifname} is down`]),
       ...(pair.routed ? [] : ["the host has no route"]),
+      ...(pod.mac === undefined || pod.mac === pair.mac ? [] : [`${pod.ifname} has MAC ${pair.mac}`]),
       ...pod.addresses
         .filter((address) => !pair.pod.addresses.includes(address))
         .map((address) => `${pod.ifname} has no address ${IpAddress.format(address)}`),

@@ -81,9 +81,9 @@ describe("NodePodIpam", () => {
     const { port } = await newPort({ pool4: v4 });
     const address = IpAddress.parse("10.244.3.7");
     assert.ok(address !== undefined);
-    const outcome = await port.assign({ ...request, address });
+    const outcome = await port.assign({ ...request, certain: [address] });
     assert.ok(outcome.kind === "assigned" && outcome.claimed.length === 1);
-    const second = await port.assign({ ...request, handle: "net.c2", address });
+    const second = await port.assign({ ...request, handle: "net.c2", certain: [address] });
     assert.equal(second.kind, "refused");
   });
 

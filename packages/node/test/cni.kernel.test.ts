@@ -129,6 +129,37 @@ describe("a pod in the kernel", { skip }, () => {
     assert.equal(readSysctl("net/ipv4/ip_forward", netns), "1");
   });
 
+  it("has the MAC and the address that its annotations ask for, and leaves nothing when the address is refused", async () => {
+    await using rig = await kernelRig();
+    const netns = rig.newNamespace();
+    const cni = new CniNode(rig);
+    const asking = (address: string): object => ({
+      feature_control: { ip_addrs_no_ipam: true },
+      runtimeConfig: {
+        "io.kubernetes.cri.pod-annotations": {
+          "cni.projectcalico.org/hwAddr": "1c:0c:0a:c0:ff:ee",
+          "cni.projectcalico.org/ipAddrsNoIpam": `["${address}"]`,
+        },
+      },
+    });
+    const before = await cni.state();
+    const refused = await cni.engine().answer(podCall(netns, {}, asking("10.244.9.9")));
+    assert.equal(JSON.parse(refused.stdout).code, 101);
+    assert.deepEqual(await cni.state(), before);
+    const call = podCall(netns, {}, asking("192.168.9.9"));
+    const prevResult = result(await cni.engine().answer(call));
+    const host = hostEnd(prevResult);
+    assert.match(await inPod(netns, "ip", "-o", "link", "show", "eth0"), /link\/ether 1c:0c:0a:c0:ff:ee /);
+    assert.match(await inPod(netns, "ip", "-4", "-o", "address", "show", "eth0"), /inet 192\.168\.9\.9\/32 /);
+    const neighbours = await rig.node.ip("neigh", "show", "dev", host, "nud", "permanent");
+    assert.deepEqual(lines(neighbours), ["192.168.9.9 lladdr 1c:0c:0a:c0:ff:ee PERMANENT"]);
+    assert.deepEqual(result(await cni.engine().answer(call)), prevResult);
+    const check = podCall(netns, { command: "CHECK" }, { ...asking("192.168.9.9"), prevResult });
+    assert.equal((await cni.engine().answer(check)).exitCode, 0);
+    assert.equal((await cni.engine().answer({ ...call, command: "DEL" })).exitCode, 0);
+    assert.deepEqual(await cni.state(), before);
+  });
+
   it("reaches another pod at once, in both families, its gateway answering as ee:ee:ee:ee:ee:ee", async () => {
     await using rig = await kernelRig();
     const engine = new CniNode(rig).engine();

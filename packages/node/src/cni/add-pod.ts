@@ -1,6 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { IpAddress, type IpFamily, Prefix } from "@caracal/net";
 import { handleOf } from "./attachment.ts";
+import type { PodName } from "./cni-call.ts";
 import { CniCode, CniError } from "./cni-error.ts";
 import { appendResult, type CniResult, emptyResult } from "./cni-result.ts";
 import { describeEndpoint, type StoredEndpoint } from "./endpoint-records.ts";
@@ -12,18 +13,24 @@ import {
   type Step,
   takeSteps,
 } from "./operation.ts";
-import type { EndpointNotice, PodInterface } from "./ports.ts";
-import { requestedAddress, requestedFamilies } from "./requested-address.ts";
+import { type PodRequest, readPodRequest, withNamespace } from "./pod-request.ts";
+import type { EndpointNotice, NamespaceFacts, PodInterface } from "./ports.ts";
+import { refuseTaken, refuseUnmatched } from "./refuse-taken.ts";
 
 /** What the datastore knows before an ADD. */
 interface Known {
   readonly stored: StoredEndpoint | undefined;
   /** Addresses that the call's handle holds. */
   readonly held: readonly IpAddress[];
+  readonly namespace: NamespaceFacts | undefined;
 }
 
 /** What an ADD has found and done so far. */
 interface Draft {
+  /** The pod's and, once it is known, its namespace's. */
+  request: PodRequest;
+  /** For pools that select by them. */
+  namespaceLabels: Readonly<Record<string, string>> | undefined;
   known: Promise<Known>;
   stored: StoredEndpoint | undefined;
   addresses: readonly IpAddress[];
@@ -72,7 +79,10 @@ export async function addPod(services: CniServices, operation: Operation): Promi
     throw new CniError(CniCode.invalidEnvironment, "CNI_NETNS leads to no network namespace", details);
   }
   const draft: Draft = {
-    known: Promise.resolve({ stored: undefined, held: [] }),
+    // Before anything is done: what cannot be granted leaves nothing.
+    request: readPodRequest(operation.call, operation.config),
+    namespaceLabels: undefined,
+    known: Promise.resolve({ stored: undefined, held: [], namespace: undefined }),
     stored: undefined,
     addresses: [],
     routes: [],
@@ -99,7 +109,8 @@ function askWhatIsKnown(services: CniServices, operation: Operation, draft: Draf
   draft.known = Promise.all([
     services.records.find(attachment),
     isOwn ? services.ipam.addressesOf(attachment.handle) : [],
-  ]).then(([stored, held]) => ({ stored, held }));
+    attachment.pod === undefined ? undefined : services.namespaceFacts(attachment.pod.namespace),
+  ]).then(([stored, held, namespace]) => ({ stored, held, namespace }));
   // It is awaited by the step after the next; until then a failure must not count as unhandled.
   draft.known.catch(() => undefined);
 }
@@ -122,13 +133,29 @@ function tryCreatePair(services: CniServices, operation: Operation, draft: Draft
 }
 
 async function lookAtKnown(_services: CniServices, operation: Operation, draft: Draft): Promise<void> {
-  const { attachment, config } = operation;
-  const { stored, held } = await draft.known;
+  const { attachment, call, config } = operation;
+  const { stored, held, namespace } = await draft.known;
   draft.stored = stored;
+  draft.request = withNamespace(draft.request, call, config, namespace);
+  draft.namespaceLabels = namespaceLabels(attachment.pod, namespace);
   const spec = stored?.endpoint?.spec;
   const known = spec?.containerID === attachment.containerId ? (spec.ipNetworks ?? []) : [];
   // The allocation is the authority; a delegated plugin's can only be known from the endpoint.
   draft.addresses = config.ipam.type === ownIpam ? held : known.flatMap(addressOf);
+}
+
+/** With those that Kubernetes and Calico give every namespace. */
+function namespaceLabels(
+  pod: PodName | undefined,
+  facts: NamespaceFacts | undefined,
+): Readonly<Record<string, string>> | undefined {
+  if (pod === undefined) return undefined;
+  const { namespace } = pod;
+  return {
+    "kubernetes.io/metadata.name": namespace,
+    "projectcalico.org/name": namespace,
+    ...facts?.labels,
+  };
 }
 
 /** The pod's earlier container is gone, or the runtime would not start another: what it had goes first. */
@@ -144,25 +171,31 @@ async function replaceFormer(services: CniServices, operation: Operation, draft:
 
 async function assignAddresses(services: CniServices, operation: Operation, draft: Draft): Promise<void> {
   const { config } = operation;
-  if (config.ipam.type === ownIpam) await assignOwn(services, operation, draft);
+  const { request } = draft;
+  await refuseTaken(services, operation.attachment, request);
+  if (request.unmanaged.length > 0) draft.addresses = request.unmanaged;
+  else if (config.ipam.type === ownIpam) await assignOwn(services, operation, draft);
   else if (draft.addresses.length === 0) await assignDelegated(services, operation, draft);
   const families = new Set(draft.addresses.map(IpAddress.family));
+  refuseUnmatched(request, families);
   if (draft.routes.length === 0 || config.includeDefaultRoutes) {
     draft.routes = [...draft.routes, ...[...families].map((family) => defaultRoutes[family])];
   }
 }
 
 async function assignOwn(services: CniServices, operation: Operation, draft: Draft): Promise<void> {
-  const { attachment, call, config } = operation;
+  const { attachment } = operation;
+  const { request } = draft;
   const held = new Set(draft.addresses.map(IpAddress.family));
-  const families = requestedFamilies(call, config).filter((family) => !held.has(family));
+  const families = request.families.filter((family) => !held.has(family));
   if (families.length === 0) return;
-  const address = requestedAddress(call);
+  const certain = request.addresses.filter((address) => !held.has(IpAddress.family(address)));
   const assigning = services.ipam.assign({
     handle: attachment.handle,
     families,
-    pools: config.ipam.pools,
-    ...(address !== undefined && { address }),
+    pools: request.pools,
+    ...(certain.length > 0 && { certain }),
+    namespaceLabels: draft.namespaceLabels,
     attributes: allocationAttributes(services, attachment.pod),
   });
   // What an earlier call was given may be in use: then only DEL takes it back.
@@ -265,8 +298,9 @@ function addRoutes(services: CniServices, operation: Operation, draft: Draft): v
 async function writeEndpoint(services: CniServices, operation: Operation, draft: Draft): Promise<void> {
   const { attachment, config } = operation;
   const facts = attachment.pod === undefined ? undefined : await services.podFacts(attachment.pod);
-  const { addresses, mac } = draft;
-  const { spec, labels } = describeEndpoint(attachment, config, services.node, { addresses, mac, facts });
+  const { addresses, mac, request } = draft;
+  const found = { addresses, mac, facts, request };
+  const { spec, labels } = describeEndpoint(attachment, config, services.node, found);
   if (draft.stored === undefined) {
     draft.undo.push(async () => {
       const written = await services.records.find(attachment);
@@ -294,19 +328,19 @@ async function takeBack(draft: Draft): Promise<void> {
 export function podInterface(
   services: CniServices,
   operation: Operation,
-  wanted: { readonly addresses: readonly IpAddress[]; readonly routes: readonly Prefix[] },
+  wanted: Pick<PodInterface, "addresses" | "routes"> & { readonly request: PodRequest },
 ): PodInterface {
-  const { attachment, call, config } = operation;
+  const { attachment, config } = operation;
   const mtu = config.mtu ?? services.defaultMtu();
   if (mtu === undefined && config.requireMtuFile) {
     throw new CniError(CniCode.tryAgainLater, "the node has not written its MTU file yet");
   }
   const { hostName, netns, ifname } = attachment;
-  const { addresses, routes } = wanted;
+  const { addresses, routes, request } = wanted;
   const families = new Set(addresses.map(IpAddress.family));
-  if (config.ipam.type === ownIpam)
-    for (const family of requestedFamilies(call, config)) families.add(family);
-  return { hostName, netns, ifname, families, addresses, routes, mtu, forwarding: config.allowsIpForwarding };
+  if (config.ipam.type === ownIpam) for (const family of request.families) families.add(family);
+  const forwarding = config.allowsIpForwarding;
+  return { hostName, netns, ifname, families, addresses, routes, mtu, mac: request.mac, forwarding };
 }
 
 /** The routes that a pod of these addresses has unless its IPAM plugin said otherwise. */

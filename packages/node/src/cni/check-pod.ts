@@ -1,6 +1,7 @@
 import { IpAddress, Prefix } from "@caracal/net";
 import { defaultRoutesOf, podInterface } from "./add-pod.ts";
 import { CniCode, CniError } from "./cni-error.ts";
+import { readPodRequest } from "./pod-request.ts";
 import { type CniServices, type Operation, ownIpam } from "./operation.ts";
 
 /** CHECK of plugin `calico`: throws unless record, allocation and kernel are as ADD left them. */
@@ -20,7 +21,10 @@ export async function checkPod(services: CniServices, operation: Operation): Pro
   }
   const addresses = (spec.ipNetworks ?? []).flatMap((text) => Prefix.parseInterface(text)?.address ?? []);
   const differences = previousDifferences(operation, addresses);
-  if (config.ipam.type === ownIpam) {
+  const request = readPodRequest(call, config);
+  if (request.unmanaged.length > 0) {
+    differences.push(...missingFrom(request.unmanaged, addresses, "is not the endpoint's"));
+  } else if (config.ipam.type === ownIpam) {
     differences.push(
       ...missingFrom(addresses, await services.ipam.addressesOf(attachment.handle), "is not allocated"),
     );
@@ -29,7 +33,7 @@ export async function checkPod(services: CniServices, operation: Operation): Pro
   }
   // Routes of a delegated IPAM plugin are not recorded; the host's default stands for them.
   const routes = config.ipam.type === ownIpam ? defaultRoutesOf(addresses) : [];
-  const pod = { ...podInterface(services, operation, { addresses, routes }), mtu: config.mtu };
+  const pod = { ...podInterface(services, operation, { addresses, routes, request }), mtu: config.mtu };
   const state = services.kernel.inspect(pod);
   if (state === undefined)
     differences.push(`${attachment.ifname} and ${attachment.hostName} are not there as a pair`);

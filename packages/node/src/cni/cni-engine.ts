@@ -31,6 +31,8 @@ export interface CniEngineOptions {
   /** Content of the mtu file, if it is there. */
   readonly defaultMtu?: () => number | undefined;
   readonly podFacts?: (pod: PodName) => Promise<PodFacts | undefined>;
+  readonly namespaceFacts?: CniServices["namespaceFacts"];
+  readonly nodeWith?: CniServices["nodeWith"];
   readonly runIpamPlugin?: CniServices["runIpamPlugin"];
   readonly beforeStep?: CniServices["beforeStep"];
   /** How long a call may take; shorter than the plugin waits, which waits shorter than the runtime. */
@@ -69,6 +71,8 @@ export class CniEngine {
       isBusy: () => this.#queue.runningCount > 1,
       defaultMtu: options.defaultMtu ?? (() => undefined),
       podFacts: options.podFacts ?? (() => Promise.resolve(undefined)),
+      namespaceFacts: options.namespaceFacts ?? (() => Promise.resolve(undefined)),
+      nodeWith: options.nodeWith ?? (() => undefined),
       runIpamPlugin: options.runIpamPlugin ?? runIpamPlugin,
       beforeStep: options.beforeStep ?? (() => undefined),
     };

@@ -10,6 +10,7 @@ import {
 } from "@caracal/resources";
 import type { Attachment } from "./attachment.ts";
 import type { NetworkConfig } from "./network-config.ts";
+import type { PodRequest } from "./pod-request.ts";
 import type { PodFacts } from "./ports.ts";
 
 /** A stored endpoint, with what is needed to replace exactly this version of it. */
@@ -42,6 +43,17 @@ export class EndpointRecords {
   async find(attachment: Attachment): Promise<StoredEndpoint | undefined> {
     const entry = await this.#store.get(keyOf(attachment));
     return entry === undefined ? undefined : read(entry);
+  }
+
+  /** The name of an endpoint other than the attachment's, on any node, that has an address. */
+  async findOther(address: IpAddress, attachment: Attachment): Promise<string | undefined> {
+    const { entries } = await this.#store.list(keys.resources(plural));
+    const network = networkOf(address);
+    const own = keyOf(attachment);
+    const other = entries.find(
+      (entry) => entry.key !== own && read(entry).endpoint?.spec.ipNetworks?.includes(network) === true,
+    );
+    return other === undefined ? undefined : other.key.slice(keys.resources(plural).length);
   }
 
   /** All endpoints of the node. */
@@ -124,18 +136,27 @@ export function describeEndpoint(
     readonly addresses: readonly IpAddress[];
     readonly mac: string;
     readonly facts: PodFacts | undefined;
+    readonly request: Pick<PodRequest, "floating" | "sourcePrefixes">;
   },
 ): { readonly spec: WorkloadEndpoint["spec"]; readonly labels: Labels } {
   const { pod, orchestrator, containerId, ifname, hostName, endpointNamespace } = attachment;
+  const { sourcePrefixes } = found.request;
+  const nats = found.request.floating.flatMap((external) => {
+    const internal = found.addresses.find((one) => IpAddress.family(one) === IpAddress.family(external));
+    if (internal === undefined) return [];
+    return [{ internalIP: IpAddress.format(internal), externalIP: IpAddress.format(external) }];
+  });
   const account = found.facts?.serviceAccount ?? "default";
   const common = {
     orchestrator,
     node,
     containerID: containerId,
     endpoint: ifname,
-    ipNetworks: found.addresses.map((ip) => `${IpAddress.format(ip)}/${IpAddress.isIpv4(ip) ? 32 : 128}`),
+    ipNetworks: found.addresses.map(networkOf),
     interfaceName: hostName,
     mac: found.mac,
+    ...(nats.length > 0 && { ipNATs: nats }),
+    ...(sourcePrefixes.length > 0 && { allowSpoofedSourcePrefixes: [...sourcePrefixes] }),
   };
   const labels = {
     ...found.facts?.labels,
@@ -151,6 +172,10 @@ export function describeEndpoint(
     spec: { ...common, pod: pod.name, serviceAccountName: account, profiles },
     labels: { ...labels, "projectcalico.org/serviceaccount": account },
   };
+}
+
+function networkOf(address: IpAddress): string {
+  return `${IpAddress.format(address)}/${IpAddress.isIpv4(address) ? 32 : 128}`;
 }
 
 function keyOf(attachment: Attachment): string {

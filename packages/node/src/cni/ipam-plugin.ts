@@ -5,6 +5,7 @@ import { CniCode, CniError } from "./cni-error.ts";
 import type { CniResult } from "./cni-result.ts";
 import type { NetworkConfig } from "./network-config.ts";
 import { allocationAttributes, type CniServices } from "./operation.ts";
+import { refuseNodes } from "./refuse-taken.ts";
 import { requestedAddress, requestedFamilies } from "./requested-address.ts";
 
 /** ADD of plugin `calico-ipam` for another interface plugin: the addresses alone, the same ones however often it is called. */
@@ -17,6 +18,7 @@ export async function assignForPlugin(
   const pod = podOf(parseArguments(call.args));
   const handle = handleOf(config.name, call.containerId);
   const wanted = requestedAddress(call);
+  if (wanted !== undefined) refuseNodes(services, wanted);
   const held = await services.ipam.addressesOf(handle);
   const families = requestedFamilies(call, config).filter(
     (family) => !held.some((address) => IpAddress.family(address) === family),
@@ -26,7 +28,7 @@ export async function assignForPlugin(
     handle,
     families,
     pools: config.ipam.pools,
-    ...(wanted !== undefined && { address: wanted }),
+    ...(wanted !== undefined && { certain: [wanted] }),
     attributes: allocationAttributes(services, pod),
   });
   if (outcome.kind === "refused") throw new CniError(CniCode.noAddress, outcome.reason);

@@ -66,6 +66,17 @@ export class JsonReading {
     );
   }
 
+  /** An object whose members are all texts. */
+  textMap(key: string): ReadonlyMap<string, string> | undefined {
+    return this.#read(key, "an object of texts", (value) => {
+      const members = isRecord(value) ? Object.entries(value) : [];
+      const texts = members.flatMap(([name, item]) =>
+        typeof item === "string" ? [[name, item] as const] : [],
+      );
+      return isRecord(value) && texts.length === members.length ? new Map(texts) : undefined;
+    });
+  }
+
   objects(key: string): readonly JsonReading[] | undefined {
     return this.#read(key, "a list of objects", (value) =>
       Array.isArray(value) && value.every(isRecord)

@@ -60,10 +60,11 @@ export class LinuxPodKernel implements PodKernel, Disposable {
 
   createPair(pod: PodInterface): boolean {
     const mtu = pod.mtu === undefined ? {} : { mtu: pod.mtu };
+    const podMac = pod.mac === undefined ? undefined : Mac.parse(pod.mac);
     try {
       this.#host.addVeth(
         { name: pod.hostName, mac: hostMac, ...mtu },
-        { name: pod.ifname, namespace: pod.netns, ...mtu },
+        { name: pod.ifname, namespace: pod.netns, ...mtu, ...(podMac !== undefined && { mac: podMac }) },
       );
       return true;
     } catch (error) {
@@ -136,7 +137,10 @@ export class LinuxPodKernel implements PodKernel, Disposable {
     if (pod.mtu !== undefined && link.mtu !== pod.mtu) {
       differences.push(`${pod.ifname} has MTU ${link.mtu}, not ${pod.mtu}`);
     }
-    return { mac: Mac.format(link.mac), mtu: link.mtu, differences };
+    const mac = Mac.format(link.mac);
+    if (pod.mac !== undefined && pod.mac !== mac)
+      differences.push(`${pod.ifname} has MAC ${mac}, not ${pod.mac}`);
+    return { mac, mtu: link.mtu, differences };
   }
 
   async removePair(hostName: string): Promise<void> {

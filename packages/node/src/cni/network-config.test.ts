@@ -29,6 +29,8 @@ describe("parseNetworkConfig", () => {
       usesKubernetesPolicy: true,
       allowsIpForwarding: false,
       includeDefaultRoutes: false,
+      features: { ipAddrsNoIpam: false, floatingIps: false },
+      podAnnotations: new Map(),
       previous: undefined,
       validAttachments: undefined,
     });

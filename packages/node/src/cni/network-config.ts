@@ -24,6 +24,10 @@ export interface NetworkConfig {
   readonly allowsIpForwarding: boolean;
   /** Default routes in addition to those that the IPAM plugin gives. */
   readonly includeDefaultRoutes: boolean;
+  /** What the cluster lets annotations ask for (`feature_control`). */
+  readonly features: { readonly ipAddrsNoIpam: boolean; readonly floatingIps: boolean };
+  /** The pod's annotations, where the runtime hands them on (capability `io.kubernetes.cri.pod-annotations`). */
+  readonly podAnnotations: ReadonlyMap<string, string>;
   /** What the plugins before this one in the chain made (ADD), or all of them (CHECK). */
   readonly previous: CniResult | undefined;
   /** GC: the attachments that still exist; every other one of the network is to go. */
@@ -82,6 +86,7 @@ export function parseNetworkConfig(stdin: string): NetworkConfig {
     );
   }
   const previous = config.object("prevResult");
+  const features = config.object("feature_control");
   return {
     cniVersion,
     name,
@@ -91,6 +96,11 @@ export function parseNetworkConfig(stdin: string): NetworkConfig {
     usesKubernetesPolicy: config.object("policy")?.text("type") === "k8s",
     allowsIpForwarding: config.object("container_settings")?.flag("allow_ip_forwarding") ?? false,
     includeDefaultRoutes: config.flag("include_default_routes") ?? false,
+    features: {
+      ipAddrsNoIpam: features?.flag("ip_addrs_no_ipam") ?? false,
+      floatingIps: features?.flag("floating_ips") ?? false,
+    },
+    podAnnotations: config.object("runtimeConfig")?.textMap("io.kubernetes.cri.pod-annotations") ?? new Map(),
     previous: previous === undefined ? undefined : readResult(previous),
     validAttachments: config.objects("cni.dev/valid-attachments")?.map((item) => ({
       containerId: item.required("containerID", item.text("containerID")),

@@ -4,7 +4,8 @@ import type { CniCall } from "./cni-call.ts";
 import type { CniResult } from "./cni-result.ts";
 import type { EndpointRecords } from "./endpoint-records.ts";
 import type { NetworkConfig } from "./network-config.ts";
-import type { CniHooks, PodFacts, PodIpam, PodKernel } from "./ports.ts";
+import type { IpAddress } from "@caracal/net";
+import type { CniHooks, NamespaceFacts, PodFacts, PodIpam, PodKernel } from "./ports.ts";
 import type { PodName } from "./cni-call.ts";
 
 /** What the operations work with. */
@@ -21,6 +22,9 @@ export interface CniServices {
   /** MTU for pods whose configuration names none: the content of the mtu file. */
   readonly defaultMtu: () => number | undefined;
   readonly podFacts: (pod: PodName) => Promise<PodFacts | undefined>;
+  readonly namespaceFacts: (namespace: string) => Promise<NamespaceFacts | undefined>;
+  /** The node that has an address as its own, if any. */
+  readonly nodeWith: (address: IpAddress) => string | undefined;
   /** Runs an IPAM plugin other than `calico-ipam`. */
   readonly runIpamPlugin: (type: string, call: CniCall, command: string) => Promise<CniResult | undefined>;
   /** Told of each step before it is taken; what it throws fails the step. Tests kill and fail here. */

@@ -6,6 +6,8 @@ export interface PodIpam {
   addressesOf(handle: string): Promise<readonly IpAddress[]>;
   /** One address for each family asked for, or none at all and the reason. */
   assign(request: AddressRequest): Promise<AddressOutcome>;
+  /** What IPAM knows of an address that is to be used without asking it for the address. */
+  standingOf(address: IpAddress): Promise<AddressStanding>;
   /** Gives back everything; a handle that is unknown is no error. */
   release(handle: string): Promise<void>;
   /** The handles that begin with `prefix` and hold an address on this node. */
@@ -17,8 +19,10 @@ export interface AddressRequest {
   readonly families: readonly IpFamily[];
   /** Pools by name or CIDR; empty leaves the choice to selectors. */
   readonly pools: Readonly<Record<IpFamily, readonly string[]>>;
-  /** This address and no other. */
-  readonly address?: IpAddress;
+  /** These addresses and no others, instead of one of each family. */
+  readonly certain?: readonly IpAddress[];
+  /** Of the namespace of the pod, for pools that select by them; `undefined` for what is no pod. */
+  readonly namespaceLabels?: Readonly<Record<string, string>> | undefined;
   /** Kept with the allocation: whose it is. */
   readonly attributes: Readonly<Record<string, string>>;
 }
@@ -32,6 +36,13 @@ export type AddressOutcome =
     }
   /** No address to be had now; `reason` names the pools tried and why each refused. */
   | { readonly kind: "refused"; readonly reason: string };
+
+export interface AddressStanding {
+  /** Handle of who has it; empty when it is nobody's in particular. */
+  readonly holder: string | undefined;
+  /** The enabled pool from which it may be given to anyone at any time. */
+  readonly pool: string | undefined;
+}
 
 /** A pod's interface as it shall be, both ends. */
 export interface PodInterface {
@@ -47,6 +58,8 @@ export interface PodInterface {
   /** Networks that the pod reaches through the host. */
   readonly routes: readonly Prefix[];
   readonly mtu: number | undefined;
+  /** Of the pod's end; the kernel's choice unless told. */
+  readonly mac?: string | undefined;
   /** The pod may route packets between its interfaces. */
   readonly forwarding: boolean;
 }
@@ -96,6 +109,12 @@ export interface EndpointNotice {
   readonly endpointName: string;
   readonly namespace: string;
   readonly addresses: readonly IpAddress[];
+}
+
+/** What the datastore knows of a namespace. */
+export interface NamespaceFacts {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: ReadonlyMap<string, string>;
 }
 
 /** What only the orchestrator knows of a pod. */

@@ -1,6 +1,6 @@
 import type { IpAddress, IpFamily, Prefix } from "@caracal/net";
 import type { Ipam } from "@caracal/ipam";
-import type { AddressOutcome, AddressRequest, PodIpam } from "../cni/ports.ts";
+import type { AddressOutcome, AddressRequest, AddressStanding, PodIpam } from "../cni/ports.ts";
 
 /** Settings that may be a little late, and are newer when they are doubted. */
 export interface DoubtableSettings {
@@ -32,6 +32,11 @@ export class NodePodIpam implements PodIpam {
     return this.#assignAll(request);
   }
 
+  async standingOf(address: IpAddress): Promise<AddressStanding> {
+    const [state, pool] = await Promise.all([this.#ipam.lookup(address), this.#ipam.openPoolOf(address)]);
+    return { holder: state.kind === "allocated" ? (state.handle ?? "") : undefined, pool: pool?.name };
+  }
+
   async release(handle: string): Promise<void> {
     await this.#ipam.releaseHandle(handle);
   }
@@ -43,8 +48,11 @@ export class NodePodIpam implements PodIpam {
   }
 
   async #assignAll(request: AddressRequest): Promise<AddressOutcome> {
-    if (request.address !== undefined) return this.#assignOne(request, request.address);
-    const outcomes = await Promise.all(request.families.map((family) => this.#assignFamily(request, family)));
+    const outcomes = await Promise.all(
+      request.certain === undefined
+        ? request.families.map((family) => this.#assignFamily(request, family))
+        : request.certain.map((address) => this.#assignOne(request, address)),
+    );
     const assigned = outcomes.filter((outcome) => outcome.kind === "assigned");
     const addresses = assigned.flatMap((outcome) => outcome.addresses);
     const refusals = outcomes.filter((outcome) => outcome.kind === "refused");
@@ -58,8 +66,14 @@ export class NodePodIpam implements PodIpam {
   }
 
   async #assignFamily(request: AddressRequest, family: IpFamily): Promise<AddressOutcome> {
-    const { handle, attributes } = request;
-    const result = await this.#ipam.assign({ family, handle, attributes, pools: request.pools[family] });
+    const { handle, attributes, namespaceLabels } = request;
+    const result = await this.#ipam.assign({
+      family,
+      handle,
+      attributes,
+      pools: request.pools[family],
+      ...(namespaceLabels !== undefined && { namespaceLabels }),
+    });
     if (result.kind === "assigned") return result;
     return { kind: "refused", reason: `failed to request IPv${family} addresses: ${result.message}` };
   }
