@@ -237,9 +237,11 @@ test("another cluster of a client's is in its routes without a new session", () 
 });
 
 test("what a peer is told when it comes counts as looked at, and as told", () => {
-  const { hub } = between(65001, { first: { asn: 65002 }, second: { asn: 65002 } }, {});
+  const { hub, net } = between(65001, { first: { asn: 65002 }, second: { asn: 65002 } }, {});
+  hub.handle({ kind: "reset", peer: "second" });
+  net.run(60_000);
   const counts = hub.speaker
-    .peers(0)
+    .peers(hub.now)
     .map(({ name, exports }) => [name, exports.updatesReceived, exports.updatesAccepted]);
   assert.deepEqual(counts.slice(1), [
     ["first", 1, 1],
