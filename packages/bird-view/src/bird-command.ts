@@ -12,9 +12,7 @@ export function birdGreeting(version: string): BirdLine {
 
 /** Answers one command line as BIRD 1.6 would. The view changes nothing: commands that act are denied. */
 export function answerBirdCommand(command: string, snapshot: BirdSnapshot): Iterable<BirdLine> {
-  // `#` starts a comment, also after a command.
-  const words = command.replace(/#.*$/, "").match(/"[^"]*"|\S+/g) ?? [];
-  const [verb, object, ...rest] = words;
+  const [verb, object, ...rest] = wordsOf(command);
   if (verb === undefined) return [];
   if (verb === "restrict" && object === undefined)
     return [lastLine(BirdCode.restricted, "Access restricted")];
@@ -30,6 +28,17 @@ export function answerBirdCommand(command: string, snapshot: BirdSnapshot): Iter
     default:
       return syntaxError;
   }
+}
+
+/** What a command asks of the routes; `undefined` for any other command. */
+export function birdRouteQuery(command: string): RouteQuery | undefined {
+  const [verb, object, ...rest] = wordsOf(command);
+  return verb === "show" && object === "route" ? parseRouteQuery(rest) : undefined;
+}
+
+/** `#` starts a comment, also after a command. */
+function wordsOf(command: string): readonly string[] {
+  return command.replace(/#.*$/, "").match(/"[^"]*"|\S+/g) ?? [];
 }
 
 /** What BIRD itself refuses to a restricted client. */

@@ -5,11 +5,12 @@
  *
  * Standards: the client protocol and the texts of BIRD 1.6.8. Not here: commands that change anything; they are denied.
  */
-export { answerBirdCommand } from "./bird-command.ts";
+export { answerBirdCommand, birdRouteQuery } from "./bird-command.ts";
 export { type BirdLine, BirdLineEncoder } from "./bird-reply.ts";
 export type { BirdSnapshot } from "./bird-snapshot.ts";
 export { BirdSocket, type BirdSocketOptions } from "./bird-socket.ts";
-export { type BirdStateInput, buildBirdSnapshot } from "./state/build-bird-snapshot.ts";
+export { type RouteQuery, showTable } from "./show-route.ts";
+export { birdTable, type BirdStateInput, buildBirdSnapshot } from "./state/build-bird-snapshot.ts";
 export { FirstSeen } from "./state/first-seen.ts";
 export type { KernelView } from "./state/kernel-view.ts";
 export type { BirdTerms } from "./state/protocols.ts";

@@ -31,21 +31,38 @@ export function* showRoute(snapshot: BirdSnapshot, query: RouteQuery): Generator
     network === undefined
       ? snapshot.routes
       : snapshot.routes.filter((route) => Prefix.equals(route.prefix, network));
-  const shown = candidates.filter((route) => isWanted(route, query));
-  if (query.isCount) {
-    const networks = new Set(candidates.map((route) => Prefix.key(route.prefix)));
-    const text = `${shown.length} of ${candidates.length} routes for ${networks.size} networks`;
-    yield lastLine(BirdCode.routeCount, text);
-    return;
+  for (const line of showTable(candidates, query, snapshot.nowMs)) if (line !== undefined) yield line;
+}
+
+/** The same of a table that is read as it is shown, grouped by network; pauses go through. */
+export function* showTable(
+  routes: Iterable<BirdRoute | undefined>,
+  query: RouteQuery,
+  nowMs: number,
+): Generator<BirdLine | undefined> {
+  const count = { shown: 0, routes: 0, networks: 0 };
+  let network: Prefix | undefined;
+  // Further routes of the same network leave its column blank.
+  let isNamed = false;
+  for (const route of routes) {
+    if (route === undefined) {
+      yield undefined;
+      continue;
+    }
+    count.routes += 1;
+    if (network === undefined || !Prefix.equals(network, route.prefix)) {
+      network = route.prefix;
+      isNamed = false;
+      count.networks += 1;
+    }
+    if (!isWanted(route, query)) continue;
+    count.shown += 1;
+    if (query.isCount) continue;
+    yield* routeLines(route, isNamed ? "" : Prefix.format(network), nowMs, query.isVerbose);
+    isNamed = true;
   }
-  let previous: Prefix | undefined;
-  for (const route of shown) {
-    // Further routes of the same network leave its column blank.
-    const isRepeat = previous !== undefined && Prefix.equals(previous, route.prefix);
-    previous = route.prefix;
-    yield* routeLines(route, isRepeat ? "" : Prefix.format(route.prefix), snapshot.nowMs, query.isVerbose);
-  }
-  yield lastLine(BirdCode.ok);
+  const text = `${count.shown} of ${count.routes} routes for ${count.networks} networks`;
+  yield query.isCount ? lastLine(BirdCode.routeCount, text) : lastLine(BirdCode.ok);
 }
 
 function findNetwork(routes: readonly BirdRoute[], wanted: Prefix, isFor: boolean): Prefix | undefined {

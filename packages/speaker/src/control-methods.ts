@@ -47,7 +47,10 @@ export function controlMethods(speaker: SpeakerView): Readonly<Record<string, Co
     },
     birdcl: async (params) => {
       const { answerBird } = await import("./bird-answers.ts");
-      return answerBird(speaker, textOf(params, "command") ?? "", textOf(params, "family") === "6" ? 6 : 4);
+      const family = textOf(params, "family") === "6" ? 6 : 4;
+      const answer = (): Entries => answerBird(speaker, textOf(params, "command") ?? "", family);
+      const { routes: pieces, ...rest } = answerPage(pages, params, answer);
+      return { text: pieces.join(""), ...rest };
     },
   };
 }

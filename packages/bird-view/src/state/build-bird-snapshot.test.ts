@@ -19,7 +19,7 @@ import {
   RouteType,
 } from "@caracal/netlink";
 import { answerBirdCommand } from "../bird-command.ts";
-import { type BirdStateInput, buildBirdSnapshot } from "./build-bird-snapshot.ts";
+import { type BirdStateInput, birdTable, buildBirdSnapshot } from "./build-bird-snapshot.ts";
 import { FirstSeen } from "./first-seen.ts";
 import type { KernelView } from "./kernel-view.ts";
 import { localRoutes } from "./local-routes.ts";
@@ -448,7 +448,38 @@ test("a next hop leads through the longest match of what BGP did not bring", () 
   assert.equal(via("8.8.8.8", { ...isolated, reachableBy }), `via 192.168.0.7 on ens33 ${told} (100/?) [?]`);
 });
 
-test("what policy or a loop keeps out is not in the table; what the speaker cannot reach is unreachable", () => {
+test("a table that is read as it is shown has the same routes, marks and counts", () => {
+  const routes = [
+    ...sample.speaker.routes,
+    learned("10.244.42.64/26", "192.168.0.80", "13:17:26"),
+    learned("10.9.0.0/24", "192.168.0.80", "13:17:26"),
+    learned("10.9.0.0/24", "192.168.0.82", "13:17:26"),
+  ];
+  const whole = buildBirdSnapshot({ ...sample, ...heard(...routes) });
+  const pauses = routes.flatMap((route, index) => (index === 2 ? [undefined, undefined, route] : [route]));
+  const read = [...birdTable(sample, pauses)].filter((route) => route !== undefined);
+  const shown = (list: readonly object[]): string[] =>
+    list
+      .map((route) =>
+        JSON.stringify(route, (_, value: unknown) => (typeof value === "bigint" ? `${value}` : value)),
+      )
+      .toSorted();
+  assert.deepEqual(shown(read), shown(whole.routes));
+  const two = read.flatMap(({ prefix, isBest }) => (Prefix.format(prefix) === "10.9.0.0/24" ? [isBest] : []));
+  assert.deepEqual(two, [true, false], "one network's routes stand together");
+  const counted = sample.speaker.peers.map((one) => ({ ...one, importedCount: 500, preferredCount: 400 }));
+  const partial = buildBirdSnapshot({
+    ...sample,
+    speaker: { ...sample.speaker, peers: counted, routes: [], isPartial: true },
+  });
+  const counts = partial.protocols.filter(({ bgp }) => bgp !== undefined).map((one) => one.routes);
+  assert.partialDeepStrictEqual(counts, [
+    { imported: 500, preferred: 400 },
+    { imported: 500, preferred: 400 },
+  ]);
+});
+
+test("what policy or a loop is not in the table; what the speaker cannot reach is unreachable", () => {
   const of = (rest: Partial<RouteSnapshot>): string[] =>
     linesOf("10.9.0.0/24", heard(learned("10.9.0.0/24", "192.168.0.80", "13:17:26", rest)));
   assert.deepEqual(of({ state: "filtered" }), ["Network not in table"]);

@@ -6,7 +6,14 @@ import type { FirstSeen } from "./first-seen.ts";
 import { connectedSubnets, type KernelView } from "./kernel-view.ts";
 import { birdRoutes, localRoutes, type LocalRoutesInput, type OwnRoutes } from "./local-routes.ts";
 import { NextHopPaths } from "./next-hop-paths.ts";
-import { bgpProtocol, type BirdTerms, calicoTerms, countTable, localProtocols } from "./protocols.ts";
+import {
+  bgpProtocol,
+  type BirdTerms,
+  calicoTerms,
+  countPeers,
+  countTable,
+  localProtocols,
+} from "./protocols.ts";
 import { orderTable } from "./table-order.ts";
 
 /** What the BGP speaker says of itself at one moment. */
@@ -17,6 +24,8 @@ export interface SpeakerView {
   readonly peers: readonly PeerSnapshot[];
   /** Grouped by prefix, the best first; those of the other family are ignored. */
   readonly routes: readonly RouteSnapshot[];
+  /** There are more routes than these: for how many, the peers' own counts are taken. */
+  readonly isPartial?: boolean;
 }
 
 /** All that the view of one family is made of. Times are milliseconds since 1970. */
@@ -39,14 +48,11 @@ export interface BirdStateInput extends LocalRoutesInput {
 /** One family's routing in BIRD's terms; unless told otherwise, as a node that runs Calico's configuration has it. */
 export function buildBirdSnapshot(input: BirdStateInput): BirdSnapshot {
   const { family, kernel, speaker, nowMs, recovery, ours = birdRoutes, terms = calicoTerms } = input;
-  // A time after `nowMs` would be shown as a date.
-  const local = localRoutes(input, input.firstSeen).map((route): BirdRoute =>
-    route.sinceMs > nowMs ? { ...route, sinceMs: nowMs } : route,
-  );
+  const local = localTable(input);
   const paths = new NextHopPaths(local, connectedSubnets(kernel, family));
   const startedAtMs = nowMs - speaker.nowMs;
   const routes = orderTable([...local, ...bgpRoutes(speaker.routes, family, paths, startedAtMs)]);
-  const counts = countTable(routes);
+  const counts = speaker.isPartial === true ? countPeers(local, speaker.peers) : countTable(routes);
   return {
     version: input.version,
     routerId: input.routerId,
@@ -62,6 +68,58 @@ export function buildBirdSnapshot(input: BirdStateInput): BirdSnapshot {
     ],
     routes,
   };
+}
+
+/** Networks of a table that is read as it is shown, between two pauses. */
+const pauseNetworks = 1024;
+
+/**
+ * The routes of one family without a copy of the table: network by network in the order of `routes`, which is the
+ * speaker's and not BIRD's, then those that only the kernel has. `undefined` is a pause.
+ */
+export function* birdTable(
+  input: BirdStateInput,
+  routes: Iterable<RouteSnapshot | undefined>,
+): Generator<BirdRoute | undefined> {
+  const { family, kernel, speaker, nowMs } = input;
+  const local = localTable(input);
+  const paths = new NextHopPaths(local, connectedSubnets(kernel, family));
+  const untold = Map.groupBy(local, ({ prefix }) => Prefix.key(prefix));
+  let networkCount = 0;
+  for (const group of byNetwork(routes)) {
+    const shown = bgpRoutes(group, family, paths, nowMs - speaker.nowMs);
+    const [first] = shown;
+    if (first !== undefined) {
+      const key = Prefix.key(first.prefix);
+      yield* orderTable([...(untold.get(key) ?? []), ...shown]);
+      untold.delete(key);
+    }
+    networkCount += 1;
+    if (networkCount % pauseNetworks === 0) yield undefined;
+  }
+  yield* orderTable([...untold.values()].flat());
+}
+
+/** The groups of a listing that names each network once. */
+function* byNetwork(routes: Iterable<RouteSnapshot | undefined>): Generator<readonly RouteSnapshot[]> {
+  let group: RouteSnapshot[] = [];
+  for (const route of routes) {
+    const [first] = group;
+    if (first !== undefined && (route === undefined || !Prefix.equals(first.prefix, route.prefix))) {
+      yield group;
+      group = [];
+    }
+    if (route !== undefined) group.push(route);
+  }
+  if (group.length > 0) yield group;
+}
+
+function localTable(input: BirdStateInput): BirdRoute[] {
+  const { nowMs } = input;
+  // A time after `nowMs` would be shown as a date.
+  return localRoutes(input, input.firstSeen).map((route): BirdRoute =>
+    route.sinceMs > nowMs ? { ...route, sinceMs: nowMs } : route,
+  );
 }
 
 /** Networks that the kernel has from us. */

@@ -10,6 +10,7 @@ import type {
   BirdTimer,
 } from "../bird-snapshot.ts";
 import { LocalProtocol, Preference } from "./local-routes.ts";
+import { orderTable } from "./table-order.ts";
 
 /** Routes of each protocol in the table: all, and those that are the best of their network. */
 export interface TableCounts {
@@ -45,6 +46,15 @@ export function countTable(table: readonly BirdRoute[]): TableCounts {
     if (isBest) preferred.set(protocol, (preferred.get(protocol) ?? 0) + 1);
   }
   return { imported, preferred };
+}
+
+/** The same where the table is too large to be looked through: of peers, what the speaker counts. */
+export function countPeers(local: readonly BirdRoute[], peers: readonly PeerSnapshot[]): TableCounts {
+  const { imported, preferred } = countTable(orderTable(local));
+  return {
+    imported: new Map([...imported, ...peers.map((one) => [one.name, one.importedCount] as const)]),
+    preferred: new Map([...preferred, ...peers.map((one) => [one.name, one.preferredCount] as const)]),
+  };
 }
 
 /** The protocols that a configuration names before the peers. `programmedCount` routes are in the kernel. */

@@ -1,4 +1,4 @@
-import { textPart } from "../bgp/json-parts.ts";
+import { part, textPart } from "../bgp/json-parts.ts";
 import { askSpeaker, controlOptions, controlPath } from "../bgp/speaker-control.ts";
 import { birdErrorCode } from "../bird/bird-client.ts";
 import { expandBirdCommand } from "../bird/expand-command.ts";
@@ -16,16 +16,21 @@ export const bgpBirdcl: Command = {
     if (args.positional.length === 0) throw new CliError("bgp birdcl needs a command: show protocols");
     const expansion = expandBirdCommand(args.positional.join(" "));
     if (expansion.kind === "refused") throw new CliError(expansion.lines.join("\n"));
-    const answer = await askSpeaker(await controlPath(ctx, args), "birdcl", {
-      command: expansion.command,
-      family: args.flag("ipv6") ? "6" : "4",
-    });
+    const path = await controlPath(ctx, args);
+    const params = { command: expansion.command, family: args.flag("ipv6") ? "6" : "4" };
     let code = 0;
-    for (const line of textPart(answer, "text").split("\n").slice(0, -1)) {
-      const [, digits, text = ""] = /^(\d{4})[ -](.*)$/.exec(line) ?? [undefined, undefined, line.slice(1)];
-      if (digits !== undefined) code = Number(digits);
-      if (code !== 0 || text !== "") ctx.stdout.write(`${text}\n`);
-    }
+    let cursor: unknown;
+    do {
+      const answer = await askSpeaker(path, "birdcl", { ...params, cursor });
+      const lines = textPart(answer, "text").split("\n").slice(0, -1);
+      const texts = lines.flatMap((line) => {
+        const [, digits, text = ""] = /^(\d{4})[ -](.*)$/.exec(line) ?? [undefined, undefined, line.slice(1)];
+        if (digits !== undefined) code = Number(digits);
+        return code !== 0 || text !== "" ? [`${text}\n`] : [];
+      });
+      ctx.stdout.write(texts.join(""));
+      cursor = part(answer, "next");
+    } while (cursor !== undefined);
     return code >= birdErrorCode ? 1 : 0;
   },
 };

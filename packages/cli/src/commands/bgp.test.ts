@@ -295,13 +295,15 @@ test("reload tells what changed, or why nothing did", async (t) => {
   });
 });
 
-test("birdcl prints a reply without its codes", async (t) => {
+test("birdcl prints a reply that comes in parts, without its codes", async (t) => {
   const path = await serve(t, {
-    birdcl: (params) => ({
-      text: JSON.stringify(params).includes('"show route"')
-        ? "1007-10.1.0.0/16 blackhole\n 10.2.0.0/16 blackhole\n0000 \n"
-        : "9002 zz is not a protocol\n",
-    }),
+    birdcl: (params) => {
+      const asked = JSON.stringify(params);
+      if (asked.includes('"cursor":"1:1"')) return { text: " 10.2.0.0/16 blackhole\n0000 \n" };
+      return asked.includes('"show route"')
+        ? { text: "1007-10.1.0.0/16 blackhole\n", next: "1:1" }
+        : { text: "9002 zz is not a protocol\n" };
+    },
   });
   assert.deepEqual(await run(["bgp", "birdcl", "s", "r", "-s", path]), {
     exitCode: 0,
