@@ -75,7 +75,7 @@ export const formats: Readonly<Record<string, Format>> = {
     "is not a MAC address",
     "six hexadecimal pairs joined by colons",
   ),
-  duration: form(
+  goDuration: form(
     (text) => parseDurationSeconds(text) !== undefined,
     "is not a duration",
     "a Go duration such as 30s or 1m30s",

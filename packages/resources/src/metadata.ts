@@ -82,13 +82,22 @@ function isQualifiedName(key: string): boolean {
   return labelNamePattern.test(key.slice(slash + 1));
 }
 
-function checkAnnotations(annotations: unknown): Problem[] {
+/** The rules on annotations, of an object or of a rule. */
+export function checkAnnotations(annotations: unknown, path = "metadata.annotations"): Problem[] {
   if (!isRecord(annotations)) return [];
   let size = 0;
+  const problems = Object.keys(annotations)
+    .filter((key) => !isQualifiedName(key.toLowerCase()))
+    .map((key) =>
+      problem(`${path}.${key}`, key, "is not an annotation's name", {
+        field: "Metadata.Annotations (key)",
+        allowed: "[dns-prefix/]name of up to 63 characters",
+      }),
+    );
   for (const [key, value] of Object.entries(annotations)) {
     size += Utf8.encode(key).length + (typeof value === "string" ? Utf8.encode(value).length : 0);
   }
-  if (size <= maxAnnotationBytes) return [];
+  if (size <= maxAnnotationBytes) return problems;
   const reason = `annotations are too large by ${size - maxAnnotationBytes} bytes`;
-  return [problem("metadata.annotations", undefined, reason, { field: "Metadata.Annotations" })];
+  return [...problems, problem(path, undefined, reason, { field: "Metadata.Annotations" })];
 }

@@ -177,8 +177,99 @@ const endpoint = fc
     return { kind: "WorkloadEndpoint", apiVersion, metadata: { ...meta, name, namespace }, spec: content };
   });
 
+const port = fc.oneof(fc.integer({ min: 1, max: 65535 }), fc.constantFrom("http", "1000:2000"));
+const chosen = fc.constantFrom("all()", "has(a)", "a == 'b' && c not in {'d', 'e'}");
+
+const entity = optional({
+  nets: fc.array(network(4, 1, 32), { maxLength: 2 }),
+  selector: chosen,
+  namespaceSelector: fc.oneof(chosen, fc.constant("global()")),
+  ports: fc.array(port, { maxLength: 3 }),
+  notPorts: fc.array(port, { maxLength: 1 }),
+  serviceAccounts: optional({ names: fc.array(word, { maxLength: 2 }), selector: chosen }),
+});
+
+const rule = fc
+  .tuple(
+    fc.constantFrom("Allow", "Deny", "Log", "Pass"),
+    fc.oneof(
+      fc.tuple(fc.constantFrom("TCP", "UDP", 132), optional({ source: entity, destination: entity })),
+      fc.tuple(fc.constant("ICMP"), fc.record({ icmp: fc.record({ type: fc.nat({ max: 254 }) }) })),
+    ),
+  )
+  .map(([action, [protocol, more]]) => ({ action, protocol, source: {}, destination: {}, ...more }));
+
+const rules = fc.array(rule, { maxLength: 3 });
+const policySpec = optional({
+  order: fc.double({ min: 0, max: 1e6, noNaN: true }).map((order) => order || 0),
+  selector: chosen,
+  ingress: rules,
+  egress: rules,
+  types: fc.constantFrom(["Ingress"], ["Ingress", "Egress"]),
+  serviceAccountSelector: chosen,
+});
+const stagedSpec = fc
+  .tuple(policySpec, fc.constantFrom("Set", "Learn", "Ignore"))
+  .map(([spec, stagedAction]) => ({ ...spec, stagedAction }));
+const policyName = fc.tuple(word, fc.boolean()).map(([name, hasTier]) => (hasTier ? `t.${name}` : name));
+
+function namespaced(documents: fc.Arbitrary<object>): fc.Arbitrary<object> {
+  return fc.tuple(documents, word).map(([document, namespace]) => {
+    const meta = "metadata" in document && document.metadata;
+    return { ...document, metadata: Object.assign({}, meta, { namespace }) };
+  });
+}
+
+const hostEndpointSpec = fc
+  .tuple(
+    word,
+    optional({ expectedIPs: fc.array(ip, { maxLength: 2 }), profiles: fc.array(word, { maxLength: 2 }) }),
+  )
+  .map(([node, more]) => ({ node, interfaceName: "*", ...more }));
+
+const felixSpec = optional({
+  bpfEnabled: fc.boolean(),
+  logSeverityScreen: fc.constantFrom("Info", "debug"),
+  routeRefreshInterval: duration,
+  natPortRange: fc.constantFrom(80, "1000:2000"),
+  failsafeInboundHostPorts: fc.array(
+    fc.record({ protocol: fc.constantFrom("tcp", "UDP"), port: fc.nat({ max: 65535 }) }),
+  ),
+  bpfLogFilters: fc.dictionary(word, anyText, { maxKeys: 2 }),
+  iptablesMarkMask: fc.nat(),
+});
+
+const policyDocuments: readonly fc.Arbitrary<object>[] = [
+  resource("GlobalNetworkPolicy", policySpec, policyName),
+  namespaced(resource("NetworkPolicy", policySpec, policyName)),
+  resource("StagedGlobalNetworkPolicy", stagedSpec, policyName),
+  namespaced(resource("StagedNetworkPolicy", stagedSpec, policyName)),
+  namespaced(
+    resource(
+      "StagedKubernetesNetworkPolicy",
+      fc.record({ podSelector: optional({ matchLabels: labels }), policyTypes: fc.constant(["Egress"]) }),
+    ),
+  ),
+  resource("Tier", optional({ order: fc.nat(), defaultAction: fc.constantFrom("Deny", "Pass") }), word),
+  resource("Profile", optional({ ingress: rules, egress: rules, labelsToApply: labels })),
+  resource("GlobalNetworkSet", optional({ nets: fc.array(fc.oneof(cidr, ip), { maxLength: 3 }) })),
+  namespaced(resource("NetworkSet", optional({ nets: fc.array(cidr, { maxLength: 3 }) }))),
+  resource("HostEndpoint", hostEndpointSpec),
+  resource("FelixConfiguration", felixSpec, fc.constant("default")),
+  resource(
+    "KubeControllersConfiguration",
+    fc.record({ controllers: optional({ policy: fc.record({ reconcilerPeriod: duration }) }) }),
+    fc.constant("default"),
+  ),
+  resource(
+    "CalicoNodeStatus",
+    fc.record({ node: word, classes: fc.constant(["BGP"]), updatePeriodSeconds: fc.nat({ max: 86400 }) }),
+  ),
+];
+
 /** A valid document of any kind. */
 export const validDocument: fc.Arbitrary<object> = fc.oneof(
+  ...policyDocuments,
   resource("Node", nodeSpec),
   resource("IPPool", poolSpec),
   resource("BGPConfiguration", configurationSpec, fc.constant("default")),

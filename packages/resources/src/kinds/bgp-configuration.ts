@@ -42,7 +42,7 @@ const bgpConfigurationSchema = resourceSchema(
         Type.Integer({ minimum: 1, maximum: 65535, description: "179 where absent." }),
       ),
       nodeMeshPassword: Type.Optional(secretRefSchema),
-      nodeMeshMaxRestartTime: Type.Optional(text("duration")),
+      nodeMeshMaxRestartTime: Type.Optional(text("goDuration")),
       bindMode: Type.Optional(choice(["None", "NodeIP"])),
       ignoredInterfaces: Type.Optional(Type.Array(text("ignoredInterface"))),
       localWorkloadPeeringIPV4: Type.Optional(text("ipv4")),

@@ -6,13 +6,13 @@ import { choice, resourceWithStatusSchema, text } from "../resource-schema.ts";
 
 const onOff = Type.Optional(choice(["Enabled", "Disabled"]));
 const reconciler = Type.Optional(
-  Type.Object({ reconcilerPeriod: Type.Optional(text("duration", { description: "5m0s where absent." })) }),
+  Type.Object({ reconcilerPeriod: Type.Optional(text("goDuration", { description: "5m0s where absent." })) }),
 );
 const port = Type.Optional(Type.Integer({ minimum: 0, maximum: 65535 }));
 const textMap = Type.Optional(Type.Record(Type.String(), Type.String()));
 
 const nodeController = Type.Object({
-  reconcilerPeriod: Type.Optional(text("duration", { description: "5m0s where absent." })),
+  reconcilerPeriod: Type.Optional(text("goDuration", { description: "5m0s where absent." })),
   syncLabels: onOff,
   hostEndpoint: Type.Optional(
     Type.Object({
@@ -32,7 +32,7 @@ const nodeController = Type.Object({
       ),
     }),
   ),
-  leakGracePeriod: Type.Optional(text("duration", { description: "15m0s where absent; 0 turns it off." })),
+  leakGracePeriod: Type.Optional(text("goDuration", { description: "15m0s where absent; 0 turns it off." })),
 });
 
 const specSchema = Type.Object(
@@ -40,7 +40,7 @@ const specSchema = Type.Object(
     logSeverityScreen: Type.Optional(text("logLevelOrNone", { description: "Info where absent." })),
     healthChecks: Type.Optional(choice(["Enabled", "Disabled"], { description: "Enabled where absent." })),
     etcdV3CompactionPeriod: Type.Optional(
-      text("duration", { description: "10m0s where absent; 0 turns compaction off." }),
+      text("goDuration", { description: "10m0s where absent; 0 turns compaction off." }),
     ),
     prometheusMetricsPort: port,
     debugProfilePort: port,

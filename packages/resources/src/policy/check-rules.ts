@@ -1,4 +1,5 @@
 import { Prefix } from "@caracal/net";
+import { checkAnnotations } from "../metadata.ts";
 import { problem, type Problem } from "../problem.ts";
 import type { EntityRule, Rule, RuleDirection } from "./rule-schema.ts";
 
@@ -12,13 +13,15 @@ export function checkRules(
   scope: RuleScope,
 ): readonly Problem[] {
   return (rules ?? []).flatMap((rule, index) => {
-    const check = new RuleCheck(rule, `spec.${direction}[${index}]`);
+    const path = `spec.${direction}[${index}]`;
+    const check = new RuleCheck(rule, path);
     check.checkMatches();
     check.checkFamilies();
     check.checkHttp(direction, scope);
     check.checkEnd("source", direction === "ingress", direction, scope);
     check.checkEnd("destination", direction === "egress", direction, scope);
-    return check.problems;
+    const annotations = checkAnnotations(rule.metadata?.annotations, `${path}.metadata.annotations`);
+    return [...check.problems, ...annotations];
   });
 }
 

@@ -79,6 +79,10 @@ test("rules that contradict themselves are refused, with the path", () => {
       ingress({ protocol: "ICMP", ipVersion: 6 }),
       "spec.ingress[0].ipVersion: must set ipversion to '4' with protocol icmp",
     ],
+    [
+      ingress({ metadata: { annotations: { "a b": "c" } } }),
+      "spec.ingress[0].metadata.annotations.a b: is not an annotation's name",
+    ],
     [ingress({ ipVersion: 5 }), "spec.ingress[0].ipVersion: is not an allowed value"],
     [ingress({ source: { nets: ["10.0.0.1/8"] } }), "spec.ingress[0].source.nets[0]: is not a CIDR"],
     [ingress({ source: { nets: ["10.0.0.1"] } }), "spec.ingress[0].source.nets[0]: is not a CIDR"],

@@ -2,16 +2,19 @@ import { Type } from "typebox";
 import { anyCase, port, text } from "../../resource-schema.ts";
 import { duration, flag, form, list, oneOf, oneOfAnyCase, portRange, whole, words } from "./setting.ts";
 
-const protoPorts = Type.Optional(
-  Type.Array(
-    Type.Object({
-      protocol: Type.Optional(anyCase(["TCP", "UDP", "SCTP"], { description: "TCP where absent." })),
-      port: Type.Integer({ minimum: 0, maximum: 65535 }),
-      net: Type.Optional(text("ipOrCidr", { description: "The other side; absent is any." })),
-    }),
-    { description: "Traffic that no policy of a host endpoint can stop, so that the host stays in reach." },
-  ),
-);
+/** Traffic that no policy of a host endpoint can stop, so that the host stays in reach. */
+function failsafePorts(absent: string) {
+  return Type.Optional(
+    Type.Array(
+      Type.Object({
+        protocol: Type.Optional(anyCase(["TCP", "UDP", "SCTP"], { description: "TCP where absent." })),
+        port: Type.Integer({ minimum: 0, maximum: 65535 }),
+        net: Type.Optional(text("ipOrCidr", { description: "The other side; absent is any." })),
+      }),
+      { description: `${absent} where absent.` },
+    ),
+  );
+}
 
 const tableRange = Type.Object({ min: Type.Integer(), max: Type.Integer() });
 const routePriority = { minimum: 1, maximum: 2147483646 };
@@ -37,8 +40,12 @@ export const dataplaneSettings = {
   endpointReportingEnabled: flag(false),
   endpointStatusPathPrefix: words("/var/run/calico"),
   externalNodesList: list("ipv4OrCidr"),
-  failsafeInboundHostPorts: protoPorts,
-  failsafeOutboundHostPorts: protoPorts,
+  failsafeInboundHostPorts: failsafePorts(
+    "tcp:22,udp:68,tcp:179,tcp:2379,tcp:2380,tcp:5473,tcp:6443,tcp:6666,tcp:6667",
+  ),
+  failsafeOutboundHostPorts: failsafePorts(
+    "udp:53,udp:67,tcp:179,tcp:2379,tcp:2380,tcp:5473,tcp:6443,tcp:6666,tcp:6667",
+  ),
   floatingIPs: oneOf(["Enabled", "Disabled"], "Disabled"),
   ipForwarding: oneOf(["Enabled", "Disabled"], "Enabled"),
   ipv4ElevatedRoutePriority: whole(512, routePriority),

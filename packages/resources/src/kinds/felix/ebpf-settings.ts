@@ -2,7 +2,11 @@ import { Type } from "typebox";
 import { text } from "../../resource-schema.ts";
 import { duration, flag, form, list, oneOf, oneOfAnyCase, portRange, whole, words } from "./setting.ts";
 
-const timeout = Type.Optional(text("durationOrAuto"));
+/** `Auto` takes the kernel's own timeout. */
+function timeout(absent: string) {
+  return Type.Optional(text("durationOrAuto", { description: `${absent} where absent.` }));
+}
+
 const maglev = { minimum: 1, maximum: 3000 };
 
 /** The eBPF dataplane. */
@@ -15,14 +19,14 @@ export const ebpfSettings = {
   bpfConntrackMode: oneOf(["Auto", "Userspace", "BPFProgram"], "Auto"),
   bpfConntrackTimeouts: Type.Optional(
     Type.Object({
-      creationGracePeriod: timeout,
-      tcpSynSent: timeout,
-      tcpEstablished: timeout,
-      tcpFinsSeen: timeout,
-      tcpResetSeen: timeout,
-      udpTimeout: timeout,
-      genericTimeout: timeout,
-      icmpTimeout: timeout,
+      creationGracePeriod: timeout("10s"),
+      tcpSynSent: timeout("20s"),
+      tcpEstablished: timeout("1h"),
+      tcpFinsSeen: timeout("Auto"),
+      tcpResetSeen: timeout("40s"),
+      udpTimeout: timeout("60s"),
+      genericTimeout: timeout("10m"),
+      icmpTimeout: timeout("5s"),
     }),
   ),
   bpfDSROptoutCIDRs: list("ipOrCidr"),

@@ -17,7 +17,7 @@ export const processSettings = {
   healthPort: whole(9099, maxPort),
   healthTimeoutOverrides: Type.Optional(
     Type.Array(
-      Type.Object({ name: Type.String({ pattern: "^[a-zA-Z0-9_ -]+$" }), timeout: text("duration") }),
+      Type.Object({ name: Type.String({ pattern: "^[a-zA-Z0-9_ -]+$" }), timeout: text("goDuration") }),
     ),
   ),
   logActionRateLimit: pattern("^[1-9][0-9]{0,3}/(second|minute|hour|day)$"),

@@ -23,7 +23,7 @@ export function form(format: string, absent = "") {
 }
 
 export function duration(absent: string) {
-  return form("duration", absent);
+  return form("goDuration", absent);
 }
 
 export function pattern(expression: string, absent = "") {
