@@ -188,7 +188,11 @@ export class ExportRewriter {
   }
 
   #range(set: Uint8Array, from: number, to: number): void {
-    for (let at = from; at < to; at += 1) this.#writer.u8(set[at] ?? 0);
+    const writer = this.#writer;
+    const start = writer.length;
+    const room = writer.room(to - from);
+    for (let at = from; at < to; at += 1) room[start + at - from] = set[at] ?? 0;
+    writer.advance(to - from);
   }
 }
 

@@ -34,6 +34,7 @@ export function anyContext(dice: Dice): DecodeContext {
 
 /** The body of an UPDATE. */
 export function anyUpdateBody(dice: Dice, context: DecodeContext): Uint8Array {
+  if (dice.chance(0.25)) return anyReachBody(dice, context);
   const withPaths = context.addPath.includes(4);
   const withdrawn = dice.chance(0.2) ? anyPrefixes(dice, 4, withPaths) : [];
   const attributes = dice.chance(0.95) ? anyAttributeList(dice, context) : [];
@@ -46,6 +47,15 @@ export function anyUpdateBody(dice: Dice, context: DecodeContext): Uint8Array {
     ...attributes,
     ...announced,
   ]);
+}
+
+/** The body of an UPDATE as speakers of IPv6 send it: all in its attributes, MP_REACH_NLRI mostly first or in its place. */
+function anyReachBody(dice: Dice, context: DecodeContext): Uint8Array {
+  const codes = [1, 2, ...laterCodes.filter((code) => code !== 14 && dice.chance(0.08))];
+  if (dice.chance(0.05)) codes.push(3);
+  codes.splice(dice.pick([0, 2, dice.below(codes.length + 1)]), 0, 14);
+  const attributes = codes.flatMap((code) => anyAttribute(dice, code, context));
+  return Uint8Array.from([0, 0, ...u16(attributes.length), ...attributes]);
 }
 
 /** A run of prefixes; now and then one that is too long or cut off. */

@@ -175,7 +175,7 @@ const plain: Round = (dice, show) => {
     assert.equal(quick.pathLength, AsPath.length(attributes.asPath));
     const writer = new Writer(512, 1 << 18);
     encodeCanonical(writer, attributes);
-    assert.deepEqual(bytes.subarray(quick.attributesAt, quick.attributesEnd), writer.finish());
+    assert.deepEqual(quick.bytes.subarray(quick.attributesAt, quick.attributesEnd), writer.finish());
   }
 };
 
