@@ -229,8 +229,8 @@ test("a wrong question is one line", async () => {
     ["get nodes -n x", "Node is not namespaced"],
     ["get nodes -o table", "unrecognized output format 'table'"],
     [
-      "get nodes -o go-template={{.}}",
-      "output format 'go-template' needs Go; use json, yaml or custom-columns",
+      "get nodes -o go-template={{define}}",
+      'error in go-template: "define" is not supported; use json, yaml or custom-columns',
     ],
     ["get nodes -o custom-columns=", "need to specify at least one column"],
     ["get nodes -f -", "give a kind or --filename, not both"],

@@ -30,7 +30,7 @@ export const get: Command = {
       name: "output",
       short: "o",
       value: "FORMAT",
-      choices: ["ps", "wide", "yaml", "json", "custom-columns="],
+      choices: ["ps", "wide", "yaml", "json", "custom-columns=", "go-template=", "go-template-file="],
       summary: "Output format.",
     },
     namespaceOption,

@@ -1,13 +1,17 @@
+import { readFileSync } from "node:fs";
 import { kinds, type Resource, toJson, toList, toYaml } from "@caracal/resources";
-import { CliError } from "../cli-error.ts";
+import { CliError, describeError } from "../cli-error.ts";
 import { didYouMean } from "../did-you-mean.ts";
 import { type CellContext, type Column, columnsOf, namespaceColumn } from "./columns.ts";
 import { tabTable } from "./tab-table.ts";
+import { parseTemplate, type TemplateNode } from "./template/parse-template.ts";
+import { runTemplate } from "./template/run-template.ts";
 
 /** How `get` prints. */
 export type OutputFormat =
   | { readonly kind: "table"; readonly which: "narrow" | "wide" }
   | { readonly kind: "columns"; readonly headings: readonly string[] }
+  | { readonly kind: "template"; readonly nodes: readonly TemplateNode[] }
   | { readonly kind: "yaml" | "json" };
 
 /** What `get` found. */
@@ -29,10 +33,28 @@ export function parseOutputFormat(text: string): OutputFormat {
     return { kind: "columns", headings };
   }
   if (name === "go-template" || name === "go-template-file") {
-    throw new CliError(`output format '${name}' needs Go; use json, yaml or custom-columns`);
+    return { kind: "template", nodes: parseTemplate(readTemplate(name, rest ?? "")) };
   }
-  const hint = didYouMean(name ?? "", ["ps", "wide", "yaml", "json", "custom-columns"]);
+  const hint = didYouMean(name ?? "", [
+    "ps",
+    "wide",
+    "yaml",
+    "json",
+    "custom-columns",
+    "go-template",
+    "go-template-file",
+  ]);
   throw new CliError(`unrecognized output format '${text}'${hint}`);
+}
+
+function readTemplate(name: string, text: string): string {
+  if (text === "") throw new CliError(`need to specify a template: ${name}=…`);
+  if (name === "go-template") return text;
+  try {
+    return readFileSync(text, "utf8");
+  } catch (error) {
+    throw new CliError(`error reading template file: ${describeError(error)}`, { cause: error });
+  }
 }
 
 /** The text that `get` prints. */
@@ -46,6 +68,9 @@ export function formatResources(
       return toYaml(document(found));
     case "json":
       return `${toJson(document(found))}\n`;
+    case "template":
+      // Calico gives a template the list of what was asked for: one list document, or resources by name.
+      return runTemplate(format.nodes, found.list === undefined ? found.resources : [document(found)]);
     case "table":
     case "columns":
       return formatTables(found, format, options);

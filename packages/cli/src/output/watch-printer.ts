@@ -3,6 +3,7 @@ import { CliError } from "../cli-error.ts";
 import { type CellContext, type Column, columnsOf, namespaceColumn } from "./columns.ts";
 import type { OutputFormat } from "./print-resources.ts";
 import { columnWidths, tabTable } from "./tab-table.ts";
+import { runTemplate } from "./template/run-template.ts";
 
 /** One thing that a watch tells. */
 export interface WatchedChange {
@@ -59,6 +60,10 @@ export class WatchPrinter {
         const document = { type: event, object: resource };
         this.#write(this.#format.kind === "yaml" ? `${toYaml(document)}---\n` : `${toJson(document)}\n`);
       }
+      return;
+    }
+    if (this.#format.kind === "template") {
+      for (const { resource } of changes) this.#write(runTemplate(this.#format.nodes, [resource]));
       return;
     }
     const rows = changes.map(({ event, resource }) => [

@@ -1,0 +1,95 @@
+/** Aim: templates in use with calicoctl print what Go would, and others are refused in one line. Method: templates and their text. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { nodes, pool, storeOf } from "../../../test/resources-fixture.ts";
+import { run } from "../../../test/test-context.ts";
+import { parseTemplate } from "./parse-template.ts";
+import { runTemplate } from "./run-template.ts";
+
+function render(template: string, data: unknown): string {
+  return runTemplate(parseTemplate(template), data);
+}
+
+test("a list of lists, by Go's names and by the documents'", async () => {
+  const store = await storeOf({ ...nodes, "ippools/p": pool });
+  for (const [line, stdout] of [
+    [
+      "{{range .}}{{range .Items}}{{.ObjectMeta.Name}},{{end}}{{end}}",
+      "master.whale.com,node1.whale.com,node2.whale.com,",
+    ],
+    [
+      "{{range .}}{{range .items}}{{.metadata.name}} {{.spec.bgp.asNumber}};{{end}}{{end}}",
+      "master.whale.com ;node1.whale.com ;node2.whale.com 65001;",
+    ],
+    [
+      "{{range .}}{{range $i, $n := .Items}}{{$i}}={{$n.Spec.BGP.IPv4Address}} {{end}}{{end}}",
+      "0=192.168.0.80/24 1=192.168.0.81/24 2=192.168.0.82/24 ",
+    ],
+  ] as const) {
+    assert.deepEqual(await run(["get", "nodes", "-o", `go-template=${line}`], { store }), {
+      exitCode: 0,
+      stdout,
+      stderr: "",
+    });
+  }
+  const one = await run(
+    [
+      "get",
+      "pool",
+      "p",
+      "-o",
+      "go-template={{range .}}{{.Name}} {{.Spec.CIDR}} {{.Spec.NATOutgoing}}{{end}}",
+    ],
+    { store },
+  );
+  assert.equal(one.stdout, "p 10.244.0.0/16 true");
+  assert.equal(
+    (await run(["get", "pool", "p", "-o", "go-template={{range .}}{{.Items}}{{end}}"], { store })).stderr,
+    "error in go-template: can't evaluate field Items in a IPPool\n",
+  );
+  assert.match(
+    (await run("get pool -o go-template-file=/nowhere", { store })).stderr,
+    /^error reading template file: .*ENOENT/,
+  );
+});
+
+test("conditions, variables, pipelines and functions", () => {
+  const data = { a: [1, 2], m: { y: 2, x: "one" }, s: "text", z: 0, t: true };
+  for (const [template, text] of [
+    ["{{if .a}}yes{{else}}no{{end}}", "yes"],
+    ["{{if .z}}yes{{else if .t}}other{{else}}no{{end}}", "other"],
+    ['{{if and .t (eq .s "text") (not .z)}}all{{end}}', "all"],
+    ["{{with .m}}{{.x}}{{end}}", "one"],
+    ["{{range .none}}x{{else}}none{{end}}", "none"],
+    ["{{range $k, $v := .m}}{{$k}}={{$v}};{{end}}", "x=one;y=2;"],
+    ["{{$x := .s}}{{range .a}}{{$x}}{{.}} {{end}}", "text1 text2 "],
+    ['{{.s | printf "%-6s|%q" "ab"}}', 'ab    |"text"'],
+    ['{{join .a ","}} {{len .a}} {{index .a 1}} {{index .m "x"}}', "1,2 2 2 one"],
+    ["a  {{- .s -}}  b", "atextb"],
+    ["{{/* nothing */}}{{.a}} {{.m}} {{(index .a 0)}}", "[1 2] map[x:one y:2] 1"],
+    ['{{"}}"}}{{`{{`}}\n', "}}{{\n"],
+    ["{{print .s 1}}{{println .z}}{{if gt 2 1}}>{{end}}", "text10\n>"],
+  ] as const) {
+    assert.equal(render(template, data), text, template);
+  }
+});
+
+test("what is wrong or not known is one line", () => {
+  for (const [template, why] of [
+    ["{{range .}}", /\{\{range\}\} has no \{\{end\}\}/],
+    ["{{end}}", /unexpected \{\{end\}\}/],
+    ["{{.a", /unclosed action/],
+    ["{{}}", /an action is empty/],
+    ['{{define "x"}}{{end}}', /"define" is not supported/],
+    ["{{nope 1}}", /function "nope" is not known/],
+    ["{{$x}}", /undefined variable "\$x"/],
+    ["{{.a 1}}", /only a function takes arguments/],
+    ["{{(.a}}", /unclosed bracket/],
+    ["{{index .a 9}}", /index out of range: 9/],
+    ["{{range .s}}{{end}}", /range can't iterate over text/],
+    [`${"{{if 1}}".repeat(200)}`, /nested too deeply/],
+    [`{{${"(".repeat(200)}}}`, /nested too deeply/],
+  ] as const) {
+    assert.throws(() => render(template, { a: [1], s: "text" }), { message: why }, template);
+  }
+});
