@@ -31,7 +31,7 @@ export function filterSession(
     direction,
     peerType: peerTypeOf(peer),
     linkOf: ({ prefix, attributes: { nextHop }, source }) => {
-      if (source.kind === "local") return links.get(Prefix.key(prefix));
+      if (source.kind === "local") return links.get(Prefix.format(prefix));
       return nextHop === undefined ? undefined : linkOf(nextHop);
     },
   };
@@ -45,7 +45,7 @@ export function peerTypeOf(peer: PeerIntent): "iBGP" | "eBGP" {
 export function ownLinks(intent: BgpIntent): ReadonlyMap<string, string> {
   return new Map(
     intent.origins.flatMap(({ prefix, interfaceName }) =>
-      interfaceName === undefined ? [] : [[Prefix.key(prefix), interfaceName] as const],
+      interfaceName === undefined ? [] : [[Prefix.format(prefix), interfaceName] as const],
     ),
   );
 }

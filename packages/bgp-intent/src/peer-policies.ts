@@ -1,7 +1,7 @@
 import { checkFilter, type Filter, type FilterProblem, type NamedPolicy } from "@caracal/bgp";
 import type { BgpIntent, ExportPolicy, PeerIntent } from "@caracal/intent";
 import { Prefix } from "@caracal/net";
-import { type Direction, filtersOf, peerTypeOf } from "./peer-filters.ts";
+import { type Direction, filtersOf, ownLinks, peerTypeOf } from "./peer-filters.ts";
 
 /** The node's own export rules, which every peer has after its filters. */
 const ownExportPolicy = "calico_export_to_bgp_peers";
@@ -34,7 +34,7 @@ export function peerPolicies(
     if (peer.filters.length === 0 || policies.has(exportPolicy)) continue;
     const place = (direction: Direction): Omit<NamedPolicy, "name"> => {
       const filters = soundFilters(intent, peer, direction, onUnsound);
-      const links = seesLinks(filters) ? { ownLinks: linksOf(intent) } : {};
+      const links = seesLinks(filters) ? { ownLinks: [...ownLinks(intent)] } : {};
       return { direction, peerType: peerTypeOf(peer), filters, ...links };
     };
     add({ name: importPolicy, ...place("import") });
@@ -59,13 +59,6 @@ function soundFilters(
 
 function seesLinks(filters: readonly Filter[]): boolean {
   return filters.some(({ rules }) => rules.some(({ match }) => match?.interfaces !== undefined));
-}
-
-/** The links of the node's own routes; blocks and service ranges have none. */
-function linksOf(intent: BgpIntent): NonNullable<NamedPolicy["ownLinks"]> {
-  return intent.origins.flatMap(({ prefix, interfaceName }) =>
-    interfaceName === undefined ? [] : [[Prefix.format(prefix), interfaceName] as const],
-  );
 }
 
 /** The node's own export rules as a filter: what is told, and the communities it is marked with. It decides as `decideExport`. */

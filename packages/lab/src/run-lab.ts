@@ -127,7 +127,9 @@ export async function runLab(words: readonly string[], ctx: LabContext): Promise
     const command = commands[name];
     if (command === undefined)
       throw new LabError(`unknown lab command ${name}: there are ${Object.keys(commands).join(", ")}`);
-    if (rest.includes("--help") || rest.includes("-h")) {
+    // What stands behind "--" is for the command that exec runs.
+    const own = rest.includes("--") ? rest.slice(0, rest.indexOf("--")) : rest;
+    if (own.includes("--help") || own.includes("-h")) {
       ctx.stdout.write(`${command.summary}\nusage: caracal lab ${command.usage}\n`);
       return 0;
     }

@@ -207,15 +207,16 @@ export class NodeDaemon {
 
   /** What others ask of this node through the datastore. */
   #answerQuestions(sources: RouteReportSources): void {
-    const { node, store } = this.#options;
+    const { node, store, config } = this.#options;
     const { bgp, tables } = sources;
+    const speaker = config.backend === "bird" ? undefined : bgp;
     const desk = new AnswerDesk({
       store,
       node,
       sleep: pause,
       methods: {
         "node.status": () => this.#status?.(),
-        "route.table": () => routeTable(node, bgp, tables),
+        "route.table": () => routeTable(node, speaker, tables),
         "route.report": (params) => routeReport(sources, wantedPrefix(params)),
       },
     });

@@ -1,3 +1,5 @@
+import { isObject } from "./json-shape.ts";
+
 /**
  * A question that travels through the datastore, so that whoever can reach it can ask any node's daemon, wherever the two
  * are: no daemon listens on the network for it.
@@ -81,8 +83,4 @@ function parseObject(text: string): Record<string, unknown> | undefined {
   } catch {
     return undefined;
   }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -4,6 +4,8 @@ import { isArrayOf, isObject } from "./json-shape.ts";
 export interface RouteTable {
   readonly node: string;
   readonly routes: readonly TableRoute[];
+  /** Why the daemon cannot tell: another program speaks BGP here, say. */
+  readonly unknownBecause?: string;
 }
 
 export interface TableRoute {

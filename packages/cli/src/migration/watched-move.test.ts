@@ -15,7 +15,7 @@ interface Scene {
   readonly store: MemoryStore;
   readonly done: string[];
   /** What the node answers; a test may change it. */
-  readonly table: { routes: readonly TableRoute[] };
+  readonly table: { routes: readonly TableRoute[]; unknownBecause?: string };
   readonly step: (name: string, more?: Partial<MoveStep>) => MoveStep;
 }
 
@@ -31,7 +31,7 @@ async function scene(t: TestContext, signal: AbortSignal = new AbortController()
   const store = new MemoryStore();
   const node = { kind: "Node", apiVersion: "projectcalico.org/v3", metadata: { name: "a" }, spec: {} };
   await store.create(keys.resource("nodes", "a"), JSON.stringify(node));
-  const table = { routes: [learned] };
+  const table: Scene["table"] = { routes: [learned] };
   const stop = new AbortController();
   const methods = { "route.table": () => ({ node: "a", ...table }) };
   const running = new AnswerDesk({ store, node: "a", methods, sleep: async () => undefined }).run(
@@ -124,6 +124,16 @@ test("without every node's answer nothing is begun", async (t) => {
     '{"kind":"Node","apiVersion":"projectcalico.org/v3","metadata":{"name":"b"},"spec":{}}',
   );
   await assert.rejects(makeMove(ctx, store, [step("one")]), /no answer from b, so routes cannot be compared/);
+  assert.deepEqual(done, []);
+});
+
+test("where a table is not known nothing is begun", async (t) => {
+  const { ctx, store, step, done, table } = await scene(t);
+  Object.assign(table, { routes: [], unknownBecause: "BIRD speaks BGP there" });
+  await assert.rejects(
+    makeMove(ctx, store, [step("one")]),
+    /the routes of a \(BIRD speaks BGP there\) are not known/,
+  );
   assert.deepEqual(done, []);
 });
 

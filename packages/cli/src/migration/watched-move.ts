@@ -48,6 +48,13 @@ export async function makeMove(
       `no answer from ${silent.join(", ")}, so routes cannot be compared; nothing was changed: start the daemon there, or delete the node`,
     );
   }
+  const unknown = [...first.tables.values()].filter(({ unknownBecause }) => unknownBecause !== undefined);
+  if (unknown.length > 0) {
+    const names = unknown.map(({ node, unknownBecause }) => `${node} (${unknownBecause ?? ""})`).toSorted();
+    throw new CliError(
+      `the routes of ${names.join(", ")} are not known, so they cannot be compared; nothing was changed`,
+    );
+  }
   const begun: MoveStep[] = [];
   for (const [index, step] of steps.entries()) {
     if (ctx.signal.aborted) return { kind: "interrupted", step: step.title };

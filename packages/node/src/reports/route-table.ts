@@ -5,8 +5,13 @@ import { RouteProtocol } from "@caracal/netlink";
 import type { RouteTable, TableRoute } from "@caracal/questions";
 import type { BgpSupervisor } from "../routing/bgp-supervisor.ts";
 
-/** Every prefix that this node's speaker knows, and whether it is in the kernel. */
-export function routeTable(node: string, bgp: BgpSupervisor, tables: Rtnetlink): RouteTable {
+/** Every prefix that this node's speaker knows, and whether it is in the kernel; without a speaker BIRD is in its place. */
+export function routeTable(
+  node: string,
+  bgp: Pick<BgpSupervisor, "routes"> | undefined,
+  tables: Pick<Rtnetlink, "routes">,
+): RouteTable {
+  if (bgp === undefined) return { node, routes: [], unknownBecause: "BIRD speaks BGP there" };
   const programmed = new Set(
     tables.routes({ protocol: RouteProtocol.RTPROT_BIRD }).map(({ destination }) => Prefix.key(destination)),
   );
