@@ -97,6 +97,11 @@ async function removeAll(
 
 async function remove(ctx: CliContext, connection: Connection, doomed: Doomed): Promise<ResourceOutcome> {
   const { kind, name, namespace } = doomed;
+  if (kind === "NetworkPolicy" && name.startsWith("knp.default.")) {
+    const reason = "kubernetes network policies must be managed through the kubernetes API";
+    const message = resourceMessage.unsupported("delete", doomed, reason);
+    return { kind: "failed", reason: "refused", message };
+  }
   if (!kinds[kind].operations.includes("delete")) {
     return { kind: "failed", reason: "refused", message: resourceMessage.unsupported("Delete", doomed) };
   }

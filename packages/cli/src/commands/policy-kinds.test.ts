@@ -151,6 +151,7 @@ test("what calicoctl refuses is refused in its words", async () => {
     ["delete tier default", /Cannot delete default tier/],
     ["delete tier security", /Cannot delete a non-empty tier/],
     ["delete profile projectcalico-default-allow", /operation Delete is not supported on Profile/],
+    ["delete np knp.default.x -n shop", /must be managed through the kubernetes API/],
     ["get gnp -n x", /^GlobalNetworkPolicy is not namespaced\n$/],
     ["get np nothing", /^resource does not exist: NetworkPolicy\(default\/nothing\) with error: <nil>\n$/],
   ] as const) {

@@ -10,8 +10,8 @@ export type SelectorParsing =
   | { readonly kind: "ok"; readonly selector: Selector }
   | { readonly kind: "bad"; readonly error: SelectorError };
 
-/** Parentheses and negations that may be open at once: deeper input is refused rather than recursed into. */
-const maxDepth = 100;
+/** Parentheses that may be open at once, more than fit into a resource's selector: deeper input is not recursed into. */
+const maxDepth = 512;
 
 /** Longest label name. */
 const maxLabelLength = 512;

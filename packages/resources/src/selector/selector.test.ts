@@ -59,7 +59,7 @@ test("a wrong selector says where and why in one line", () => {
     ["a inside {'x'}", /expected an operator/],
     ["a == 'b'\n", /expected && or \|\| or the end/],
     ["ALL()", /expected an operator after the label ALL/],
-    [`${"(".repeat(200)}all()`, /more than 100 parentheses are open/],
+    [`${"(".repeat(600)}all()`, /more than 512 parentheses are open/],
     [`has(${"x".repeat(513)})`, /more than 512 characters/],
   ];
   for (const [text, expected] of cases) {
@@ -68,6 +68,17 @@ test("a wrong selector says where and why in one line", () => {
     if (parsed.kind !== "bad") continue;
     assert.match(parsed.error.message, expected);
     assert.doesNotMatch(parsed.error.message, /\n/);
+  }
+});
+
+test("whatever fits into a resource's selector is parsed, however deep", () => {
+  for (const depth of [100, 509]) {
+    const text = `${"(".repeat(depth)}all()${")".repeat(depth)}`;
+    assert.equal(canonical(text), "all()");
+    assert.equal(
+      canonical(`${"!(".repeat(depth)}has(a)${")".repeat(depth)}`),
+      depth % 2 === 0 ? "has(a)" : "!has(a)",
+    );
   }
 });
 
