@@ -4,13 +4,14 @@ import type { AllocationBlock, BlockAffinityRecord, Labels } from "@caracal/reso
 import { affinityText, claimBlock, releaseAffinity, secureBlock } from "./affinity.ts";
 import { addressAt, assignFree, endCooldown, hasFreeAddress, type Want } from "./block.ts";
 import { BlockCatalogue } from "./block-catalogue.ts";
+import { explainShortage } from "./explain-shortage.ts";
 import { contention } from "./ipam-error.ts";
 import type { IpamRecords } from "./ipam-records.ts";
 import { defaultMaxBlocks, type IpamSettings, isUnwantedBlock } from "./ipam-settings.ts";
-import { type Pool, type PoolSelection, type PoolUse, selectPools } from "./pool.ts";
+import { type Pool, type PoolRefusal, type PoolSelection, type PoolUse, selectPools } from "./pool.ts";
 import { isReclaimable, reclaimBlock } from "./reclaim.ts";
 import type { Stored } from "./record-shelf.ts";
-import { countHandles, writeAllocation } from "./write-allocation.ts";
+import { type AllocationPlan, countHandles, writeAllocation } from "./write-allocation.ts";
 
 /** Where addresses may come from. */
 export interface BlockRequest {
@@ -61,6 +62,7 @@ export async function autoAssign(
   await assignment.fromOwnBlocks();
   await assignment.fromNewBlocks();
   await assignment.borrow();
+  await assignment.explain(selection.refusals);
   return assignment.result();
 }
 
@@ -86,6 +88,11 @@ interface OwnBlock {
   readonly affinity: Stored<BlockAffinityRecord>;
 }
 
+interface FillPlan extends AllocationPlan {
+  /** For each want. */
+  readonly ordinals: readonly (readonly number[])[];
+}
+
 interface FoundBlock {
   readonly cidr: Prefix;
   readonly block: Stored<AllocationBlock>;
@@ -101,6 +108,7 @@ class Assignment {
   readonly #addresses: IpAddress[][];
   readonly #claimed: Prefix[] = [];
   readonly #messages: string[] = [];
+  readonly #written = new Map<string, AllocationBlock>();
   #own: readonly OwnBlock[] = [];
   /** Blocks that count against the owner's limit, also those outside the pools. */
   #ownCount = 0;
@@ -133,12 +141,20 @@ class Assignment {
     };
   }
 
-  /** From the block that was of use last, as it was then: if that is still so, nothing needs to be read. */
+  /**
+   * From the block that was of use last, as it was then: if that is still so, nothing needs to be read. Only the affinity
+   * is, beside the write of the handles: routes follow it, so a block that has lost it is of no use.
+   */
   async fromHint(): Promise<void> {
     const cidr = this.#request.hint;
     if (cidr === undefined || !this.#pools.some((pool) => Prefix.covers(pool.cidr, cidr))) return;
     const block = await this.#records.blocks.recall(keys.block(cidr));
-    if (block !== undefined) await this.#fill({ cidr, block }, true);
+    if (block !== undefined) await this.#fill({ cidr, block }, true, () => this.#hasAffinity(cidr));
+  }
+
+  async #hasAffinity(cidr: Prefix): Promise<boolean> {
+    const affinity = await this.#records.affinities.get(keys.affinity(this.#request.owner, cidr));
+    return affinity?.record.state === "confirmed";
   }
 
   async fromOwnBlocks(): Promise<void> {
@@ -175,6 +191,18 @@ class Assignment {
     }
     const cidrs = this.#pools.map(({ cidr }) => Prefix.format(cidr)).join(" ");
     this.#messages.push(`No IPs available in pools: [${cidrs}]`);
+  }
+
+  /** Why there is no more, pool by pool. The blocks are asked for once more only where the search had no need of them. */
+  async explain(passedOver: readonly PoolRefusal[]): Promise<void> {
+    if (!this.#isOpen()) return;
+    const blocks = new Map<string, AllocationBlock>();
+    for await (const { cidr, block } of this.#catalogue.existing())
+      blocks.set(Prefix.key(cidr), block.record);
+    // What was read may be of before this run's own writes.
+    for (const [key, block] of this.#written) blocks.set(key, block);
+    const { reservations } = this.#settings;
+    this.#messages.push(explainShortage(this.#pools, passedOver, [...blocks.values()], reservations));
   }
 
   /** One more block for the owner, if its limit allows: a new one, or one that another left empty. */
@@ -261,18 +289,24 @@ class Assignment {
   }
 
   /** Takes what is wanted from one block, as far as it goes. */
-  async #fill({ cidr, block }: FoundBlock, mustBeOwn: boolean): Promise<void> {
+  async #fill(
+    { cidr, block }: FoundBlock,
+    mustBeOwn: boolean,
+    confirm?: () => Promise<boolean>,
+  ): Promise<void> {
     const wants = this.#openWants();
     if (wants.every(({ count }) => count === 0)) return;
     const ours = affinityText(this.#request.owner);
     const isReserved = this.#settings.reservations.inBlock(cidr);
-    const plan = await writeAllocation(this.#records, cidr, block, (current) => {
+    const planFor = (current: AllocationBlock): FillPlan | undefined => {
       if (mustBeOwn && current.affinity !== ours) return undefined;
       const assigned = assignFree(this.#rested(current), wants, isReserved);
       const isInVain = assigned.ordinals.every((ordinals) => ordinals.length === 0);
       return isInVain ? undefined : { ...assigned, counts: countHandles(wants, assigned.ordinals) };
-    });
+    };
+    const plan = await writeAllocation(this.#records, cidr, block, planFor, confirm);
     if (plan === undefined) return;
+    this.#written.set(Prefix.key(cidr), plan.block);
     this.#hint = cidr;
     for (const [index, ordinals] of plan.ordinals.entries()) {
       this.#addresses[index]?.push(...ordinals.map((ordinal) => addressAt(cidr, ordinal)));

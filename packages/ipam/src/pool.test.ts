@@ -59,7 +59,10 @@ test("a refusal says which pools there are and why each is not for the request",
     choose({ pools: ["10.9.0.0/16"] }),
     "the given pool (10.9.0.0/16) does not exist, or is not enabled",
   );
-  assert.equal(choose({ pools: ["off"] }), "the given pool (off) does not exist, or is not enabled");
+  assert.equal(
+    choose({ pools: ["off"] }),
+    "the given pool (off) does not exist, or is not enabled (off: it is disabled)",
+  );
   assert.equal(
     choose({ pools: ["tunnels"] }),
     "cannot find a qualified ippool, no pools match the required use (Workload) (tunnels: it is for Tunnel)",

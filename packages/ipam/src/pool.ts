@@ -37,7 +37,8 @@ export interface PoolRequest {
 }
 
 export type PoolSelection =
-  | { readonly kind: "ok"; readonly pools: readonly Pool[] }
+  /** `refusals`: the pools that were passed over. */
+  | { readonly kind: "ok"; readonly pools: readonly Pool[]; readonly refusals: readonly PoolRefusal[] }
   /** `code` for callers, `message` for people: which pools there are and why each refused. */
   | {
       readonly kind: "refused";
@@ -96,8 +97,9 @@ function selectNamed(request: PoolRequest, pools: readonly Pool[], named: readon
     );
     if (pool === undefined || !pool.isEnabled) {
       const shown = cidr === undefined ? text : Prefix.format(cidr);
-      const message = `the given pool (${shown}) does not exist, or is not enabled`;
-      return { kind: "refused", code: "unknownPool", message, refusals: [] };
+      const refusals = pool === undefined ? [] : [{ pool: pool.name, reason: "it is disabled" }];
+      const message = withRefusals(`the given pool (${shown}) does not exist, or is not enabled`, refusals);
+      return { kind: "refused", code: "unknownPool", message, refusals };
     }
     if (!chosen.includes(pool)) chosen.push(pool);
   }
@@ -111,9 +113,11 @@ function selectUse(
   refusedBefore: readonly PoolRefusal[],
 ): PoolSelection {
   const useful = pools.filter(({ uses }) => uses.includes(request.use));
-  if (useful.length > 0) return { kind: "ok", pools: useful };
-  const unused = pools.map(({ name, uses }) => ({ pool: name, reason: `it is for ${uses.join(", ")}` }));
+  const unused = pools
+    .filter((pool) => !useful.includes(pool))
+    .map(({ name, uses }) => ({ pool: name, reason: `it is for ${uses.join(", ")}` }));
   const refusals = [...refusedBefore, ...unused];
+  if (useful.length > 0) return { kind: "ok", pools: useful, refusals };
   const message = `cannot find a qualified ippool, no pools match the required use (${request.use})`;
   return { kind: "refused", code: "use", message: withRefusals(message, refusals), refusals };
 }

@@ -14,13 +14,15 @@ export interface AllocationPlan {
 
 /**
  * Writes allocations to one block, handles first. `plan` is asked again whenever another was quicker, and says
- * `undefined` when this block is of no use any more; then nothing is left counted.
+ * `undefined` when this block is of no use any more; then nothing is left counted. `confirm` may refuse the block too: it
+ * is asked while the handles are written, so that it costs no round trip.
  */
 export async function writeAllocation<P extends AllocationPlan>(
   records: IpamRecords,
   cidr: Prefix,
   found: Stored<AllocationBlock>,
   plan: (block: AllocationBlock) => P | undefined,
+  confirm: () => Promise<boolean> = () => Promise.resolve(true),
 ): Promise<P | undefined> {
   const counts = new HandleCounts(records, cidr);
   let stored: Stored<AllocationBlock> | undefined = found;
@@ -30,7 +32,11 @@ export async function writeAllocation<P extends AllocationPlan>(
       await counts.drop();
       return undefined;
     }
-    await counts.set(planned.counts);
+    const [isConfirmed] = await Promise.all([confirm(), counts.set(planned.counts)]);
+    if (!isConfirmed) {
+      await counts.drop();
+      return undefined;
+    }
     const outcome = await records.blocks.update(stored, written(planned.block));
     if (outcome.kind === "ok") return planned;
     stored = outcome.current;

@@ -208,7 +208,8 @@ test("when every block is taken a node borrows, and says so in the report; with 
   await cluster.config({ strict_affinity: true, auto_allocate_blocks: true });
   assert.equal(
     await cluster.refusal("n2"),
-    "Assigned 0 out of 1 requested IPv4 addresses; No more free affine blocks and strict affinity enabled",
+    "Assigned 0 out of 1 requested IPv4 addresses; No more free affine blocks and strict affinity enabled; " +
+      "pools tried: p (10.0.0.0/30): 2 of 4 addresses in use, 0 reserved, 2 free in blocks that are not this node's",
   );
 });
 
@@ -220,7 +221,8 @@ test("a request for more than there is gets what there is and the reason", async
   assert.equal(result.addresses.length, 4);
   assert.equal(
     result.message,
-    "Assigned 4 out of 6 requested IPv4 addresses; No IPs available in pools: [10.0.0.0/30]",
+    "Assigned 4 out of 6 requested IPv4 addresses; No IPs available in pools: [10.0.0.0/30]; " +
+      "pools tried: p (10.0.0.0/30): 4 of 4 addresses in use, 0 reserved",
   );
   assert.equal((await cluster.ipam("n1").releaseHandle("h")).length, 4);
 });
