@@ -10,6 +10,7 @@
  * prefixes) and 9003 (shutdown messages both ways), 9494 (long-lived graceful restart).
  * Next hops of IPv6 for IPv4 routes: 8950. What is told to whom: 8326 (graceful shutdown), 7999 (blackhole), 8212 (default
  * reject), 6996 (private AS numbers).
+ * Connections themselves are `@caracal/bgp-tcp`'s: 2385 (TCP-MD5) and 5082 (GTSM).
  * Export for others to read: MRT table dumps (RFC 6396, 8050), BMP (RFC 7854, Adj-RIB-In).
  *
  * Route policy is plain data, compiled once (`Filter`). Not here: confederations (RFC 5065: refused), other address families.
