@@ -26,6 +26,13 @@ export const outputOption: Option = {
   summary: "How to print. (default table)",
 };
 
+/** Whether `outputOption` asks for JSON. */
+export function wantsJson(args: Arguments): boolean {
+  const output = args.text("output") ?? "table";
+  if (output === "json" || output === "table") return output === "json";
+  throw new CliError(`unknown output format "${output}": table or json`);
+}
+
 /** The socket that the options, the file or the environment name. */
 export async function controlPath(ctx: CliContext, args: Arguments): Promise<string> {
   const named = args.text("control");

@@ -1,5 +1,5 @@
 import { part, parts, textPart } from "../bgp/json-parts.ts";
-import { askSpeaker, controlOptions, controlPath, outputOption } from "../bgp/speaker-control.ts";
+import { askSpeaker, controlOptions, controlPath, outputOption, wantsJson } from "../bgp/speaker-control.ts";
 import type { Command } from "../command.ts";
 
 export const bgpReload: Command = {
@@ -8,9 +8,10 @@ export const bgpReload: Command = {
   description: "A file that is wrong changes nothing; what is wrong with it is said, and the exit code is 1.",
   options: [...controlOptions, outputOption],
   run: async (ctx, args) => {
+    const isJson = wantsJson(args);
     const outcome = await askSpeaker(await controlPath(ctx, args), "bgp.reload");
     const isApplied = part(outcome, "kind") === "applied";
-    if (args.text("output") === "json") ctx.stdout.write(`${JSON.stringify(outcome, null, 2)}\n`);
+    if (isJson) ctx.stdout.write(`${JSON.stringify(outcome, null, 2)}\n`);
     else if (isApplied) ctx.stdout.write(told(part(outcome, "difference")));
     else for (const reason of parts(outcome, "reasons")) ctx.stderr.write(`${String(reason)}\n`);
     return isApplied ? 0 : 1;

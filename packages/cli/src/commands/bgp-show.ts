@@ -8,7 +8,7 @@ import {
   routeLine,
   summaryText,
 } from "../bgp/show-tables.ts";
-import { askSpeaker, controlOptions, controlPath, outputOption } from "../bgp/speaker-control.ts";
+import { askSpeaker, controlOptions, controlPath, outputOption, wantsJson } from "../bgp/speaker-control.ts";
 import { CliError, describeError } from "../cli-error.ts";
 import type { Command } from "../command.ts";
 import type { CliContext } from "../context.ts";
@@ -57,7 +57,7 @@ export const bgpShow: Command = {
       throw new CliError(`usage: bgp show ${name}${operand === "" ? "" : ` ${operand}`}`);
     }
     const params = needed.length === 0 ? { prefix: first } : { name: first, prefix: second };
-    const isJson = args.text("output") === "json";
+    const isJson = wantsJson(args);
     const path = await controlPath(ctx, args);
     if (view.print === undefined) {
       const { method, line } = view;

@@ -295,6 +295,16 @@ test("reload tells what changed, or why nothing did", async (t) => {
   });
 });
 
+test("an output format that nobody knows is refused before anything is done", async () => {
+  for (const command of ["show", "reload"]) {
+    assert.deepEqual(await run(["bgp", command, "-o", "yaml", "-s", "/nonexistent.sock"]), {
+      exitCode: 1,
+      stdout: "",
+      stderr: 'unknown output format "yaml": table or json\n',
+    });
+  }
+});
+
 test("birdcl prints a reply that comes in parts, without its codes", async (t) => {
   const path = await serve(t, {
     birdcl: (params) => {
