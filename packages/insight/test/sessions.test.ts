@@ -136,6 +136,13 @@ const faults: readonly {
     fix: /on n2/,
   },
   {
+    name: "a node that closes a connection of a session that it has itself",
+    parts: pair,
+    report: { change: () => ({ lastError: "Socket: Connection closed" }) },
+    reason: /closed the connection, though it has the session too/,
+    fix: /look again in half a minute/,
+  },
+  {
     name: "a port on which nobody listens",
     parts: pair,
     report: { change: (node) => (node === "n2" ? { lastError: "Socket: Connection refused" } : {}) },

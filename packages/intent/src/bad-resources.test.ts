@@ -51,6 +51,20 @@ test("a wrong port of a node is told, and its session tried", () => {
   });
 });
 
+test("two AS numbers for one address are told, and the first is kept", () => {
+  const bgpPeers = [
+    peer("first", { node: "a", peerIP: "10.0.0.254", asNumber: 65001 }),
+    peer("same", { node: "a", peerIP: "10.0.0.254", asNumber: 65001 }),
+    peer("second", { node: "a", peerIP: "10.0.0.254", asNumber: 65002 }),
+  ];
+  assert.deepEqual(seen({ bgpPeers }), {
+    lines: [
+      "BGPPeer(second) asks for AS 65002 at 10.0.0.254, where BGPPeer(first) asks for AS 65001; that one is kept",
+    ],
+    peers: ["Mesh_10_0_0_2", "Node_10_0_0_254"],
+  });
+});
+
 test("what cannot be read as a resource is told", () => {
   const unreadable = [{ about: "Node(c)", message: "cannot be read: spec.bgp.asNumber is too large" }];
   assert.deepEqual(seen({ unreadable }), {

@@ -46,7 +46,12 @@ export function configuredPeers(
       continue;
     }
     const key = `${text}|${candidate.port ?? bgpPort}`;
-    if (!chosen.has(key)) chosen.set(key, candidate);
+    const first = chosen.get(key);
+    if (first === undefined) chosen.set(key, candidate);
+    else if (first.asNumber !== candidate.asNumber && !candidate.isReverse) {
+      const message = `asks for AS ${candidate.asNumber} at ${text}, where BGPPeer(${first.peering.name}) asks for AS ${first.asNumber}; that one is kept`;
+      problems.push({ about: `BGPPeer(${candidate.peering.name})`, message });
+    }
   }
   return [...chosen.values()]
     .flatMap((candidate) => toPeer(cluster, self, candidate, problems) ?? [])

@@ -164,6 +164,7 @@ function lastError(end: SessionEnd, other: SessionEnd): Finding | undefined {
     asNumber,
     localAsNumber,
     isSigned: end.status.hasPassword,
+    isExpected: other.intent !== undefined,
   };
   return known?.explain(facts) ?? { reason: `${end.node} says: ${text}`, fix: `look at the log of ${peer}` };
 }
@@ -175,6 +176,8 @@ interface ErrorFacts {
   readonly asNumber: number;
   readonly localAsNumber: number;
   readonly isSigned: boolean;
+  /** The other end is a node that has the session too. */
+  readonly isExpected: boolean;
 }
 
 const knownErrors: readonly {
@@ -234,9 +237,15 @@ const knownErrors: readonly {
   },
   {
     pattern: /connection closed|reset/i,
-    explain: ({ node, peer }) => ({
-      reason: `${peer} closes the connection: it may not know ${node} as a peer, or not by this address`,
-      fix: `configure ${node} as a neighbor there`,
-    }),
+    explain: ({ node, peer, isExpected }) =>
+      isExpected
+        ? {
+            reason: `${peer} closed the connection, though it has the session too: the two may still be settling whose connection stays`,
+            fix: `look again in half a minute; then at the log of ${peer}`,
+          }
+        : {
+            reason: `${peer} closes the connection: it may not know ${node} as a peer, or not by this address`,
+            fix: `configure ${node} as a neighbor there`,
+          },
   },
 ];
