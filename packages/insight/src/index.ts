@@ -20,3 +20,4 @@ export {
   type ReflectorPlan,
   reflectorPeerName,
 } from "./plan/reflector-plan.ts";
+export { TooManySessionsError } from "./plan/cluster-run.ts";

@@ -5,6 +5,7 @@ import {
   missingThrough,
   planReflectors,
   type ReflectorPlan,
+  TooManySessionsError,
 } from "@caracal/insight";
 import { CliError } from "../cli-error.ts";
 import type { Arguments, Command, Option } from "../command.ts";
@@ -137,19 +138,35 @@ async function move(
   connection: Connection,
   { steps, foreseen }: Move,
 ): Promise<number> {
-  const { impact, nodeCount } = await foresee(ctx, connection.store, foreseen);
+  const forecast = await forecastOf(ctx, connection, foreseen);
   ctx.stdout.write(steps.map(({ title }, index) => `${index + 1}. ${title}\n`).join(""));
-  if (isHarmful(impact)) {
-    ctx.stdout.write(`\n${impactText(impact, nodeCount)}`);
+  if (forecast.isHarmful) {
+    ctx.stdout.write(`\n${forecast.text}`);
     ctx.stderr.write("routes would be lost: nothing was changed\n");
     return failedExitCode;
   }
   if (!args.flag("yes")) {
-    ctx.stdout.write(`\n${impactText(impact, nodeCount)}\nrun it again with --yes to do it\n`);
+    ctx.stdout.write(`\n${forecast.text}\nrun it again with --yes to do it\n`);
     return 0;
   }
   const outcome = await makeMove(ctx, connection.store, steps);
   return tell(ctx, outcome);
+}
+
+/** A mesh that is too large to be run in memory is what reflectors are for: the move itself compares what the nodes have. */
+async function forecastOf(
+  ctx: CliContext,
+  { store }: Connection,
+  foreseen: Move["foreseen"],
+): Promise<{ readonly text: string; readonly isHarmful: boolean }> {
+  try {
+    const { impact, nodeCount } = await foresee(ctx, store, foreseen);
+    return { text: impactText(impact, nodeCount), isHarmful: isHarmful(impact) };
+  } catch (error) {
+    if (!(error instanceof CliError && error.cause instanceof TooManySessionsError)) throw error;
+    const text = `${error.message}; every step is still compared with what the nodes have\n`;
+    return { text, isHarmful: false };
+  }
 }
 
 /** Longer lists are cut. */

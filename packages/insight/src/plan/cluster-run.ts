@@ -19,6 +19,18 @@ const maxSteps = 5_000_000;
 /** Virtual time that a run may take: long enough for every timer that delays a session. */
 const maxVirtualMs = 300_000;
 
+/** A cluster that is too large to be run in memory. */
+export class TooManySessionsError extends RangeError {
+  readonly code = "too-many-sessions";
+  readonly sessionCount: number;
+
+  constructor(sessionCount: number) {
+    super(`the cluster has ${sessionCount} sessions; at most ${maxSessions} can be run in memory`);
+    this.name = "TooManySessionsError";
+    this.sessionCount = sessionCount;
+  }
+}
+
 /** The best routes of every router, as the cluster's own speakers choose them. */
 export interface ClusterRoutes {
   /** Node names, and the addresses of routers outside the cluster. */
@@ -36,9 +48,7 @@ export function runCluster(intents: ReadonlyMap<string, NodeIntent>): ClusterRou
   const routers = [...nodeRouters(intents), ...outsideRouters(intents)];
   const sessionCount = routers.reduce((sum, { peers }) => sum + peers.length, 0) / 2;
   if (sessionCount > maxSessions) {
-    throw new RangeError(
-      `the cluster has ${sessionCount} sessions; at most ${maxSessions} can be run in memory`,
-    );
+    throw new TooManySessionsError(sessionCount);
   }
   const network = new Network(routers);
   network.run();
