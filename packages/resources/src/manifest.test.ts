@@ -237,8 +237,8 @@ test("a broken file gives its line and one message", () => {
       "4: error with field nodeMeshMaxRestartTime = '30s' (needs the node-to-node mesh, which nodeToNodeMeshEnabled: false turns off)",
     ],
     [
-      one("BGPPeer", "a", "{peerIP: 10.0.0.1}"),
-      "4: error with field ASNumber (ASNumber field must NOT be empty when PeerIP is specified)",
+      one("BGPPeer", "a", "{localWorkloadSelector: all()}"),
+      "4: error with field ASNumber (ASNumber field must NOT be empty when LocalWorkloadSelector is specified)",
     ],
     [
       one("BGPPeer", "a", "{peerIP: '10.0.0.1:0', asNumber: 1}"),
@@ -294,6 +294,12 @@ test("a broken file gives its line and one message", () => {
     ],
   ];
   for (const [text, expected] of corpus) assert.equal(errorOf(text), expected);
+});
+
+test("a peer that names nobody, or no AS, is legal as in Calico", () => {
+  for (const spec of ["{}", "{peerIP: 10.0.0.1}", "{node: n}"]) {
+    assert.deepEqual(parseManifest(one("BGPPeer", "a", spec)).errors, []);
+  }
 });
 
 test("several wrong fields are listed in Calico's form", () => {

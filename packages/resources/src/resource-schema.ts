@@ -60,6 +60,22 @@ export function resourceWithStatusSchema<K extends string, Spec extends TSchema,
   });
 }
 
+/** What a controller says of a resource, as in Kubernetes. */
+export const conditionsStatusSchema = Type.Object({
+  conditions: Type.Optional(
+    Type.Array(
+      Type.Object({
+        type: Type.String({ maxLength: 316 }),
+        status: choice(["True", "False", "Unknown"]),
+        observedGeneration: Type.Optional(Type.Integer({ minimum: 0 })),
+        lastTransitionTime: Type.Optional(text("timestamp")),
+        reason: Type.Optional(Type.String({ maxLength: 1024 })),
+        message: Type.Optional(Type.String({ maxLength: 32768 })),
+      }),
+    ),
+  ),
+});
+
 /** One of several words. */
 export function choice<Words extends string[]>(
   words: readonly [...Words],

@@ -98,7 +98,7 @@ function checkConfiguration(configuration: BgpConfiguration): readonly Problem[]
       problems.push(problem("spec.nodeMeshMaxRestartTime", spec.nodeMeshMaxRestartTime, reason));
     }
   }
-  if (spec.communities !== undefined && spec.prefixAdvertisements === undefined) {
+  if ((spec.communities ?? []).length > 0 && (spec.prefixAdvertisements ?? []).length === 0) {
     problems.push(problem("spec.communities", undefined, "needs prefixAdvertisements, which use them"));
   }
   // A node's own advertisements name the communities of the cluster's configuration, which is not at hand here.

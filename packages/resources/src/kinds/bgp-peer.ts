@@ -44,6 +44,7 @@ export const bgpPeerKind: Kind<BgpPeer> = defineKind({
   check: ({ spec }) => [...checkExclusives(spec), ...checkReachableBy(spec)],
 });
 
+/** A peer without an address or an AS is legal and of no use: what becomes of it is told where peers are made of it. */
 function checkExclusives(spec: BgpPeer["spec"]): readonly Problem[] {
   const problems: Problem[] = [];
   const refuse = (name: string, found: unknown, reason: string, field: string): void => {
@@ -72,22 +73,6 @@ function checkExclusives(spec: BgpPeer["spec"]): readonly Problem[] {
     const reason =
       "The KeepOriginalNextHop field is deprecated. It must not be set to true when NextHopMode is configured.";
     refuse("keepOriginalNextHop", true, reason, "KeepOriginalNextHop");
-  }
-  // Without an AS the session would be refused by every peer, so it is refused here.
-  if (spec.peerIP !== undefined && spec.peerSelector === undefined && (spec.asNumber ?? 0) === 0) {
-    refuse(
-      "asNumber",
-      spec.asNumber,
-      "ASNumber field must NOT be empty when PeerIP is specified",
-      "ASNumber",
-    );
-  }
-  if (
-    spec.peerIP === undefined &&
-    spec.peerSelector === undefined &&
-    spec.localWorkloadSelector === undefined
-  ) {
-    refuse("peerIP", undefined, "one of peerIP and peerSelector must say whom to peer with", "PeerIP");
   }
   return problems;
 }

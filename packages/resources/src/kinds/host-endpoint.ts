@@ -23,7 +23,7 @@ const hostEndpointSchema = resourceSchema(
           Type.Object({
             name: text("portName"),
             protocol: protocol(),
-            port: Type.Integer({ minimum: 0, maximum: 65535 }),
+            port: Type.Integer({ minimum: 1, maximum: 65535 }),
           }),
         ),
       ),

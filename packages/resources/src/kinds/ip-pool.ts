@@ -3,7 +3,7 @@ import { type Static, Type } from "typebox";
 import type { Immutable } from "../immutable.ts";
 import { defineKind, type Kind, type RawDocument } from "../kind.ts";
 import { problem, type Problem } from "../problem.ts";
-import { choice, resourceSchema, text } from "../resource-schema.ts";
+import { choice, conditionsStatusSchema, resourceWithStatusSchema, text } from "../resource-schema.ts";
 import { isRecord, type Reading } from "../schema-reader.ts";
 
 const encapsulationModes = ["Never", "Always", "CrossSubnet"] as const;
@@ -11,7 +11,7 @@ const encapsulationModes = ["Never", "Always", "CrossSubnet"] as const;
 /** When packets to other nodes are wrapped. */
 export type EncapsulationMode = (typeof encapsulationModes)[number];
 
-const ipPoolSchema = resourceSchema(
+const ipPoolSchema = resourceWithStatusSchema(
   "IPPool",
   Type.Object(
     {
@@ -35,6 +35,7 @@ const ipPoolSchema = resourceSchema(
     },
     { default: {} },
   ),
+  conditionsStatusSchema,
 );
 
 /** A range of workload and tunnel addresses. */

@@ -2,9 +2,9 @@ import { type Static, Type } from "typebox";
 import type { Immutable } from "../immutable.ts";
 import { defineKind, type Kind } from "../kind.ts";
 import { problem, type Problem } from "../problem.ts";
-import { choice, resourceSchema } from "../resource-schema.ts";
+import { choice, conditionsStatusSchema, resourceWithStatusSchema } from "../resource-schema.ts";
 
-const tierSchema = resourceSchema(
+const tierSchema = resourceWithStatusSchema(
   "Tier",
   Type.Object(
     {
@@ -17,6 +17,7 @@ const tierSchema = resourceSchema(
     },
     { default: {} },
   ),
+  conditionsStatusSchema,
 );
 
 /** A group of policies that is evaluated as one, before the tiers of higher order. */

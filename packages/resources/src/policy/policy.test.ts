@@ -307,6 +307,9 @@ test("tiers have simple names, and those of every cluster cannot be changed", ()
     refusal("Tier", { order: 1000000, defaultAction: "Pass" }, { name: "default" }),
     "spec.defaultAction: default tier defaultAction must be Deny",
   );
+  const condition = { type: "Ready", status: "True", reason: "Ok", message: "" };
+  const exported = { kind: "Tier", apiVersion, metadata: { name: "t" }, status: { conditions: [condition] } };
+  assert.equal(parseResource({ ...exported, spec: { order: 1 } }, "user").kind, "ok");
   assert.match(refusal("Tier", { defaultAction: "Allow" }, { name: "t" }), /^spec.defaultAction: /);
 });
 
