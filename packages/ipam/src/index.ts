@@ -5,6 +5,7 @@
  * Standards: Calico's IPAM records and algorithm; RFC 3339 times.
  * Not here: the store itself, routes for blocks, the CNI plugin, clocks.
  */
+export type { AddressUser } from "./address-users.ts";
 export type { AffinityRelease } from "./affinity.ts";
 export type { AddressResult } from "./assign-address.ts";
 export {

@@ -1,6 +1,7 @@
 import { type AffinityOwner, keys, type Store } from "@caracal/datastore";
 import { IpAddress, type IpFamily, Prefix } from "@caracal/net";
 import type { Labels } from "@caracal/resources";
+import { type AddressUser, addressUsers } from "./address-users.ts";
 import { type AffinityRelease, affinityText, blocksWithin, releaseAffinity } from "./affinity.ts";
 import { type AddressResult, assignAddress } from "./assign-address.ts";
 import { autoAssign, type BlockRequest, ensureBlock } from "./auto-assign.ts";
@@ -241,6 +242,15 @@ export class Ipam {
       const block = this.#records.blocks.parse(entry)?.record;
       return block === undefined ? [] : borrowedAddresses(block);
     });
+  }
+
+  /** Who has addresses of a range, besides the nodes themselves: whom the end of a pool would hit. */
+  async usersWithin(range: Prefix): Promise<readonly AddressUser[]> {
+    const entries = await this.#records.blocks.entries(keys.blocks(range.family));
+    return addressUsers(
+      entries.flatMap((entry) => this.#records.blocks.parse(entry)?.record ?? []),
+      range,
+    );
   }
 
   /** Contradictions between the records, of one moment. */

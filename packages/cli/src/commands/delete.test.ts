@@ -104,3 +104,60 @@ test("a pool is disabled, and time passes, before it goes", async () => {
   assert.deepEqual(seen, ["500 true"]);
   assert.equal((await store.list(keys.root)).entries.length, 0);
 });
+
+test("a pool in use stays as it is, with the list of its users; forced, it goes and its blocks lose their owner", async () => {
+  const store = await storeOf({ ...nodes, "ippools/p": pool });
+  const ipam = ipamOf(store, "node1.whale.com");
+  const tunnel = { node: "node1.whale.com", type: "vxlanTunnelAddress" };
+  await ipam.assign({ family: 4, handle: "vxlan-tunnel-addr-node1.whale.com", attributes: tunnel });
+  const addresses: string[] = [];
+  for (let index = 0; index < 21; index += 1) {
+    const attributes = { node: "node1.whale.com", pod: `p${index}`, namespace: "default" };
+    const result = await ipam.assign({ family: 4, handle: `h${index}`, attributes });
+    assert.ok(result.kind === "assigned");
+    addresses.push(...result.addresses.map(IpAddress.format));
+  }
+  const before = (await store.list(keys.root)).entries;
+  const outcome = await run("delete pool p", { store });
+  assert.notEqual(outcome.exitCode, 0);
+  assert.ok(
+    outcome.stderr.startsWith(
+      `Failed to delete 'IPPool' resource: IPPool(p) is in use: ${addresses[0]} pod default/p0 on node1.whale.com, `,
+    ),
+    outcome.stderr,
+  );
+  assert.match(
+    outcome.stderr,
+    /, and 1 more\. Disable the pool and start these anew, or repeat with --force\n$/,
+  );
+  assert.deepEqual((await store.list(keys.root)).entries, before);
+
+  const sleep = (): Promise<void> => Promise.resolve();
+  const forced = await run("delete pool p --force", { store, sleep });
+  assert.equal(forced.stdout, "Successfully deleted 1 'IPPool' resource(s)\n");
+  assert.deepEqual(await ipam.blocks(), []);
+  assert.deepEqual(await ipam.check(), []);
+});
+
+test("a pool of which somebody took an address in its last moment is given back", async () => {
+  const store = await storeOf({ ...nodes, "ippools/p": pool });
+  const ipam = ipamOf(store, "node1.whale.com");
+  let isLate = true;
+  const sleep = async (): Promise<void> => {
+    // As a node that has not seen yet that the pool is disabled.
+    const key = keys.resource("ippools", "p");
+    const entry = await store.get(key);
+    assert.ok(entry !== undefined && isLate);
+    isLate = false;
+    const enabled = entry.value.replace('"disabled":true', '"disabled":false');
+    await store.update(key, enabled, entry.revision);
+    await assign(store, "node1.whale.com", "late");
+    const current = await store.get(key);
+    assert.ok(current !== undefined);
+    await store.update(key, entry.value, current.revision);
+  };
+  const outcome = await run("delete pool p", { store, sleep });
+  assert.match(outcome.stderr, /IPPool\(p\) is in use: .* handle late on node1\.whale\.com\. /);
+  assert.match((await store.get(keys.resource("ippools", "p")))?.value ?? "", /"disabled":false/);
+  assert.equal((await ipam.blocks()).length, 1);
+});

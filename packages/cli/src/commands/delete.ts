@@ -25,6 +25,7 @@ export const deleteCommand: Command = {
   options: [
     ...fileOptions,
     { name: "skip-not-exists", short: "s", summary: "Do not fail for resources that do not exist." },
+    { name: "force", summary: "Delete an IP pool though its addresses are in use." },
     {
       name: "dry-run",
       value: "impact",
@@ -43,19 +44,19 @@ export const deleteCommand: Command = {
       ctx.stdout.write("No resources specified\n");
       return 0;
     }
-    const skipsMissing = args.flag("skip-not-exists");
+    const rules = { skipsMissing: args.flag("skip-not-exists"), isForced: args.flag("force") };
     return withConnection(ctx, args, async (connection) => {
       if (args.text("dry-run") !== undefined) {
         const { showImpact } = await import("./change-impact.ts");
         const change = async (copy: Connection): Promise<readonly string[]> =>
-          (await removeAll(ctx, copy, doomed, skipsMissing)).errors;
+          (await removeAll(ctx, copy, doomed, { ...rules, isForced: true })).errors;
         return showImpact(ctx, {
           store: connection.store,
           change,
           isJson: args.text("output") === "json",
         });
       }
-      const { errors, doneCount } = await removeAll(ctx, connection, doomed, skipsMissing);
+      const { errors, doneCount } = await removeAll(ctx, connection, doomed, rules);
       if (doneCount > 0) {
         const single = singleKindOf(doomed);
         const kind = single === undefined ? "" : ` '${single}'`;
@@ -78,24 +79,36 @@ function checkDryRun(args: Arguments): void {
   }
 }
 
+/** What is no failure. */
+interface Rules {
+  readonly skipsMissing: boolean;
+  /** That a pool is in use. */
+  readonly isForced: boolean;
+}
+
 async function removeAll(
   ctx: CliContext,
   connection: Connection,
   doomed: readonly Doomed[],
-  skipsMissing: boolean,
+  rules: Rules,
 ): Promise<{ readonly errors: readonly string[]; readonly doneCount: number }> {
   const errors: string[] = [];
   let doneCount = 0;
   for (const each of doomed) {
-    const outcome = await remove(ctx, connection, each);
-    const isSkipped = outcome.kind === "failed" && outcome.reason === "missing" && skipsMissing;
+    const outcome = await remove(ctx, connection, each, rules);
+    const isSkipped = outcome.kind === "failed" && outcome.reason === "missing" && rules.skipsMissing;
     if (outcome.kind === "ok" || isSkipped) doneCount += 1;
     else errors.push(`Failed to delete '${each.kind}' resource: ${outcome.message}`);
   }
   return { errors, doneCount };
 }
 
-async function remove(ctx: CliContext, connection: Connection, doomed: Doomed): Promise<ResourceOutcome> {
+async function remove(
+  ctx: CliContext,
+  connection: Connection,
+  doomed: Doomed,
+  rules: Rules,
+): Promise<ResourceOutcome> {
   const { kind, name, namespace } = doomed;
   if (kind === "NetworkPolicy" && name.startsWith("knp.default.")) {
     const reason = "kubernetes network policies must be managed through the kubernetes API";
@@ -107,7 +120,7 @@ async function remove(ctx: CliContext, connection: Connection, doomed: Doomed): 
   }
   switch (kind) {
     case "IPPool":
-      return deletePool(ctx, connection, name);
+      return deletePool(ctx, connection, name, rules);
     case "Node":
       return deleteNode(ctx, connection, name);
     default:
