@@ -46,6 +46,8 @@ export const commandTable: Readonly<Record<string, () => Promise<Command>>> = {
     (await import("./commands/datastore-migrate-export.ts")).datastoreMigrateExport,
   "datastore migrate import": async () =>
     (await import("./commands/datastore-migrate-import.ts")).datastoreMigrateImport,
+  "datastore migrate-policy-names": async () =>
+    (await import("./commands/datastore-migrate-policy-names.ts")).datastoreMigratePolicyNames,
   version: async () => (await import("./commands/version.ts")).version,
   __names: async () => (await import("./commands/complete-names.ts")).completeNames,
   completion: async () => (await import("./commands/completion.ts")).completion,

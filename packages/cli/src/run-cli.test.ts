@@ -60,7 +60,7 @@ COMP_WORDS=(${words.map((word) => `'${word}'`).join(" ")}); COMP_CWORD=${words.l
   assert.deepEqual(complete("calicoctl get nodes --all-n"), ["--all-namespaces"]);
   assert.deepEqual(complete("calicoctl get nodes -o wi"), ["wide"]);
   assert.deepEqual(complete("calicoctl patch node a -t me"), ["merge"]);
-  assert.deepEqual(complete("calicoctl datastore mi"), ["migrate"]);
+  assert.deepEqual(complete("calicoctl datastore mi"), ["migrate", "migrate-policy-names"]);
   assert.deepEqual(complete("calicoctl datastore migrate ex"), ["export"]);
   // The function above stands for the program: what it is asked is what it offers.
   assert.deepEqual(complete("calicoctl get nodes "), ["__names+nodes"]);

@@ -164,6 +164,31 @@ test("a block that contradicts itself is invalid", async () => {
   assert.match(stdout, /\/block\/\S+ queues the taken address 0\nFound 1 invalid IPAMBlocks\./);
 });
 
+test("addresses of services are in use", async () => {
+  const { store } = await leakyWorld();
+  const controllers = await storeOf({
+    "kubecontrollersconfigurations/default": {
+      kind: "KubeControllersConfiguration",
+      spec: { controllers: { loadBalancer: { assignIPs: "AllServices" } } },
+    },
+  });
+  for (const { key, value } of (await controllers.list(keys.root)).entries) await store.create(key, value);
+  const block = {
+    cidr: "10.244.9.0/30",
+    affinity: "virtual:load-balancer",
+    allocations: [0, null, null, null],
+    unallocated: [1, 2, 3],
+    attributes: [{ handle_id: "lb-x", secondary: { service: "web", namespace: "default" } }],
+  };
+  await store.create(keys.block(Prefix.parse(block.cidr) ?? assert.fail()), JSON.stringify(block));
+  const { stdout } = await run("ipam check --show-all-ips", { store });
+  assert.match(
+    stdout,
+    /^Loading all service load balancer IPs\.\n {2}10\.244\.9\.0 belongs to Service\(default\/web\)\nFound 1 service load balancer\(s\)\.$/m,
+  );
+  assert.doesNotMatch(stdout, /10\.244\.9\.0 leaked/);
+});
+
 test("without ClusterInformation nothing is checked", async () => {
   const store = await storeOf({ "ippools/p": pool });
   assert.deepEqual(await run("ipam check", { store }), {

@@ -53,7 +53,8 @@ function blockLines({ blocks, allocations }: ClusterAudit, { showsAll }: AuditDe
 }
 
 function loadLines(audit: ClusterAudit, { showsAll }: AuditDetail): readonly string[] {
-  const { pools, nodeUses, serviceUses, workloadUses, used } = audit;
+  const { pools, nodeUses, serviceUses, workloadUses, used, hasServiceController } = audit;
+  const services = new Set(serviceUses.map(({ owner }) => owner));
   const useLines = (uses: readonly AddressUse[]): readonly string[] =>
     showsAll ? uses.map(({ address, owner }) => `  ${IpAddress.format(address)} belongs to ${owner}`) : [];
   return [
@@ -66,8 +67,10 @@ function loadLines(audit: ClusterAudit, { showsAll }: AuditDetail): readonly str
     `Found ${nodeUses.length} node tunnel IPs.`,
     "",
     "Loading all service load balancer IPs.",
-    "No configuration for LoadBalancer kubecontroller found, skipping service check",
     ...useLines(serviceUses),
+    hasServiceController
+      ? `Found ${services.size} service load balancer(s).`
+      : "No configuration for LoadBalancer kubecontroller found, skipping service check",
     "",
     "Loading all workload endpoints.",
     ...useLines(workloadUses),

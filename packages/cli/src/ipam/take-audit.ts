@@ -21,6 +21,8 @@ export interface ClusterAudit extends Audit {
   readonly pools: readonly string[];
   readonly nodeUses: readonly AddressUse[];
   readonly serviceUses: readonly AddressUse[];
+  /** Whether the cluster is configured to give addresses to services. */
+  readonly hasServiceController: boolean;
   readonly workloadUses: readonly AddressUse[];
   /** Revisions of the handles, by their id. */
   readonly handleRevisions: ReadonlyMap<string, string>;
@@ -52,6 +54,11 @@ export async function takeAudit(store: Store): Promise<ClusterAudit> {
     pools: pools.map(({ spec }) => spec.cidr),
     nodeUses,
     serviceUses,
+    hasServiceController: resourcesOf(
+      "KubeControllersConfiguration",
+      "kubecontrollersconfigurations",
+      entries,
+    ).some(({ spec }) => spec.controllers?.loadBalancer !== undefined),
     workloadUses,
     handleRevisions: new Map(
       entries.flatMap(({ key: text, revision }) => {
