@@ -6,5 +6,6 @@ import { didYouMean } from "../did-you-mean.ts";
 export function kindNamed(word: string): KindName {
   const name = findKind(word)?.name;
   if (name !== undefined && isKindName(name)) return name;
-  throw new CliError(`resource type '${word}' is not supported${didYouMean(word, Object.keys(kinds))}`);
+  const words = [...Object.keys(kinds), ...Object.values(kinds).flatMap(({ aliases }) => aliases)];
+  throw new CliError(`resource type '${word}' is not supported${didYouMean(word, words)}`);
 }
