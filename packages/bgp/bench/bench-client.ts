@@ -13,6 +13,12 @@ const keepaliveType = 4;
 const nlriBytes = 4;
 /** 11.0.0.0/24 without its last byte: prefixes are numbered from here. */
 const firstNetwork = 0x0b0000;
+/** Of IPv6 all are /48, from 2a00::/48 upwards. */
+const nlri6Bytes = 7;
+const firstNetwork6 = 0x2a00;
+const reachCode = 14;
+/** MP_REACH_NLRI's value without next hop and prefixes; its length has two octets wherever routers write it. */
+const reachHeadBytes = 5;
 /** As much as a socket hands over at once. */
 const readBytes = 1 << 18;
 
@@ -32,7 +38,7 @@ export class BenchClient {
   #onChange: () => void = () => undefined;
 
   /** Connects and says OPEN, and KEEPALIVE as soon as the router has said OPEN, too. */
-  constructor({ address, asn }: BenchPeer, port: number) {
+  constructor({ address, asn, family = 4 }: BenchPeer, port: number) {
     this.#messages = new MessageCutter((type, bytes, at, end) => {
       if (type === updateType) countPrefixes(bytes, at, end, this.heard);
       else if (type === openType) this.send(keepalive);
@@ -53,7 +59,7 @@ export class BenchClient {
       },
     });
     this.#socket.on("error", () => undefined);
-    this.send(openMessage(asn, Ipv4.parse(address) ?? Ipv4.of(1)));
+    this.send(openMessage(asn, Ipv4.parse(address) ?? Ipv4.of(1), family));
   }
 
   /** Resolves when the session is up, and rejects when the connection ends first. */
@@ -90,8 +96,8 @@ export class BenchClient {
   }
 }
 
-/** MP-BGP for IPv4 unicast and four-octet AS numbers, one parameter each. */
-function openMessage(asn: number, routerId: Ipv4): Uint8Array {
+/** MP-BGP for unicast of one family and four-octet AS numbers, one parameter each. */
+function openMessage(asn: number, routerId: Ipv4, family: 4 | 6): Uint8Array {
   const writer = new Writer();
   const start = beginMessage(writer, openType);
   writer.u8(4);
@@ -99,7 +105,7 @@ function openMessage(asn: number, routerId: Ipv4): Uint8Array {
   writer.u16(240);
   writer.u32(routerId);
   writer.u8(16);
-  writer.bytes(Uint8Array.of(2, 6, 1, 4, 0, 1, 0, 1, 2, 6, 65, 4));
+  writer.bytes(Uint8Array.of(2, 6, 1, 4, 0, family === 4 ? 1 : 2, 0, 1, 2, 6, 65, 4));
   writer.u32(asn);
   endMessage(writer, start);
   return writer.finish();
@@ -114,12 +120,14 @@ export interface FeedOptions {
   readonly prefixesPerSet?: number;
   /** The AS in front of the path; undefined: a path without AS, as internal peers announce. */
   readonly asn: number | undefined;
+  /** 6: /48s instead, with a next hop of IPv6. */
+  readonly family?: 4 | 6;
   /** Told apart from other feeds: the sets differ. */
   readonly variant?: number;
 }
 
 export function announcements(options: FeedOptions): Uint8Array {
-  const { count, first = 0, prefixesPerSet = 17, asn, variant = 0 } = options;
+  const { count, first = 0, prefixesPerSet = 17, asn, variant = 0, family = 4 } = options;
   const writer = new Writer(1 << 16, 1 << 28);
   for (let at = 0; at < count; at += prefixesPerSet) {
     const number = first + at;
@@ -127,17 +135,19 @@ export function announcements(options: FeedOptions): Uint8Array {
     writer.u16(0);
     const attributesAt = writer.length;
     writer.u16(0);
+    const inSet = Math.min(prefixesPerSet, count - at);
+    if (family === 6) writeReach(writer, number, inSet);
     writer.bytes(Uint8Array.of(0x40, 1, 1, 0, 0x40, 2, asn === undefined ? 10 : 14, 2));
     const path = [3356, 100_000 + number + variant];
     writer.u8(asn === undefined ? path.length : path.length + 1);
     for (const one of asn === undefined ? path : [asn, ...path]) writer.u32(one);
-    writer.bytes(Uint8Array.of(0x40, 3, 4, 10, 9, 9, 9));
+    if (family === 4) writer.bytes(Uint8Array.of(0x40, 3, 4, 10, 9, 9, 9));
     if (asn === undefined) writer.bytes(Uint8Array.of(0x40, 5, 4, 0, 0, 0, 100));
     writer.bytes(Uint8Array.of(0xc0, 8, 8));
     writer.u32(0xfde90001);
     writer.u32(0xfde90000 + (number % 500));
     writer.patchU16(attributesAt, writer.length - attributesAt - 2);
-    writePrefixes(writer, number, Math.min(prefixesPerSet, count - at));
+    if (family === 4) writePrefixes(writer, number, inSet);
     endMessage(writer, start);
   }
   return writer.finish();
@@ -163,11 +173,34 @@ function writePrefixes(writer: Writer, first: number, count: number): void {
   }
 }
 
+/** MP_REACH_NLRI with the next hop 2001:db8:9::1, as the first attribute (RFC 7606 §5.1). */
+function writeReach(writer: Writer, first: number, count: number): void {
+  writer.bytes(Uint8Array.of(0x90, reachCode));
+  writer.u16(reachHeadBytes + 16 + count * nlri6Bytes);
+  writer.bytes(Uint8Array.fromHex("00020110" + "20010db8000900000000000000000001" + "00"));
+  for (let number = first; number < first + count; number += 1) {
+    writer.u8(48);
+    writer.u16(firstNetwork6);
+    writer.u32(number);
+  }
+}
+
+/** In MP_REACH_NLRI at `at`, if that is what stands there. */
+function countPrefixes6(bytes: Uint8Array, at: number, heard: Heard): void {
+  if (bytes[at + 1] !== reachCode) return;
+  const valueBytes = u16(bytes, at + 2);
+  const hopBytes = bytes[at + 7] ?? 0;
+  heard.announced += (valueBytes - reachHeadBytes - hopBytes) / nlri6Bytes;
+}
+
 function countPrefixes(bytes: Uint8Array, at: number, end: number, heard: Heard): void {
   const withdrawn = u16(bytes, at + headerBytes);
   const attributesAt = at + headerBytes + 2 + withdrawn;
   const nlriAt = attributesAt + 2 + u16(bytes, attributesAt);
-  if (nlriAt === end) return;
+  if (nlriAt === end) {
+    countPrefixes6(bytes, attributesAt + 2, heard);
+    return;
+  }
   heard.announced += (end - nlriAt) / nlriBytes;
   const last = (u16(bytes, end - 3) << 8) | (bytes[end - 1] ?? 0);
   heard.highest = Math.max(heard.highest, last - firstNetwork);

@@ -3,7 +3,7 @@ import { Testbed, eventually, freePorts } from "@caracal/testbed";
 import { BenchClient } from "./bench-client.ts";
 import { isComplete, isQuick, isWanted, roundCount, wantedRouters } from "./options.ts";
 import { RouterProcess } from "./router-process.ts";
-import { type BenchPeer, type BenchRouter, routers } from "./routers.ts";
+import { type BenchPeer, type BenchRouter, carries6, routers } from "./routers.ts";
 
 /** Brings a neighbour's session up. */
 export type Connect = (peer: BenchPeer) => Promise<BenchClient>;
@@ -63,10 +63,14 @@ export async function compare(scenario: Scenario): Promise<void> {
   }
 }
 
-function mayRun(router: BenchRouter, { toldCount }: Scenario): boolean {
+function mayRun(router: BenchRouter, { toldCount, peers }: Scenario): boolean {
   const name = router.name.padEnd(9);
   if (router.missing !== false) {
     console.log(`${name} skipped: ${router.missing}`);
+    return false;
+  }
+  if (peers.some(carries6) && router.carries6 !== true) {
+    console.log(`${name} left out: not set up for IPv6 here`);
     return false;
   }
   if (toldCount <= router.mostTold || isComplete) return true;

@@ -8,10 +8,14 @@ export interface BenchPeer {
   readonly name: string;
   readonly address: string;
   readonly asn: number;
+  /** What it carries, over IPv4 in any case; absent: 4. */
+  readonly family?: 4 | 6;
 }
 
 export const routerAddress = "127.0.0.2";
 export const routerAsn = 65_002;
+/** The next hop that it tells for IPv6. */
+const routerAddress6 = "::1";
 
 /** A router under test: all of them wait for the same peers and reflect to those in their own AS. */
 export interface BenchRouter {
@@ -20,6 +24,8 @@ export interface BenchRouter {
   readonly missing: string | false;
   /** Scenarios that tell more prefixes in all are left out unless `--all` is asked for: they take minutes. */
   readonly mostTold: number;
+  /** Whether it is set up for IPv6 prefixes here, over sessions of IPv4. */
+  readonly carries6?: true;
   /** Starts it on one core and says its process ID. */
   start(bed: Testbed, port: number, peers: readonly BenchPeer[]): Promise<number>;
 }
@@ -34,18 +40,22 @@ const caracal: BenchRouter = {
   name: "caracal",
   missing: false,
   mostTold: Infinity,
+  carries6: true,
   start: (bed, port, peers) => {
     const directory = bed.directory("caracal");
+    const other = peers.some(carries6) ? `, {address: "${routerAddress6}", port: ${port}}` : "";
     const head = `routerId: ${routerAddress}
 asn: ${routerAsn}
-listen: [{address: ${routerAddress}, port: ${port}}]
+listen: [{address: ${routerAddress}, port: ${port}}${other}]
 control: ${join(directory, "bgp.sock")}
 neighbors:
 `;
-    const sessions = peers.map(
-      ({ name, address, asn }) =>
-        `  - {name: ${name}, address: ${address}, asn: ${asn}, passive: true${asn === routerAsn ? ", routeReflectorClient: true" : ""}}\n`,
-    );
+    const sessions = peers.map((peer) => {
+      const { name, address, asn } = peer;
+      const client = asn === routerAsn ? ", routeReflectorClient: true" : "";
+      const families = carries6(peer) ? ", families: [ipv6]" : "";
+      return `  - {name: ${name}, address: ${address}, asn: ${asn}, passive: true${client}${families}}\n`;
+    });
     const config = join(directory, "bgp.yaml");
     writeFileSync(config, head + sessions.join(""));
     return launch(bed, [launcher, "bgp", "run", "--config", config]);
@@ -56,18 +66,25 @@ const bird: BenchRouter = {
   name: "bird",
   missing: requireTool("bird"),
   mostTold: Infinity,
+  carries6: true,
   start: (bed, port, peers) => {
     const directory = bed.directory("bird");
     const config = join(directory, "bird.conf");
-    const session = ({ name, address, asn }: BenchPeer): string => `
+    const channel = (peer: BenchPeer): string =>
+      carries6(peer) ? `ipv6 { next hop address ${routerAddress6};` : "ipv4 {";
+    const session = (peer: BenchPeer): string => {
+      const { name, address, asn } = peer;
+      return `
 protocol bgp ${name} {
   local ${routerAddress} port ${port} as ${routerAsn}; neighbor ${address} as ${asn}; multihop; passive on;
   ${asn === routerAsn ? "rr client;" : ""}
-  ipv4 { import all; export all; gateway recursive; };
+  ${channel(peer)} import all; export all; gateway recursive; };
 }`;
+    };
     const head = `router id ${routerAddress};
 protocol device { }
-protocol static { ipv4; route 10.9.9.0/24 blackhole; }`;
+protocol static { ipv4; route 10.9.9.0/24 blackhole; }
+protocol static { ipv6; route 2001:db8:9::/48 blackhole; }`;
     writeFileSync(config, `${head}${peers.map(session).join("")}\n`);
     return launch(bed, ["/usr/sbin/bird", "-f", "-c", config, "-s", join(directory, "ctl")]);
   },
@@ -175,6 +192,10 @@ fib-update no
     return launch(bed, ["/usr/sbin/bgpd", "-d", "-f", config]);
   },
 };
+
+export function carries6({ family }: BenchPeer): boolean {
+  return family === 6;
+}
 
 /** The one that all are compared with stands first. */
 export const routers: readonly BenchRouter[] = [bird, caracal, frr, openbgpd, gobgp];

@@ -8,13 +8,12 @@ import { compare } from "./compare.ts";
 import { isQuick } from "./options.ts";
 import { type BenchPeer } from "./routers.ts";
 
-const feeder: BenchPeer = { name: "feeder", address: "127.0.0.1", asn: 65_001 };
-const sink: BenchPeer = { name: "sink", address: "127.0.0.3", asn: 65_003 };
-
-for (const prefixCount of isQuick ? [100_000] : [100_000, 500_000, 1_000_000]) {
-  const feed = announcements({ count: prefixCount, asn: feeder.asn });
+async function transit(prefixCount: number, family: 4 | 6): Promise<void> {
+  const feeder: BenchPeer = { name: "feeder", address: "127.0.0.1", asn: 65_001, family };
+  const sink: BenchPeer = { name: "sink", address: "127.0.0.3", asn: 65_003, family };
+  const feed = announcements({ count: prefixCount, asn: feeder.asn, family });
   await compare({
-    name: `transit of ${prefixCount} prefixes`,
+    name: `transit of ${prefixCount} ${family === 4 ? "" : "IPv6 "}prefixes`,
     peers: [feeder, sink],
     prefixCount,
     toldCount: prefixCount,
@@ -27,3 +26,6 @@ for (const prefixCount of isQuick ? [100_000] : [100_000, 500_000, 1_000_000]) {
     },
   });
 }
+
+for (const prefixCount of isQuick ? [100_000] : [100_000, 500_000, 1_000_000]) await transit(prefixCount, 4);
+await transit(isQuick ? 100_000 : 500_000, 6);
