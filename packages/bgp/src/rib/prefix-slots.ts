@@ -10,9 +10,9 @@ const initialCapacity = 64;
 /** Buckets for each slot: at most half are taken, so that a search that finds nothing is short. */
 const bucketsPerSlot = 2;
 
-/** Neighbouring IPv4 prefixes of one length fall into one run of as many buckets, which is half a line of the cache. */
+/** Neighbouring prefixes of one length fall into one run of as many buckets, which is half a line of the cache. */
 const lineBits = 3;
-const lineBuckets: number = 1 << lineBits;
+const placeMask: number = (1 << lineBits) - 1;
 
 /**
  * Gives each prefix of a family a small number, found by exact match. Typed arrays only: no object for a prefix. The
@@ -228,18 +228,32 @@ export class PrefixSlots {
 
   #hash(w0: number, w1: number, w2: number, w3: number, length: number): number {
     if (this.#wordCount === 1) {
-      // The last bits of the network choose the place in the line, all others the line.
       const network = length === 0 ? 0 : w0 >>> (32 - length);
-      const line = mixed(Math.imul((network >>> lineBits) + this.#seed, 0x85ebca6b) ^ (length * 0x9e3779b1));
-      const place = network & (lineBuckets - 1);
-      // In the highest bits again, which tell apart those that share a line.
-      return ((line & -lineBuckets) | place) ^ (place << (32 - lineBits));
+      const others = Math.imul((network >>> lineBits) + this.#seed, 0x85ebca6b);
+      return inLine(mixed(others ^ (length * 0x9e3779b1)), network & placeMask);
     }
-    let hash = Math.imul((w0 ^ (length * 0x9e3779b1)) + this.#seed, 0x85ebca6b);
-    hash = Math.imul(hash ^ (hash >>> 15) ^ w1, 0xc2b2ae35);
-    hash = Math.imul(hash ^ (hash >>> 13) ^ w2, 0x27d4eb2f);
-    return mixed(Math.imul(hash ^ (hash >>> 16) ^ w3, 0x165667b1));
+    const lastBit = Math.max(length - 1, 0);
+    const shift = 31 - (lastBit & 31);
+    const place = ((lastBit < 32 ? w0 : lastBit < 64 ? w1 : lastBit < 96 ? w2 : w3) >>> shift) & placeMask;
+    // Taken out of the word that it is in, as it chooses the place only.
+    const placed = place << shift;
+    const first = lastBit < 32 ? w0 ^ placed : w0;
+    let hash = Math.imul((first ^ (length * 0x9e3779b1)) + this.#seed, 0x85ebca6b);
+    hash = Math.imul(hash ^ (hash >>> 15) ^ (lastBit >> 5 === 1 ? w1 ^ placed : w1), 0xc2b2ae35);
+    hash = Math.imul(hash ^ (hash >>> 13) ^ (lastBit >> 5 === 2 ? w2 ^ placed : w2), 0x27d4eb2f);
+    return inLine(
+      mixed(Math.imul(hash ^ (hash >>> 16) ^ (lastBit >= 96 ? w3 ^ placed : w3), 0x165667b1)),
+      place,
+    );
   }
+}
+
+/**
+ * The last bits of the network choose the place in the line, all others the line. They stand in the highest bits again,
+ * which tell apart those that share a line.
+ */
+function inLine(line: number, place: number): number {
+  return ((line & ~placeMask) | place) ^ (place << (32 - lineBits));
 }
 
 function mixed(value: number): number {
