@@ -1,6 +1,6 @@
 /**
  * Calico's resources as values: schemas and the types inferred from them, defaults, validation in Calico's words,
- * selectors, names, YAML and JSON. Pure.
+ * selectors and an index of what they match, names, YAML and JSON. Pure.
  *
  * Standards: projectcalico.org/v3, JSON Schema, RFC 1123 names, RFC 5396 AS numbers.
  * Not here: the store, IPAM's algorithms, what follows from the resources.
