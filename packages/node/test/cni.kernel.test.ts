@@ -8,6 +8,8 @@ import { createNamespace, deleteNamespace, namespacePath, readSysctl, Rtnetlink 
 import { IpAddress, Prefix } from "@caracal/net";
 import { NeighbourState, RouteProtocol } from "@caracal/netlink";
 import { type Namespace, requireRoot, run, Testbed } from "@caracal/testbed";
+import { addSteps } from "../src/cni/add-pod.ts";
+import { CniCode } from "../src/cni/cni-error.ts";
 import { LinkRemover } from "../src/cni/link-remover.ts";
 import { LinuxPodKernel } from "../src/cni/linux-pod-kernel.ts";
 import { CniNode, type CniRig, cniSuite, hostEnd, netconf, podCall, result } from "./cni-suite.ts";
@@ -180,6 +182,29 @@ describe("a pod in the kernel", { skip }, () => {
       const prevResult = result(await engine.answer(call));
       const stdin = JSON.stringify({ ...netconf, ...config, prevResult });
       assert.equal((await engine.answer({ ...call, command: "CHECK", stdin })).exitCode, 0);
+    }
+  });
+
+  it("whose namespace goes before any step gets a clear error, and DEL leaves nothing", async () => {
+    await using rig = await kernelRig();
+    const cni = new CniNode(rig);
+    const before = await cni.state();
+    for (const { name: step } of addSteps) {
+      const netns = rig.newNamespace();
+      const beforeStep = (at: string): void => {
+        if (at === step) rig.removeNamespace(netns);
+      };
+      const answer = await cni.engine({ beforeStep }).answer(podCall(netns));
+      if (answer.exitCode !== 0) {
+        const { code } = JSON.parse(answer.stdout);
+        assert.ok(
+          [CniCode.invalidEnvironment, CniCode.ioFailure].includes(code),
+          `${step}: ${answer.stdout}`,
+        );
+      }
+      const del = await cni.engine().answer(podCall(netns, { command: "DEL" }));
+      assert.deepEqual(del, { exitCode: 0, stdout: "" }, step);
+      assert.deepEqual(await cni.state(), before, step);
     }
   });
 

@@ -20,6 +20,9 @@ export const CniCode = {
 } as const;
 export type CniCode = (typeof CniCode)[keyof typeof CniCode];
 
+/** What a runtime's log can bear of each text: a configuration may be a megabyte, and errors repeat parts of it. */
+const shownCharacters = 4096;
+
 /** Why a call fails, as the runtime is told: one sentence, and what a person may want to know besides. */
 export class CniError extends Error {
   override readonly name = "CniError";
@@ -35,7 +38,10 @@ export class CniError extends Error {
 
   /** What a runtime reads on stdout. */
   toJson(cniVersion: string): string {
-    const { code, message: msg, details } = this;
+    const { code } = this;
+    const [msg = "", details = ""] = [this.message, this.details].map((text) =>
+      text.slice(0, shownCharacters),
+    );
     return `${JSON.stringify({ cniVersion, code, msg, ...(details !== "" && { details }) })}\n`;
   }
 }
