@@ -4,7 +4,8 @@
  *   node packages/resources/bench/selector-index.bench.ts [--quick]
  *
  * 10,000 selectors as policies have them (a namespace and an app; some with a set, a presence, a negation), 10,000 items,
- * 10,000 changes of one item's label each. Trying all is measured on fewer changes and scaled. Both find the same matches.
+ * 10,000 changes of one item's label each. Trying all is measured on fewer changes and scaled; rounds alternate and the best of
+ * each is kept. Both find the same matches.
  */
 import assert from "node:assert/strict";
 import { type Labels, matchesSelector, parseSelector, type Selector, SelectorIndex } from "../src/index.ts";
@@ -13,6 +14,7 @@ const isQuick = process.argv.includes("--quick");
 const selectorCount = isQuick ? 1000 : 10_000;
 const changeCount = isQuick ? 1000 : 10_000;
 const triedCount = Math.floor(changeCount / 20);
+const rounds = 4;
 const namespaceCount = 200;
 const appCount = 100;
 
@@ -68,15 +70,24 @@ for (const [id, labels] of items.entries()) index.setLabels(id, labels);
 const buildMs = performance.now() - startMs;
 
 const changes = items.map((labels): Labels => ({ ...labels, app: `app-${pick(appCount)}` }));
-const indexMs = time(() => {
-  for (const [id, labels] of changes.entries()) index.setLabels(id, labels);
-});
 let triedMatches = 0;
-const triedMs = time(() => {
-  for (const labels of changes.slice(0, triedCount)) {
-    for (const selector of selectors) if (matchesSelector(selector, labels)) triedMatches += 1;
-  }
-});
+let indexMs = Infinity;
+let triedMs = Infinity;
+for (let round = 0; round < rounds; round++) {
+  // Every other round takes the labels back, so that each has something to change.
+  const next = round % 2 === 0 ? changes : items;
+  const indexRoundMs = time(() => {
+    for (const [id, labels] of next.entries()) index.setLabels(id, labels);
+  });
+  indexMs = Math.min(indexMs, indexRoundMs);
+  triedMatches = 0;
+  const triedRoundMs = time(() => {
+    for (const labels of changes.slice(0, triedCount)) {
+      for (const selector of selectors) if (matchesSelector(selector, labels)) triedMatches += 1;
+    }
+  });
+  triedMs = Math.min(triedMs, triedRoundMs);
+}
 const indexed = changes.slice(0, triedCount).map((labels) => index.selectorsMatching(labels).length);
 assert.equal(
   indexed.reduce((sum, count) => sum + count, 0),

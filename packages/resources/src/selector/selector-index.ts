@@ -149,15 +149,18 @@ export class SelectorIndex<S, I> {
     return changes;
   }
 
-  /** Every entry that may match, once or more. */
+  /** Every entry that may match, each once. */
   #eachCandidate(labels: Labels, visit: (entry: Entry<S, I>) => void): void {
     for (const entry of this.#unfiled) visit(entry);
     const seen = new Set<Entry<S, I>>();
     for (const [label, value] of Object.entries(labels)) {
       for (const requirement of [{ label, value }, { label }]) {
         for (const entry of this.#filed.at(requirement) ?? []) {
-          if (seen.has(entry)) continue;
-          seen.add(entry);
+          // One that is filed in several places may be found in several.
+          if (entry.restriction !== undefined && entry.restriction.length > 1) {
+            if (seen.has(entry)) continue;
+            seen.add(entry);
+          }
           visit(entry);
         }
       }
