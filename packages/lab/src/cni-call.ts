@@ -62,6 +62,8 @@ function networkConfiguration(lab: LabDirectory, pod: PodRecord): Readonly<Recor
     caracal_run_dir: lab.runDirectory(pod.node),
     ipam: { type: "calico-ipam" },
     policy: { type: "k8s" },
+    // A lab is for trying what annotations can do.
+    feature_control: { ip_addrs_no_ipam: true, floating_ips: true },
     // containerd hands a pod's annotations to plugins that have this capability.
     runtimeConfig: { "io.kubernetes.cri.pod-annotations": pod.annotations },
   };

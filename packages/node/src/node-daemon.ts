@@ -51,6 +51,9 @@ export interface NodeDaemonOptions {
   readonly log: Log;
 }
 
+/** How long an ADD waits for a datastore that is away. With the time that the ADD itself may take it is less than the plugin waits. */
+const addStoreWaitMs = 30_000;
+
 /**
  * One node's daemon. It serves its control socket from the first moment (CNI calls are told to come back later), takes over
  * what an earlier run left in the kernel, and leaves forwarding as it is when it stops.
@@ -273,6 +276,7 @@ export class NodeDaemon {
         endpointRemoved: () => Promise.resolve(),
       },
       isReady: () => view.isDatastoreReady,
+      storeWaitMs: addStoreWaitMs,
       sources: { now: () => new Date(), uuid: randomUUID },
       namespaceFacts: (namespace) => namespaces.get(namespace),
       nodeWith: (address) => nodeWithAddress(view.resources.nodes, address),

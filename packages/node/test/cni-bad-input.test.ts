@@ -161,3 +161,40 @@ for (const { name: step } of deleteSteps) {
     assert.deepEqual(await node.state(), nothing);
   });
 }
+
+describe("an ADD while the datastore is away", () => {
+  it("is served when the datastore is back in time, whatever step it was at, and others' DELs pass it", async () => {
+    for (const step of ["ask what is known", "assign addresses", "write the endpoint"]) {
+      const { node, netns } = newNode();
+      const gone = Promise.withResolvers<void>();
+      let isAway = false;
+      const beforeStep = (at: string): void => {
+        if (isAway || at !== step) return;
+        isAway = true;
+        node.store.disconnect();
+        gone.resolve();
+      };
+      const engine = node.engine({ beforeStep, storeWaitMs: 5_000 });
+      const add = engine.answer(podCall(netns));
+      await gone.promise;
+      const other = { command: "DEL", containerId: "other", args: "" };
+      assert.equal(JSON.parse((await engine.answer(podCall("", other))).stdout).code, 11);
+      node.store.reconnect();
+      assert.equal(result(await add).ips.length, 1, step);
+      assert.equal([...node.ipam.allocations.values()].flat().length, 1);
+      assert.equal((await engine.answer(podCall(netns, { command: "DEL" }))).exitCode, 0);
+      assert.deepEqual(await node.state(), nothing);
+    }
+  });
+
+  it("fails with code 11 when it is not, or when the plugin has gone", async () => {
+    for (const signal of [undefined, AbortSignal.abort()]) {
+      const { node, netns } = newNode();
+      node.store.disconnect();
+      const answer = await node.engine({ storeWaitMs: 120 }).answer(podCall(netns), signal);
+      assert.equal(JSON.parse(answer.stdout).code, 11);
+      node.store.reconnect();
+      assert.deepEqual(await node.state(), nothing);
+    }
+  });
+});

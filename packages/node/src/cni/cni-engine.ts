@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { keys, type Store, StoreError } from "@caracal/datastore";
 import { IpamError } from "@caracal/ipam";
 import { KernelError } from "@caracal/linux";
@@ -37,9 +38,14 @@ export interface CniEngineOptions {
   readonly beforeStep?: CniServices["beforeStep"];
   /** How long a call may take; shorter than the plugin waits, which waits shorter than the runtime. */
   readonly deadlineMs?: number;
+  /** How long an ADD asks again while the datastore is away, before it fails; not at all unless told. */
+  readonly storeWaitMs?: number;
 }
 
 const defaultDeadlineMs = 60_000;
+/** Pauses between questions to a datastore that is away double from the first to the last of these. */
+const firstPauseMs = 50;
+const lastPauseMs = 2_000;
 /** Calls under way at once: the datastore answers many together, the kernel one at a time. */
 const runningMax = 64;
 /** A node has some hundred pods; more than this many waiting is a storm that the runtimes shall repeat. */
@@ -55,12 +61,14 @@ export class CniEngine {
   readonly #store: Store;
   readonly #isReady: () => boolean;
   readonly #deadlineMs: number;
+  readonly #storeWaitMs: number;
   readonly #queue = new KeyedQueue({ runningMax, waitingMax });
 
   constructor(options: CniEngineOptions) {
     this.#store = options.store;
     this.#isReady = options.isReady;
     this.#deadlineMs = options.deadlineMs ?? defaultDeadlineMs;
+    this.#storeWaitMs = options.storeWaitMs ?? 0;
     this.#services = {
       node: options.node,
       records: new EndpointRecords(options.store, options.sources),
@@ -106,9 +114,11 @@ export class CniEngine {
       case "CHECK":
         if (call.command === "CHECK") requireVersion(config, "0.4.0", call.command);
         this.#requireReady(CniCode.tryAgainLater);
-        return call.plugin === "calico"
-          ? this.#attachment(call, config, signal)
-          : this.#addresses(call, config, signal);
+        return this.#whileStoreIsAway(call, signal, () =>
+          call.plugin === "calico"
+            ? this.#attachment(call, config, signal)
+            : this.#addresses(call, config, signal),
+        );
       case "STATUS":
         requireVersion(config, "1.1.0", call.command);
         return this.#status();
@@ -119,6 +129,27 @@ export class CniEngine {
         const details = `it is ${JSON.stringify(call.command.slice(0, 40))}`;
         throw new CniError(CniCode.invalidEnvironment, "CNI_COMMAND is none that this plugin knows", details);
       }
+    }
+  }
+
+  /**
+   * Repeats an ADD, which any attempt may have left half done, while the datastore is away: it is back sooner than the
+   * runtime's next call. Between attempts nobody's turn is held, so that pods can be deleted meanwhile.
+   */
+  async #whileStoreIsAway(
+    { command }: CniCall,
+    signal: AbortSignal | undefined,
+    work: () => Promise<CniAnswer>,
+  ): Promise<CniAnswer> {
+    const until = performance.now() + (command === "ADD" ? this.#storeWaitMs : 0);
+    for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 2, lastPauseMs)) {
+      try {
+        return await work();
+      } catch (error) {
+        const isAway = error instanceof StoreError && error.code === "unavailable";
+        if (!isAway || signal?.aborted === true || performance.now() + pauseMs > until) throw error;
+      }
+      await delay(pauseMs, undefined, { ref: false });
     }
   }
 
