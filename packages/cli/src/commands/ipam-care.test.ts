@@ -349,7 +349,7 @@ test("a split that cannot be changes nothing", async () => {
 
 test("a pool that is deleted leaves no claims behind", async () => {
   const { store, used } = await leakyWorld();
-  await run("delete pool p", { store });
+  await run("delete pool p --force", { store });
   assert.deepEqual((await store.list(keys.affinities("host"))).entries, []);
   const state = await ipamOf(store, "n").lookup(IpAddress.parse(used) ?? assert.fail(used));
   assert.deepEqual(state.kind === "allocated" && state.affinity, undefined);
