@@ -1,9 +1,19 @@
 import { IpAddress, type IpFamily, type Ipv4 } from "@caracal/net";
 import { AttributeCode, WellKnownCommunity } from "../iana.ts";
 import { type PeerFacts } from "../rib/decision.ts";
+import { type PeerIndex } from "../rib/route-rows.ts";
 import { isKeptFrom } from "./only-to-customer.ts";
 import { type StandingExport } from "./standing-export.ts";
 import { attributeValue, findAttribute, nextAttribute, wordAt } from "../wire/canonical-attributes.ts";
+
+/**
+ * Of each prefix only so many routes: the best of those that rules and policy let through and that are not the peer's own.
+ * Which ones these are differs from peer to peer, so that each has a group of its own.
+ */
+export interface PathLimit {
+  readonly member: PeerIndex;
+  readonly count: number;
+}
 
 /** What peers that are told the same have in common. */
 export interface GroupTraits extends StandingExport {
@@ -11,8 +21,8 @@ export interface GroupTraits extends StandingExport {
   readonly external: boolean;
   readonly as4: boolean;
   readonly addPath: boolean;
-  /** Of each prefix only so many routes, the best ones; absent: all. */
-  readonly pathLimit?: number;
+  /** Absent: all routes of each prefix. */
+  readonly limited?: PathLimit;
   /** The least time between two announcements (RFC 4271 §9.2.1.1); absent: none. */
   readonly advertisementIntervalMs?: number;
   /** They take IPv6 next hops of IPv4 routes (RFC 8950). */

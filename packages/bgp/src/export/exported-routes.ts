@@ -66,22 +66,33 @@ export class ExportedRoutes {
     return 0;
   }
 
-  /** Why a route is not told; `undefined` if it is. For show commands: nothing is remembered or counted. */
-  whyNot(slot: PrefixSlot, row: RouteRow, sourceIndex: PeerIndex): ExportRefusal | undefined {
+  /**
+   * Why a route is not told; `undefined` if it is. For show commands: nothing is remembered or counted. `unhearing` says who
+   * does not hear what would be told, as in `UnhearingMember`.
+   */
+  whyNot(
+    slot: PrefixSlot,
+    row: RouteRow,
+    sourceIndex: PeerIndex,
+    unhearing: (told: AttributeId) => PeerIndex,
+  ): ExportRefusal | undefined {
+    const whyLast = (told: AttributeId): ExportRefusal | undefined => {
+      if (told === 0) return "no next hop";
+      return unhearing(told) === 0 ? undefined : "its own address";
+    };
     const { attributes, rib } = this.#context;
     const id = rib.rows.accepted(row);
     const source = this.#context.source(sourceIndex);
     const refusal = this.#refusal(id, source);
     if (refusal !== undefined) return refusal;
-    if (this.#policy === undefined)
-      return this.#rewritten(id, id, source, false) === 0 ? "no next hop" : undefined;
+    if (this.#policy === undefined) return whyLast(this.#rewritten(id, id, source, false));
     const prefix = rib.slots.prefix(slot);
     const value = this.#policy({ prefix, attributes: attributes.get(id), source: routeSource(source) });
     if (value === undefined) return "export policy";
     const changed = attributes.intern(value);
     const later = this.#refusal(changed, source);
     if (later !== undefined) return later;
-    return this.#rewritten(changed, id, source, hasChosenNextHop(value)) === 0 ? "no next hop" : undefined;
+    return whyLast(this.#rewritten(changed, id, source, hasChosenNextHop(value)));
   }
 
   /** An attribute set is about to lose its number. */

@@ -5,7 +5,7 @@ import { type PeerIndex, type RouteRow } from "../rib/route-rows.ts";
 import { AdvertisementPace } from "./advertisement-pace.ts";
 import { AdjRibOut, type OutRow } from "./adj-rib-out.ts";
 import { ExportBatch } from "./export-batch.ts";
-import { type ExportRefusal, type GroupTraits } from "./export-rules.ts";
+import { type ExportRefusal, type GroupTraits, type PathLimit } from "./export-rules.ts";
 import { type GroupContext, ExportedRoutes } from "./exported-routes.ts";
 import { type ExportCounts, GroupMember, noExports } from "./group-member.ts";
 import { type Millis } from "../session/session-config.ts";
@@ -46,7 +46,10 @@ export class UpdateGroup {
     this.#out = new AdjRibOut(context.rib, context.attributes, traits.addPath);
     this.#outbox = new GroupOutbox(traits, context.rib, context.attributes);
     this.#routes = new ExportedRoutes(traits, context, this.#counts);
-    this.#unhearing = new UnhearingMember(this.#members, context);
+    const { limited } = traits;
+    // The one that a limit is for comes only when its routes have been worked out.
+    const hearing = limited === undefined ? this.#members : new Map([[limited.member, true]]);
+    this.#unhearing = new UnhearingMember(hearing, context);
     this.#pace = new AdvertisementPace(traits.advertisementIntervalMs ?? 0, context.rib, context.clock);
     const { slots } = context.rib;
     for (let slot = 1; slot < slots.bound; slot += 1) if (slots.has(slot)) this.consider(slot);
@@ -158,7 +161,7 @@ export class UpdateGroup {
 
   #keptFrom(peer: PeerIndex, slot: PrefixSlot): GroupExport[] {
     const { rib } = this.#context;
-    const wanted = this.#candidates(slot, this.traits.pathLimit);
+    const whyElse = this.traits.limited === undefined ? undefined : "path limit";
     return this.#candidates(slot).flatMap((row): GroupExport[] => {
       const source = rib.rows.peer(row);
       const pathId = this.traits.addPath ? row : 0;
@@ -166,18 +169,18 @@ export class UpdateGroup {
       let why: ExportRefusal | undefined;
       if (source === peer) why = "its own route";
       else if (told !== 0) why = this.#exceptFor(told) === peer ? "its own address" : undefined;
-      else why = this.#routes.whyNot(slot, row, source) ?? (wanted.includes(row) ? undefined : "path limit");
+      else
+        why = this.#routes.whyNot(slot, row, source, (value) => this.#unhearing.of(source, value)) ?? whyElse;
       if (why === undefined) return [];
       return [{ pathId, source, value: rib.rows.accepted(row), state: "kept", why }];
     });
   }
 
-  /** The routes of a prefix that the group would be told if nothing else kept them. */
-  #candidates(slot: PrefixSlot, limit?: number): RouteRow[] {
+  /** The routes of a prefix that the group would be told if nothing else kept them, nor a limit. */
+  #candidates(slot: PrefixSlot): RouteRow[] {
     const { rib, decision } = this.#context;
     const best = rib.best(slot);
     if (!this.traits.addPath || best === 0) return best === 0 ? [] : [best];
-    if (limit !== undefined) return decision.rank(rib, slot, limit);
     const rows: RouteRow[] = [];
     for (let row = rib.first(slot); row !== 0; row = rib.rows.next(row)) {
       if (decision.isUsable(rib, row)) rows.push(row);
@@ -194,10 +197,10 @@ export class UpdateGroup {
       return;
     }
     const held = this.heldPaths(slot);
-    if (this.traits.pathLimit !== undefined) {
-      const wanted = this.#candidates(slot, this.traits.pathLimit);
-      for (const row of wanted) this.#considerPath(slot, row, row, held);
-      for (const pathId of held) if (!wanted.includes(pathId)) this.#considerPath(slot, pathId, 0, held);
+    if (this.traits.limited !== undefined) {
+      const wanted = this.#bestFew(slot, best, this.traits.limited);
+      for (const [row, told] of wanted) this.#compare(slot, row, told, rib.rows.peer(row), held);
+      for (const pathId of held) if (!wanted.has(pathId)) this.#considerPath(slot, pathId, 0, held);
       return;
     }
     if (best !== 0) {
@@ -209,6 +212,22 @@ export class UpdateGroup {
       const isGone = best === 0 || rib.rows.slot(pathId) !== slot;
       if (isGone || !this.#context.decision.isUsable(rib, pathId)) this.#considerPath(slot, pathId, 0, held);
     }
+  }
+
+  /** Of the routes that the one member may hear, the first few, each with what is told of it. */
+  #bestFew(slot: PrefixSlot, best: RouteRow, { member, count }: PathLimit): Map<RouteRow, AttributeId> {
+    const { rib, decision } = this.#context;
+    const few = new Map<RouteRow, AttributeId>();
+    if (best === 0) return few;
+    for (const row of decision.ranked(rib, slot)) {
+      const source = rib.rows.peer(row);
+      if (source === member) continue;
+      const told = this.#routes.told(slot, row, source);
+      if (told === 0 || this.#unhearing.of(source, told) !== 0) continue;
+      few.set(row, told);
+      if (few.size === count) break;
+    }
+    return few;
   }
 
   /** Encodes what was noted and sends it to all members that keep up. */
@@ -276,11 +295,21 @@ export class UpdateGroup {
   }
 
   #considerPath(slot: PrefixSlot, pathId: number, row: RouteRow, held?: readonly number[]): void {
-    const out = this.#out;
-    const before = out.find(slot, pathId);
     const source = this.#context.rib.rows.peer(row);
     if (row === 0) this.#counts.withdrawsReceived += 1;
-    const told = row === 0 ? 0 : this.#routes.told(slot, row, source);
+    this.#compare(slot, pathId, row === 0 ? 0 : this.#routes.told(slot, row, source), source, held);
+  }
+
+  /** What is to be told of a path, 0 for nothing, against what has been told. */
+  #compare(
+    slot: PrefixSlot,
+    pathId: number,
+    told: AttributeId,
+    source: PeerIndex,
+    held?: readonly number[],
+  ): void {
+    const out = this.#out;
+    const before = out.find(slot, pathId);
     if (told === 0 && before === 0) return;
     const sourceBefore = before === 0 ? 0 : out.source(before);
     const exceptBefore = before === 0 ? 0 : this.#unhearing.of(sourceBefore, out.value(before));

@@ -65,7 +65,7 @@ function choose(routes: Readonly<Record<number, Route>>, options: DecisionOption
     lost: Object.fromEntries(
       [...decision.explain(rib, 1)].map(([row, reason]) => [rib.rows.peer(row), reason]),
     ),
-    ranked: decision.rank(rib, 1, Infinity).map((row) => rib.rows.peer(row)),
+    ranked: Array.from(decision.ranked(rib, 1), (row) => rib.rows.peer(row)),
   };
 }
 

@@ -115,16 +115,14 @@ export class Decision {
     return best;
   }
 
-  /** The first `count` routes in order of preference, of those that may be chosen. */
-  rank(rib: Rib, slot: PrefixSlot, count: number): RouteRow[] {
+  /** The routes that may be chosen, in order of preference; each is worked out when it is asked for. */
+  *ranked(rib: Rib, slot: PrefixSlot): Iterable<RouteRow> {
     let left = this.#usable(rib, slot);
-    const ranked: RouteRow[] = [];
-    while (left.length > 0 && ranked.length < count) {
+    while (left.length > 0) {
       const best = this.#first(rib, narrowed(this.#sharing, rib, left));
-      ranked.push(best);
+      yield best;
       left = left.filter((row) => row !== best);
     }
-    return ranked;
   }
 
   /** For each route of a prefix that could be chosen and is not the best, the step that it lost: for show commands. */

@@ -210,11 +210,12 @@ export class Exporter {
 
 function traits(peer: Peer, negotiated: Negotiated, family: IpFamily): GroupTraits {
   const { config } = peer;
+  const addPath = negotiated.addPathSend.includes(family);
   return {
     family,
     external: negotiated.external,
     as4: negotiated.as4,
-    addPath: negotiated.addPathSend.includes(family),
+    addPath,
     localAsn: peer.localAsn,
     selfNextHop: selfNextHop(negotiated, config.otherFamilyAddress, family),
     ...(negotiated.extendedNextHop && family === 4 ? { extendedNextHop: true } : {}),
@@ -222,7 +223,9 @@ function traits(peer: Peer, negotiated: Negotiated, family: IpFamily): GroupTrai
     reflectorClient: config.reflectorClient,
     clusterId: peer.clusterId,
     exportPolicy: config.exportPolicy,
-    ...(config.addPathLimit === undefined ? {} : { pathLimit: config.addPathLimit }),
+    ...(config.addPathLimit === undefined || !addPath
+      ? {}
+      : { limited: { member: peer.index, count: config.addPathLimit } }),
     ...(config.advertisementIntervalMs === undefined || config.advertisementIntervalMs === 0
       ? {}
       : { advertisementIntervalMs: config.advertisementIntervalMs }),
