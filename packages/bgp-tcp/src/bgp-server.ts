@@ -325,6 +325,7 @@ export class BgpServer {
       onBytes: (bytes) => this.#dispatch({ kind: "received", connection, bytes }),
       onCongested: (full) => this.#dispatch({ kind: "congested", connection, full }),
       onStalled: (stalled) => this.#dispatch({ kind: "stalled", connection, stalled }),
+      onOverflow: () => this.#dispatch({ kind: "overflowed", connection }),
       onClosed: (reason) => {
         this.#sockets.delete(connection);
         this.#dispatch({ kind: "failed", connection, reason });

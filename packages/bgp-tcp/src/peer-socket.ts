@@ -6,7 +6,7 @@ import { StallWatch } from "./stall-watch.ts";
 /** A peer's queue counts as full from here on, and as free once it is empty. */
 export const congestedBytes: number = 4 << 20;
 
-/** A connection with more than this queued is given up: its peer does not read, and memory is not endless. */
+/** A connection with more than this queued is to be given up: its peer does not read, and memory is not endless. */
 export const maxQueuedBytes: number = 256 << 20;
 
 /** How long a closed connection may take to hand over its last bytes. */
@@ -27,6 +27,8 @@ export interface PeerSocketEvents {
   onCongested(full: boolean): void;
   /** Bytes wait and the system takes none, or takes some again. */
   onStalled(stalled: boolean): void;
+  /** More is queued than `maxQueuedBytes`: the owner is to say its last word and close. Told once. */
+  onOverflow(): void;
   onClosed(reason: string): void;
 }
 
@@ -35,12 +37,15 @@ export class PeerSocket {
   readonly #socket: Socket;
   readonly #stallWatch: StallWatch;
   #events: PeerSocketEvents | undefined;
+  readonly #maxBytes: number;
   #isCongested = false;
+  #isOverflown = false;
   #heldBytes = 0;
   #error: string | undefined;
 
-  private constructor(socket: Socket, events: PeerSocketEvents) {
+  private constructor(socket: Socket, events: PeerSocketEvents, maxBytes: number) {
     this.#socket = socket;
+    this.#maxBytes = maxBytes;
     this.#events = events;
     this.#stallWatch = new StallWatch(socket, (stalled) => this.#events?.onStalled(stalled));
     socket.setNoDelay(true);
@@ -61,7 +66,7 @@ export class PeerSocket {
     protect: ((fd: number) => void) | undefined,
   ): PeerSocket {
     const socket = protect === undefined ? connectPlain(to) : connectProtected(to, protect);
-    const peer = new PeerSocket(socket, events);
+    const peer = new PeerSocket(socket, events, maxQueuedBytes);
     socket.once("connect", () => {
       const local = socketAddress(socket.localAddress);
       if (local !== undefined) peer.#events?.onConnected(local);
@@ -70,8 +75,8 @@ export class PeerSocket {
   }
 
   /** Takes over a connection that a listener accepted. */
-  static accepted(socket: Socket, events: PeerSocketEvents): PeerSocket {
-    return new PeerSocket(socket, events);
+  static accepted(socket: Socket, events: PeerSocketEvents, maxBytes: number = maxQueuedBytes): PeerSocket {
+    return new PeerSocket(socket, events, maxBytes);
   }
 
   /** Bytes waiting for the peer. */
@@ -100,9 +105,10 @@ export class PeerSocket {
     this.#socket.uncork();
     this.#stallWatch.look();
     const queued = this.#socket.writableLength;
-    if (queued > maxQueuedBytes) {
-      this.#error = "Send queue overflow";
-      this.#socket.destroy();
+    if (queued > this.#maxBytes) {
+      if (this.#isOverflown) return;
+      this.#isOverflown = true;
+      this.#events?.onOverflow();
     } else if (queued > congestedBytes && !this.#isCongested) {
       this.#isCongested = true;
       this.#events?.onCongested(true);
@@ -111,9 +117,9 @@ export class PeerSocket {
 
   /** Ends the connection after what is queued; nobody is told. */
   close(): Promise<void> {
+    this.#events = undefined;
     this.flush();
     this.#stallWatch.end();
-    this.#events = undefined;
     const socket = this.#socket;
     if (socket.destroyed) return Promise.resolve();
     return new Promise((resolve) => {

@@ -1,4 +1,7 @@
-/** A connection that stands still (RFC 9687): when that ends the session, and what ends the wait. Virtual time. */
+/**
+ * A connection that stands still (RFC 9687): when that ends the session, and what ends the wait; and one with too much queued.
+ * Virtual time.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type SessionTimers } from "../src/index.ts";
@@ -73,4 +76,23 @@ test("a peer that only takes nothing, and talks on, is still given up", () => {
   assert.equal(one.speaker.peers(0)[0]?.state, "Established");
   one.advanceTo(20_000);
   assert.equal(one.take(1).at(-1), "notification 8.0");
+});
+
+test("a connection whose queue passes its bound ends with Cease/8 (RFC 4486), and the log says why", () => {
+  const one = rig({});
+  one.take(1);
+  one.handle({ kind: "overflowed", connection: "c1" });
+  assert.deepEqual(one.take(1), ["notification 6.8"]);
+  assert.deepEqual(one.closed, ["c1"]);
+  const last = one.facts.findLast((fact) => fact.kind === "sessionState");
+  assert.ok(last?.kind === "sessionState");
+  assert.deepEqual([last.from, last.to], ["Established", "Idle"]);
+  assert.equal(last.reason, "BGP Error: Out of Resources (send queue overflow)");
+  // One that is gone already.
+  one.handle({ kind: "overflowed", connection: "c1" });
+  assert.deepEqual(one.take(1), []);
+  // It may come back.
+  one.advanceTo(600_000);
+  one.establish(1);
+  assert.equal(one.speaker.peers(0)[0]?.state, "Established");
 });

@@ -33,6 +33,8 @@ export type SessionEvent =
   | { readonly kind: "TcpConnectionFails"; readonly connection: ConnectionId; readonly reason: string }
   /** Bytes wait to be sent and none are taken, or some are again. */
   | { readonly kind: "SendStalled"; readonly connection: ConnectionId; readonly stalled: boolean }
+  /** More bytes wait to be sent than there is room for. */
+  | { readonly kind: "SendQueueOverflows"; readonly connection: ConnectionId }
   | { readonly kind: "Received"; readonly connection: ConnectionId; readonly bytes: Uint8Array }
   | { readonly kind: "Tick" };
 

@@ -147,6 +147,9 @@ export class Session {
       case "SendStalled":
         this.#stalled(event.connection, event.stalled, now);
         return;
+      case "SendQueueOverflows":
+        this.#overflowed(event.connection, now);
+        return;
       case "Received":
         this.#received(event.connection, event.bytes, now);
         return;
@@ -169,7 +172,7 @@ export class Session {
         this.#drop(one, "Administrative stop", subcode === undefined);
       else this.#dropWith(one, cease(subcode, message));
     }
-    if (subcode !== undefined) this.#lastError = `BGP Error: ${notificationText(cease(subcode, message))}`;
+    if (subcode !== undefined) this.#lastError = errorText(cease(subcode, message));
     this.#retryCount = 0;
     this.#enabled = false;
     this.#phase = "Idle";
@@ -183,7 +186,7 @@ export class Session {
       if (one.state === "Connect") this.#drop(one, "", true);
       else this.#dropWith(one, reason);
     }
-    this.#lastError = `BGP Error: ${notificationText(reason)}`;
+    this.#lastError = errorText(reason);
     this.#enabled = idleMs !== undefined;
     this.#phase = "Idle";
     this.#retryAt = undefined;
@@ -284,6 +287,13 @@ export class Session {
     const { timers } = this.#config;
     const ms = sendHoldMs(timers, connection.negotiated?.holdTimeMs ?? timers.holdTimeMs);
     connection.sendHoldAt = !stalled || ms === undefined ? undefined : now + ms;
+  }
+
+  /** RFC 4486 §4: we run out of memory for a peer that does not read. It hears so once it has read what waits. */
+  #overflowed(id: ConnectionId, now: Millis): void {
+    const connection = this.#connections.get(id);
+    if (connection === undefined) return;
+    this.#fail(connection, cease(CeaseCode.outOfResources), now, "send queue overflow");
   }
 
   #received(id: ConnectionId, bytes: Uint8Array, now: Millis): void {
@@ -419,20 +429,21 @@ export class Session {
     return isUnknown && config.saysCapabilities !== false ? withoutCapabilities(this.#config) : undefined;
   }
 
-  /** We say why we close. */
-  #fail(connection: Connection, notification: Notification, now: Millis): void {
-    this.#dropWith(connection, notification);
+  /** We say why we close; `detail` is for our own operator. */
+  #fail(connection: Connection, notification: Notification, now: Millis, detail?: string): void {
+    const text = errorText(notification, detail);
+    this.#dropWith(connection, notification, text);
     if (this.#connections.size > 0) return;
-    this.#lastError = `BGP Error: ${notificationText(notification)}`;
+    this.#lastError = text;
     this.#waitAfterError(now);
   }
 
-  #dropWith(connection: Connection, notification: Notification): void {
+  #dropWith(connection: Connection, notification: Notification, text = errorText(notification)): void {
     const keeps = connection.negotiated?.keepsOnNotification === true;
     const isFinal = isFinalReason(notification);
     const bytes = encodeNotification(keeps && isFinal ? hardReset(notification) : notification);
     this.#effects.push({ kind: "send", connection: connection.id, bytes });
-    this.#drop(connection, `BGP Error: ${notificationText(notification)}`, keeps && !isFinal);
+    this.#drop(connection, text, keeps && !isFinal);
   }
 
   #drop(connection: Connection, reason: string, graceful: boolean, close = true): void {
@@ -474,4 +485,8 @@ export class Session {
   #jitter(ms: number): number {
     return ms * (0.75 + 0.25 * this.#random());
   }
+}
+
+function errorText(notification: Notification, detail?: string): string {
+  return `BGP Error: ${notificationText(notification)}${detail === undefined ? "" : ` (${detail})`}`;
 }

@@ -58,6 +58,7 @@ const members: Readonly<Record<SpeakerEvent["kind"], Readonly<Record<string, Che
   received: { connection: isText, bytes: (value) => value instanceof Uint8Array },
   congested: { connection: isText, full: isFlag },
   stalled: { connection: isText, stalled: isFlag },
+  overflowed: { connection: isText },
   bestPath: { options: (value) => typeof value === "object" && value !== null },
   resolution: {},
   reset: { peer: isText },

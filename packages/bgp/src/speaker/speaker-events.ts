@@ -74,6 +74,8 @@ export type SpeakerEvent =
   | { readonly kind: "bestPath"; readonly options: DecisionOptions }
   /** None of the bytes that wait in a connection's queue has been taken for a while, or some have been again. */
   | { readonly kind: "stalled"; readonly connection: ConnectionId; readonly stalled: boolean }
+  /** More waits in a connection's queue than there is room for. */
+  | { readonly kind: "overflowed"; readonly connection: ConnectionId }
   /** Next hops may resolve differently from now on. */
   | { readonly kind: "resolution" }
   /** `message` is for the other end's operator (RFC 9003). */

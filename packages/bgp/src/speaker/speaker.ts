@@ -15,6 +15,7 @@ import { type SessionEffect, type SessionEvent } from "../session/session-events
 import { unicastFamily } from "../wire/capability.ts";
 import { type RouteRefresh } from "../wire/route-refresh.ts";
 import { type Update } from "../wire/update.ts";
+import { connectionEvent } from "./connection-event.ts";
 import { DynamicPeers, type PeerRange, forgetAt } from "./dynamic-peers.ts";
 import { Exporter } from "./exporter.ts";
 import { PolicyBook } from "./policy-book.ts";
@@ -200,25 +201,17 @@ export class Speaker {
       case "localRoutes":
         this.#localRoutes.replace(event.routes, (prefix) => this.#ribs[prefix.family], now);
         return;
-      case "connected": {
-        const { connection, localAddress } = event;
-        this.#toConnection(connection, { kind: "Tcp_CR_Acked", connection, localAddress }, now);
-        return;
-      }
       case "accepted":
         this.#accept(event.connection, event.localAddress, event.remoteAddress, now);
         return;
-      case "failed": {
-        const { connection, reason } = event;
-        this.#toConnection(connection, { kind: "TcpConnectionFails", connection, reason }, now);
-        this.#byConnection.delete(connection);
+      case "connected":
+      case "failed":
+      case "received":
+      case "stalled":
+      case "overflowed":
+        this.#toConnection(event.connection, connectionEvent(event), now);
+        if (event.kind === "failed") this.#byConnection.delete(event.connection);
         return;
-      }
-      case "received": {
-        const { connection, bytes } = event;
-        this.#toConnection(connection, { kind: "Received", connection, bytes }, now);
-        return;
-      }
       case "congested":
         this.#setCongested(event.connection, event.full);
         return;
@@ -226,11 +219,6 @@ export class Speaker {
         if (!this.#decision.take(event.options)) return;
         for (const rib of [this.#ribs[4], this.#ribs[6]]) rib.markAllDirty();
         return;
-      case "stalled": {
-        const { connection, stalled } = event;
-        this.#toConnection(connection, { kind: "SendStalled", connection, stalled }, now);
-        return;
-      }
       case "resolution":
         this.#resolutionChanged();
         this.#policiesChanged(this.#policies.linksChanged());
