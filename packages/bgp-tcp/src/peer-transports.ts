@@ -68,7 +68,7 @@ export class PeerTransports {
   ): string[] {
     const known = new Set(this.#known.map(({ name }) => name));
     this.#known = [
-      ...peers.map(({ name, address }) => ({ name, prefix: hostPrefix(address) })),
+      ...peers.map(({ name, address }) => ({ name, prefix: Prefix.host(address) })),
       ...ranges.toSorted((a, b) => b.prefix.length - a.prefix.length),
     ];
     const changed = this.#known.filter(
@@ -130,7 +130,7 @@ export class PeerTransports {
   /** A peer's last error, with what its protection may have to do with it; `now` is on the clock of the snapshot. */
   explain({ address, lastError, state, since }: PeerSnapshot, now: number): string {
     const guard = this.#guardOf(address);
-    const fault = this.#faults.get(Prefix.key(guard?.prefix ?? hostPrefix(address)));
+    const fault = this.#faults.get(Prefix.key(guard?.prefix ?? Prefix.host(address)));
     if (lastError === "" && fault !== undefined) return `Socket: ${fault}`;
     const hint = transportHint(guard?.transport ?? {});
     if (hint === undefined) return lastError;
@@ -174,7 +174,7 @@ export class PeerTransports {
   #protect(fd: number, address: IpAddress, { password, ttlSecurityHops, ttl }: PeerTransport): void {
     const options = this.#required();
     const family = IpAddress.family(address);
-    if (password !== undefined) this.#setPassword(fd, hostPrefix(address), password);
+    if (password !== undefined) this.#setPassword(fd, Prefix.host(address), password);
     if (ttlSecurityHops !== undefined) {
       options.setTtl(fd, family, maxTtl);
       options.setMinTtl(fd, family, leastTtl({ ttlSecurityHops }));
@@ -190,7 +190,7 @@ export class PeerTransports {
   /** A configured address wins over a range, also where it asks for no protection. */
   #guardOf(address: IpAddress): Guard | undefined {
     const own = this.#addresses.has(address)
-      ? hostPrefix(address)
+      ? Prefix.host(address)
       : this.#known.find(({ prefix }) => Prefix.contains(prefix, address))?.prefix;
     return own === undefined ? undefined : this.#guards.get(Prefix.key(own));
   }
@@ -205,11 +205,6 @@ export class PeerTransports {
     this.#faults.set(Prefix.key(prefix), reason);
     return reason;
   }
-}
-
-/** An address alone. */
-function hostPrefix(address: IpAddress): Prefix {
-  return Prefix.of(address, IpAddress.isIpv4(address) ? 32 : 128);
 }
 
 /** RFC 5082 §3: a packet that left with 255 and crossed n - 1 routers arrives with 256 - n. 0: any will do. */

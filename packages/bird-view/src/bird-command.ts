@@ -1,4 +1,4 @@
-import { IpAddress, Prefix } from "@caracal/net";
+import { Prefix } from "@caracal/net";
 import { BirdCode, type BirdLine, lastLine } from "./bird-reply.ts";
 import type { BirdSnapshot } from "./bird-snapshot.ts";
 import { showProtocols } from "./show-protocols.ts";
@@ -119,7 +119,7 @@ function addWord(query: RouteQuery, word: string, queue: string[]): RouteQuery |
       return protocol === undefined ? undefined : { ...query, protocol };
     }
     case "for": {
-      const prefix = parseDestination(queue.shift() ?? "");
+      const prefix = Prefix.parse(queue.shift() ?? "");
       return prefix === undefined || query.prefix !== undefined
         ? undefined
         : { ...query, prefix, isFor: true };
@@ -129,11 +129,4 @@ function addWord(query: RouteQuery, word: string, queue: string[]): RouteQuery |
       return prefix === undefined || query.prefix !== undefined ? undefined : { ...query, prefix };
     }
   }
-}
-
-/** A network, or an address as the network of one. */
-function parseDestination(text: string): Prefix | undefined {
-  const address = IpAddress.parse(text);
-  if (address === undefined) return Prefix.parse(text);
-  return Prefix.of(address, IpAddress.isIpv4(address) ? 32 : 128);
 }

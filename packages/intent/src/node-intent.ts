@@ -1,4 +1,4 @@
-import type { IpAddress, IpFamily, Ipv4, Prefix } from "@caracal/net";
+import { type IpAddress, type IpFamily, type Ipv4, Prefix } from "@caracal/net";
 import type { WorkloadEndpoint } from "@caracal/resources";
 import {
   asNumberOf,
@@ -13,7 +13,7 @@ import { configuredPeers } from "./configured-peers.ts";
 import { decideExport, type ExportPolicy, exportPolicy } from "./export-policy.ts";
 import { compareText, type IntentProblem, sortProblems } from "./intent-problem.ts";
 import { isInMesh, meshPeers } from "./mesh-peers.ts";
-import { type BlockAffinity, isHostBlock, ownBlocks } from "./own-blocks.ts";
+import { type BlockAffinity, ownBlocks } from "./own-blocks.ts";
 import { opensExport, type PeerFilter, peerFilterOf } from "./peer-filters.ts";
 import { bgpPort, type PeerIntent, type SecretKey } from "./peer-intent.ts";
 import { type PodRoute, podRoutes } from "./pod-routes.ts";
@@ -115,7 +115,8 @@ export function nodeIntent(input: IntentInput): NodeIntent {
       blackholes:
         bgp === undefined
           ? []
-          : blocks.filter((block) => !isHostBlock(block) && self.addresses.has(block.family)),
+          : // One address has no room for a blackhole beside its pod's route.
+            blocks.filter((block) => !Prefix.isHost(block) && self.addresses.has(block.family)),
       podRoutes: routes,
       programming: programmingPolicy(cluster, self, services),
     },
@@ -237,7 +238,7 @@ function origins(
 ): readonly OriginIntent[] {
   const candidates: readonly OriginIntent[] = [
     ...local.blocks
-      .filter((block) => !isHostBlock(block))
+      .filter((block) => !Prefix.isHost(block))
       .map((prefix) => ({ prefix, kind: "block" as const })),
     ...local.routes.map(({ prefix, interfaceName }) => ({ prefix, kind: "pod" as const, interfaceName })),
     ...local.services.announced.map((prefix) => ({ prefix, kind: "service" as const })),

@@ -17,8 +17,3 @@ export function ownBlocks(node: string, affinities: readonly BlockAffinity[]): r
   }
   return [...blocks.values()].toSorted(Prefix.compare);
 }
-
-/** Whether a block is one address: it has no room for a blackhole beside its pod's route. */
-export function isHostBlock(block: Prefix): boolean {
-  return block.length === (block.family === 4 ? 32 : 128);
-}

@@ -1,6 +1,5 @@
 import { Prefix } from "@caracal/net";
 import type { ClusterFacts, NodeFacts } from "./cluster.ts";
-import { isHostBlock } from "./own-blocks.ts";
 import { type ConfiguredRanges, serviceRoutes, takesServices } from "./service-routes.ts";
 
 /** Service addresses as BGP handles them on one node. */
@@ -46,7 +45,7 @@ function wholeRanges(node: NodeFacts, ranges: ConfiguredRanges): readonly Prefix
   if (!takesServices(node)) return [];
   const { cluster, external, loadBalancer, aggregatesLoadBalancers } = ranges;
   const others = [...external, ...(aggregatesLoadBalancers ? loadBalancer : [])];
-  return [...cluster, ...others.filter((range) => !isHostBlock(range))];
+  return [...cluster, ...others.filter((range) => !Prefix.isHost(range))];
 }
 
 function parse(ranges: readonly { readonly cidr: string }[] = []): readonly Prefix[] {

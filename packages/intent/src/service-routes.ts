@@ -77,6 +77,6 @@ function addressesOf(service: KubernetesService, ranges: ConfiguredRanges): read
 function routesOf(addresses: readonly string[]): readonly Prefix[] {
   return addresses.flatMap((text) => {
     const address = IpAddress.parse(text);
-    return address === undefined ? [] : [Prefix.of(address, IpAddress.family(address) === 4 ? 32 : 128)];
+    return address === undefined ? [] : [Prefix.host(address)];
   });
 }

@@ -1,4 +1,4 @@
-import { IpAddress, type IpFamily, type Prefix, Writer } from "@caracal/net";
+import { IpAddress, type IpFamily, Prefix, Writer } from "@caracal/net";
 import { checked, KernelError } from "./kernel-error.ts";
 import { lastErrno, errnoName, libc } from "./libc.ts";
 
@@ -36,7 +36,7 @@ export const tcpOptions: {
   readonly setMinTtl: (fd: number, family: IpFamily, least: number) => void;
 } = {
   setMd5Key: (fd, peers, key) => {
-    const isHost = peers.length === (peers.family === 4 ? 32 : 128);
+    const isHost = Prefix.isHost(peers);
     if (key !== undefined && (key.length === 0 || key.length > md5KeyBytesMax)) {
       throw new KernelError("tcp.md5", "EINVAL", `a key has 1 to ${md5KeyBytesMax} bytes, not ${key.length}`);
     }

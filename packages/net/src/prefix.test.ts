@@ -138,3 +138,16 @@ test("addresses of both families share text, bytes and order", () => {
   assert.equal(IpAddress.fromBytes(new Uint8Array(5)), undefined);
   assert.equal(IpAddress.parse("worker-1"), undefined);
 });
+
+test("a host prefix is one address of either family, and no other length is", () => {
+  for (const text of ["10.0.0.5/32", "fd00::5/128"]) {
+    const prefix = Prefix.parse(text);
+    assert.ok(prefix !== undefined);
+    assert.deepEqual(Prefix.host(prefix.address), prefix);
+    assert.ok(Prefix.isHost(prefix));
+  }
+  for (const text of ["10.0.0.4/31", "fd00::4/127", "fd00::/32", "0.0.0.0/0"]) {
+    const prefix = Prefix.parse(text);
+    assert.ok(prefix !== undefined && !Prefix.isHost(prefix), text);
+  }
+});

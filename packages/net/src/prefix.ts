@@ -22,6 +22,10 @@ export type Prefix = Prefix4 | Prefix6;
 export const Prefix: {
   /** The network that holds `address`: host bits are cleared. A length outside the family throws `RangeError`. */
   readonly of: (address: IpAddress, length: number) => Prefix;
+  /** The network of one address alone: /32 or /128. */
+  readonly host: (address: IpAddress) => Prefix;
+  /** Whether it is one address alone. */
+  readonly isHost: (prefix: Prefix) => boolean;
   /** `address/length` with host bits zero, or a bare address as /32 or /128; anything else is `undefined`. */
   readonly parse: (text: string) => Prefix | undefined;
   /** The same, host bits allowed: `10.0.0.5/24` gives the address and its network. */
@@ -48,6 +52,8 @@ export const Prefix: {
   readonly compare: (a: Prefix, b: Prefix) => number;
 } = {
   of,
+  host: (address) => of(address, bits(IpAddress.family(address))),
+  isHost: ({ family, length }) => length === bits(family),
   parse: (text) => {
     const found = parseInterface(text);
     return found !== undefined && found.network.address === found.address ? found.network : undefined;

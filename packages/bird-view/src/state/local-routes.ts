@@ -90,7 +90,7 @@ function* staticRoutes(input: LocalRoutesInput): Generator<Draft> {
   }
   const { reachableBy = [], gateways = [] } = input;
   const wanted = [
-    ...reachableBy.map(({ peer, gateway }) => ({ prefix: hostPrefix(peer), gateway })),
+    ...reachableBy.map(({ peer, gateway }) => ({ prefix: Prefix.host(peer), gateway })),
     ...gateways,
   ].filter(({ prefix }) => prefix.family === input.family);
   const subnets = wanted.length === 0 ? [] : connectedSubnets(input.kernel, input.family);
@@ -100,10 +100,6 @@ function* staticRoutes(input: LocalRoutesInput): Generator<Draft> {
     if (link === undefined) continue;
     yield { ...base, prefix, via: { kind: "gateway", gateway, interface: link.interface } };
   }
-}
-
-function hostPrefix(address: IpAddress): Prefix {
-  return Prefix.of(address, IpAddress.isIpv4(address) ? 32 : 128);
 }
 
 function* directRoutes(input: LocalRoutesInput): Generator<Draft> {

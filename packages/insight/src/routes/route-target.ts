@@ -24,13 +24,12 @@ export type TargetLookup =
   | { readonly kind: "unknown" };
 
 export function findTargets(cluster: ClusterSnapshot, words: string): TargetLookup {
-  const address = IpAddress.parse(words);
-  const prefix = address === undefined ? Prefix.parse(words) : hostPrefix(address);
+  const prefix = Prefix.parse(words);
   if (prefix !== undefined) return { kind: "found", targets: [targetOf(cluster, prefix, words)] };
   const pods = podsOf(cluster).filter(({ name }) => name === words || name.split("/")[1] === words);
   if (pods.length > 0) {
     const targets = pods.map((pod) =>
-      targetOf(cluster, hostPrefix(pod.address), `${pod.name} (${IpAddress.format(pod.address)})`),
+      targetOf(cluster, Prefix.host(pod.address), `${pod.name} (${IpAddress.format(pod.address)})`),
     );
     return { kind: "found", targets };
   }
@@ -53,7 +52,7 @@ function targetOf(cluster: ClusterSnapshot, prefix: Prefix, text: string): Route
   const affinity = cluster.affinities.find(
     ({ block, state }) => state === "confirmed" && Prefix.covers(block, prefix),
   );
-  const pod = podsOf(cluster).find((one) => Prefix.equals(hostPrefix(one.address), prefix));
+  const pod = podsOf(cluster).find((one) => Prefix.equals(Prefix.host(one.address), prefix));
   const home = pod?.node ?? affinity?.node;
   return {
     text,
@@ -79,8 +78,4 @@ function poolOf({
         ? `IPIP ${ipipMode}`
         : "no encapsulation";
   return { name: metadata.name, cidr: spec.cidr, encapsulation };
-}
-
-function hostPrefix(address: IpAddress): Prefix {
-  return Prefix.of(address, IpAddress.family(address) === 4 ? 32 : 128);
 }

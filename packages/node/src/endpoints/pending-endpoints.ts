@@ -1,5 +1,5 @@
 import type { PodRoute } from "@caracal/intent";
-import { IpAddress, Prefix } from "@caracal/net";
+import { type IpAddress, Prefix } from "@caracal/net";
 
 /** The pod's MAC by the endpoint that the datastore shows for an interface; `undefined` when there is none. */
 export type EndpointMac = (interfaceName: string) => string | undefined;
@@ -20,7 +20,7 @@ export class PendingEndpoints {
 
   add(interfaceName: string, addresses: readonly IpAddress[], mac: string | undefined): void {
     const routes = addresses.map((address) => ({
-      prefix: Prefix.of(address, IpAddress.isIpv4(address) ? 32 : 128),
+      prefix: Prefix.host(address),
       interfaceName,
       endpoint: interfaceName,
     }));

@@ -15,7 +15,7 @@ const bootProtocol = 3;
 export function routeText(route: Route, nameOf: (link: number) => string | undefined): string {
   const { destination, type, protocol, scope, table, metric, nextHops } = route;
   const isDefault = destination.length === 0;
-  const isHost = destination.length === (destination.family === 4 ? 32 : 128);
+  const isHost = Prefix.isHost(destination);
   const target = isHost ? IpAddress.format(destination.address) : Prefix.format(destination);
   const [first] = nextHops;
   const isMultipath = nextHops.length > 1;

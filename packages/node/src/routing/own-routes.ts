@@ -1,6 +1,6 @@
 import type { DesiredRoute } from "@caracal/dataplane";
 import type { PeerIntent, PodRoute } from "@caracal/intent";
-import { IpAddress, Prefix } from "@caracal/net";
+import { Prefix } from "@caracal/net";
 import { RouteProtocol, RouteScope, RouteType } from "@caracal/netlink";
 
 /** `blackhole 10.244.83.128/26 proto bird`: packets to the block's free addresses stop here. */
@@ -14,7 +14,7 @@ export function peerRoute({
   reachableBy: gateway,
 }: Pick<PeerIntent, "address" | "reachableBy">): readonly DesiredRoute[] {
   if (gateway === undefined) return [];
-  const destination = Prefix.of(address, IpAddress.family(address) === 4 ? 32 : 128);
+  const destination = Prefix.host(address);
   return [{ destination, protocol: RouteProtocol.RTPROT_BIRD, nextHops: [{ gateway }] }];
 }
 

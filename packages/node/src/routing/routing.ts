@@ -14,7 +14,7 @@ import {
   type ProgrammingPolicy,
   type SecretKey,
 } from "@caracal/intent";
-import { IpAddress, type Prefix } from "@caracal/net";
+import { IpAddress, Prefix } from "@caracal/net";
 import { type Change, RouteProtocol, RouteTable } from "@caracal/netlink";
 import { type KernelResolver, systemClock } from "@caracal/linux";
 import type { ClusterView } from "../cluster/cluster-view.ts";
@@ -265,7 +265,7 @@ export class Routing {
     if (change.kind === "address") return true;
     if (change.kind !== "route") return false;
     const { protocol, table, destination } = change.route;
-    const isHost = destination.length === (destination.family === 4 ? 32 : 128);
+    const isHost = Prefix.isHost(destination);
     return protocol !== RouteProtocol.RTPROT_BIRD && table === RouteTable.RT_TABLE_MAIN && !isHost;
   }
 

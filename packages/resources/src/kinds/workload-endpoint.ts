@@ -110,7 +110,7 @@ function checkEndpoint(endpoint: WorkloadEndpoint): readonly Problem[] {
   }
   for (const [index, network] of (spec.ipNetworks ?? []).entries()) {
     const prefix = Prefix.parseInterface(network)?.network;
-    if (prefix === undefined || prefix.length === (prefix.family === 4 ? 32 : 128)) continue;
+    if (prefix === undefined || Prefix.isHost(prefix)) continue;
     const reason = "IP network contains multiple addresses";
     problems.push(problem(`spec.ipNetworks[${index}]`, network, reason, { field: "IPNetworks" }));
   }
