@@ -5,6 +5,7 @@ import {
   type BgpPeer,
   defaultAsNumber,
   type EncapsulationMode,
+  type FelixConfiguration,
   type IpPool,
   type KubernetesEndpointSlice,
   type KubernetesService,
@@ -22,6 +23,8 @@ export interface ClusterResources {
   readonly bgpConfigurations: readonly BgpConfiguration[];
   readonly bgpPeers: readonly BgpPeer[];
   readonly bgpFilters: readonly BgpFilter[];
+  /** Settings of the node agents; absent is none. */
+  readonly felixConfigurations?: readonly FelixConfiguration[];
   /** Kubernetes' services and where their endpoints are; a cluster without Kubernetes has none. */
   readonly services?: readonly KubernetesService[];
   readonly endpointSlices?: readonly KubernetesEndpointSlice[];

@@ -17,6 +17,7 @@ export {
 } from "./cluster.ts";
 export type { PrefixAdvertisement } from "./communities.ts";
 export { decideExport, type ExportPolicy, type ExportVerdict } from "./export-policy.ts";
+export { type FelixSettings, felixSettingsOf } from "./felix-settings.ts";
 export { type IntentProblem, unreadableProblem } from "./intent-problem.ts";
 export {
   type BgpIntent,

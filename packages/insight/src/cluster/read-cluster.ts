@@ -28,20 +28,22 @@ export async function readCluster(store: Store): Promise<ClusterSnapshot> {
   const unreadable: IntentProblem[] = [];
   const all = <K extends KindName>(kind: K): Promise<readonly Resources[K][]> =>
     readAll(store, kind, unreadable);
-  const [nodes, pools, bgpConfigurations, bgpPeers, bgpFilters, endpoints] = await Promise.all([
-    all("Node"),
-    all("IPPool"),
-    all("BGPConfiguration"),
-    all("BGPPeer"),
-    all("BGPFilter"),
-    all("WorkloadEndpoint"),
-  ]);
+  const [nodes, pools, bgpConfigurations, bgpPeers, bgpFilters, felixConfigurations, endpoints] =
+    await Promise.all([
+      all("Node"),
+      all("IPPool"),
+      all("BGPConfiguration"),
+      all("BGPPeer"),
+      all("BGPFilter"),
+      all("FelixConfiguration"),
+      all("WorkloadEndpoint"),
+    ]);
   const [affinities, services, endpointSlices] = await Promise.all([
     readAffinities(store),
     readDocuments(store, "kubernetesservices", readKubernetesService),
     readDocuments(store, "kubernetesendpointslices", readKubernetesEndpointSlice),
   ]);
-  const settings = { bgpConfigurations, bgpPeers, bgpFilters };
+  const settings = { bgpConfigurations, bgpPeers, bgpFilters, felixConfigurations };
   return {
     resources: { nodes, pools, ...settings, services, endpointSlices, unreadable },
     affinities,

@@ -27,6 +27,7 @@ const watchedKinds = [
   "BGPConfiguration",
   "BGPPeer",
   "BGPFilter",
+  "FelixConfiguration",
   "ClusterInformation",
   "WorkloadEndpoint",
 ] as const satisfies readonly KindName[];
@@ -70,6 +71,7 @@ export class ClusterView {
       BGPConfiguration: resourceTable("BGPConfiguration"),
       BGPPeer: resourceTable("BGPPeer"),
       BGPFilter: resourceTable("BGPFilter"),
+      FelixConfiguration: resourceTable("FelixConfiguration"),
       ClusterInformation: resourceTable("ClusterInformation"),
       // A cluster has a hundred times as many pods as a node.
       WorkloadEndpoint: new ViewTable({
@@ -134,6 +136,7 @@ export class ClusterView {
       bgpConfigurations: this.#tables.BGPConfiguration.values(),
       bgpPeers: this.#tables.BGPPeer.values(),
       bgpFilters: this.#tables.BGPFilter.values(),
+      felixConfigurations: this.#tables.FelixConfiguration.values(),
       services: this.#services.values(),
       endpointSlices: this.#endpointSlices.values(),
       unreadable: Object.values(this.#tables).flatMap((table) => table.problems()),
