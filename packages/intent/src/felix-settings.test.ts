@@ -32,3 +32,9 @@ test("of several selected configurations the last by name wins; one without a se
   assert.equal(felixSettingsOf(configurations, rack).vxlanPort, 2);
   assert.deepEqual(felixSettingsOf([], rack), {});
 });
+
+test("what the daemon's environment says wins over every object", () => {
+  const own = felix("node.n1", { vxlanPort: 4790, vxlanVNI: 7 });
+  const settings = felixSettingsOf([own], { name: "n1", labels: {} }, { vxlanVNI: 9 });
+  assert.deepEqual([settings.vxlanPort, settings.vxlanVNI], [4790, 9]);
+});

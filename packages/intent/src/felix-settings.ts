@@ -7,12 +7,13 @@ export type FelixSettings = FelixConfiguration["spec"];
 const ofNodePrefix = "node.";
 
 /**
- * The settings that hold on a node, setting by setting: its own `node.<name>` before those whose selector picks it (of
- * several the last by name), before `default`.
+ * The settings that hold on a node, setting by setting: what its daemon's environment says before its own `node.<name>`,
+ * that before those whose selector picks it (of several the last by name), and `default` last.
  */
 export function felixSettingsOf(
   configurations: readonly FelixConfiguration[],
   node: { readonly name: string; readonly labels: Labels },
+  environment: FelixSettings = {},
 ): FelixSettings {
   const named = (name: string): FelixSettings =>
     configurations.find(({ metadata }) => metadata.name === name)?.spec ?? {};
@@ -20,7 +21,7 @@ export function felixSettingsOf(
     .filter((one) => isSelected(one, node.labels))
     .toSorted((a, b) => compareText(a.metadata.name, b.metadata.name))
     .map(({ spec }) => spec);
-  return Object.assign({}, named("default"), ...selected, named(`${ofNodePrefix}${node.name}`));
+  return Object.assign({}, named("default"), ...selected, named(`${ofNodePrefix}${node.name}`), environment);
 }
 
 function isSelected({ metadata: { name }, spec }: FelixConfiguration, labels: Labels): boolean {

@@ -1,5 +1,6 @@
 import { Ipv4, Prefix } from "@caracal/net";
 import type { BirdPrograms } from "./bird-backend/config-directory.ts";
+import { type FelixEnvironment, readFelixEnvironment } from "./felix-environment.ts";
 import { defaultMtuPattern } from "./mtu/pod-mtu.ts";
 
 /** What a node daemon is told by its environment, under Calico's names (facts: node start-up, §2 to §5). */
@@ -35,6 +36,8 @@ export interface NodeConfig {
   readonly interfacePrefixes: readonly string[];
   /** Names of the interfaces whose MTU bounds that of pods. */
   readonly mtuPattern: RegExp;
+  /** Settings of the node agent that the environment gives: they win over every FelixConfiguration. */
+  readonly felix: FelixEnvironment;
 }
 
 /**
@@ -119,6 +122,7 @@ export function readConfig(environment: Environment): ConfigOutcome {
     logLevel: reader.oneOf("CALICO_STARTUP_LOGLEVEL", logLevels, "info"),
     interfacePrefixes: readInterfacePrefixes(reader),
     mtuPattern: readMtuPattern(reader),
+    felix: readFelixEnvironment(environment),
   };
   checkDatastoreType(reader);
   return reader.problems.length === 0

@@ -29,6 +29,7 @@ export async function runNode({ env, signal, stderr }: RunNodeOptions): Promise<
     const connection = connectionOf(env);
     const node = findNodeName(config, env["HOSTNAME"]);
     log = openLog(config.logLevel, node);
+    for (const problem of config.felix.problems) log.warn({ problem }, "setting left out");
     await using store = closing(new EtcdStore(connection));
     await new NodeDaemon({ config, node, store: store.value, log }).run(signal);
     return 0;
