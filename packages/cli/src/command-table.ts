@@ -36,6 +36,8 @@ export const commandTable: Readonly<Record<string, () => Promise<Command>>> = {
   "bgp dump": async () => (await import("./commands/bgp-dump.ts")).bgpDump,
   "bgp birdcl": async () => (await import("./commands/bgp-birdcl.ts")).bgpBirdcl,
   "confd render": async () => (await import("./commands/confd-render.ts")).confdRender,
+  "cni install": async () => (await import("./commands/cni-install.ts")).cniInstall,
+  "cni uninstall": async () => (await import("./commands/cni-uninstall.ts")).cniUninstall,
   lab: async () => (await import("./commands/lab.ts")).lab,
   "datastore serve": async () => (await import("./commands/datastore-serve.ts")).datastoreServe,
   "datastore migrate lock": async () =>
@@ -61,6 +63,7 @@ export const commandGroups: Readonly<Record<string, string>> = {
   migrate: "Moves of a running cluster, without losing a route.",
   bgp: "A BGP speaker of its own, without a cluster.",
   confd: "BIRD's configuration files.",
+  cni: "The CNI plugins on this host.",
   "datastore migrate": "Moves of all that a datastore holds to another one.",
   datastore: "The embedded datastore, and moves between datastores.",
 };

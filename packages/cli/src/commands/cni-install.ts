@@ -1,0 +1,75 @@
+import { existsSync, readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import type { PathOutcome } from "@caracal/cni";
+import { CliError, describeError } from "../cli-error.ts";
+import type { Command } from "../command.ts";
+import type { CliContext } from "../context.ts";
+
+/** How often certificates and tokens are looked at again with `SLEEP=true`. */
+const followEveryMs = 10_000;
+
+export const cniInstall: Command = {
+  name: "cni install",
+  summary: "Install the CNI plugins and their network configuration on this host.",
+  description: [
+    "Does what Calico's install-cni does, with its environment variables: CNI_NETWORK_CONFIG or CNI_NETWORK_CONFIG_FILE (a",
+    "template with its placeholders; without one Caracal's own is taken), CNI_CONF_NAME, CNI_OLD_CONF_NAME, CNI_NET_DIR, CNI_MTU,",
+    "UPDATE_CNI_BINARIES, SKIP_CNI_BINARIES, TLS_ASSETS_DIR, KUBERNETES_NODE_NAME, KUBERNETES_SERVICE_HOST and _PORT,",
+    "DATASTORE_TYPE, ETCD_ENDPOINTS, LOG_LEVEL and others. What was there before is kept for `caracal cni uninstall`.",
+    "With SLEEP=true it stays, and follows changes of certificates and tokens until it is told to stop.",
+  ].join("\n"),
+  options: [
+    { name: "bin-dir", value: "DIR", summary: "Where the plugins go. (default /opt/cni/bin)" },
+    { name: "net-dir", value: "DIR", summary: "Where the configuration goes. (default /etc/cni/net.d)" },
+  ],
+  run: async (ctx, args) => {
+    const cni = await import("@caracal/cni");
+    const binDirectory = args.text("bin-dir");
+    const netDirectory = args.text("net-dir");
+    const outcome = cni.readInstallSettings({
+      env: ctx.env,
+      hostName: hostname(),
+      readFile: (path) => readFileSync(path, "utf8"),
+      exists: existsSync,
+      ...(binDirectory !== undefined && { binDirectory }),
+      ...(netDirectory !== undefined && { netDirectory }),
+    });
+    if (outcome.kind === "invalid") throw new CliError(outcome.problems.join("\n"));
+    const { settings } = outcome;
+    const { directory, form, reason } = cni.buildPlugins();
+    const install = (): readonly PathOutcome[] => {
+      try {
+        return cni.installPlugins(settings, directory);
+      } catch (error) {
+        throw new CliError(`CNI plugins not installed: ${describeError(error)}`);
+      }
+    };
+    for (const path of install()) ctx.stdout.write(outcomeLine(path));
+    const slower = form === "native" ? "" : ` on Node (${reason ?? "no native form"})`;
+    ctx.stdout.write(`CNI plugins installed${slower}; 'caracal cni uninstall' puts back what was there\n`);
+    if (settings.staysAndFollows) await follow(ctx, install);
+    return 0;
+  },
+};
+
+/** `/opt/cni/bin/calico: installed`. */
+export function outcomeLine({ path, kind, detail }: PathOutcome): string {
+  return `${path}: ${kind === "up-to-date" ? "up to date" : kind}${detail === undefined ? "" : ` (${detail})`}\n`;
+}
+
+/** A failure is told and tried again: the runtime goes on with what is there. */
+async function follow(ctx: CliContext, install: () => readonly PathOutcome[]): Promise<void> {
+  let lastFailure = "";
+  for (;;) {
+    await ctx.sleep(followEveryMs, ctx.signal);
+    if (ctx.signal.aborted) return;
+    try {
+      for (const path of install()) if (path.kind === "installed") ctx.stdout.write(outcomeLine(path));
+      lastFailure = "";
+    } catch (error) {
+      const failure = describeError(error);
+      if (failure !== lastFailure) ctx.stderr.write(`${failure}\n`);
+      lastFailure = failure;
+    }
+  }
+}

@@ -1,0 +1,24 @@
+import { join } from "node:path";
+import { CliError, describeError } from "../cli-error.ts";
+import type { Command } from "../command.ts";
+import { outcomeLine } from "./cni-install.ts";
+
+export const cniUninstall: Command = {
+  name: "cni uninstall",
+  summary: "Put back what was on this host before `cni install`.",
+  description:
+    "Files that someone changed since the installation are left as they are, named, and the exit code is 1.",
+  options: [{ name: "force", summary: "Also files that were changed since." }],
+  run: async (ctx, args) => {
+    const { uninstallPlugins } = await import("@caracal/cni");
+    const stateDirectory = join(ctx.env["CARACAL_LIB_DIR"] || "/var/lib/calico", "cni-install");
+    try {
+      const outcomes = uninstallPlugins(stateDirectory, args.flag("force"));
+      for (const path of outcomes) ctx.stdout.write(outcomeLine(path));
+      if (outcomes.length === 0) ctx.stdout.write(`Nothing was installed that ${stateDirectory} knows of\n`);
+      return outcomes.some(({ kind }) => kind === "left") ? 1 : 0;
+    } catch (error) {
+      throw new CliError(`CNI plugins not uninstalled: ${describeError(error)}`);
+    }
+  },
+};

@@ -1,0 +1,164 @@
+import { accessSync, constants, existsSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { digestOf, type HostFile, readHostFile, removeHostFile, replaceHostFile } from "./host-file.ts";
+import { InstallRecord } from "./install-record.ts";
+import type { InstallSettings } from "./install-settings.ts";
+import { kubeconfigText } from "./kubeconfig.ts";
+import { chainedPlugins, defaultTemplate, renderNetworkConfig } from "./network-config.ts";
+
+/** What became of one path. */
+export interface PathOutcome {
+  readonly path: string;
+  readonly kind: "installed" | "up-to-date" | "removed" | "restored" | "skipped" | "left";
+  /** Why it was skipped or left, or what else there is to know. */
+  readonly detail?: string;
+}
+
+/** The installation cannot be done; nothing was changed. */
+export class InstallError extends Error {
+  override readonly name = "InstallError";
+}
+
+/** A file to be put in place, or to be taken away. */
+interface Target {
+  readonly path: string;
+  readonly file?: HostFile;
+  /** Leaves one that is there as it is. */
+  readonly isOnlyWhenAbsent?: boolean;
+}
+
+const pluginNames = ["calico", "calico-ipam"] as const;
+const tlsNames = ["etcd-ca", "etcd-cert", "etcd-key"] as const;
+
+/**
+ * Puts the plugins and their configuration on a host, as Calico's install-cni does: plugins first, the network configuration
+ * last, so that a runtime never finds a configuration without its plugins. Each file comes in one step. All that can be wrong is
+ * found before the first. Throws `InstallError`, `InstallRecordError`, and what the file system says.
+ *
+ * @param pluginDirectory where `calico` and `calico-ipam` were built
+ */
+export function installPlugins(settings: InstallSettings, pluginDirectory: string): readonly PathOutcome[] {
+  const record = new InstallRecord(settings.stateDirectory);
+  const access = kubernetesFiles(settings);
+  const targets = [
+    ...pluginTargets(settings, pluginDirectory),
+    ...tlsTargets(settings),
+    ...access,
+    ...configTargets(settings, access.length > 0),
+  ];
+  for (const directory of [...settings.binDirectories, settings.netDirectory]) ensureWritable(directory);
+  return targets.map((target) => place(record, target));
+}
+
+/** Puts one file in place or away, and remembers what was there. */
+function place(record: InstallRecord, { path, file, isOnlyWhenAbsent = false }: Target): PathOutcome {
+  const current = readHostFile(path);
+  const known = record.get(path);
+  if (file === undefined) {
+    if (current === undefined) return { path, kind: "up-to-date" };
+    record.remember(path, undefined, current);
+    removeHostFile(path);
+    return { path, kind: "removed", detail: "its name is that of an earlier configuration" };
+  }
+  if (isOnlyWhenAbsent && current !== undefined) {
+    return { path, kind: "skipped", detail: "it is there, and UPDATE_CNI_BINARIES is false" };
+  }
+  const isSame = current?.content.equals(file.content) === true && current.mode === file.mode;
+  if (isSame && known?.installed === digestOf(file.content)) return { path, kind: "up-to-date" };
+  const changed = current !== undefined && known !== undefined && !isOf(known, current);
+  const copy = changed ? record.copyPath(record.keep(current.content)) : undefined;
+  record.remember(path, file.content, current);
+  if (!isSame) replaceHostFile(path, file);
+  const detail = copy === undefined ? {} : { detail: `someone had changed it; that one is kept as ${copy}` };
+  return { path, kind: isSame ? "up-to-date" : "installed", ...detail };
+}
+
+/** Whether a file is what was installed, or what was there before. */
+function isOf(
+  known: { readonly installed?: string; readonly before?: { readonly digest: string } },
+  file: HostFile,
+): boolean {
+  const digest = digestOf(file.content);
+  return digest === known.installed || digest === known.before?.digest;
+}
+
+function pluginTargets(settings: InstallSettings, pluginDirectory: string): readonly Target[] {
+  const names = pluginNames.filter((name) => !settings.skippedBinaries.includes(name));
+  return settings.binDirectories.flatMap((directory) =>
+    names.map((name) => {
+      const file = readHostFile(join(pluginDirectory, name));
+      if (file === undefined) throw new InstallError(`the plugin ${name} is not in ${pluginDirectory}`);
+      const target = { path: join(directory, name), file: { content: file.content, mode: 0o755 } };
+      return settings.updatesBinaries ? target : { ...target, isOnlyWhenAbsent: true };
+    }),
+  );
+}
+
+function tlsTargets({ tlsDirectory, netDirectory }: InstallSettings): readonly Target[] {
+  return tlsNames.flatMap((name) => {
+    const file = readHostFile(join(tlsDirectory, name));
+    if (file === undefined) return [];
+    return [{ path: join(netDirectory, "calico-tls", name), file: { content: file.content, mode: 0o600 } }];
+  });
+}
+
+function kubernetesFiles({ kubernetes, netDirectory }: InstallSettings): readonly Target[] {
+  if (kubernetes === undefined) return [];
+  const { serviceAccountDirectory: directory } = kubernetes;
+  const token = readHostFile(join(directory, "token"));
+  if (token === undefined) {
+    throw new InstallError(
+      `KUBERNETES_SERVICE_HOST is set, but there is no service account's token in ${directory}`,
+    );
+  }
+  const authority = readHostFile(join(directory, "ca.crt"));
+  const text = kubeconfigText(kubernetes, token.content.toString(), authority?.content.toString());
+  return [
+    { path: join(netDirectory, "calico-kubeconfig"), file: { content: Buffer.from(text), mode: 0o600 } },
+  ];
+}
+
+/** The configuration, and the one of an earlier name after it. */
+function configTargets(settings: InstallSettings, usesKubernetes: boolean): readonly Target[] {
+  const { netDirectory, configName, oldConfigName, runDirectory } = settings;
+  const present = chainedPlugins.filter((name) =>
+    settings.binDirectories.some((directory) => existsSync(join(directory, name))),
+  );
+  const template = settings.template ?? defaultTemplate(present, usesKubernetes);
+  const outcome = renderNetworkConfig(template, { ...settings.values, ...hostPaths(settings) }, runDirectory);
+  if (outcome.kind === "invalid")
+    throw new InstallError(`the network configuration is wrong: ${outcome.problem}`);
+  const path = join(netDirectory, configName);
+  const config: Target = { path, file: { content: Buffer.from(outcome.text), mode: 0o600 } };
+  return oldConfigName === undefined ? [config] : [config, { path: join(netDirectory, oldConfigName) }];
+}
+
+/** Values of the placeholders that are paths, as the host knows them. */
+function hostPaths(settings: InstallSettings): Readonly<Record<string, string>> {
+  const { netDirectoryOnHost: net, tlsDirectory, kubernetes } = settings;
+  const tls = (name: string): string =>
+    existsSync(join(tlsDirectory, name)) ? join(net, "calico-tls", name) : "";
+  const token =
+    kubernetes === undefined ? undefined : readHostFile(join(kubernetes.serviceAccountDirectory, "token"));
+  return {
+    KUBECONFIG_FILEPATH: join(net, "calico-kubeconfig"),
+    SERVICEACCOUNT_TOKEN: token?.content.toString().trim() ?? "",
+    ETCD_CA_CERT_FILE: tls("etcd-ca"),
+    ETCD_CERT_FILE: tls("etcd-cert"),
+    ETCD_KEY_FILE: tls("etcd-key"),
+  };
+}
+
+function ensureWritable(directory: string): void {
+  try {
+    mkdirSync(directory, { recursive: true });
+    accessSync(directory, constants.W_OK);
+  } catch (error) {
+    throw new InstallError(
+      `${directory} cannot be written to: ${error instanceof Error ? error.message : ""}`,
+      {
+        cause: error,
+      },
+    );
+  }
+}

@@ -1,0 +1,133 @@
+import { join } from "node:path";
+import { digestOf, type HostFile, readHostFile, removeHostFile, replaceHostFile } from "./host-file.ts";
+
+/** What stood in a path before the first installation, and what the last one put there. */
+export interface PathRecord {
+  readonly path: string;
+  /** Digest of what was put there; absent: the file was taken away. */
+  readonly installed?: string;
+  /** Digest and mode of what was there; absent: nothing was. */
+  readonly before?: { readonly digest: string; readonly mode: number };
+}
+
+/** An installation's memory is broken: `path` and why. */
+export class InstallRecordError extends Error {
+  override readonly name = "InstallRecordError";
+}
+
+/**
+ * The memory of an installation: what was in each path before, with copies, so that `uninstall` can put it back. It is written
+ * before a path is touched; killed in between, path and record still tell what is to be done.
+ */
+export class InstallRecord {
+  readonly #directory: string;
+  readonly #paths = new Map<string, PathRecord>();
+
+  constructor(directory: string) {
+    this.#directory = directory;
+    const file = readHostFile(this.#file);
+    for (const record of file === undefined ? [] : parseRecords(this.#file, file.content.toString())) {
+      this.#paths.set(record.path, record);
+    }
+  }
+
+  /** In the order in which they were first put in place. */
+  get paths(): readonly PathRecord[] {
+    return [...this.#paths.values()];
+  }
+
+  get(path: string): PathRecord | undefined {
+    return this.#paths.get(path);
+  }
+
+  /** Remembers what is about to be done. `current` is kept as what was before, unless an earlier time is remembered. */
+  remember(path: string, installed: Buffer | undefined, current: HostFile | undefined): void {
+    const known = this.#paths.get(path);
+    const before =
+      known === undefined
+        ? current && { digest: this.keep(current.content), mode: current.mode }
+        : known.before;
+    this.#paths.set(path, {
+      path,
+      ...(installed !== undefined && { installed: digestOf(installed) }),
+      ...(before !== undefined && { before }),
+    });
+    this.#write();
+  }
+
+  /** Keeps a copy, and gives its digest. */
+  keep(content: Buffer): string {
+    const digest = digestOf(content);
+    // Configurations hold tokens and keys.
+    replaceHostFile(this.copyPath(digest), { content, mode: 0o600 });
+    return digest;
+  }
+
+  copyPath(digest: string): string {
+    return join(this.#directory, "before", digest);
+  }
+
+  /** What was there, as it was kept. */
+  kept({ digest, mode }: NonNullable<PathRecord["before"]>): HostFile {
+    const copy = readHostFile(this.copyPath(digest));
+    if (copy === undefined || digestOf(copy.content) !== digest) {
+      throw new InstallRecordError(
+        `the copy ${this.copyPath(digest)} of what was there before is gone or damaged`,
+      );
+    }
+    return { content: copy.content, mode };
+  }
+
+  /** The path is as it was: its copy goes too, and with the last path all that was remembered. */
+  forget(path: string): void {
+    const digest = this.#paths.get(path)?.before?.digest;
+    this.#paths.delete(path);
+    if (this.#paths.size > 0) this.#write();
+    else removeHostFile(this.#file);
+    if (digest === undefined || this.paths.some(({ before }) => before?.digest === digest)) return;
+    removeHostFile(this.copyPath(digest));
+  }
+
+  get #file(): string {
+    return join(this.#directory, "installed.json");
+  }
+
+  #write(): void {
+    const text = `${JSON.stringify({ version: 1, paths: this.paths }, undefined, 2)}\n`;
+    replaceHostFile(this.#file, { content: Buffer.from(text), mode: 0o600 });
+  }
+}
+
+function parseRecords(file: string, text: string): readonly PathRecord[] {
+  const broken = (why: string): InstallRecordError =>
+    new InstallRecordError(
+      `${file} ${why}: nothing was changed; move it away to install without what was before`,
+    );
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw broken("is not JSON");
+  }
+  const paths: unknown = isObject(value) && value["version"] === 1 ? value["paths"] : undefined;
+  if (!Array.isArray(paths) || !paths.every(isPathRecord)) throw broken("is not a record of this version");
+  return paths;
+}
+
+function isPathRecord(value: unknown): value is PathRecord {
+  if (!isObject(value) || typeof value["path"] !== "string") return false;
+  const { installed, before } = value;
+  return (
+    (installed === undefined || isDigest(installed)) &&
+    (before === undefined ||
+      (isObject(before) && isDigest(before["digest"]) && Number.isInteger(before["mode"])))
+  );
+}
+
+function isDigest(value: unknown): value is string {
+  return typeof value === "string" && /^[0-9a-f]{64}$/.test(value);
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}

@@ -1,0 +1,29 @@
+import { digestOf, readHostFile, removeHostFile, replaceHostFile } from "./host-file.ts";
+import { InstallRecord, type PathRecord } from "./install-record.ts";
+import type { PathOutcome } from "./install-plugins.ts";
+
+/**
+ * Undoes an installation, the network configuration first: each path gets back what it had before, or nothing if it had nothing.
+ * A file that someone changed since is left as it is, unless forced. Throws `InstallRecordError` and what the file system says.
+ */
+export function uninstallPlugins(stateDirectory: string, isForced: boolean): readonly PathOutcome[] {
+  const record = new InstallRecord(stateDirectory);
+  return record.paths.toReversed().map((path) => restore(record, path, isForced));
+}
+
+function restore(record: InstallRecord, known: PathRecord, isForced: boolean): PathOutcome {
+  const { path, installed, before } = known;
+  const current = readHostFile(path);
+  const digest = current === undefined ? undefined : digestOf(current.content);
+  if (digest !== installed && digest !== before?.digest && !isForced) {
+    const what = current === undefined ? "was removed" : "was changed";
+    return { path, kind: "left", detail: `it ${what} since it was installed; --force does not mind` };
+  }
+  if (before === undefined) {
+    removeHostFile(path);
+  } else {
+    replaceHostFile(path, record.kept(before));
+  }
+  record.forget(path);
+  return { path, kind: before === undefined ? "removed" : "restored" };
+}
