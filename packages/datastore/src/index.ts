@@ -10,13 +10,17 @@ export { type AffinityOwner, type StoreKey, keys } from "./keys.ts";
 export { compareKeys } from "./key-order.ts";
 export { MemoryStore, type MemoryStoreOptions } from "./memory-store.ts";
 export {
+  checkTransaction,
   type Entry,
   type Listing,
+  maxTransactionSteps,
   Revision,
   type Store,
   StoreError,
   type StoreErrorCode,
   type StoreEvent,
+  type TransactionOutcome,
+  type TransactionStep,
   type WriteOutcome,
 } from "./store.ts";
 export { storeSuite } from "./suite/store-suite.ts";

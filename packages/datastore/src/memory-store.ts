@@ -1,12 +1,15 @@
 import type { Cancellation } from "@caracal/net";
 import { compareKeys } from "./key-order.ts";
 import {
+  checkTransaction,
   type Entry,
   type Listing,
   Revision,
   type Store,
   StoreError,
   type StoreEvent,
+  type TransactionOutcome,
+  type TransactionStep,
   type WriteOutcome,
 } from "./store.ts";
 
@@ -22,8 +25,8 @@ export interface MemoryStoreOptions {
 export class MemoryStore implements Store {
   readonly #entries = new Map<string, Entry>();
   readonly #historyEvents: number;
-  /** Event n has revision `#compacted + 1 + n`: every write makes exactly one. */
-  #history: StoreEvent[] = [];
+  /** The events of revision `#compacted + 1 + n`, for each n. */
+  #history: (readonly StoreEvent[])[] = [];
   #compacted = 0;
   #revision = 0;
   #waiting = new Set<() => void>();
@@ -48,7 +51,7 @@ export class MemoryStore implements Store {
   async create(key: string, value: string): Promise<WriteOutcome> {
     this.#check();
     const current = this.#entries.get(key);
-    return current === undefined ? this.#put(key, value, undefined) : { kind: "exists", current };
+    return current === undefined ? this.#put(key, value) : { kind: "exists", current };
   }
 
   async update(key: string, value: string, revision: Revision): Promise<WriteOutcome> {
@@ -56,7 +59,8 @@ export class MemoryStore implements Store {
     parseRevision(revision);
     const current = this.#entries.get(key);
     if (current === undefined) return { kind: "missing" };
-    return current.revision === revision ? this.#put(key, value, current) : { kind: "conflict", current };
+    if (current.revision !== revision) return { kind: "conflict", current };
+    return this.#put(key, value);
   }
 
   async delete(key: string, revision?: Revision): Promise<WriteOutcome> {
@@ -66,8 +70,25 @@ export class MemoryStore implements Store {
     if (current === undefined) return { kind: "missing" };
     if (revision !== undefined && current.revision !== revision) return { kind: "conflict", current };
     this.#entries.delete(key);
-    this.#record({ kind: "delete", key, revision: this.#advance(), previous: current });
+    this.#record([{ kind: "delete", key, revision: this.#advance(), previous: current }]);
     return { kind: "ok", entry: current };
+  }
+
+  async transact(steps: readonly TransactionStep[]): Promise<TransactionOutcome> {
+    this.#check();
+    checkTransaction(steps);
+    for (const step of steps) if (step.kind !== "create") parseRevision(step.revision);
+    const current = steps.map(({ key }) => this.#entries.get(key));
+    const holds = steps.every((step, index) =>
+      step.kind === "create" ? current[index] === undefined : current[index]?.revision === step.revision,
+    );
+    if (!holds) return { kind: "refused", current };
+    if (steps.every(({ kind }) => kind === "expect")) {
+      return { kind: "ok", revision: Revision.of(String(this.#revision)) };
+    }
+    const revision = this.#advance();
+    this.#record(steps.flatMap((step) => this.#apply(step, revision) ?? []));
+    return { kind: "ok", revision };
   }
 
   async *watch(
@@ -85,6 +106,7 @@ export class MemoryStore implements Store {
         if (seen < this.#compacted) throw new StoreError("compacted", `revision ${seen} has been compacted`);
         const batch = this.#history
           .slice(seen - this.#compacted)
+          .flat()
           .filter((event) => keyOf(event).startsWith(prefix));
         seen = Math.max(seen, this.#revision);
         if (batch.length > 0) yield batch;
@@ -118,12 +140,31 @@ export class MemoryStore implements Store {
     if (this.#state === "down") this.#state = "open";
   }
 
-  #put(key: string, value: string, previous: Entry | undefined): WriteOutcome {
-    const entry = { key, value, revision: this.#advance() };
+  #put(key: string, value: string): WriteOutcome {
+    const revision = this.#advance();
+    const previous = this.#entries.get(key);
+    const entry = { key, value, revision };
     this.#entries.set(key, entry);
-    const created = previous === undefined;
-    this.#record(created ? { kind: "put", entry, created } : { kind: "put", entry, created, previous });
+    this.#record([putEvent(entry, previous)]);
     return { kind: "ok", entry };
+  }
+
+  /** Does a step whose condition holds; what it expects only is no event. */
+  #apply(step: TransactionStep, revision: Revision): StoreEvent | undefined {
+    const previous = this.#entries.get(step.key);
+    const { key } = step;
+    switch (step.kind) {
+      case "expect":
+        return undefined;
+      case "delete":
+        this.#entries.delete(key);
+        return { kind: "delete", key, revision, ...(previous !== undefined && { previous }) };
+      default: {
+        const entry = { key, value: step.value, revision };
+        this.#entries.set(key, entry);
+        return putEvent(entry, previous);
+      }
+    }
   }
 
   #advance(): Revision {
@@ -131,8 +172,8 @@ export class MemoryStore implements Store {
     return Revision.of(String(this.#revision));
   }
 
-  #record(event: StoreEvent): void {
-    this.#history.push(event);
+  #record(events: readonly StoreEvent[]): void {
+    this.#history.push(events);
     // Trimmed by halves, so that a write costs a constant on average.
     if (this.#history.length > this.#historyEvents * 2) {
       this.compact(Revision.of(String(this.#revision - this.#historyEvents)));
@@ -154,6 +195,11 @@ export class MemoryStore implements Store {
     if (this.#state === "down") throw new StoreError("unavailable", "the store does not answer");
     if (this.#state === "closed") throw new StoreError("unavailable", "the store is closed");
   }
+}
+
+function putEvent(entry: Entry, previous: Entry | undefined): StoreEvent {
+  const created = previous === undefined;
+  return created ? { kind: "put", entry, created } : { kind: "put", entry, created, previous };
 }
 
 function keyOf(event: StoreEvent): string {

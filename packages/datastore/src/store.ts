@@ -34,6 +34,24 @@ export type WriteOutcome =
   /** Update or delete of a key that is not there. */
   | { readonly kind: "missing" };
 
+/** One part of a transaction: what its key must hold, and what becomes of it. */
+export type TransactionStep =
+  | { readonly kind: "create"; readonly key: string; readonly value: string }
+  | { readonly kind: "update"; readonly key: string; readonly value: string; readonly revision: Revision }
+  | { readonly kind: "delete"; readonly key: string; readonly revision: Revision }
+  /** The entry is as it was; it stays so. */
+  | { readonly kind: "expect"; readonly key: string; readonly revision: Revision };
+
+/** How a transaction ended. */
+export type TransactionOutcome =
+  /** All steps are done, and what was written has this revision. */
+  | { readonly kind: "ok"; readonly revision: Revision }
+  /** At least one key held something else, so nothing is done. What the keys hold, in the order of the steps. */
+  | { readonly kind: "refused"; readonly current: readonly (Entry | undefined)[] };
+
+/** Steps that one transaction may have: etcd's own bound unless its operator says otherwise. */
+export const maxTransactionSteps = 128;
+
 /** One change. `previous` is absent when the store has already forgotten it. */
 export type StoreEvent =
   | { readonly kind: "put"; readonly entry: Entry; readonly created: boolean; readonly previous?: Entry }
@@ -51,6 +69,11 @@ export interface Store {
   update(key: string, value: string, revision: Revision): Promise<WriteOutcome>;
   /** Without a revision, whatever is there goes. "ok" carries the entry that was deleted. */
   delete(key: string, revision?: Revision): Promise<WriteOutcome>;
+  /**
+   * Several writes to different keys, all of them or none. Not every store has this: who uses it must be right with single
+   * writes too. More than `maxTransactionSteps` steps, or one key in two of them, are "invalid".
+   */
+  transact?(steps: readonly TransactionStep[]): Promise<TransactionOutcome>;
   /**
    * Batches of the changes after `after`, in order, none missed or repeated; the changes of one revision come in one
    * batch. Throws code "compacted" when `after` is older than the history kept, "unavailable" when the store is gone.
@@ -78,4 +101,16 @@ export class StoreError extends Error {
     super(message, options);
     this.code = code;
   }
+}
+
+/** Refuses a transaction that no store could do. */
+export function checkTransaction(steps: readonly TransactionStep[]): void {
+  if (steps.length > maxTransactionSteps) {
+    throw new StoreError(
+      "invalid",
+      `a transaction has ${steps.length} steps, at most ${maxTransactionSteps} are allowed`,
+    );
+  }
+  const keys = new Set(steps.map(({ key }) => key));
+  if (keys.size < steps.length) throw new StoreError("invalid", "a transaction names a key twice");
 }

@@ -1,19 +1,22 @@
 import type { Cancellation } from "@caracal/net";
 import {
+  checkTransaction,
   type Entry,
   type Listing,
   type Revision,
   type Store,
   StoreError,
   type StoreEvent,
+  type TransactionOutcome,
+  type TransactionStep,
   type WriteOutcome,
 } from "@caracal/datastore";
 import {
-  CompareResult,
   type CompareSchema,
   CompareTarget,
   type Init,
   type KeyValue,
+  type RequestOpSchema,
   type TxnResponse,
 } from "@caracal/etcd-api";
 import { Connection } from "./connection.ts";
@@ -65,7 +68,7 @@ export class EtcdStore implements Store {
     const response = await this.#connection.call(
       txn,
       {
-        compare: [{ key: name, target: CompareTarget.VERSION, targetUnion: { case: "version", value: 0n } }],
+        compare: [isAbsent(name)],
         success: [{ request: { case: "requestPut", value: { key: name, value: toBytes(value) } } }],
         failure: [{ request: { case: "requestRange", value: { key: name } } }],
       },
@@ -83,8 +86,7 @@ export class EtcdStore implements Store {
     const response = await this.#connection.call(
       txn,
       {
-        // Without `exists`, revision 0 would stand for a key that is not there.
-        compare: [modifiedAt(name, revision), exists(name)],
+        compare: [modifiedAt(name, revision)],
         success: [{ request: { case: "requestPut", value: { key: name, value: toBytes(value) } } }],
         failure: [{ request: { case: "requestRange", value: { key: name } } }],
       },
@@ -109,6 +111,23 @@ export class EtcdStore implements Store {
     const answer = response.responses[0]?.response;
     const [deleted] = answer?.case === "responseDeleteRange" ? answer.value.prevKvs : [];
     return deleted === undefined ? { kind: "missing" } : { kind: "ok", entry: toEntry(deleted) };
+  }
+
+  async transact(steps: readonly TransactionStep[]): Promise<TransactionOutcome> {
+    checkTransaction(steps);
+    const named = steps.map((step) => ({ step, name: toBytes(step.key) }));
+    const response = await this.#connection.call(
+      txn,
+      {
+        compare: named.map(({ step, name }) => condition(step, name)),
+        success: named.flatMap(({ step, name }) => writeOf(step, name) ?? []),
+        failure: named.map(({ name }) => readOf(name)),
+      },
+      "write",
+    );
+    if (response.succeeded) return { kind: "ok", revision: revisionOf(response) };
+    const current = steps.map((_, index) => rangeAnswer(response, index));
+    return { kind: "refused", current: current.map((kv) => (kv === undefined ? undefined : toEntry(kv))) };
   }
 
   watch(prefix: string, after: Revision, signal: Cancellation): AsyncIterable<readonly StoreEvent[]> {
@@ -144,14 +163,37 @@ export class EtcdStore implements Store {
 
 /** Holds while the key's last change is that revision. */
 function modifiedAt(key: Uint8Array, revision: Revision): Init<typeof CompareSchema> {
-  const value = EtcdRevision.parse(revision);
+  const asked = EtcdRevision.parse(revision);
+  // No entry has revision 0, but to etcd it stands for a key that is not there.
+  const value = asked === 0n ? noRevision : asked;
   return { key, target: CompareTarget.MOD, targetUnion: { case: "modRevision", value } };
 }
 
-/** Holds while the key is there. */
-function exists(key: Uint8Array): Init<typeof CompareSchema> {
-  const targetUnion = { case: "version", value: 0n } as const;
-  return { key, result: CompareResult.GREATER, target: CompareTarget.VERSION, targetUnion };
+const noRevision = -1n;
+
+/** What a step of a transaction wants of its key. */
+function condition(step: TransactionStep, name: Uint8Array): Init<typeof CompareSchema> {
+  return step.kind === "create" ? isAbsent(name) : modifiedAt(name, step.revision);
+}
+
+function readOf(name: Uint8Array): Init<typeof RequestOpSchema> {
+  return { request: { case: "requestRange", value: { key: name } } };
+}
+
+function writeOf(step: TransactionStep, name: Uint8Array): Init<typeof RequestOpSchema> | undefined {
+  switch (step.kind) {
+    case "expect":
+      return undefined;
+    case "delete":
+      return { request: { case: "requestDeleteRange", value: { key: name } } };
+    default:
+      return { request: { case: "requestPut", value: { key: name, value: toBytes(step.value) } } };
+  }
+}
+
+/** Holds while the key is not there. */
+function isAbsent(key: Uint8Array): Init<typeof CompareSchema> {
+  return { key, target: CompareTarget.VERSION, targetUnion: { case: "version", value: 0n } };
 }
 
 function revisionOf({ header }: TxnResponse): Revision {
@@ -164,7 +206,7 @@ function refusal(response: TxnResponse): WriteOutcome {
   return current === undefined ? { kind: "missing" } : { kind: "conflict", current: toEntry(current) };
 }
 
-function rangeAnswer({ responses }: TxnResponse): KeyValue | undefined {
-  const answer = responses[0]?.response;
+function rangeAnswer({ responses }: TxnResponse, index = 0): KeyValue | undefined {
+  const answer = responses[index]?.response;
   return answer?.case === "responseRange" ? answer.value.kvs[0] : undefined;
 }
