@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
+import { addressText } from "./address-text.ts";
 import { checkBackends } from "./check-backends.ts";
 import { inParallel } from "./in-parallel.ts";
 import type { LabContext } from "./lab-context.ts";
@@ -109,6 +110,7 @@ function writeRecord(lab: LabDirectory, { topology, store, switchDaemon }: Bring
     maker: identifyProcess(process.pid) ?? { pid: process.pid, startTime: 0 },
     store,
     pool: topology.pool,
+    ...(topology.pool6 === undefined ? {} : { pool6: topology.pool6 }),
     environment: topology.environment,
     networks: topology.networks,
     ...(switchDaemon === undefined ? {} : { switchDaemon }),
@@ -127,10 +129,18 @@ function makeNetwork(lab: LabDirectory, topology: Topology): void {
   const names = shortNames(topology.nodes.map((node) => node.name));
   const bridges = topology.networks.map((network) => network.name);
   for (const spec of topology.nodes) {
-    const { name, network: networkName, address, backend, environment } = spec;
+    const { name, network: networkName, address, address6, backend, environment } = spec;
     const shortName = names.get(name) ?? name;
     const port = bridges.includes(shortName) ? hashedPortName(name) : portName(shortName, name);
-    const node: NodeRecord = { name, network: networkName, address, backend, environment, port };
+    const node: NodeRecord = {
+      name,
+      network: networkName,
+      address,
+      ...(address6 === undefined ? {} : { address6 }),
+      backend,
+      environment,
+      port,
+    };
     const network = topology.networks.find((candidate) => candidate.name === networkName);
     if (network === undefined) throw new LabError(`there is no network ${networkName}`);
     lab.addNode(node);
@@ -183,7 +193,7 @@ async function startNodes(
     const pods = topology.nodes.find((spec) => spec.name === node.name)?.pods ?? [];
     const added = await inParallel(pods, POD_WIDTH, (pod) => addPod(lab, node.name, pod, ctx));
     const told = added.map((pod) => `${pod.name} ${pod.addresses.join(" ")}`).join(", ");
-    progress.say(`${node.name} (${node.address}) answers${told === "" ? "" : `; pods: ${told}`}`);
+    progress.say(`${node.name} (${addressText(node)}) answers${told === "" ? "" : `; pods: ${told}`}`);
   });
 }
 

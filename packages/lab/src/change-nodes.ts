@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
-import { Ipv4, Prefix } from "@caracal/net";
+import { IpAddress, Prefix } from "@caracal/net";
+import { addressText } from "./address-text.ts";
 import type { LabContext } from "./lab-context.ts";
 import type { LabDirectory } from "./lab-directory.ts";
 import { LabError } from "./lab-error.ts";
@@ -11,6 +12,7 @@ import { shortNames } from "./node-names.ts";
 import type { OpenLab } from "./open-lab.ts";
 import { findProcesses, killAll } from "./process-identity.ts";
 import { Progress } from "./progress.ts";
+import { readHost } from "./read-text.ts";
 import { runOnStore } from "./run-on-store.ts";
 import type { NetworkSpec } from "./topology.ts";
 import { waitUntilRouted } from "./wait-until-routed.ts";
@@ -25,12 +27,15 @@ export async function addNode(
   const { lab, record } = open;
   const network = chooseNetwork(open, wanted.network);
   const nodes = lab.nodes();
-  const address = chooseAddress(network, nodes, wanted.address);
+  const { subnet, subnet6, gateway, gateway6 } = network;
+  const address = chooseAddress(subnet, nodes, gateway, wanted.address);
+  const address6 = subnet6 === undefined ? undefined : chooseAddress(subnet6, nodes, gateway6, undefined);
   const port = choosePort(record, nodes, name);
   const node: NodeRecord = {
     name,
     network: network.name,
     address,
+    ...(address6 === undefined ? {} : { address6 }),
     port,
     backend: "caracal",
     environment: {},
@@ -46,7 +51,7 @@ export async function addNode(
     await forgetNode(lab, node);
     throw error;
   }
-  progress.say(`${name} (${address}) answers`);
+  progress.say(`${name} (${addressText(node)}) answers`);
   await waitUntilRouted(open, ctx);
   progress.say("routed");
   return node;
@@ -102,28 +107,37 @@ async function killProcessesOf(lab: LabDirectory, node: NodeRecord): Promise<voi
   if (left.length > 0) throw new LabError(`processes of ${node.name} do not end: ${left.join(", ")}`);
 }
 
-/** The address that was asked for, if it is free, or the first free one after the highest in use. */
+/** The address that was asked for, if it is free, or the first free one after the highest of a node. */
 function chooseAddress(
-  network: NetworkSpec,
+  subnetText: string,
   nodes: readonly NodeRecord[],
+  gateway: string | undefined,
   wanted: string | undefined,
 ): string {
-  const subnet = Prefix.parse(network.subnet);
-  const taken = new Set([network.gateway, ...nodes.map((node) => node.address)]);
-  if (subnet?.family !== 4) throw new LabError(`the network ${network.name} has no IPv4 subnet`);
+  const subnet = Prefix.parse(subnetText);
+  if (subnet === undefined) throw new LabError(`${subnetText} is no subnet`);
+  const ofNodes = nodes.flatMap((node) => [node.address, node.address6 ?? []].flat());
+  const taken = new Set([gateway, ...ofNodes]);
   if (wanted !== undefined) {
-    const address = Ipv4.parse(wanted);
-    const isInside = address !== undefined && Prefix.contains(subnet, address);
-    if (!isInside || taken.has(wanted))
-      throw new LabError(`${wanted} is no free address of ${network.subnet}`);
-    return wanted;
+    const address = readHost(wanted, subnet);
+    if (address === undefined || taken.has(address))
+      throw new LabError(`${wanted} is no free address of ${subnetText}`);
+    return address;
   }
-  const used = nodes.flatMap((node) => Ipv4.parse(node.address) ?? []).toSorted((a, b) => a - b);
-  for (let next = Ipv4.add(used.at(-1) ?? subnet.address, 1); next !== undefined; next = Ipv4.add(next, 1)) {
-    if (next >= Prefix.last(subnet)) break;
-    if (!taken.has(Ipv4.format(next))) return Ipv4.format(next);
+  const highest = ofNodes
+    .flatMap((text) => placeIn(subnet, text) ?? [])
+    .reduce((most, place) => (place > most ? place : most), 0n);
+  const last = Prefix.size(subnet) - (subnet.family === 4 ? 2n : 1n);
+  for (let place = highest + 1n; place <= last; place += 1n) {
+    const address = Prefix.at(subnet, place);
+    const text = address === undefined ? undefined : IpAddress.format(address);
+    if (text !== undefined && !taken.has(text)) return text;
   }
-  throw new LabError(
-    `no address is free after ${Ipv4.format(used.at(-1) ?? subnet.address)} in ${network.subnet}: give --address`,
-  );
+  const after = IpAddress.format(Prefix.at(subnet, highest) ?? subnet.address);
+  throw new LabError(`no address is free after ${after} in ${subnetText}: give --address`);
+}
+
+function placeIn(subnet: Prefix, text: string): bigint | undefined {
+  const address = IpAddress.parse(text);
+  return address === undefined ? undefined : Prefix.indexOf(subnet, address);
 }

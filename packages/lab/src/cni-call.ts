@@ -60,13 +60,20 @@ function networkConfiguration(lab: LabDirectory, pod: PodRecord): Readonly<Recor
     datastore_type: "etcdv3",
     nodename: pod.node,
     caracal_run_dir: lab.runDirectory(pod.node),
-    ipam: { type: "calico-ipam" },
+    ipam: { type: "calico-ipam", ...familiesOf(lab) },
     policy: { type: "k8s" },
     // A lab is for trying what annotations can do.
     feature_control: { ip_addrs_no_ipam: true, floating_ips: true },
     // containerd hands a pod's annotations to plugins that have this capability.
     runtimeConfig: { "io.kubernetes.cri.pod-annotations": pod.annotations },
   };
+}
+
+/** IPv4 is Calico's default; anything else the configuration has to say, in Calico's own texts. */
+function familiesOf(lab: LabDirectory): Readonly<Record<string, string>> {
+  const { pool, pool6 } = lab.record ?? {};
+  if (pool?.cidr.includes(":") === true) return { assign_ipv4: "false", assign_ipv6: "true" };
+  return pool6 === undefined ? {} : { assign_ipv4: "true", assign_ipv6: "true" };
 }
 
 function runPlugin(

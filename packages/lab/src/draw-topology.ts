@@ -85,24 +85,32 @@ function drawNetworks(topology: Topology, networks: readonly NetworkSpec[]): rea
     const head = [
       ...(network.kind === "rack" ? ["      |"] : []),
       `${network.name}   ${network.subnet}${isOwnGateway ? `   gateway ${network.gateway}` : ""}`,
+      ...(network.subnet6 === undefined
+        ? []
+        : [
+            `${" ".repeat(network.name.length)}   ${network.subnet6}${network.gateway6 === undefined ? "" : `   gateway ${network.gateway6}`}`,
+          ]),
     ];
     return [...head, ...drawNodes(topology, nodes)];
   });
 }
 
 function drawNodes({ resources }: Topology, nodes: readonly NodeSpec[]): readonly string[] {
-  const rows = nodes.map(({ name, address, asNumber, pods }) => {
+  const rows = nodes.map(({ name, address, address6, asNumber, pods }) => {
     const node = resources.find((one) => one.kind === "Node" && one.name === name)?.value;
     const clusterId = node?.kind === "Node" ? node.spec.bgp?.routeReflectorClusterID : undefined;
     return [
       name,
       address,
+      address6 ?? "",
       `AS ${asNumber}`,
       clusterId === undefined ? "" : `reflector ${clusterId}`,
       pods.map((pod) => pod.name).join(" "),
     ];
   });
-  const widths = [0, 1, 2, 3, 4].map((column) => Math.max(0, ...rows.map((row) => row[column]?.length ?? 0)));
+  const widths = [0, 1, 2, 3, 4, 5].map((column) =>
+    Math.max(0, ...rows.map((row) => row[column]?.length ?? 0)),
+  );
   return rows.map((row) => {
     const cells = row.filter((_, column) => widths[column] !== 0);
     const filled = widths.filter((width) => width !== 0);

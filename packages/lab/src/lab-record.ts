@@ -14,6 +14,7 @@ export interface LabRecord {
   readonly maker: ProcessIdentity;
   readonly store: StoreChoice;
   readonly pool: PoolSpec;
+  readonly pool6?: PoolSpec;
   readonly environment: Environment;
   readonly networks: readonly NetworkSpec[];
   /** What all switches run, where `up` was told another than the file says. */
@@ -30,6 +31,7 @@ export interface NodeRecord {
   readonly name: string;
   readonly network: string;
   readonly address: string;
+  readonly address6?: string;
   /** Its interface on the switch. */
   readonly port: string;
   readonly backend: string;
@@ -53,6 +55,7 @@ export function isLabRecord(value: unknown): value is LabRecord {
     isProcessIdentity(value["maker"]) &&
     isStoreChoice(value["store"]) &&
     isPool(value["pool"]) &&
+    (value["pool6"] === undefined || isPool(value["pool6"])) &&
     isTextRecord(value["environment"]) &&
     Array.isArray(value["networks"]) &&
     value["networks"].every((network) => hasTexts(network, ["name", "subnet", "kind"]))

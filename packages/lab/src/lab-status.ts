@@ -5,6 +5,7 @@ import type { LabDirectory } from "./lab-directory.ts";
 import { inParallel } from "./in-parallel.ts";
 import type { OpenLab } from "./open-lab.ts";
 import { describeStore } from "./bring-up.ts";
+import { addressText } from "./address-text.ts";
 import { ESTABLISHED, type NodeReport, readNodeReport } from "./node-report.ts";
 import { isRunning, type ProcessIdentity } from "./process-identity.ts";
 import { readSwitch } from "./switches/lab-switches.ts";
@@ -22,7 +23,7 @@ export async function labStatus(open: OpenLab, ctx: LabContext): Promise<string>
     const up = sessions.filter((session) => session.state === ESTABLISHED).length;
     return [
       node.name,
-      node.address,
+      addressText(node),
       describeProcess(lab.daemon({ node: node.name })),
       describeReadiness(report),
       `${up}/${sessions.length}`,
@@ -83,7 +84,7 @@ const RTPROT_BGP = 186;
 function countBgpRoutes(lab: LabDirectory, place: string): number | string {
   try {
     using kernel = Rtnetlink.open(lab.namespacePath(place));
-    const routes = kernel.routes({ family: 4 });
+    const routes = kernel.routes();
     return routes.filter(({ protocol }) => protocol === RouteProtocol.RTPROT_BIRD || protocol === RTPROT_BGP)
       .length;
   } catch {

@@ -1,9 +1,11 @@
 import { controlRequest } from "@caracal/control";
+import { Prefix } from "@caracal/net";
 import { startDaemon, waitForDaemon } from "./daemon-process.ts";
 import type { LabContext } from "./lab-context.ts";
 import type { LabDirectory } from "./lab-directory.ts";
 import type { LabRecord, NodeRecord } from "./lab-record.ts";
 import { storeEnvironment } from "./lab-store.ts";
+import type { PoolSpec } from "./topology.ts";
 
 /** Time for a node daemon to answer, on a busy machine. */
 const DAEMON_DEADLINE_MS = 30_000;
@@ -26,7 +28,6 @@ export async function startNodeDaemon(
   node: NodeRecord,
   ctx: LabContext,
 ): Promise<void> {
-  const { pool } = record;
   await startDaemon(
     lab,
     { node: node.name },
@@ -35,25 +36,47 @@ export async function startNodeDaemon(
       namespace: lab.namespacePath(node.name),
       env: {
         ...ctx.env,
-        IP: "autodetect",
+        ...addressing(record, node),
         CALICO_NETWORKING_BACKEND: node.backend,
         CLUSTER_TYPE: "k8s,bgp",
         WAIT_FOR_DATASTORE: "true",
         FELIX_HEALTHENABLED: "true",
-        // A lab's networks are IPv4: no IPv6 pool, as in the manifests.
-        FELIX_IPV6SUPPORT: "false",
-        CALICO_IPV6POOL_CIDR: "none",
-        CALICO_IPV4POOL_CIDR: pool.cidr,
-        CALICO_IPV4POOL_BLOCK_SIZE: String(pool.blockSize),
-        CALICO_IPV4POOL_IPIP: pool.ipip,
-        CALICO_IPV4POOL_VXLAN: pool.vxlan,
-        CALICO_IPV4POOL_NAT_OUTGOING: String(pool.natOutgoing),
         ...record.environment,
         ...node.environment,
         ...nodeEnvironment(lab, node.name),
       },
     },
   );
+}
+
+/** Which families there are, as Calico's manifests say it: IPv4 alone unless the lab has a pool of IPv6. */
+function addressing({ pool, pool6 }: LabRecord, node: NodeRecord): Readonly<Record<string, string>> {
+  const isOnly6 = node.address.includes(":");
+  const pools = [pool, ...(pool6 === undefined ? [] : [pool6])];
+  const poolOf = (family: 4 | 6): PoolSpec | undefined =>
+    pools.find(({ cidr }) => Prefix.parse(cidr)?.family === family);
+  const has6 = isOnly6 || node.address6 !== undefined;
+  return {
+    IP: isOnly6 ? "none" : "autodetect",
+    ...(has6 ? { IP6: "autodetect" } : {}),
+    // A router ID is an IPv4 address, and there is none to take.
+    ...(isOnly6 ? { CALICO_ROUTER_ID: "hash" } : {}),
+    FELIX_IPV6SUPPORT: String(has6),
+    ...poolVariables("CALICO_IPV4POOL", poolOf(4)),
+    ...poolVariables("CALICO_IPV6POOL", poolOf(6)),
+  };
+}
+
+function poolVariables(name: string, pool: PoolSpec | undefined): Readonly<Record<string, string>> {
+  if (pool === undefined) return { [`${name}_CIDR`]: "none" };
+  return {
+    [`${name}_CIDR`]: pool.cidr,
+    [`${name}_BLOCK_SIZE`]: String(pool.blockSize),
+    // IPv6 has no IPIP and so no variable for it.
+    ...(pool.ipip === "Never" ? {} : { [`${name}_IPIP`]: pool.ipip }),
+    [`${name}_VXLAN`]: pool.vxlan,
+    [`${name}_NAT_OUTGOING`]: String(pool.natOutgoing),
+  };
 }
 
 /** Waits until the node's daemon answers on its control socket. */

@@ -1,22 +1,13 @@
 import { Prefix } from "@caracal/net";
 import { readChecks } from "./checks/read-checks.ts";
 import { readFabric } from "./read-fabric.ts";
+import { readPools } from "./read-pools.ts";
 import { asNumberOfNode, readResources } from "./read-resources.ts";
-import {
-  matching,
-  oneOf,
-  readBoolean,
-  readHost,
-  readPrefix,
-  readTexts,
-  readWhole,
-  unique,
-} from "./read-text.ts";
+import { matching, oneOf, readAddress, readHost, readTexts, unique } from "./read-text.ts";
 import {
   type Backend,
   BACKENDS,
   BRIDGES_NAME,
-  type Encapsulation,
   LAB_NAME,
   LAB_NAME_RULE,
   type NetworkSpec,
@@ -26,7 +17,6 @@ import {
   POD_NAME,
   POD_NAME_RULE,
   type PodSpec,
-  type PoolSpec,
   type ResourceSpec,
   type Topology,
 } from "./topology.ts";
@@ -36,6 +26,7 @@ const KEYS = [
   "name",
   "description",
   "pool",
+  "pool6",
   "backend",
   "environment",
   "networks",
@@ -46,7 +37,6 @@ const KEYS = [
   "resources",
   "checks",
 ];
-const ENCAPSULATIONS: readonly Encapsulation[] = ["Never", "CrossSubnet", "Always"];
 
 /** What a node's entry leaves to the rest of the file. */
 interface NodeSurroundings {
@@ -72,7 +62,7 @@ export function parseTopology(text: string, file: string): Topology {
   return {
     name,
     description: root.optional("description")?.text() ?? "",
-    pool: readPool(root.required("pool")),
+    ...readPools(root, fabric.networks),
     environment: readTexts(root.optional("environment")),
     networks: fabric.networks,
     switches,
@@ -83,42 +73,31 @@ export function parseTopology(text: string, file: string): Topology {
   };
 }
 
-function readPool(value: YamlValue): PoolSpec {
-  value.withKeys(["cidr", "blockSize", "ipip", "vxlan", "natOutgoing"]);
-  const encapsulation = (key: "ipip" | "vxlan"): Encapsulation =>
-    value.optional(key)?.as("Never, CrossSubnet or Always", oneOf(ENCAPSULATIONS)) ?? "Never";
-  const cidr = value.required("cidr").as("an IPv4 CIDR such as 10.244.0.0/16", readPrefix);
-  const pool: PoolSpec = {
-    cidr: Prefix.format(cidr),
-    blockSize: value.optional("blockSize")?.as("a prefix length from 20 to 32", readWhole(20, 32)) ?? 26,
-    ipip: encapsulation("ipip"),
-    vxlan: encapsulation("vxlan"),
-    natOutgoing: value.optional("natOutgoing")?.as("true or false", readBoolean) ?? true,
-  };
-  if (pool.blockSize < cidr.length) value.fail(`a block of /${pool.blockSize} does not fit in ${pool.cidr}`);
-  if (pool.ipip !== "Never" && pool.vxlan !== "Never") value.fail("ipip and vxlan cannot both be in use");
-  return pool;
-}
-
 function readNode(value: YamlValue, { networks, backend, resources }: NodeSurroundings): NodeSpec {
-  value.withKeys(["name", "network", "rack", "address", "backend", "environment", "pods"]);
+  value.withKeys(["name", "network", "rack", "address", "address6", "backend", "environment", "pods"]);
   const name = value.required("name").as(NODE_NAME_RULE, matching(NODE_NAME));
   const network = readNodeNetwork(value, networks);
-  const subnet = readPrefix(network.subnet);
-  const address = value
-    .required("address")
-    .as(`an address in ${network.subnet}`, (text) => subnet && readHost(text, subnet));
-  if (address === network.gateway)
-    value.required("address").fail(`${address} is the gateway of ${network.name}`);
+  const address = readNodeAddress(value.required("address"), network.subnet, network.gateway);
+  const { subnet6 } = network;
+  const second = subnet6 === undefined ? value.optional("address6") : value.required("address6");
+  if (subnet6 === undefined) second?.fail(`the network ${network.name} has no subnet6`);
+  const address6 = subnet6 && second && readNodeAddress(second, subnet6, network.gateway6);
   return {
     name,
     network: network.name,
     address,
+    ...(address6 === undefined ? {} : { address6 }),
     asNumber: asNumberOfNode(resources, name),
     backend: readBackend(value.optional("backend")) ?? backend,
     environment: readTexts(value.optional("environment")),
     pods: value.optional("pods")?.list().map(readPod) ?? [],
   };
+}
+
+function readNodeAddress(value: YamlValue, subnetText: string, gateway: string | undefined): string {
+  const subnet = Prefix.parse(subnetText);
+  const address = value.as(`an address in ${subnetText}`, (text) => subnet && readHost(text, subnet));
+  return address === gateway ? value.fail(`${address} is the gateway`) : address;
 }
 
 /** A node stands in a rack or a plain network, and need not say so when there is only one. */
@@ -164,11 +143,15 @@ function checkNodeAddresses(
   for (const [index, { value }] of resources.entries()) {
     if (value.kind !== "Node") continue;
     const node = nodes.find(({ name }) => name === value.metadata.name);
-    const address = value.spec.bgp?.ipv4Address;
-    if (node === undefined || address === undefined || address.split("/")[0] === node.address) continue;
-    root
-      .find(`resources[${index}].spec.bgp.ipv4Address`)
-      .fail(`${address} is not the address of ${node.name}, ${node.address}`);
+    if (node === undefined) continue;
+    const own = [node.address, ...(node.address6 === undefined ? [] : [node.address6])];
+    for (const key of ["ipv4Address", "ipv6Address"] as const) {
+      const text = value.spec.bgp?.[key];
+      if (text === undefined || own.includes(readAddress(text.replace(/\/.*$/, "")) ?? "")) continue;
+      root
+        .find(`resources[${index}].spec.bgp.${key}`)
+        .fail(`${text} is not the address of ${node.name}, ${own.join(" and ")}`);
+    }
   }
 }
 
@@ -181,6 +164,10 @@ function checkNames(
   unique(
     values,
     nodes.map((node) => node.address),
+  );
+  unique(
+    values,
+    nodes.map((node) => node.address6 ?? node.name),
   );
   const taken = new Set([BRIDGES_NAME, ...switchNames]);
   for (const [index, node] of nodes.entries()) {

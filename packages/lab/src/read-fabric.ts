@@ -1,6 +1,6 @@
 import { Ipv4, Prefix, type Prefix4 } from "@caracal/net";
 import { AsNumber } from "@caracal/resources";
-import { matching, oneOf, readHost, readPrefix, unique } from "./read-text.ts";
+import { matching, oneOf, readAnyPrefix, readHost, readPrefix, readPrefix6, unique } from "./read-text.ts";
 import {
   NETWORK_NAME,
   NETWORK_NAME_RULE,
@@ -82,13 +82,31 @@ function readSwitch(value: YamlValue): SwitchHead {
 }
 
 function readLan(value: YamlValue): NetworkSpec {
-  value.withKeys(["name", "subnet", "gateway"]);
-  const { name, subnet } = readSubnet(value);
-  const gateway = value
-    .optional("gateway")
-    ?.as(`an address in ${Prefix.format(subnet)}`, (text) => readHost(text, subnet));
-  const kind = "lan";
-  return { name, kind, subnet: Prefix.format(subnet), ...(gateway === undefined ? {} : { gateway }) };
+  value.withKeys(["name", "subnet", "gateway", "subnet6", "gateway6"]);
+  const name = readName(value);
+  const subnet = value
+    .required("subnet")
+    .as("a subnet such as 172.18.0.0/16 or fd00:172:18::/64", readAnyPrefix);
+  const gateway = readGateway(value.optional("gateway"), subnet);
+  const lan: NetworkSpec = {
+    name,
+    kind: "lan",
+    subnet: Prefix.format(subnet),
+    ...(gateway === undefined ? {} : { gateway }),
+  };
+  const second = value.optional("subnet6");
+  if (second === undefined) {
+    if (value.optional("gateway6") !== undefined) value.required("subnet6");
+    return lan;
+  }
+  if (subnet.family === 6) second.fail("the network's subnet is IPv6 already");
+  const subnet6 = second.as("an IPv6 subnet such as fd00:172:18::/64", readPrefix6);
+  const gateway6 = readGateway(value.optional("gateway6"), subnet6);
+  return { ...lan, subnet6: Prefix.format(subnet6), ...(gateway6 === undefined ? {} : { gateway6 }) };
+}
+
+function readGateway(value: YamlValue | undefined, subnet: Prefix): string | undefined {
+  return value?.as(`an address in ${Prefix.format(subnet)}`, (text) => readHost(text, subnet));
 }
 
 function readRack(value: YamlValue, switchNames: readonly string[]): Plug {
@@ -127,9 +145,12 @@ function readSwitchName(value: YamlValue, names: readonly string[]): string {
 }
 
 function readSubnet(value: YamlValue): { readonly name: string; readonly subnet: Prefix4 } {
-  const name = value.required("name").as(NETWORK_NAME_RULE, matching(NETWORK_NAME));
   const subnet = value.required("subnet").as("an IPv4 subnet such as 172.18.0.0/16", readPrefix);
-  return { name, subnet };
+  return { name: readName(value), subnet };
+}
+
+function readName(value: YamlValue): string {
+  return value.required("name").as(NETWORK_NAME_RULE, matching(NETWORK_NAME));
 }
 
 function interfacesOf(name: string, plugs: readonly Plug[]): readonly SwitchInterface[] {
@@ -182,11 +203,16 @@ function nodeNeighbors(
 }
 
 function checkSubnets(values: readonly YamlValue[], networks: readonly NetworkSpec[]): void {
-  const subnets = networks.flatMap((network) => readPrefix(network.subnet) ?? []);
-  for (const [index, subnet] of subnets.entries()) {
-    const other = subnets.slice(0, index).find((earlier) => Prefix.overlaps(earlier, subnet));
-    if (other === undefined) continue;
-    values[index]?.fail(`its subnet ${Prefix.format(subnet)} overlaps ${Prefix.format(other)}`);
+  const earlier: Prefix[] = [];
+  for (const [index, { subnet: first, subnet6: second }] of networks.entries()) {
+    for (const text of [first, second]) {
+      const subnet = text === undefined ? undefined : Prefix.parse(text);
+      if (subnet === undefined) continue;
+      const other = earlier.find((one) => Prefix.overlaps(one, subnet));
+      if (other !== undefined)
+        values[index]?.fail(`its subnet ${Prefix.format(subnet)} overlaps ${Prefix.format(other)}`);
+      earlier.push(subnet);
+    }
   }
 }
 

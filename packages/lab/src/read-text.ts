@@ -1,4 +1,4 @@
-import { Ipv4, Prefix, type Prefix4 } from "@caracal/net";
+import { IpAddress, Prefix, type Prefix4, type Prefix6 } from "@caracal/net";
 import type { YamlValue } from "./yaml-value.ts";
 
 /** Readers for the texts of a topology file: each gives the value, or `undefined` for what it does not take. */
@@ -16,15 +16,28 @@ export function readPrefix(text: string): Prefix4 | undefined {
   return prefix?.family === 4 ? prefix : undefined;
 }
 
-export function readAddress(text: string): string | undefined {
-  return Ipv4.parse(text) === undefined ? undefined : text;
+export function readPrefix6(text: string): Prefix6 | undefined {
+  const prefix = text.includes("/") ? Prefix.parse(text) : undefined;
+  return prefix?.family === 6 ? prefix : undefined;
 }
 
-/** An address of the subnet that a host may have: neither the network's own nor the broadcast address. */
-export function readHost(text: string, subnet: Prefix4): string | undefined {
-  const address = Ipv4.parse(text);
+/** A prefix of either family. */
+export function readAnyPrefix(text: string): Prefix | undefined {
+  return readPrefix(text) ?? readPrefix6(text);
+}
+
+/** An address of either family, in its canonical text. */
+export function readAddress(text: string): string | undefined {
+  const address = IpAddress.parse(text);
+  return address === undefined ? undefined : IpAddress.format(address);
+}
+
+/** An address of the subnet that a host may have, neither the network's own nor the broadcast address; in its canonical text. */
+export function readHost(text: string, subnet: Prefix): string | undefined {
+  const address = IpAddress.parse(text);
   if (address === undefined || !Prefix.contains(subnet, address)) return undefined;
-  return address === subnet.address || address === Prefix.last(subnet) ? undefined : text;
+  const isBroadcast = subnet.family === 4 && address === Prefix.last(subnet);
+  return address === subnet.address || isBroadcast ? undefined : IpAddress.format(address);
 }
 
 export function readWhole(least: number, most: number): (text: string) => number | undefined {

@@ -1,3 +1,4 @@
+import { addressText } from "./address-text.ts";
 import { bringUp } from "./bring-up.ts";
 import { addNode, deleteNode } from "./change-nodes.ts";
 import { drawTopology } from "./draw-topology.ts";
@@ -259,7 +260,7 @@ async function nodeAdd({ operands, values }: LabArguments, ctx: LabContext): Pro
   if (!NODE_NAME.test(name)) throw new LabError(`"${name}" is not ${NODE_NAME_RULE}`);
   const wanted = { network: values["--network"], address: values["--address"] };
   const node = await addNode(open, name, wanted, ctx);
-  ctx.stdout.write(`node ${node.name} is up at ${node.address}\n`);
+  ctx.stdout.write(`node ${node.name} is up at ${addressText(node)}\n`);
   return 0;
 }
 

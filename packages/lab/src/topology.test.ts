@@ -30,7 +30,9 @@ test("the built-in topologies are as the scenarios say", () => {
   assert.deepEqual(builtInTopologies(), [
     "as-per-rack",
     "as-per-server",
+    "dual-stack",
     "full-mesh",
+    "ipv6-only",
     "leaf-spine",
     "mesh-off",
     "mesh-sockets",
@@ -71,6 +73,45 @@ test("a pod is a name or a mapping; the only network needs no naming", () => {
       { name: "p2", namespace: "web", annotations: { "cni.projectcalico.org/ipAddrs": '["10.244.0.9"]' } },
     ],
   });
+});
+
+const DUAL = GOOD.replace("networks:", "pool6: { cidr: fd00:10:244::/56 }\nnetworks:")
+  .replace("subnet: 10.0.0.0/24", "subnet: 10.0.0.0/24\n    subnet6: fd00::/64\n    gateway6: fd00::ff")
+  .replace("10.0.0.1", "10.0.0.1\n    address6: FD00:0::1")
+  .replace("10.0.0.2", "10.0.0.2\n    address6: fd00::2");
+
+test("a second family has pools, subnets and addresses of its own; IPv6 alone takes the first's place", () => {
+  const both = parseTopology(DUAL, "t.yaml");
+  assert.deepEqual(both.pool6, {
+    cidr: "fd00:10:244::/56",
+    blockSize: 122,
+    ipip: "Never",
+    vxlan: "Never",
+    natOutgoing: false,
+  });
+  assert.deepEqual(both.networks, [
+    { name: "lan", kind: "lan", subnet: "10.0.0.0/24", subnet6: "fd00::/64", gateway6: "fd00::ff" },
+  ]);
+  assert.deepEqual(
+    both.nodes.map(({ address, address6 }) => [address, address6]),
+    [
+      ["10.0.0.1", "fd00::1"],
+      ["10.0.0.2", "fd00::2"],
+    ],
+  );
+  const alone = GOOD.replace("10.244.0.0/16", "fd00:10:244::/56")
+    .replace("10.0.0.0/24", "fd00::/64")
+    .replace("10.0.0.1", "fd00::1")
+    .replace("10.0.0.2", "fd00::2");
+  const { pool, pool6, nodes } = parseTopology(alone, "t.yaml");
+  assert.deepEqual([pool.blockSize, pool.natOutgoing, pool6], [122, false, undefined]);
+  assert.deepEqual(
+    nodes.map(({ address, address6 }) => [address, address6]),
+    [
+      ["fd00::1", undefined],
+      ["fd00::2", undefined],
+    ],
+  );
 });
 
 const FABRIC = `name: fabric
@@ -136,7 +177,7 @@ test("checks become data", () => {
   assert.deepEqual(checks.routes.get("leaf")?.[0], {
     text: "<block a> via 10.0.0.1 dev swp1",
     isAbsent: false,
-    destination: { blocksOf: "a" },
+    destination: { blocksOf: "a", pool: "pool" },
     isBlackhole: false,
     gateway: "10.0.0.1",
     interface: "swp1",
@@ -160,8 +201,8 @@ const MISTAKES: readonly (readonly [what: string, from: string, to: string, mess
   ["a stray key", "pool:", "colour: red\npool:", "t.yaml:2: colour: there is no such key; there are name, "],
   ["a key that is missing", "    address: 10.0.0.1\n", "", "t.yaml:8: nodes[0]: the key address is missing"],
   ["a lab's name", "name: small", "name: Big Lab", 't.yaml:1: name: "Big Lab" is not a lab\'s name'],
-  ["a pool", "10.244.0.0/16", "10.244.0.1/16", 't.yaml:3: pool.cidr: "10.244.0.1/16" is not an IPv4 CIDR'],
-  ["a subnet", "10.0.0.0/24", "lan", 't.yaml:6: networks[0].subnet: "lan" is not an IPv4 subnet'],
+  ["a pool", "10.244.0.0/16", "10.244.0.1/16", 't.yaml:3: pool.cidr: "10.244.0.1/16" is not a CIDR such as'],
+  ["a subnet", "10.0.0.0/24", "lan", 't.yaml:6: networks[0].subnet: "lan" is not a subnet such as'],
   [
     "a foreign address",
     "10.0.0.1",
@@ -197,6 +238,37 @@ const MISTAKES: readonly (readonly [what: string, from: string, to: string, mess
     "cidr: 10.244.0.0/16",
     "cidr: 10.244.0.0/16\n  ipip: Always\n  vxlan: Always",
     "t.yaml:2: pool: ipip and vxlan",
+  ],
+];
+
+const DUAL_MISTAKES: typeof MISTAKES = [
+  [
+    "a pool of no network's family",
+    "cidr: 10.244.0.0/16",
+    "cidr: fd00:1::/56",
+    "t.yaml:3: pool.cidr: no network's subnet is IPv6",
+  ],
+  [
+    "two pools of one family",
+    "fd00:10:244::/56",
+    "10.245.0.0/16",
+    't.yaml:4: pool6.cidr: "10.245.0.0/16" is not an IPv6 CIDR',
+  ],
+  ["ipip for IPv6", "244::/56", "244::/56, ipip: Always", "t.yaml:4: pool6: there is no ipip for IPv6"],
+  ["no IPv6 address", "    address6: fd00::2\n", "", "t.yaml:20: nodes[1]: the key address6 is missing"],
+  ["an IPv6 address twice", "fd00::2", "fd00:0::1", "t.yaml:20: nodes[1]: fd00::1 is there twice"],
+  ["the gateway's address", "fd00::2", "fd00::ff", "t.yaml:22: nodes[1].address6: fd00::ff is the gateway"],
+  [
+    "a second family that no network has",
+    "    subnet6: fd00::/64\n    gateway6: fd00::ff\n",
+    "",
+    "t.yaml:11: nodes[0].address6: the network lan has no subnet6",
+  ],
+  [
+    "a gateway without its subnet",
+    "    subnet6: fd00::/64\n",
+    "",
+    "t.yaml:6: networks[0]: the key subnet6 is missing",
   ],
 ];
 
@@ -291,6 +363,7 @@ const FABRIC_MISTAKES: typeof MISTAKES = [
 
 const ALL_MISTAKES = [
   ...MISTAKES.map((mistake) => [GOOD, ...mistake] as const),
+  ...DUAL_MISTAKES.map((mistake) => [DUAL, ...mistake] as const),
   ...FABRIC_MISTAKES.map((mistake) => [FABRIC, ...mistake] as const),
 ];
 
@@ -313,7 +386,7 @@ for (const [text, what, from, to, message] of ALL_MISTAKES) {
 test("an unknown topology names those that exist; an unreadable file says so", () => {
   assert.throws(
     () => findTopology("full-mess"),
-    /there is no topology full-mess: there are as-per-rack, as-per-server, full-mesh, /,
+    /there is no topology full-mess: there are as-per-rack, as-per-server, dual-stack, full-mesh, /,
   );
   assert.throws(() => findTopology("./none.yaml"), /cannot read the topology: ENOENT/);
 });

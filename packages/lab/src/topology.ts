@@ -6,6 +6,8 @@ export interface Topology {
   readonly name: string;
   readonly description: string;
   readonly pool: PoolSpec;
+  /** The pool of the other family, in a cluster of both. */
+  readonly pool6?: PoolSpec;
   /** For every node daemon. */
   readonly environment: Environment;
   /** Every layer-2 network: plain ones, racks, and the links between switches. */
@@ -29,7 +31,7 @@ export interface TopologySource {
 
 export type Environment = Readonly<Record<string, string>>;
 
-/** The pool that the first node makes. */
+/** A pool that the first node makes. */
 export interface PoolSpec {
   readonly cidr: string;
   readonly blockSize: number;
@@ -43,9 +45,13 @@ export type Encapsulation = "Never" | "CrossSubnet" | "Always";
 /** One layer-2 network. */
 export interface NetworkSpec {
   readonly name: string;
+  /** IPv4, or IPv6 in a network without IPv4. */
   readonly subnet: string;
   /** The nodes' default route. */
   readonly gateway?: string;
+  /** IPv6 beside IPv4. */
+  readonly subnet6?: string;
+  readonly gateway6?: string;
   /** A rack is a network whose gateway is a switch; a link joins two switches. */
   readonly kind: "lan" | "rack" | "link";
 }
@@ -93,6 +99,8 @@ export interface NodeSpec {
   readonly network: string;
   /** On `eth0`, without a length. */
   readonly address: string;
+  /** In the network's `subnet6`, if it has one. */
+  readonly address6?: string;
   readonly asNumber: number;
   readonly backend: Backend;
   readonly environment: Environment;

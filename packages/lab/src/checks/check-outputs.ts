@@ -6,7 +6,7 @@ import type { OpenLab } from "../open-lab.ts";
 import { runCommand } from "../run-command.ts";
 import type { Finding } from "./finding.ts";
 import type { Forwarding } from "./forwarding.ts";
-import { blocksOf } from "./match-routes.ts";
+import { blocksOf, poolPrefixes } from "./match-routes.ts";
 import { fillIn, matchText, type Placeholders } from "./match-text.ts";
 
 /** Commands at once. */
@@ -19,10 +19,16 @@ export function checkOutputs(
   ctx: LabContext,
 ): Promise<readonly Finding[]> {
   const { lab, record, topology } = open;
-  const pool = Prefix.parse(record.pool.cidr);
+  const pools = poolPrefixes(record);
+  const podOf = (name: string, pool: Prefix | undefined): readonly string[] =>
+    (lab.pods().find((pod) => pod.name === name)?.addresses ?? []).filter(
+      (text) => pool !== undefined && text.includes(":") === (pool.family === 6),
+    );
   const placeholders: Placeholders = {
-    block: (node) => (pool === undefined ? [] : blocksOf(forwarding, pool, node).map(Prefix.format)),
-    pod: (name) => lab.pods().find((pod) => pod.name === name)?.addresses ?? [],
+    block: (node) => blocksOf(forwarding, pools.pool, node).map(Prefix.format),
+    block6: (node) => blocksOf(forwarding, pools.pool6, node).map(Prefix.format),
+    pod: (name) => podOf(name, pools.pool),
+    pod6: (name) => podOf(name, pools.pool6),
   };
   return inParallel(topology.checks.outputs, WIDTH, async (check): Promise<Finding> => {
     ctx.signal.throwIfAborted();

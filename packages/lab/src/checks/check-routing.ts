@@ -1,10 +1,10 @@
-import { IpAddress, Prefix } from "@caracal/net";
+import { IpAddress } from "@caracal/net";
 import type { NodeRecord, PodRecord } from "../lab-record.ts";
 import type { OpenLab } from "../open-lab.ts";
 import type { Finding } from "./finding.ts";
 import { type Forwarding, readForwarding } from "./forwarding.ts";
 import type { LabChecks, UnreachableRule } from "./lab-checks.ts";
-import { matchRoute } from "./match-routes.ts";
+import { matchRoute, poolPrefixes } from "./match-routes.ts";
 import { describeTrace, tracePath } from "./trace-path.ts";
 
 /** The tables of all nodes and switches. */
@@ -19,14 +19,13 @@ export function checkRouting(open: OpenLab, forwarding: Forwarding): readonly Fi
 }
 
 function checkRoutes({ lab, record, topology }: OpenLab, forwarding: Forwarding): readonly Finding[] {
-  const pool = Prefix.parse(record.pool.cidr);
-  if (pool === undefined) return [];
+  const pools = poolPrefixes(record);
   const places = new Set([...lab.nodes(), ...topology.switches].map(({ name }) => name));
   return [...topology.checks.routes]
     .filter(([on]) => places.has(on))
     .flatMap(([on, patterns]) =>
       patterns.map((pattern): Finding => {
-        const { expected, found, ok } = matchRoute(forwarding, pool, on, pattern);
+        const { expected, found, ok } = matchRoute(forwarding, pools, on, pattern);
         return { kind: "route", on, expected, found: found.join(", ") || "none", ok };
       }),
     );
@@ -48,7 +47,7 @@ function checkPath(
   const rule = unreachableRule(checks, node.name, pod.node);
   return pod.addresses.flatMap((text): readonly Finding[] => {
     const address = IpAddress.parse(text);
-    if (address === undefined || !IpAddress.isIpv4(address)) return [];
+    if (address === undefined) return [];
     const trace = tracePath(forwarding, node.name, address);
     const goal = `${pod.name} (${text} on ${pod.node})`;
     const where = rule?.at === undefined ? "" : `, packets ending at ${rule.at}`;

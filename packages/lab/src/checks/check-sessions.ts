@@ -54,7 +54,13 @@ function meshOf(
 ): readonly ExpectedSession[] {
   const isMesh = sessions.length === 0 || sessions.some((session) => session.isMesh);
   if (isDeclared || !isMesh) return [];
-  return nodes.filter((other) => other.name !== node.name).map(({ address }) => ({ peer: address }));
+  // A session for each family that both speak.
+  return nodes
+    .filter((other) => other.name !== node.name)
+    .flatMap((other) => [
+      { peer: other.address },
+      ...(node.address6 === undefined || other.address6 === undefined ? [] : [{ peer: other.address6 }]),
+    ]);
 }
 
 function compare(

@@ -40,7 +40,7 @@ function readTable(namespace: string): ForwardingTable {
   try {
     using kernel = Rtnetlink.open(namespace);
     const names = new Map(kernel.links().map((link) => [link.index, link.name]));
-    const routes = kernel.routes({ family: 4, table: RouteTable.RT_TABLE_MAIN });
+    const routes = kernel.routes({ table: RouteTable.RT_TABLE_MAIN });
     return {
       routes: routes.map((route) => toRoute(route, names)),
       addresses: kernel.addresses().map(({ address }) => IpAddress.format(address)),
@@ -67,7 +67,8 @@ function toRoute(route: Route, names: ReadonlyMap<number, string>): KernelRoute 
 
 /** A route in `ip route`'s words. */
 export function describeRoute({ destination, kind, hops, protocol }: KernelRoute): string {
-  const prefix = destination.length === 0 ? "default" : Prefix.format(destination);
+  const isDefault = destination.length === 0 && destination.family === 4;
+  const prefix = isDefault ? "default" : Prefix.format(destination);
   const ways = hops.map((hop) => {
     const via = hop.gateway === undefined ? "" : `via ${hop.gateway} `;
     return `${via}dev ${hop.interface}`;

@@ -1,5 +1,6 @@
 import { Prefix } from "@caracal/net";
 import { describeRoute, type Forwarding, type KernelRoute } from "./forwarding.ts";
+import type { LabRecord } from "../lab-record.ts";
 import type { RoutePattern } from "./route-pattern.ts";
 
 /** What one pattern came to. */
@@ -11,10 +12,23 @@ export interface RouteCheck {
   readonly found: readonly string[];
 }
 
+/** What a lab's blocks are parts of. */
+export interface PoolPrefixes {
+  readonly pool: Prefix | undefined;
+  readonly pool6: Prefix | undefined;
+}
+
+export function poolPrefixes({ pool, pool6 }: Pick<LabRecord, "pool" | "pool6">): PoolPrefixes {
+  return {
+    pool: Prefix.parse(pool.cidr),
+    pool6: pool6 === undefined ? undefined : Prefix.parse(pool6.cidr),
+  };
+}
+
 /** Compares a node's or switch's table with a pattern. */
 export function matchRoute(
   forwarding: Forwarding,
-  pool: Prefix,
+  pools: PoolPrefixes,
   on: string,
   pattern: RoutePattern,
 ): RouteCheck {
@@ -23,7 +37,7 @@ export function matchRoute(
   const prefixes =
     "prefix" in destination
       ? [Prefix.parse(destination.prefix)].filter((prefix) => prefix !== undefined)
-      : blocksOf(forwarding, pool, destination.blocksOf);
+      : blocksOf(forwarding, pools[destination.pool], destination.blocksOf);
   const expected =
     "prefix" in destination
       ? pattern.text
@@ -38,7 +52,8 @@ export function matchRoute(
 }
 
 /** The blocks a node has, as its kernel guards them: blackholes inside the pool. */
-export function blocksOf(forwarding: Forwarding, pool: Prefix, node: string): readonly Prefix[] {
+export function blocksOf(forwarding: Forwarding, pool: Prefix | undefined, node: string): readonly Prefix[] {
+  if (pool === undefined) return [];
   const routes = forwarding.get(node)?.routes ?? [];
   return routes
     .filter(({ kind, destination }) => kind === "blackhole" && Prefix.covers(pool, destination))

@@ -9,6 +9,8 @@ import { fillIn, matchText, type Placeholders, strayPlaceholders } from "./match
 const placeholders: Placeholders = {
   block: (node) => (node === "a" ? ["10.244.1.0/26", "10.244.2.0/26"] : []),
   pod: (pod) => (pod === "pa" ? ["10.244.1.7"] : []),
+  block6: (node) => (node === "a" ? ["fd00:10:244:1::/122"] : []),
+  pod6: (pod) => (pod === "pa" ? ["fd00:10:244:1::7"] : []),
 };
 const match = (expected: string, found: string, isPart = false): unknown =>
   matchText(expected, found, isPart, placeholders);
@@ -18,6 +20,8 @@ test("times, MACs, words, blocks and pods stand for what may differ", () => {
   assert.equal(match("up <time>", "up 2026-01-02"), undefined);
   assert.equal(match("<mac> > <pod pa>", "ee:ee:ee:ee:ee:ee > 10.244.1.7"), undefined);
   assert.equal(match("<block a> via 10.0.0.1", "10.244.2.0/26 via 10.0.0.1"), undefined);
+  assert.equal(match("<block6 a> <pod6 pa>", "fd00:10:244:1::/122 fd00:10:244:1::7"), undefined);
+  assert.deepEqual(match("<pod6 pa>", "10.244.1.7"), { expected: "<pod6 pa>", found: "10.244.1.7" });
   assert.deepEqual(match("<block b>", "10.244.2.0/26"), { expected: "<block b>", found: "10.244.2.0/26" });
   assert.deepEqual(match("1.2", "1x2"), { expected: "1.2", found: "1x2" });
 });

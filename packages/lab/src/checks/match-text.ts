@@ -1,8 +1,8 @@
 /** What placeholders of an expected text stand for: `<block worker1>`, `<pod web>`. */
-export interface Placeholders {
-  readonly block: (node: string) => readonly string[];
-  readonly pod: (pod: string) => readonly string[];
-}
+export type Placeholders = Readonly<Record<Placeholder, (name: string) => readonly string[]>>;
+
+/** A node's blocks and a pod's addresses: in the pool, and in the pool of IPv6 beside it. */
+type Placeholder = "block" | "block6" | "pod" | "pod6";
 
 /** Where a text is not as expected. */
 export interface TextDifference {
@@ -10,7 +10,7 @@ export interface TextDifference {
   readonly found: string;
 }
 
-const PLACEHOLDER = /<(any|time|mac|block|pod)(?: ([^<>]+))?>/g;
+const PLACEHOLDER = /<(any|time|mac|block6?|pod6?)(?: ([^<>]+))?>/g;
 const TIME = String.raw`(?:[0-9]{2}:[0-9]{2}:[0-9]{2}|[0-9]{4}-[0-9]{2}-[0-9]{2})`;
 const MAC = "[0-9a-f]{2}(?::[0-9a-f]{2}){5}";
 
@@ -21,17 +21,16 @@ export function strayPlaceholders(
   pods: readonly string[],
 ): readonly string[] {
   return [...text.matchAll(PLACEHOLDER)].flatMap(([whole, kind, name = ""]) => {
-    if (kind === "block") return nodes.includes(name) ? [] : [whole];
-    if (kind === "pod") return pods.includes(name) ? [] : [whole];
+    if (kind?.startsWith("block")) return nodes.includes(name) ? [] : [whole];
+    if (kind?.startsWith("pod")) return pods.includes(name) ? [] : [whole];
     return [];
   });
 }
 
 /** A command with its placeholders filled in: the first block, the first address. */
-export function fillIn(command: string, { block, pod }: Placeholders): string {
+export function fillIn(command: string, placeholders: Placeholders): string {
   return command.replaceAll(PLACEHOLDER, (whole: string, kind: string, name: string = "") => {
-    const [first] = kind === "block" ? block(name) : kind === "pod" ? pod(name) : [whole];
-    return first ?? "none";
+    return isPlaceholder(kind) ? (placeholders[kind](name)[0] ?? "none") : whole;
   });
 }
 
@@ -72,7 +71,7 @@ function linesOf(text: string): readonly string[] {
     .map((line) => line.trimEnd().replaceAll(/ {2,}/g, " ").replaceAll(/-{3,}/g, "---"));
 }
 
-function toPattern(line: string, { block, pod }: Placeholders): RegExp {
+function toPattern(line: string, placeholders: Placeholders): RegExp {
   let pattern = "";
   let end = 0;
   for (const match of line.matchAll(PLACEHOLDER)) {
@@ -81,10 +80,14 @@ function toPattern(line: string, { block, pod }: Placeholders): RegExp {
     end = match.index + whole.length;
     if (kind === "time") pattern += TIME;
     else if (kind === "mac") pattern += MAC;
-    else if (kind === "any") pattern += String.raw`\S+`;
-    else pattern += oneOf(kind === "block" ? block(name) : pod(name));
+    else if (isPlaceholder(kind)) pattern += oneOf(placeholders[kind](name));
+    else pattern += String.raw`\S+`;
   }
   return new RegExp(`^${pattern}${escaped(line.slice(end))}$`);
+}
+
+function isPlaceholder(kind: string | undefined): kind is Placeholder {
+  return kind === "block" || kind === "block6" || kind === "pod" || kind === "pod6";
 }
 
 /** Any of the texts; where there is none nothing matches. */

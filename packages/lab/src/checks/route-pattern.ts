@@ -1,4 +1,4 @@
-import { Prefix } from "@caracal/net";
+import { IpAddress, Prefix } from "@caracal/net";
 
 /** A route of a node's or switch's kernel as a file describes it, much as `ip route` prints it. */
 export interface RoutePattern {
@@ -6,8 +6,10 @@ export interface RoutePattern {
   readonly text: string;
   /** There must be none to this destination. */
   readonly isAbsent: boolean;
-  /** A prefix, or every block of a node. */
-  readonly destination: { readonly prefix: string } | { readonly blocksOf: string };
+  /** A prefix, or every block of a node in one of the pools. */
+  readonly destination:
+    | { readonly prefix: string }
+    | { readonly blocksOf: string; readonly pool: "pool" | "pool6" };
   /** What must hold besides; anything where nothing is said. */
   readonly isBlackhole?: boolean;
   readonly gateway?: string;
@@ -19,21 +21,24 @@ export const ROUTE_RULE =
   'a route such as "10.244.0.0/26 via 10.0.0.1 dev eth0 proto bird", "blackhole <block NODE>" or "no 10.244.0.0/16"';
 
 const WORDS =
-  /^(?:(no|blackhole) )?(?:<block ([^>]+)>|(default|[0-9./]+))(?: via ([0-9.]+))?(?: dev (\S+))?(?: proto (\S+))?$/;
+  /^(?:(no|blackhole) )?(?:<(block6?) ([^>]+)>|(default|[0-9a-f.:/]+))(?: via ([0-9a-f.:]+))?(?: dev (\S+))?(?: proto (\S+))?$/;
 
 /** Reads a line of `checks.routes`. */
 export function parseRoutePattern(line: string): RoutePattern | undefined {
   const text = line.trim().replaceAll(/\s+/g, " ");
-  const [, word, blocksOf, written, gateway, device, protocol] = WORDS.exec(text) ?? [];
+  const [, word, block, blocksOf, written, via, device, protocol] = WORDS.exec(text) ?? [];
   const prefix = written === undefined ? undefined : canonical(written);
-  const destination = blocksOf !== undefined ? { blocksOf } : prefix !== undefined ? { prefix } : undefined;
-  if (destination === undefined) return undefined;
+  const pool = block === "block6" ? "pool6" : "pool";
+  const destination =
+    blocksOf !== undefined ? ({ blocksOf, pool } as const) : prefix !== undefined ? { prefix } : undefined;
+  const gateway = via === undefined ? undefined : IpAddress.parse(via);
+  if (destination === undefined || (via !== undefined && gateway === undefined)) return undefined;
   return {
     text,
     isAbsent: word === "no",
     destination,
     ...(word === "blackhole" ? { isBlackhole: true } : {}),
-    ...(gateway === undefined ? {} : { gateway, isBlackhole: false }),
+    ...(gateway === undefined ? {} : { gateway: IpAddress.format(gateway), isBlackhole: false }),
     ...(device === undefined ? {} : { interface: device }),
     ...(protocol === undefined ? {} : { protocol }),
   };

@@ -10,7 +10,7 @@ import { matchRoute } from "./match-routes.ts";
 import { parseRoutePattern } from "./route-pattern.ts";
 import { describeTrace, tracePath } from "./trace-path.ts";
 
-const pool = prefixOf("10.244.0.0/16");
+const pools = { pool: prefixOf("10.244.0.0/16"), pool6: prefixOf("fd00:10:244::/56") };
 
 function prefixOf(text: string): Prefix {
   const prefix = Prefix.parse(text);
@@ -48,6 +48,7 @@ function forwarding(ofLeaf: readonly KernelRoute[]): Forwarding {
           route("0.0.0.0/0", "eth0", "10.0.0.254", { protocol: "boot" }),
           route("10.0.0.0/24", "eth0"),
           blackhole("10.244.1.0/26"),
+          blackhole("fd00:10:244:1::/122"),
           route("10.244.1.1/32", "cali1"),
         ],
       },
@@ -93,6 +94,11 @@ const PATTERNS: readonly (readonly [on: string, pattern: string, ok: boolean])[]
   ["a", "blackhole <block a> proto bird", true],
   ["a", "<block a> proto kernel", false],
   ["a", "no <block b>", true],
+  ["a", "blackhole <block6 a> proto bird", true],
+  ["a", "blackhole fd00:10:244:1:0::/122 proto bird", true],
+  ["a", "<block6 a> via fc00::1", false],
+  ["a", "no fd00:10:244::/56", false],
+  ["a", "no ::/0", true],
   ["a", "no <block a>", false],
   ["a", "no default", false],
   ["leaf", "<block b> via 30.0.0.1 dev swp2 proto bgp", true],
@@ -110,14 +116,14 @@ for (const [on, text, ok] of PATTERNS) {
   test(`on ${on}, ${text}: ${ok ? "seen" : "not seen"}`, () => {
     const pattern = parseRoutePattern(text);
     assert.ok(pattern !== undefined);
-    assert.equal(matchRoute(tables, pool, on, pattern).ok, ok);
+    assert.equal(matchRoute(tables, pools, on, pattern).ok, ok);
   });
 }
 
 test("what was there is told", () => {
   const pattern = parseRoutePattern("no 10.244.0.0/16");
   assert.ok(pattern !== undefined);
-  assert.deepEqual(matchRoute(tables, pool, "leaf", pattern), {
+  assert.deepEqual(matchRoute(tables, pools, "leaf", pattern), {
     on: "leaf",
     expected: "no 10.244.0.0/16",
     ok: false,
