@@ -32,6 +32,10 @@ function freshSubject(): KernelSubject {
       deleteLink: (name) => kernel.deleteLink(name),
       setLinkUp: (name, up) => kernel.setLinkUp(name, up),
       addAddress: (name, ip, length) => kernel.addAddress(name, ip, length),
+      device: (operation) => {
+        const outcome = kernel.alienDevice(operation);
+        if (outcome.kind === "failed") throw new Error(`${operation.kind}: ${outcome.errno}`);
+      },
     },
   };
 }

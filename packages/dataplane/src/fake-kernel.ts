@@ -4,7 +4,11 @@ import {
   Iff,
   type InterfaceAddress,
   type Link,
+  type LinkSettings,
   type Neighbour,
+  type NeighbourTable,
+  type NewInterfaceAddress,
+  type NewLink,
   type NextHop,
   type Route,
   RouteScope,
@@ -12,6 +16,8 @@ import {
   RouteType,
 } from "@caracal/netlink";
 import { isAsWanted, type RouteKey, routeKey } from "./desired-route.ts";
+import type { DeviceKernel, DeviceOperation, DeviceOutcome } from "./device-kernel.ts";
+import { FakeNeighbours } from "./fake-neighbours.ts";
 import type { Kernel, KernelNotice, RouteOperation, RouteOutcome } from "./kernel.ts";
 
 const done: RouteOutcome = { kind: "done" };
@@ -24,9 +30,10 @@ function failed(errno: string, detail: string): RouteOutcome {
  * A kernel in memory, for tests: it keeps the promises of the port that `kernelSuite` checks, and beside the port it
  * has the hands of others, which change the tables as another program would.
  */
-export class FakeKernel implements Kernel {
+export class FakeKernel implements Kernel, DeviceKernel {
   readonly #links = new Map<number, Link>();
-  readonly #addresses: InterfaceAddress[] = [];
+  #addresses: readonly InterfaceAddress[] = [];
+  readonly #neighbours = new FakeNeighbours();
   readonly #routes = new Map<RouteKey, Route[]>();
   readonly #listeners = new Set<(notice: KernelNotice) => void>();
   #nextIndex = 1;
@@ -43,8 +50,15 @@ export class FakeKernel implements Kernel {
     return Promise.resolve([...this.#addresses]);
   }
 
-  dumpNeighbours(): Promise<readonly Neighbour[]> {
-    return Promise.resolve([]);
+  dumpNeighbours(
+    table: NeighbourTable = "neighbours",
+    interfaceIndex?: number,
+  ): Promise<readonly Neighbour[]> {
+    return Promise.resolve(this.#neighbours.dump(table, interfaceIndex));
+  }
+
+  applyDevices(operations: readonly DeviceOperation[]): Promise<readonly DeviceOutcome[]> {
+    return Promise.resolve(operations.map((operation) => this.#change(operation)));
   }
 
   applyRoutes(operations: readonly RouteOperation[]): Promise<readonly RouteOutcome[]> {
@@ -68,17 +82,12 @@ export class FakeKernel implements Kernel {
   /** Another program removes an interface; its routes go with it, unannounced. */
   deleteLink(name: string): void {
     const link = this.#linkOf(name);
-    this.#flush(link.index);
-    this.#links.delete(link.index);
+    this.#drop(link.index);
     this.#tell({ kind: "link", gone: true, link });
   }
 
   setLinkUp(name: string, up: boolean): void {
-    const before = this.#linkOf(name);
-    const link = { ...before, flags: up ? before.flags | Iff.IFF_UP : before.flags & ~Iff.IFF_UP };
-    this.#links.set(link.index, link);
-    if (up) for (const address of this.#addresses) this.#connect(address);
-    else this.#flush(link.index);
+    const link = this.#adjust(this.#linkOf(name), { up });
     this.#tell({ kind: "link", gone: false, link });
   }
 
@@ -86,7 +95,7 @@ export class FakeKernel implements Kernel {
   addAddress(name: string, address: IpAddress, prefixLength: number): void {
     const interfaceIndex = this.#linkOf(name).index;
     const added: InterfaceAddress = { interfaceIndex, address, prefixLength, scope: 0, flags: 0 };
-    this.#addresses.push(added);
+    this.#addresses = [...this.#addresses, added];
     this.#connect(added);
     this.#tell({ kind: "address", gone: false, address: added });
   }
@@ -100,6 +109,26 @@ export class FakeKernel implements Kernel {
     return outcome;
   }
 
+  /** Another program changes an interface, an address or a neighbour. */
+  alienDevice(operation: DeviceOperation): DeviceOutcome {
+    const before = new Map(this.#links);
+    const outcome = this.#change(operation);
+    if (outcome.kind === "failed") return outcome;
+    for (const link of this.#links.values())
+      if (before.get(link.index) !== link) this.#tell({ kind: "link", gone: false, link });
+    for (const link of before.values())
+      if (!this.#links.has(link.index)) this.#tell({ kind: "link", gone: true, link });
+    if ("address" in operation) {
+      const address = { scope: 0, flags: 0, ...operation.address };
+      this.#tell({ kind: "address", gone: operation.kind === "address.delete", address });
+    }
+    if ("neighbour" in operation) {
+      const { kind, neighbour } = operation;
+      this.#tell({ kind: "neighbour", gone: kind === "neighbour.delete", neighbour });
+    }
+    return outcome;
+  }
+
   /** The kernel loses notices. */
   overrun(): void {
     for (const listener of this.#listeners) listener({ kind: "overrun" });
@@ -108,6 +137,90 @@ export class FakeKernel implements Kernel {
   /** The tables change, and the notice of it is lost without a word. */
   alienUnnoticed(operation: RouteOperation): RouteOutcome {
     return this.#apply(operation);
+  }
+
+  #change(operation: DeviceOperation): DeviceOutcome {
+    switch (operation.kind) {
+      case "link.add":
+        return this.#make(operation.link);
+      case "link.set":
+      case "link.delete": {
+        const link = this.#links.get(operation.index);
+        if (link === undefined) return failed("ENODEV", "No such device");
+        if (operation.kind === "link.delete") this.#drop(link.index);
+        else this.#adjust(link, operation.settings);
+        return done;
+      }
+      case "address.add":
+        return this.#give(operation.address);
+      case "address.delete":
+        return this.#take(operation.address);
+      case "neighbour.set":
+        return this.#neighbours.set(operation.neighbour);
+      case "neighbour.delete":
+        return this.#neighbours.delete(operation.neighbour);
+    }
+  }
+
+  #make({ details, ...settings }: NewLink): DeviceOutcome {
+    for (const { name, vxlan } of this.#links.values()) {
+      if (name === settings.name) return failed("EEXIST", "File exists");
+      const isTwin =
+        details.kind === "vxlan" &&
+        vxlan?.vni === details.vni &&
+        vxlan.port === details.port &&
+        typeof vxlan.local === typeof details.local;
+      if (isTwin) return failed("EEXIST", "A VXLAN device with the specified VNI already exists");
+    }
+    const { kind } = details;
+    const { name } = settings;
+    const made: Link = { index: this.#nextIndex, name, flags: 0, operState: 2, mtu: 1500, kind };
+    this.#nextIndex += 1;
+    this.#adjust({ ...made, ...tunnelOf(details) }, settings);
+    return done;
+  }
+
+  #adjust(before: Link, { name, mtu, mac, up }: LinkSettings): Link {
+    const wasUp = (before.flags & Iff.IFF_UP) !== 0;
+    const isUp = up ?? wasUp;
+    const link = {
+      ...before,
+      ...(name === undefined ? {} : { name }),
+      ...(mtu === undefined ? {} : { mtu }),
+      ...(mac === undefined ? {} : { mac }),
+      flags: isUp ? before.flags | Iff.IFF_UP : before.flags & ~Iff.IFF_UP,
+    };
+    this.#links.set(link.index, link);
+    if (isUp && !wasUp) for (const address of this.#addresses) this.#connect(address);
+    if (!isUp && wasUp) {
+      this.#flush(link.index);
+      this.#neighbours.settle(link.index);
+    }
+    return link;
+  }
+
+  #drop(index: number): void {
+    this.#flush(index);
+    this.#neighbours.flush(index);
+    this.#addresses = this.#addresses.filter(({ interfaceIndex }) => interfaceIndex !== index);
+    this.#links.delete(index);
+  }
+
+  #give(address: NewInterfaceAddress): DeviceOutcome {
+    if (!this.#links.has(address.interfaceIndex)) return failed("ENODEV", "No such device");
+    const added = { scope: 0, flags: 0, ...address };
+    if (this.#addresses.some((known) => isSameAddress(known, added))) return failed("EEXIST", "File exists");
+    this.#addresses = [...this.#addresses, added];
+    this.#connect(added);
+    return done;
+  }
+
+  #take(address: NewInterfaceAddress): DeviceOutcome {
+    const kept = this.#addresses.filter((known) => !isSameAddress(known, address));
+    if (kept.length === this.#addresses.length)
+      return failed("EADDRNOTAVAIL", "Cannot assign requested address");
+    this.#addresses = kept;
+    return done;
   }
 
   #apply({ kind, route }: RouteOperation): RouteOutcome {
@@ -169,6 +282,8 @@ export class FakeKernel implements Kernel {
     const link = this.#links.get(interfaceIndex);
     if (link === undefined || (link.flags & Iff.IFF_UP) === 0) return;
     const isIpv4 = IpAddress.isIpv4(address);
+    // A lone address is reached by the local table only.
+    if (isIpv4 && prefixLength === 32) return;
     this.#apply({
       kind: "add",
       route: {
@@ -200,4 +315,18 @@ export class FakeKernel implements Kernel {
   #tell(change: Change): void {
     for (const listener of this.#listeners) listener({ kind: "changes", changes: [change] });
   }
+}
+
+function tunnelOf(details: NewLink["details"]): Pick<Link, "vxlan" | "ipip"> {
+  if (details.kind === "vxlan") {
+    const { kind: _, ...vxlan } = details;
+    return { vxlan };
+  }
+  return details.kind === "ipip" ? { ipip: {} } : {};
+}
+
+function isSameAddress(a: NewInterfaceAddress, b: NewInterfaceAddress): boolean {
+  return (
+    a.interfaceIndex === b.interfaceIndex && a.address === b.address && a.prefixLength === b.prefixLength
+  );
 }

@@ -31,8 +31,8 @@ export class FaultyKernel implements Kernel {
     return this.#kernel.dumpAddresses();
   }
 
-  dumpNeighbours(table?: NeighbourTable): Promise<readonly Neighbour[]> {
-    return this.#kernel.dumpNeighbours(table);
+  dumpNeighbours(table?: NeighbourTable, interfaceIndex?: number): Promise<readonly Neighbour[]> {
+    return this.#kernel.dumpNeighbours(table, interfaceIndex);
   }
 
   async applyRoutes(operations: readonly RouteOperation[]): Promise<readonly RouteOutcome[]> {

@@ -8,6 +8,7 @@ export type { Clock } from "./clock.ts";
 export type { DesiredNextHop, DesiredRoute, RouteKey } from "./desired-route.ts";
 export { routeKey } from "./desired-route.ts";
 export type { RouteSource } from "./desired-table.ts";
+export type { DeviceKernel, DeviceOperation, DeviceOutcome } from "./device-kernel.ts";
 export { FakeKernel } from "./fake-kernel.ts";
 export { FaultyKernel, type KernelStep } from "./faulty-kernel.ts";
 export type { Kernel, KernelNotice, RouteOperation, RouteOutcome } from "./kernel.ts";

@@ -32,7 +32,7 @@ export interface Kernel {
   dumpRoutes(): Promise<readonly Route[]>;
   dumpLinks(): Promise<readonly Link[]>;
   dumpAddresses(): Promise<readonly InterfaceAddress[]>;
-  dumpNeighbours(table?: NeighbourTable): Promise<readonly Neighbour[]>;
+  dumpNeighbours(table?: NeighbourTable, interfaceIndex?: number): Promise<readonly Neighbour[]>;
   /** Carries all of them out in order; one that fails does not stop the rest. Outcomes are in the same order. */
   applyRoutes(operations: readonly RouteOperation[]): Promise<readonly RouteOutcome[]>;
   /** Tells news until the returned function is called. */

@@ -1,16 +1,31 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { Kernel, KernelNotice, RouteOperation, RouteOutcome } from "@caracal/dataplane";
+import type {
+  DeviceKernel,
+  DeviceOperation,
+  DeviceOutcome,
+  Kernel,
+  KernelNotice,
+  RouteOperation,
+  RouteOutcome,
+} from "@caracal/dataplane";
 import {
+  changeLink,
+  deleteAddress,
+  deleteLink,
+  deleteNeighbour,
   deleteRoute,
   type InterfaceAddress,
   type Link,
   type Neighbour,
   type NeighbourTable,
+  newAddress,
+  newLink,
+  newNeighbour,
   newRoute,
   type Request,
   type Route,
 } from "@caracal/netlink";
-import { Monitor } from "./monitor.ts";
+import { Monitor, type MonitorTopic } from "./monitor.ts";
 import type { NamespaceTarget } from "./namespace.ts";
 import { Rtnetlink } from "./rtnetlink.ts";
 
@@ -19,21 +34,33 @@ const operationsPerTurn = 512;
 
 const done: RouteOutcome = { kind: "done" };
 
-/** The `Kernel` port for real: the tables of one network namespace. */
-export class LinuxKernel implements Kernel, Disposable {
+/** What is told of to who follows routes. */
+const routeTopics: readonly MonitorTopic[] = ["links", "addresses", "routes"];
+
+/**
+ * The `Kernel` and `DeviceKernel` ports for real: the tables of one network namespace. News are told of what others did, another
+ * instance among them: whoever changes devices has an instance of its own, so that whoever programs routes hears of it.
+ */
+export class LinuxKernel implements Kernel, DeviceKernel, Disposable {
   readonly #namespace: NamespaceTarget | undefined;
+  readonly #topics: readonly MonitorTopic[];
   readonly #rtnetlink: Rtnetlink;
   readonly #listeners = new Set<(notice: KernelNotice) => void>();
   #monitor: Monitor | undefined;
 
-  private constructor(rtnetlink: Rtnetlink, namespace: NamespaceTarget | undefined) {
+  private constructor(
+    rtnetlink: Rtnetlink,
+    namespace: NamespaceTarget | undefined,
+    topics: readonly MonitorTopic[],
+  ) {
     this.#rtnetlink = rtnetlink;
     this.#namespace = namespace;
+    this.#topics = topics;
   }
 
-  /** The kernel as seen from a namespace; by default from the thread's own. */
-  static open(namespace?: NamespaceTarget): LinuxKernel {
-    return new LinuxKernel(Rtnetlink.open(namespace), namespace);
+  /** The kernel as seen from a namespace; by default from the thread's own. `topics` are what news are told of. */
+  static open(namespace?: NamespaceTarget, topics: readonly MonitorTopic[] = routeTopics): LinuxKernel {
+    return new LinuxKernel(Rtnetlink.open(namespace), namespace, topics);
   }
 
   // Dumps are synchronous, as the kernel is; `async` turns their errors into rejections.
@@ -49,20 +76,16 @@ export class LinuxKernel implements Kernel, Disposable {
     return await Promise.resolve(this.#rtnetlink.addresses());
   }
 
-  async dumpNeighbours(table?: NeighbourTable): Promise<readonly Neighbour[]> {
-    return await Promise.resolve(this.#rtnetlink.neighbours(table));
+  async dumpNeighbours(table?: NeighbourTable, interfaceIndex?: number): Promise<readonly Neighbour[]> {
+    return await Promise.resolve(this.#rtnetlink.neighbours(table, interfaceIndex));
   }
 
-  async applyRoutes(operations: readonly RouteOperation[]): Promise<readonly RouteOutcome[]> {
-    const outcomes: RouteOutcome[] = operations.map(() => done);
-    for (let at = 0; at < operations.length; at += operationsPerTurn) {
-      if (at > 0) await nextTurn();
-      const part = operations.slice(at, at + operationsPerTurn).map(toRequest);
-      for (const { index, error } of this.#rtnetlink.socket.batch("route.apply", part)) {
-        outcomes[at + index] = { kind: "failed", errno: error.errno, detail: error.detail };
-      }
-    }
-    return outcomes;
+  applyRoutes(operations: readonly RouteOperation[]): Promise<readonly RouteOutcome[]> {
+    return this.#apply("route.apply", operations, toRequest);
+  }
+
+  applyDevices(operations: readonly DeviceOperation[]): Promise<readonly DeviceOutcome[]> {
+    return this.#apply("device.apply", operations, toDeviceRequest);
   }
 
   /** Watching begins with the first listener and ends with the last. */
@@ -87,9 +110,25 @@ export class LinuxKernel implements Kernel, Disposable {
     this.close();
   }
 
+  async #apply<Operation>(
+    op: string,
+    operations: readonly Operation[],
+    request: (operation: Operation) => Request,
+  ): Promise<readonly RouteOutcome[]> {
+    const outcomes: RouteOutcome[] = operations.map(() => done);
+    for (let at = 0; at < operations.length; at += operationsPerTurn) {
+      if (at > 0) await nextTurn();
+      const part = operations.slice(at, at + operationsPerTurn).map(request);
+      for (const { index, error } of this.#rtnetlink.socket.batch(op, part)) {
+        outcomes[at + index] = { kind: "failed", errno: error.errno, detail: error.detail };
+      }
+    }
+    return outcomes;
+  }
+
   #watch(): Monitor {
     return Monitor.open({
-      topics: ["links", "addresses", "routes"],
+      topics: this.#topics,
       ...(this.#namespace === undefined ? {} : { namespace: this.#namespace }),
       ignorePort: this.#rtnetlink.socket.port,
       onChanges: (changes) => this.#tell({ kind: "changes", changes }),
@@ -109,4 +148,23 @@ export class LinuxKernel implements Kernel, Disposable {
 
 function toRequest({ kind, route }: RouteOperation): Request {
   return kind === "delete" ? deleteRoute(route) : newRoute(route, kind);
+}
+
+function toDeviceRequest(operation: DeviceOperation): Request {
+  switch (operation.kind) {
+    case "link.add":
+      return newLink(operation.link);
+    case "link.set":
+      return changeLink(operation.index, operation.settings);
+    case "link.delete":
+      return deleteLink(operation.index);
+    case "address.add":
+      return newAddress(operation.address);
+    case "address.delete":
+      return deleteAddress(operation.address);
+    case "neighbour.set":
+      return newNeighbour(operation.neighbour);
+    case "neighbour.delete":
+      return deleteNeighbour(operation.neighbour);
+  }
 }

@@ -159,10 +159,11 @@ export class Rtnetlink implements Disposable {
     return unlessMissing(["ESRCH", "ENODEV"], () => this.socket.request("route.delete", deleteRoute(route)));
   }
 
-  neighbours(table?: NeighbourTable): readonly Neighbour[] {
+  /** Entries of a table, of one interface if named. */
+  neighbours(table?: NeighbourTable, interfaceIndex?: number): readonly Neighbour[] {
     return this.socket.dump(
       "neighbour.dump",
-      dumpNeighbours(table),
+      dumpNeighbours(table, interfaceIndex),
       (answer) => pick(decodeChange(answer), "neighbour")?.neighbour,
     );
   }

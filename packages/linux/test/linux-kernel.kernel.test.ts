@@ -3,9 +3,21 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { kernelSuite, type KernelSubject } from "@caracal/dataplane";
+import { type DeviceOperation, kernelSuite, type KernelSubject } from "@caracal/dataplane";
 import { IpAddress } from "@caracal/net";
-import { deleteRoute, IfaFlag, newRoute } from "@caracal/netlink";
+import {
+  changeLink,
+  deleteAddress,
+  deleteLink,
+  deleteNeighbour,
+  deleteRoute,
+  IfaFlag,
+  newAddress,
+  newLink,
+  newNeighbour,
+  newRoute,
+  type Request,
+} from "@caracal/netlink";
 import { LinuxKernel, namespacePath, Rtnetlink, systemClock } from "../src/index.ts";
 import { freshNamespace, kernelSkip } from "./fresh-namespace.ts";
 
@@ -13,7 +25,7 @@ const skip = kernelSkip(["ip"]);
 
 function freshSubject(t: TestContext): KernelSubject {
   const namespace = namespacePath(freshNamespace(t));
-  const kernel = LinuxKernel.open(namespace);
+  const kernel = LinuxKernel.open(namespace, ["links", "addresses", "routes", "neighbours"]);
   const others = Rtnetlink.open(namespace);
   t.after(() => {
     kernel.close();
@@ -45,8 +57,31 @@ function freshSubject(t: TestContext): KernelSubject {
       deleteLink: (name) => void others.deleteLink(name),
       setLinkUp: (name, up) => others.setLink(name, { up }),
       addAddress,
+      device: (operation) => {
+        const outcomes = others.socket.batch("test", [deviceRequest(operation)]);
+        for (const { error } of outcomes) throw error;
+      },
     },
   };
 }
 
 for (const { name, run } of kernelSuite) test(name, { skip }, (t) => run(freshSubject(t)));
+
+function deviceRequest(operation: DeviceOperation): Request {
+  switch (operation.kind) {
+    case "link.add":
+      return newLink(operation.link);
+    case "link.set":
+      return changeLink(operation.index, operation.settings);
+    case "link.delete":
+      return deleteLink(operation.index);
+    case "address.add":
+      return newAddress(operation.address);
+    case "address.delete":
+      return deleteAddress(operation.address);
+    case "neighbour.set":
+      return newNeighbour(operation.neighbour);
+    case "neighbour.delete":
+      return deleteNeighbour(operation.neighbour);
+  }
+}

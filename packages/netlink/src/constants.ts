@@ -92,12 +92,18 @@ export const VethInfo = { VETH_INFO_PEER: 1 } as const;
 /** Inside a VXLAN device's IFLA_INFO_DATA (linux/if_link.h). */
 export const IflaVxlan = {
   IFLA_VXLAN_ID: 1,
+  IFLA_VXLAN_GROUP: 2,
   IFLA_VXLAN_LINK: 3,
   IFLA_VXLAN_LOCAL: 4,
   IFLA_VXLAN_LEARNING: 7,
   IFLA_VXLAN_PORT: 15,
+  IFLA_VXLAN_GROUP6: 16,
   IFLA_VXLAN_LOCAL6: 17,
+  IFLA_VXLAN_COLLECT_METADATA: 25,
 } as const;
+
+/** Inside an IP-in-IP device's IFLA_INFO_DATA (linux/if_tunnel.h). */
+export const IflaIptun = { IFLA_IPTUN_LINK: 1, IFLA_IPTUN_LOCAL: 2, IFLA_IPTUN_REMOTE: 3 } as const;
 
 /** Interface flags, bits (linux/if.h). */
 export const Iff = {

@@ -2,13 +2,13 @@
 // mutations of a captured dump; properties over generated routes and MACs.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { DecodeError, Ipv4, Ipv6, Prefix, Reader, Writer } from "@caracal/net";
+import { DecodeError, type IpAddress, Ipv4, Ipv6, Prefix, Reader, Writer } from "@caracal/net";
 import fc from "fast-check";
 import { decodeAcknowledgement, decodeDone } from "./acknowledgement.ts";
 import { decodeChange } from "./change.ts";
 import { Nlmsg, Rtm } from "./constants.ts";
 import { newAddress } from "./interface-address.ts";
-import { newLink } from "./link.ts";
+import { decodeLink, newLink, type NewLink } from "./link.ts";
 import { Mac } from "./mac.ts";
 import { readMessages, type Request, writeRequest } from "./message.ts";
 import { newNeighbour } from "./neighbour.ts";
@@ -53,6 +53,48 @@ test("a route is what its encoding decodes to", () => {
       const writer = new Writer();
       newRoute(value).writeBody(writer);
       assert.deepEqual(decodeRoute(new Reader(writer.finish())), value);
+    }),
+  );
+});
+
+const end = fc.option(ipv4, { nil: undefined });
+const index = fc.option(fc.integer({ min: 1, max: 1e6 }), { nil: undefined });
+const tunnel: fc.Arbitrary<NewLink["details"]> = fc.oneof(
+  fc.record({ vni: fc.nat(0xffffff), port: fc.nat(65535), learning: fc.boolean() }).chain((rest) =>
+    fc
+      .record({
+        local: fc.oneof(end, ipv6),
+        group: fc.oneof(end, ipv6),
+        parentIndex: index,
+        flow: fc.boolean(),
+      })
+      .map(({ flow, ...ends }) => ({
+        kind: "vxlan" as const,
+        ...rest,
+        ...present(ends),
+        ...(flow ? { isFlowBased: true } : {}),
+      })),
+  ),
+  fc
+    .record({ local: end, remote: end, parentIndex: index })
+    .map((ends) => ({ kind: "ipip" as const, ...present(ends) })),
+);
+
+/** Without fields that are not there; an address of zeros is none. */
+function present(fields: Record<string, IpAddress | number | undefined>): object {
+  const kept = Object.entries(fields).filter(([, value]) => value !== undefined && value !== 0);
+  return Object.fromEntries(kept);
+}
+
+test("a tunnel interface is what its encoding decodes to", () => {
+  fc.assert(
+    fc.property(tunnel, (details) => {
+      const writer = new Writer();
+      newLink({ name: "tun", details }).writeBody(writer);
+      const link = decodeLink(new Reader(writer.finish()));
+      const { kind, ...rest } = details;
+      assert.equal(link.kind, kind);
+      assert.deepEqual(kind === "vxlan" ? link.vxlan : link.ipip, rest);
     }),
   );
 });
@@ -119,6 +161,7 @@ function sample(): Uint8Array {
       mtu: 1400,
       details: { kind: "vxlan", vni: 1, port: 4789, learning: true, local: gateway },
     }),
+    newLink({ name: "tunl0", details: { kind: "ipip", local: gateway, parentIndex: 3 } }),
     {
       type: Nlmsg.NLMSG_ERROR,
       flags: 0x300,
@@ -147,7 +190,7 @@ function readAll(datagram: Uint8Array): number {
 
 test("mutated, cut and random bytes give values or a DecodeError", () => {
   const good = sample();
-  assert.equal(readAll(good), 8);
+  assert.equal(readAll(good), 9);
   const changes = fc.array(fc.tuple(fc.nat(good.length - 1), fc.nat(255)), { minLength: 1, maxLength: 6 });
   const mutated = fc.tuple(changes, fc.nat(good.length)).map(([list, cut]) => {
     const copy = good.slice();

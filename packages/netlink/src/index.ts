@@ -43,7 +43,6 @@ export {
   type LinkSettings,
   newLink,
   type NewLink,
-  type VxlanDetails,
 } from "./link.ts";
 export { Mac } from "./mac.ts";
 export { type Message, messageHeaderBytes, readMessages, type Request, writeRequest } from "./message.ts";
@@ -67,4 +66,5 @@ export {
   type RouteFilter,
   type RouteWrite,
 } from "./route.ts";
+export type { IpipDetails, VxlanDetails } from "./tunnel-details.ts";
 export { decodeRule, deleteRule, dumpRules, newRule, type Rule } from "./rule.ts";

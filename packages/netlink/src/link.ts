@@ -1,18 +1,23 @@
-import type { IpAddress, Reader, Writer } from "@caracal/net";
+import type { Reader, Writer } from "@caracal/net";
 import {
-  readAddress,
   readAttributes,
   readText,
-  writeAddressAttribute,
   writeBytesAttribute,
   writeNested,
   writeTextAttribute,
   writeU32Attribute,
-  writeU8Attribute,
 } from "./attribute.ts";
-import { Af, Iff, Ifla, IflaInfo, IflaVxlan, Nlm, RtextFilter, Rtm, VethInfo } from "./constants.ts";
+import { Af, Iff, Ifla, IflaInfo, Nlm, RtextFilter, Rtm, VethInfo } from "./constants.ts";
 import { Mac } from "./mac.ts";
 import type { Request } from "./message.ts";
+import {
+  type IpipDetails,
+  readIpip,
+  readVxlan,
+  type VxlanDetails,
+  writeIpip,
+  writeVxlan,
+} from "./tunnel-details.ts";
 
 /** A network interface as the kernel describes it. */
 export interface Link {
@@ -33,15 +38,7 @@ export interface Link {
   /** "veth", "bridge", "vxlan"…; absent for hardware and loopback. */
   readonly kind?: string;
   readonly vxlan?: VxlanDetails;
-}
-
-export interface VxlanDetails {
-  readonly vni: number;
-  /** UDP destination port. */
-  readonly port: number;
-  readonly learning: boolean;
-  readonly local?: IpAddress;
-  readonly parentIndex?: number;
+  readonly ipip?: IpipDetails;
 }
 
 /** What can be set on an interface, at its creation or later. */
@@ -62,7 +59,8 @@ export interface NewLink extends LinkSettings {
   readonly details:
     | { readonly kind: "bridge" }
     | { readonly kind: "veth"; readonly peer: LinkSettings & { readonly name: string } }
-    | ({ readonly kind: "vxlan" } & VxlanDetails);
+    | ({ readonly kind: "vxlan" } & VxlanDetails)
+    | ({ readonly kind: "ipip" } & IpipDetails);
 }
 
 export function newLink(link: NewLink): Request {
@@ -157,32 +155,21 @@ export function decodeLink(payload: Reader): Link {
   return found;
 }
 
-function readLinkInfo(info: Reader): { kind?: string; vxlan?: VxlanDetails } {
+function readLinkInfo(info: Reader): { kind?: string; vxlan?: VxlanDetails; ipip?: IpipDetails } {
   let kind: string | undefined;
   let vxlan: VxlanDetails | undefined;
+  let ipip: IpipDetails | undefined;
   readAttributes(info, (type, value) => {
     if (type === IflaInfo.IFLA_INFO_KIND) kind = readText(value);
     // The kernel puts the kind before the data that it explains.
     if (type === IflaInfo.IFLA_INFO_DATA && kind === "vxlan") vxlan = readVxlan(value);
+    if (type === IflaInfo.IFLA_INFO_DATA && kind === "ipip") ipip = readIpip(value);
   });
-  return { ...(kind === undefined ? {} : { kind }), ...(vxlan === undefined ? {} : { vxlan }) };
-}
-
-function readVxlan(data: Reader): VxlanDetails {
-  const found: { -readonly [Field in keyof VxlanDetails]: VxlanDetails[Field] } = {
-    vni: 0,
-    port: 0,
-    learning: false,
+  return {
+    ...(kind === undefined ? {} : { kind }),
+    ...(vxlan === undefined ? {} : { vxlan }),
+    ...(ipip === undefined ? {} : { ipip }),
   };
-  readAttributes(data, (type, value) => {
-    if (type === IflaVxlan.IFLA_VXLAN_ID) found.vni = value.u32le();
-    if (type === IflaVxlan.IFLA_VXLAN_PORT) found.port = value.u16();
-    if (type === IflaVxlan.IFLA_VXLAN_LEARNING) found.learning = value.u8() !== 0;
-    if (type === IflaVxlan.IFLA_VXLAN_LINK) found.parentIndex = value.u32le();
-    if (type === IflaVxlan.IFLA_VXLAN_LOCAL || type === IflaVxlan.IFLA_VXLAN_LOCAL6)
-      found.local = readAddress(value);
-  });
-  return found;
 }
 
 function writeHeader(writer: Writer, index: number, flags: number, change: number): void {
@@ -211,22 +198,11 @@ function writeDetails(writer: Writer, details: NewLink["details"]): void {
       writeVxlan(writer, details);
       return;
     }
+    if (details.kind === "ipip") {
+      writeIpip(writer, details);
+      return;
+    }
     // The peer is a whole second interface description inside the first.
     writeNested(writer, VethInfo.VETH_INFO_PEER, () => writeSettings(writer, 0, details.peer));
   });
-}
-
-function writeVxlan(writer: Writer, details: VxlanDetails): void {
-  writeU32Attribute(writer, IflaVxlan.IFLA_VXLAN_ID, details.vni);
-  writeBytesAttribute(
-    writer,
-    IflaVxlan.IFLA_VXLAN_PORT,
-    Uint8Array.of(details.port >>> 8, details.port & 255),
-  );
-  writeU8Attribute(writer, IflaVxlan.IFLA_VXLAN_LEARNING, details.learning ? 1 : 0);
-  if (details.parentIndex !== undefined)
-    writeU32Attribute(writer, IflaVxlan.IFLA_VXLAN_LINK, details.parentIndex);
-  if (details.local === undefined) return;
-  const type = typeof details.local === "number" ? IflaVxlan.IFLA_VXLAN_LOCAL : IflaVxlan.IFLA_VXLAN_LOCAL6;
-  writeAddressAttribute(writer, type, details.local);
 }

@@ -52,18 +52,24 @@ export function deleteNeighbour(entry: Neighbour): Request {
 /** Which entries to dump: the kernel keeps neighbours, proxies and forwarding entries in three separate tables. */
 export type NeighbourTable = "neighbours" | "proxies" | "forwarding";
 
-export function dumpNeighbours(table: NeighbourTable = "neighbours"): Request {
+/** Asks for a table, for one interface's entries if it is named. */
+export function dumpNeighbours(table: NeighbourTable = "neighbours", interfaceIndex?: number): Request {
   return {
     type: Rtm.RTM_GETNEIGH,
     flags: Nlm.NLM_F_DUMP,
-    writeBody: (writer) =>
+    writeBody: (writer) => {
+      const isForwarding = table === "forwarding";
+      // The interface stands in the header for one table, and for the others in an attribute.
       writeHeader(
         writer,
-        table === "forwarding" ? Af.AF_BRIDGE : 0,
-        0,
+        isForwarding ? Af.AF_BRIDGE : 0,
+        isForwarding ? (interfaceIndex ?? 0) : 0,
         0,
         table === "proxies" ? Ntf.NTF_PROXY : 0,
-      ),
+      );
+      if (interfaceIndex !== undefined && !isForwarding)
+        writeU32Attribute(writer, Nda.NDA_IFINDEX, interfaceIndex);
+    },
   };
 }
 

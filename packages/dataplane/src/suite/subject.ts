@@ -1,6 +1,7 @@
 import { IpAddress, Prefix } from "@caracal/net";
 import { type Route, RouteProtocol, RouteScope, RouteTable, RouteType } from "@caracal/netlink";
 import type { Clock } from "../clock.ts";
+import type { DeviceKernel, DeviceOperation } from "../device-kernel.ts";
 import type { DesiredRoute } from "../desired-route.ts";
 import type { Kernel, RouteOperation, RouteOutcome } from "../kernel.ts";
 
@@ -9,7 +10,7 @@ import type { Kernel, RouteOperation, RouteOutcome } from "../kernel.ts";
  * 10.99.0.1/24 and fd99::1/64, the port to it, and the hands of other programs.
  */
 export interface KernelSubject {
-  readonly kernel: Kernel;
+  readonly kernel: Kernel & DeviceKernel;
   readonly clock: Clock;
   /** Waits, as time passes, until the condition holds; fails after long in vain. */
   readonly until: (what: string, condition: () => boolean | Promise<boolean>) => Promise<void>;
@@ -20,6 +21,7 @@ export interface KernelSubject {
     deleteLink(name: string): void;
     setLinkUp(name: string, up: boolean): void;
     addAddress(name: string, address: IpAddress, prefixLength: number): void;
+    device(operation: DeviceOperation): void;
   };
 }
 
