@@ -85,16 +85,6 @@ export const formats: Readonly<Record<string, Format>> = {
     "is not a BGP community",
     "aa:nn with 16-bit parts, or aa:nn:mm with 32-bit parts",
   ),
-  logLevel: form(
-    (text) => /^(trace|debug|info|warning|error|fatal)$/i.test(text),
-    "is not a log level",
-    "Trace, Debug, Info, Warning, Error, Fatal",
-  ),
-  logLevelOrNone: form(
-    (text) => /^(none|debug|info|warning|error|fatal|panic)$/i.test(text),
-    "is not a log level",
-    "None, Debug, Info, Warning, Error, Fatal, Panic",
-  ),
   durationOrAuto: form(
     (text) => text === "Auto" || parseDurationSeconds(text) !== undefined,
     "is neither a duration nor Auto",

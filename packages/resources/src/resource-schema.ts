@@ -91,6 +91,18 @@ export function anyCase(words: readonly string[], options: { readonly descriptio
   return Type.String({ pattern: `^(${words.map(letters).join("|")})$`, anyCaseOf: words, ...options });
 }
 
+/** A list that holds nothing twice. */
+export function setOf<Item extends TSchema>(
+  items: Item,
+  options: {
+    readonly maxItems?: number;
+    readonly description?: string;
+    readonly default?: readonly string[];
+  } = {},
+) {
+  return Type.Array(items, { uniqueItems: true, ...options });
+}
+
 /** A port, range of ports or, where names have a meaning, named port. */
 export function port(format: "port" | "portRange", minimum: 0 | 1) {
   return Type.Union([Type.Integer({ minimum, maximum: 65535 }), text(format)]);

@@ -59,6 +59,8 @@ interface SchemaNode {
   readonly maximum?: number;
   readonly minItems?: number;
   readonly maxItems?: number;
+  /** A list that holds nothing twice: a person's is refused, one that a store holds already is taken as it is. */
+  readonly uniqueItems?: boolean;
   readonly maxLength?: number;
   readonly format?: string;
   readonly pattern?: string;
@@ -196,9 +198,26 @@ function readArray(node: SchemaNode, input: unknown, path: string, walk: Walk): 
     return undefined;
   }
   const { items } = node;
-  return items === undefined
-    ? list
-    : list.map((item, index) => readNode(items, item, `${path}[${index}]`, walk));
+  if (items === undefined) return list;
+  const output = list.map((item, index) => readNode(items, item, `${path}[${index}]`, walk));
+  if (node.uniqueItems === true && walk.options.unknownFields === "refuse") refuseRepeats(output, path, walk);
+  return output;
+}
+
+/** Kubernetes refuses what stands in a set twice, so no datastore takes it. The first is told of. */
+function refuseRepeats(items: readonly unknown[], path: string, walk: Walk): void {
+  const seen = new Map<string, number>();
+  for (const [index, item] of items.entries()) {
+    // What could not be read has its own problem.
+    if (item === undefined) continue;
+    const key = JSON.stringify(item);
+    const first = seen.get(key);
+    if (first !== undefined) {
+      walk.problems.push(problem(`${path}[${index}]`, item, `is given twice: ${path}[${first}] is the same`));
+      return;
+    }
+    seen.set(key, index);
+  }
 }
 
 function readText(node: SchemaNode, input: unknown, path: string, walk: Walk): unknown {

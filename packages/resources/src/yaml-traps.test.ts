@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { parseResource } from "./kinds.ts";
 import { parseManifest } from "./manifest.ts";
 
 function pool(line: string): string {
@@ -117,6 +118,38 @@ test("deep nesting, control characters and tabs are each one line", () => {
 test("a large list is read", () => {
   const head =
     "apiVersion: projectcalico.org/v3\nkind: GlobalNetworkSet\nmetadata: {name: p}\nspec:\n  nets:\n";
-  const { resources, errors } = parseManifest(head + "  - 10.0.0.0/8\n".repeat(20000));
+  const { resources, errors } = parseManifest(
+    head + Array.from({ length: 20000 }, (_, index) => `  - 10.${index >> 8}.${index & 255}.0/24\n`).join(""),
+  );
   assert.deepEqual([resources.length, errors.length], [1, 0]);
+});
+
+test("what stands in a set twice is refused in a person's file, and taken from a store", () => {
+  const sets: readonly (readonly [string, object, string])[] = [
+    ["GlobalNetworkSet", { nets: ["10.0.0.0/8", "10.1.0.0/16", "10.0.0.0/8"] }, "spec.nets[2]"],
+    ["IPReservation", { reservedCIDRs: ["10.0.0.1", "10.0.0.1"] }, "spec.reservedCIDRs[1]"],
+    ["IPPool", { cidr: "10.0.0.0/16", allowedUses: ["Tunnel", "Tunnel"] }, "spec.allowedUses[1]"],
+    [
+      "BGPConfiguration",
+      { serviceClusterIPs: [{ cidr: "10.0.0.0/8" }, { cidr: "10.0.0.0/8" }] },
+      "spec.serviceClusterIPs[1]",
+    ],
+    [
+      "GlobalNetworkPolicy",
+      { ingress: [{ action: "Allow", source: { nets: ["10.0.0.0/8", "10.0.0.0/8"] } }] },
+      "spec.ingress[0].source.nets[1]",
+    ],
+  ];
+  for (const [kind, spec, path] of sets) {
+    const name = kind === "BGPConfiguration" ? "default" : "x";
+    const document = { kind, apiVersion: "projectcalico.org/v3", metadata: { name }, spec };
+    const reading = parseResource(document, "user");
+    assert.ok(reading.kind === "bad", kind);
+    assert.deepEqual(
+      reading.problems.map((one) => one.path),
+      [path],
+    );
+    assert.match(reading.problems[0]?.reason ?? "", /^is given twice: .*\[0\] is the same$/);
+    assert.equal(parseResource(document, "store").kind, "ok", kind);
+  }
 });

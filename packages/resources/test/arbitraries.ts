@@ -4,6 +4,12 @@ import { apiVersion, type Selector, workloadEndpointName } from "../src/index.ts
 
 /** Random values for property tests: valid resources of every kind, and selectors. */
 const word = fc.stringMatching(/^[a-z0-9]([-a-z0-9]{0,8}[a-z0-9])?$/);
+
+/** A list that holds nothing twice. */
+function distinct<T>(item: fc.Arbitrary<T>, limits: { readonly maxLength?: number } = {}): fc.Arbitrary<T[]> {
+  return fc.uniqueArray(item, { ...limits, selector: (one) => JSON.stringify(one) });
+}
+
 const subdomain = fc.array(word, { minLength: 1, maxLength: 3 }).map((parts) => parts.join("."));
 const labelName = fc.stringMatching(/^([a-z]{1,5}\/)?[a-zA-Z0-9]([a-zA-Z0-9_.-]{0,10}[a-zA-Z0-9])?$/);
 const labels = fc.dictionary(
@@ -25,7 +31,7 @@ function network(family: 4 | 6, minLength: number, maxLength: number): fc.Arbitr
 }
 
 const cidr = fc.oneof(network(4, 0, 32), network(6, 0, 128));
-const cidrs = fc.array(
+const cidrs = distinct(
   cidr.map((text) => ({ cidr: text })),
   { maxLength: 3 },
 );
@@ -110,10 +116,10 @@ const configurationSpec = optional({
   serviceExternalIPs: cidrs,
   listenPort: fc.integer({ min: 1, max: 65535 }),
   bindMode: fc.constantFrom("None", "NodeIP"),
-  prefixAdvertisements: fc.array(fc.record({ cidr, communities: fc.array(community, { maxLength: 2 }) }), {
+  prefixAdvertisements: distinct(fc.record({ cidr, communities: fc.array(community, { maxLength: 2 }) }), {
     maxLength: 2,
   }),
-  ignoredInterfaces: fc.array(fc.constantFrom("eth*", "docker0"), { maxLength: 2 }),
+  ignoredInterfaces: distinct(fc.constantFrom("eth*", "docker0"), { maxLength: 2 }),
 });
 
 const peerSpec = fc
@@ -181,12 +187,12 @@ const port = fc.oneof(fc.integer({ min: 1, max: 65535 }), fc.constantFrom("http"
 const chosen = fc.constantFrom("all()", "has(a)", "a == 'b' && c not in {'d', 'e'}");
 
 const entity = optional({
-  nets: fc.array(network(4, 1, 32), { maxLength: 2 }),
+  nets: distinct(network(4, 1, 32), { maxLength: 2 }),
   selector: chosen,
   namespaceSelector: fc.oneof(chosen, fc.constant("global()")),
   ports: fc.array(port, { maxLength: 3 }),
   notPorts: fc.array(port, { maxLength: 1 }),
-  serviceAccounts: optional({ names: fc.array(word, { maxLength: 2 }), selector: chosen }),
+  serviceAccounts: optional({ names: distinct(word, { maxLength: 2 }), selector: chosen }),
 });
 
 const rule = fc
@@ -223,7 +229,7 @@ function namespaced(documents: fc.Arbitrary<object>): fc.Arbitrary<object> {
 const hostEndpointSpec = fc
   .tuple(
     word,
-    optional({ expectedIPs: fc.array(ip, { maxLength: 2 }), profiles: fc.array(word, { maxLength: 2 }) }),
+    optional({ expectedIPs: distinct(ip, { maxLength: 2 }), profiles: distinct(word, { maxLength: 2 }) }),
   )
   .map(([node, more]) => ({ node, interfaceName: "*", ...more }));
 
@@ -252,8 +258,8 @@ const policyDocuments: readonly fc.Arbitrary<object>[] = [
   ),
   resource("Tier", optional({ order: fc.nat(), defaultAction: fc.constantFrom("Deny", "Pass") }), word),
   resource("Profile", optional({ ingress: rules, egress: rules, labelsToApply: labels })),
-  resource("GlobalNetworkSet", optional({ nets: fc.array(fc.oneof(cidr, ip), { maxLength: 3 }) })),
-  namespaced(resource("NetworkSet", optional({ nets: fc.array(cidr, { maxLength: 3 }) }))),
+  resource("GlobalNetworkSet", optional({ nets: distinct(fc.oneof(cidr, ip), { maxLength: 3 }) })),
+  namespaced(resource("NetworkSet", optional({ nets: distinct(cidr, { maxLength: 3 }) }))),
   resource("HostEndpoint", hostEndpointSpec),
   resource("FelixConfiguration", felixSpec, fc.constant("default")),
   resource(
@@ -299,7 +305,7 @@ export const validDocument: fc.Arbitrary<object> = fc.oneof(
     ),
     fc.constant("default"),
   ),
-  resource("IPReservation", fc.record({ reservedCIDRs: fc.array(fc.oneof(cidr, ip), { maxLength: 3 }) })),
+  resource("IPReservation", fc.record({ reservedCIDRs: distinct(fc.oneof(cidr, ip), { maxLength: 3 }) })),
   endpoint,
 );
 

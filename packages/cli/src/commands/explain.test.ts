@@ -1,7 +1,7 @@
 /** Aim: `explain` tells of every kind and field from the schemas, and `explain route` stays what it was. Method: whole command lines. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { kinds } from "@caracal/resources";
+import { isKindName, isRecord, jsonSchemaOf, kinds } from "@caracal/resources";
 import { run } from "../../test/test-context.ts";
 
 test("a kind, a field, and the fields inside", async () => {
@@ -37,12 +37,25 @@ test("every kind is explained, to its last field", async () => {
   }
 });
 
+test("a kind's JSON Schema is exported, and a field's", async () => {
+  for (const name of Object.keys(kinds)) {
+    const schema: unknown = JSON.parse((await run(["explain", name, "-o", "json-schema"])).stdout);
+    assert.ok(isKindName(name));
+    assert.deepEqual(schema, jsonSchemaOf(name));
+  }
+  const field: unknown = JSON.parse((await run("explain pool.spec.allowedUses -o json-schema")).stdout);
+  assert.ok(isRecord(field));
+  assert.deepEqual([field.type, field.uniqueItems], ["array", true]);
+});
+
 test("what is not there is one line, with what was probably meant", async () => {
   for (const [line, stderr] of [
     ["explain ippol", "resource type 'ippol' is not supported; did you mean IPPool?"],
     ["explain roue", "resource type 'roue' is not supported; did you mean route?"],
     ["explain pool.spec.cird", 'field "cird" does not exist in pool.spec.cird; did you mean cidr?'],
     ["explain pool.spec.cidr.x", 'field "x" does not exist in pool.spec.cidr.x'],
+    ["explain pool -o json-shema", "unrecognized output format 'json-shema'; did you mean json-schema?"],
+    ["explain pool -o yaml", "unrecognized output format 'yaml'; it is json-schema"],
     ["explain", "usage: explain KIND[.FIELD]…, or explain route PREFIX|IP|POD|NODE"],
     ["explain route", "usage: explain route PREFIX|IP|POD|NODE [--node NODE]"],
   ] as const) {

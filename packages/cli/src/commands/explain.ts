@@ -1,4 +1,4 @@
-import { apiVersion, findKind, isKindName, isRecord, jsonSchemaOf, kinds } from "@caracal/resources";
+import { apiVersion, findKind, isKindName, isRecord, jsonSchemaOf, kinds, toJson } from "@caracal/resources";
 import { CliError } from "../cli-error.ts";
 import type { Command } from "../command.ts";
 import { didYouMean } from "../did-you-mean.ts";
@@ -12,7 +12,16 @@ export const explain: Command = {
   summary: "Tell which fields a kind has, and what they may hold; explain route tells of routes.",
   operands: "KIND[.FIELD]…",
   description: "A field is named by its path: ippool.spec.cidr. Nothing is asked of a datastore.",
-  options: [{ name: "recursive", summary: "The fields inside the fields too, by name and type only." }],
+  options: [
+    { name: "recursive", summary: "The fields inside the fields too, by name and type only." },
+    {
+      name: "output",
+      short: "o",
+      value: "FORMAT",
+      choices: ["json-schema"],
+      summary: "json-schema: the kind's or the field's JSON Schema, for editors and other tools.",
+    },
+  ],
   run: async (ctx, args) => {
     const [words, ...stray] = args.positional;
     if (words === undefined || stray.length > 0) {
@@ -26,6 +35,15 @@ export const explain: Command = {
     const kind = kindNamed(kindWord);
     if (!isKindName(kind)) return 1;
     const found = walk(jsonSchemaOf(kind), path, words);
+    const output = args.text("output");
+    if (output !== undefined) {
+      if (output !== "json-schema") {
+        const hint = didYouMean(output, ["json-schema"]) || "; it is json-schema";
+        throw new CliError(`unrecognized output format '${output}'${hint}`);
+      }
+      ctx.stdout.write(`${toJson(found.schema)}\n`);
+      return 0;
+    }
     const [group = "", version = ""] = apiVersion.split("/");
     const lines = [`GROUP:      ${group}`, `KIND:       ${kind}`, `VERSION:    ${version}`, ""];
     if (path.length > 0)

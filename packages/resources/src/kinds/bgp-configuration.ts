@@ -2,12 +2,20 @@ import { type Static, Type } from "typebox";
 import type { Immutable } from "../immutable.ts";
 import { defineKind, type Kind } from "../kind.ts";
 import { problem, type Problem } from "../problem.ts";
-import { asNumber, choice, resourceSchema, secretRefSchema, text } from "../resource-schema.ts";
+import {
+  anyCase,
+  asNumber,
+  choice,
+  resourceSchema,
+  secretRefSchema,
+  setOf,
+  text,
+} from "../resource-schema.ts";
 
 /** Communities and prefix advertisements of one configuration. */
 const maxCommunities = 500;
 
-const cidrList = Type.Array(Type.Object({ cidr: text("cidr") }));
+const cidrList = setOf(Type.Object({ cidr: text("cidr") }));
 
 const routePriority = Type.Integer({ minimum: 1, maximum: 2147483646 });
 
@@ -15,7 +23,11 @@ const bgpConfigurationSchema = resourceSchema(
   "BGPConfiguration",
   Type.Object(
     {
-      logSeverityScreen: Type.Optional(text("logLevel", { description: "Info where absent." })),
+      logSeverityScreen: Type.Optional(
+        anyCase(["Trace", "Debug", "Info", "Warning", "Error", "Fatal"], {
+          description: "Info where absent.",
+        }),
+      ),
       nodeToNodeMeshEnabled: Type.Optional(
         Type.Boolean({ description: "Whether every node peers with every other; true where absent." }),
       ),
@@ -25,12 +37,12 @@ const bgpConfigurationSchema = resourceSchema(
       serviceClusterIPs: Type.Optional(cidrList),
       serviceLoadBalancerAggregation: Type.Optional(choice(["Enabled", "Disabled"])),
       communities: Type.Optional(
-        Type.Array(Type.Object({ name: Type.String({ maxLength: 253 }), value: text("community") }), {
+        setOf(Type.Object({ name: Type.String({ maxLength: 253 }), value: text("community") }), {
           maxItems: maxCommunities,
         }),
       ),
       prefixAdvertisements: Type.Optional(
-        Type.Array(
+        setOf(
           Type.Object({
             cidr: text("cidr"),
             communities: Type.Optional(Type.Array(Type.String(), { maxItems: 50 })),
@@ -44,7 +56,7 @@ const bgpConfigurationSchema = resourceSchema(
       nodeMeshPassword: Type.Optional(secretRefSchema),
       nodeMeshMaxRestartTime: Type.Optional(text("goDuration")),
       bindMode: Type.Optional(choice(["None", "NodeIP"])),
-      ignoredInterfaces: Type.Optional(Type.Array(text("ignoredInterface"))),
+      ignoredInterfaces: Type.Optional(setOf(text("ignoredInterface"))),
       localWorkloadPeeringIPV4: Type.Optional(text("ipv4")),
       localWorkloadPeeringIPV6: Type.Optional(text("ipv6")),
       programClusterRoutes: Type.Optional(

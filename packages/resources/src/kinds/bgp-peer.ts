@@ -10,7 +10,7 @@ const bgpPeerSchema = resourceSchema(
   "BGPPeer",
   Type.Object(
     {
-      node: Type.Optional(Type.String({ description: "The one node that has this peer." })),
+      node: Type.Optional(Type.String({ maxLength: 253, description: "The one node that has this peer." })),
       nodeSelector: Type.Optional(text("selector", { description: "The nodes that have this peer." })),
       peerIP: Type.Optional(text("peerIP", { description: "IP, IPv4:port or [IPv6]:port." })),
       asNumber: Type.Optional(asNumber("The peer's AS; with peerSelector it is the peer node's own.")),

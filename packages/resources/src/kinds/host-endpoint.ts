@@ -2,7 +2,7 @@ import { type Static, Type } from "typebox";
 import type { Immutable } from "../immutable.ts";
 import { defineKind, type Kind } from "../kind.ts";
 import { problem, type Problem } from "../problem.ts";
-import { protocol, resourceSchema, text } from "../resource-schema.ts";
+import { protocol, resourceSchema, setOf, text } from "../resource-schema.ts";
 
 const hostEndpointSchema = resourceSchema(
   "HostEndpoint",
@@ -15,9 +15,9 @@ const hostEndpointSchema = resourceSchema(
         }),
       ),
       expectedIPs: Type.Optional(
-        Type.Array(text("ip"), { description: "Addresses that tell the interface where it is not named." }),
+        setOf(text("ip"), { description: "Addresses that tell the interface where it is not named." }),
       ),
-      profiles: Type.Optional(Type.Array(Type.String())),
+      profiles: Type.Optional(setOf(Type.String())),
       ports: Type.Optional(
         Type.Array(
           Type.Object({

@@ -3,7 +3,7 @@ import { type Static, Type } from "typebox";
 import type { Immutable } from "../immutable.ts";
 import { defineKind, type Kind, type RawDocument } from "../kind.ts";
 import { problem, type Problem } from "../problem.ts";
-import { choice, conditionsStatusSchema, resourceWithStatusSchema, text } from "../resource-schema.ts";
+import { choice, conditionsStatusSchema, resourceWithStatusSchema, setOf, text } from "../resource-schema.ts";
 import { isRecord, type Reading } from "../schema-reader.ts";
 
 const encapsulationModes = ["Never", "Always", "CrossSubnet"] as const;
@@ -29,7 +29,7 @@ const ipPoolSchema = resourceWithStatusSchema(
       nodeSelector: Type.Optional(text("selector", { default: "all()" })),
       namespaceSelector: Type.Optional(text("selector")),
       allowedUses: Type.Optional(
-        Type.Array(choice(["Workload", "Tunnel", "LoadBalancer"]), { default: ["Workload", "Tunnel"] }),
+        setOf(choice(["Workload", "Tunnel", "LoadBalancer"]), { default: ["Workload", "Tunnel"] }),
       ),
       assignmentMode: Type.Optional(choice(["Automatic", "Manual"], { default: "Automatic" })),
     },

@@ -1,11 +1,11 @@
 import { type Static, Type } from "typebox";
 import type { Immutable } from "../immutable.ts";
 import { defineKind, type Kind } from "../kind.ts";
-import { resourceSchema, text } from "../resource-schema.ts";
+import { resourceSchema, setOf, text } from "../resource-schema.ts";
 
 const ipReservationSchema = resourceSchema(
   "IPReservation",
-  Type.Object({ reservedCIDRs: Type.Optional(Type.Array(text("ipOrCidr"))) }, { default: {} }),
+  Type.Object({ reservedCIDRs: Type.Optional(setOf(text("ipOrCidr"))) }, { default: {} }),
 );
 
 /** Addresses that are never assigned automatically. */

@@ -2,7 +2,7 @@ import { type Static, Type } from "typebox";
 import type { Immutable } from "../immutable.ts";
 import { defineKind, type Kind } from "../kind.ts";
 import { problem } from "../problem.ts";
-import { choice, resourceWithStatusSchema, text } from "../resource-schema.ts";
+import { anyCase, choice, resourceWithStatusSchema, setOf, text } from "../resource-schema.ts";
 
 const onOff = Type.Optional(choice(["Enabled", "Disabled"]));
 const reconciler = Type.Optional(
@@ -22,7 +22,7 @@ const nodeController = Type.Object({
         Type.Array(
           Type.Object({
             generateName: Type.Optional(Type.String({ maxLength: 253 })),
-            interfaceCIDRs: Type.Optional(Type.Array(text("ipOrCidr"))),
+            interfaceCIDRs: Type.Optional(setOf(text("ipOrCidr"))),
             interfacePattern: Type.Optional(text("regularExpression")),
             nodeSelector: Type.Optional(text("selector")),
             labels: textMap,
@@ -37,7 +37,11 @@ const nodeController = Type.Object({
 
 const specSchema = Type.Object(
   {
-    logSeverityScreen: Type.Optional(text("logLevelOrNone", { description: "Info where absent." })),
+    logSeverityScreen: Type.Optional(
+      anyCase(["None", "Debug", "Info", "Warning", "Error", "Fatal", "Panic"], {
+        description: "Info where absent.",
+      }),
+    ),
     healthChecks: Type.Optional(choice(["Enabled", "Disabled"], { description: "Enabled where absent." })),
     etcdV3CompactionPeriod: Type.Optional(
       text("goDuration", { description: "10m0s where absent; 0 turns compaction off." }),

@@ -2,12 +2,13 @@ import { type Static, Type } from "typebox";
 import type { Immutable } from "../immutable.ts";
 import { defineKind, type Kind, type ResourceBase } from "../kind.ts";
 import { problem, type Problem } from "../problem.ts";
-import { resourceSchema, text } from "../resource-schema.ts";
+import { resourceSchema, setOf, text } from "../resource-schema.ts";
 
-const spec = Type.Object(
-  { nets: Type.Optional(Type.Array(text("ipOrCidr"), { description: "The networks that rules match." })) },
-  { default: {} },
-);
+/** Networks of one set. */
+const maxNets = 100_000;
+
+const nets = setOf(text("ipOrCidr"), { maxItems: maxNets, description: "The networks that rules match." });
+const spec = Type.Object({ nets: Type.Optional(nets) }, { default: {} });
 
 const networkSetSchema = resourceSchema("NetworkSet", spec);
 const globalNetworkSetSchema = resourceSchema("GlobalNetworkSet", spec);

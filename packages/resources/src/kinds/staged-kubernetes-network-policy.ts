@@ -2,7 +2,7 @@ import { type Static, Type } from "typebox";
 import type { Immutable } from "../immutable.ts";
 import { defineKind, type Kind } from "../kind.ts";
 import { checkStagedDelete, stagedAction } from "../policy/policy-schema.ts";
-import { choice, resourceSchema, text } from "../resource-schema.ts";
+import { choice, conditionsStatusSchema, resourceWithStatusSchema, setOf, text } from "../resource-schema.ts";
 
 const labelSelector = Type.Object({
   matchLabels: Type.Optional(Type.Record(Type.String(), Type.String())),
@@ -39,7 +39,7 @@ const peers = Type.Optional(
   ),
 );
 
-const stagedKubernetesNetworkPolicySchema = resourceSchema(
+const stagedKubernetesNetworkPolicySchema = resourceWithStatusSchema(
   "StagedKubernetesNetworkPolicy",
   Type.Object(
     {
@@ -47,10 +47,11 @@ const stagedKubernetesNetworkPolicySchema = resourceSchema(
       podSelector: Type.Optional({ ...labelSelector, default: {} }),
       ingress: Type.Optional(Type.Array(Type.Object({ ports, from: peers }))),
       egress: Type.Optional(Type.Array(Type.Object({ ports, to: peers }))),
-      policyTypes: Type.Optional(Type.Array(choice(["Ingress", "Egress"]))),
+      policyTypes: Type.Optional(setOf(choice(["Ingress", "Egress"]), { maxItems: 2 })),
     },
     { default: {} },
   ),
+  conditionsStatusSchema,
 );
 
 /** A Kubernetes NetworkPolicy to be, watched and not enforced. */

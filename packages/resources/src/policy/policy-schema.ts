@@ -1,6 +1,6 @@
 import { Type } from "typebox";
 import { problem, type Problem } from "../problem.ts";
-import { choice, text } from "../resource-schema.ts";
+import { choice, setOf, text } from "../resource-schema.ts";
 import { checkNoGlobal, checkRules, type RuleScope } from "./check-rules.ts";
 import { defaultTier } from "./policy-names.ts";
 import { type Rule, rulesSchema } from "./rule-schema.ts";
@@ -27,7 +27,7 @@ export const serviceAccountSelector = Type.Optional(
   text("selector", { description: "Only endpoints of the service accounts that match." }),
 );
 
-export const performanceHints = Type.Optional(Type.Array(choice(["AssumeNeededOnEveryNode"])));
+export const performanceHints = Type.Optional(setOf(choice(["AssumeNeededOnEveryNode"])));
 
 /** What GlobalNetworkPolicies have besides, in Calico's order. */
 export const globalPolicyFields = {

@@ -1,6 +1,6 @@
 import { type Static, Type } from "typebox";
 import type { Immutable } from "../immutable.ts";
-import { choice, port, protocol, text } from "../resource-schema.ts";
+import { choice, port, protocol, setOf, text } from "../resource-schema.ts";
 
 /** Entries of one of an entity rule's lists of networks. */
 const maxNets = 256;
@@ -13,7 +13,7 @@ const maxRules = 1024;
 
 const maxHttpMatches = 20;
 
-const nets = Type.Optional(Type.Array(text("network"), { maxItems: maxNets }));
+const nets = Type.Optional(setOf(text("network"), { maxItems: maxNets }));
 const ports = Type.Optional(Type.Array(port("port", 1), { maxItems: maxPorts }));
 
 const icmpSchema = Type.Object({
@@ -21,22 +21,22 @@ const icmpSchema = Type.Object({
   code: Type.Optional(Type.Integer({ minimum: 0, maximum: 255, description: "Needs a type." })),
 });
 
+const kubernetesName = Type.Optional(Type.String({ maxLength: 253 }));
+
 const entityRuleSchema = Type.Object({
   nets: nets,
   selector: Type.Optional(text("selector", { description: "Endpoints and network sets that match." })),
   namespaceSelector: Type.Optional(
     text("selector", { description: "Namespaces to choose from; global() for what is in none." }),
   ),
-  services: Type.Optional(
-    Type.Object({ name: Type.Optional(Type.String()), namespace: Type.Optional(Type.String()) }),
-  ),
+  services: Type.Optional(Type.Object({ name: kubernetesName, namespace: kubernetesName })),
   ports: ports,
   notNets: nets,
   notSelector: Type.Optional(text("selector")),
   notPorts: ports,
   serviceAccounts: Type.Optional(
     Type.Object({
-      names: Type.Optional(Type.Array(Type.String())),
+      names: Type.Optional(setOf(Type.String())),
       selector: Type.Optional(text("selector")),
     }),
   ),
