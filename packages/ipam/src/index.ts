@@ -33,7 +33,7 @@ export {
 } from "./ipam.ts";
 export { IpamError, type IpamErrorCode } from "./ipam-error.ts";
 export { defaultMaxBlocks, type IpamSettings, readSettings, type SettingsSource } from "./ipam-settings.ts";
-export { type Pool, type PoolUse, toPool } from "./pool.ts";
+export { type Pool, type PoolUse, selectsNode, toPool } from "./pool.ts";
 export type { AddressRelease, AddressReleaseResult } from "./release.ts";
 export { Reservations } from "./reservation.ts";
 export { Nanos } from "./timestamp.ts";

@@ -57,14 +57,15 @@ export function toPool(resource: IpPool): Pool | undefined {
   const { metadata, spec } = resource;
   const cidr = Prefix.parseInterface(spec.cidr)?.network;
   if (cidr === undefined) return undefined;
-  const { blockSize = 0, allowedUses = ["Workload", "Tunnel"] } = spec;
+  const { blockSize = 0, allowedUses = [] } = spec;
   return {
     name: metadata.name,
     cidr,
     blockSize: blockSize === 0 ? defaultBlockSize(cidr.family) : blockSize,
     isEnabled: spec.disabled !== true && metadata.deletionTimestamp === undefined,
     isAutomatic: spec.assignmentMode !== "Manual",
-    uses: allowedUses,
+    // None named means the usual ones, as when the field is absent.
+    uses: allowedUses.length === 0 ? ["Workload", "Tunnel"] : allowedUses,
     nodeSelector: spec.nodeSelector ?? "",
     namespaceSelector: spec.namespaceSelector ?? "",
   };

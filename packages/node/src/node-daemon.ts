@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { ControlServer } from "@caracal/control";
 import { AnswerDesk } from "@caracal/questions";
 import { Prefix } from "@caracal/net";
-import { ResourceClient, type Store } from "@caracal/datastore";
+import { ResourceClient, type Store, StoreError } from "@caracal/datastore";
 import { Ipam, Nanos } from "@caracal/ipam";
 import type { IpPool } from "@caracal/resources";
 import type { BirdBackend } from "./bird-backend/bird-backend.ts";
@@ -40,6 +40,8 @@ import { LocalHost } from "./startup/local-host.ts";
 import { readMtu, writeNodeName } from "./startup/node-files.ts";
 import { ensureNode, prepareCluster, type StartUp } from "./startup/prepare-cluster.ts";
 import { untilStoreAnswers } from "./startup/until-store-answers.ts";
+import { TunnelAddresses } from "./tunnel-addresses/tunnel-addresses.ts";
+import { TunnelAddressKeeper } from "./tunnel-addresses/tunnel-address-keeper.ts";
 
 /** While the datastore does not answer at start, one line in so many attempts, a second each. */
 const attemptsPerLine = 30;
@@ -72,9 +74,20 @@ export class NodeDaemon {
   #firstPools: readonly IpPool[] = [];
   #status: (() => unknown) | undefined;
   #healthWatch: HealthWatch | undefined;
+  readonly #tunnelAddresses: TunnelAddresses;
+  /** Since the watches run: before that, they have yet to list what was claimed. */
+  #announce: ((blocks: readonly Prefix[]) => Promise<void>) | undefined;
 
   constructor(options: NodeDaemonOptions) {
     this.#options = options;
+    const { node, log, store } = options;
+    this.#tunnelAddresses = new TunnelAddresses({
+      node,
+      log,
+      client: openClient(store),
+      ipam: new Ipam({ store, node, now: nowNanos }),
+      onBlocksClaimed: async (blocks) => this.#announce?.(blocks),
+    });
     this.#cni = new CniService({ log: options.log, metrics: this.#metrics, now: Date.now });
   }
 
@@ -118,10 +131,7 @@ export class NodeDaemon {
 
   #startUp(): StartUp {
     const { config, node, store, log } = this.#options;
-    const client = new ResourceClient(store, {
-      now: () => `${new Date().toISOString().slice(0, 19)}Z`,
-      uuid: randomUUID,
-    });
+    const client = openClient(store);
     return { config, node, client, host: this.#host, log, uuid: randomUUID, randomBytes };
   }
 
@@ -132,6 +142,7 @@ export class NodeDaemon {
       await endLeftBirds(runDir);
       if (speaksBgp(backend)) await checkBgpPort(startUp.client, startUp.node);
       await prepareCluster(startUp);
+      await this.#takeTunnelAddresses();
       this.#firstPools = (await startUp.client.list("IPPool")).items;
     };
     return untilStoreAnswers(prepare, {
@@ -143,6 +154,16 @@ export class NodeDaemon {
           this.#options.log.warn({ reason, attempt }, "waiting for the datastore");
       },
     });
+  }
+
+  /** Once at the start, so that tunnel devices have their addresses from the first. What IPAM refuses is tried again later. */
+  async #takeTunnelAddresses(): Promise<void> {
+    try {
+      await this.#tunnelAddresses.ensure();
+    } catch (error) {
+      if (error instanceof StoreError) throw error;
+      this.#options.log.warn({ err: error }, "the tunnel addresses could not be looked after at the start");
+    }
   }
 
   async #serveControl(): Promise<void> {
@@ -187,9 +208,12 @@ export class NodeDaemon {
       this.#stack,
     );
     const { routing, bgp, bird } = opened;
+    const tunnelAddresses = this.#keepTunnelAddresses(view, routing);
     listener.onChange = () => {
       routing.schedule();
-      if (view.isComplete) mtuFile.setPools(view.resources.pools);
+      if (!view.isComplete) return;
+      mtuFile.setPools(view.resources.pools);
+      tunnelAddresses.hear(view.resources);
     };
     this.#healthWatch = this.#stack.use(
       new HealthWatch(this.#health, {
@@ -206,6 +230,14 @@ export class NodeDaemon {
     this.#answerQuestions({ ...opened, node, sessions: () => sessions().peers });
     await this.#serveBird(opened);
     this.#serveCni(view, routing);
+  }
+
+  #keepTunnelAddresses(view: ClusterView, routing: Routing): TunnelAddressKeeper {
+    const { node, log } = this.#options;
+    this.#announce = (blocks) => routing.blocksClaimed(blocks);
+    const ensure = () => this.#tunnelAddresses.ensure();
+    const mayWrite = () => view.isDatastoreReady;
+    return this.#stack.use(new TunnelAddressKeeper({ node, ensure, mayWrite, log }));
   }
 
   /** What others ask of this node through the datastore. */
@@ -262,7 +294,7 @@ export class NodeDaemon {
     const ipam = new Ipam({
       store,
       node,
-      now: () => Nanos.of(BigInt(Date.now()) * 1_000_000n),
+      now: nowNanos,
       settings: () => settings.get(),
     });
     const engine = new CniEngine({
@@ -312,6 +344,15 @@ function wantedPrefix(params: unknown): Prefix {
   const prefix = typeof text === "string" ? Prefix.parse(text) : undefined;
   if (prefix === undefined) throw new Error("the question has no prefix");
   return prefix;
+}
+
+function openClient(store: Store): ResourceClient {
+  const now = (): string => `${new Date().toISOString().slice(0, 19)}Z`;
+  return new ResourceClient(store, { now, uuid: randomUUID });
+}
+
+function nowNanos(): Nanos {
+  return Nanos.of(BigInt(Date.now()) * 1_000_000n);
 }
 
 function speaksBgp(backend: Backend): boolean {
