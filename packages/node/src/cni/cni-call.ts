@@ -93,11 +93,11 @@ export function parseArguments(text: string): ReadonlyMap<string, string> {
 const kubernetesName = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/;
 const kubernetesNameCharactersMax = 253;
 
-/** The pod, if the runtime says there is one. */
+/** The pod of Kubernetes, if the runtime says there is one. Podman names every container so, with an empty namespace. */
 export function podOf(args: ReadonlyMap<string, string>): PodName | undefined {
   const name = args.get("K8S_POD_NAME") ?? "";
-  if (name === "") return undefined;
   const namespace = args.get("K8S_POD_NAMESPACE") ?? "";
+  if (name === "" || namespace === "") return undefined;
   for (const [key, value] of [
     ["K8S_POD_NAME", name],
     ["K8S_POD_NAMESPACE", namespace],
