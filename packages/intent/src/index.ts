@@ -19,6 +19,8 @@ export type { PrefixAdvertisement } from "./communities.ts";
 export { decideExport, type ExportPolicy, type ExportVerdict } from "./export-policy.ts";
 export { type FelixSettings, felixSettingsOf } from "./felix-settings.ts";
 export { type IntentProblem, unreadableProblem } from "./intent-problem.ts";
+export { formatMtuReport, mtuAnnotation, type MtuReport } from "./mtu-report.ts";
+export { mtuFaults, type NodeMtus, nodeMtus } from "./node-mtus.ts";
 export {
   type BgpIntent,
   type IntentInput,

@@ -1,6 +1,7 @@
 import { Ipv4 } from "@caracal/net";
 import type { ClusterFacts, ClusterResources } from "./cluster.ts";
 import type { IntentProblem } from "./intent-problem.ts";
+import { mtuProblems } from "./mtu-report.ts";
 import type { Peering } from "./peering.ts";
 
 /** What is wrong with the resources by themselves, whichever node looks at them. */
@@ -18,7 +19,7 @@ export function resourceProblems(
     const message = emptySelection(peering, nodes);
     return message === undefined ? [] : [{ about: `BGPPeer(${peering.name})`, message }];
   });
-  return [...clusterIds, ...selections];
+  return [...clusterIds, ...selections, ...mtuProblems(resources)];
 }
 
 /** Workloads come and go, so that none may match at any time; nodes are there to stay. */

@@ -68,6 +68,27 @@ test(
   },
 );
 
+test(
+  "a node with another MTU than the rest is named from anywhere, until it has theirs",
+  { skip },
+  async (t) => {
+    const scope = await labScope(t, { program });
+    const name = await up(scope, "dual-stack");
+    const difference =
+      /^Node\(calico-bgp-fullmesh-worker2\) has an MTU of 1400 for pods .* 2 node\(s\) have 1500: /m;
+    const status = (): Promise<string> =>
+      inside(name, "worker", ["sh", "-c", "calicoctl node status --all 2>&1 >/dev/null"]);
+    assert.equal(await status(), "");
+    await inside(name, "worker2", ["ip", "link", "set", "eth0", "mtu", "1400"]);
+    await eventually(async () => difference.test(await status()), { deadlineMs: 30_000 });
+    const added = await scope.lab(["pod", "add", "worker2", "small", "--name", name]);
+    assert.equal(added.exitCode, 0, added.stderr);
+    assert.match(await inside(name, "small", ["ip", "link", "show", "eth0"]), / mtu 1400 /);
+    await inside(name, "worker2", ["ip", "link", "set", "eth0", "mtu", "1500"]);
+    await eventually(async () => (await status()) === "", { deadlineMs: 30_000 });
+  },
+);
+
 test("ipv6-only: a cluster that has no IPv4 address at all", { skip }, async (t) => {
   const scope = await labScope(t, { program });
   const name = await up(scope, "ipv6-only");

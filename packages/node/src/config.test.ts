@@ -114,15 +114,6 @@ test("interface prefixes are a list, and what CNI makes is always among them", (
   assert.deepEqual(read({ FELIX_INTERFACEPREFIX: "cali" }).interfacePrefixes, ["cali"]);
 });
 
-test("the interfaces that bound pods' MTU are named by a regular expression", () => {
-  assert.ok(read({}).mtuPattern.test("eth0"));
-  assert.ok(read({ FELIX_MtuIfacePattern: "^bond" }).mtuPattern.test("bond0"));
-  assert.deepEqual(readConfig({ FELIX_MTUIFACEPATTERN: "(" }), {
-    kind: "problems",
-    problems: ["environment FELIX_MTUIFACEPATTERN='(' is not a regular expression"],
-  });
-});
-
 test("the backend says who speaks BGP; BIRD's files are apart where the run directory is", () => {
   for (const backend of ["caracal", "bird", "vxlan", "none"])
     assert.equal(read({ CALICO_NETWORKING_BACKEND: backend }).backend, backend);

@@ -1,7 +1,6 @@
 import { Ipv4, Prefix } from "@caracal/net";
 import type { BirdPrograms } from "./bird-backend/config-directory.ts";
 import { type FelixEnvironment, readFelixEnvironment } from "./felix-environment.ts";
-import { defaultMtuPattern } from "./mtu/pod-mtu.ts";
 
 /** What a node daemon is told by its environment, under Calico's names (facts: node start-up, §2 to §5). */
 export interface NodeConfig {
@@ -34,8 +33,6 @@ export interface NodeConfig {
   readonly logLevel: "debug" | "info" | "warn" | "error" | "fatal";
   /** What names of the host side of pods' interfaces begin with; `cali`, which CNI uses, is among them. */
   readonly interfacePrefixes: readonly string[];
-  /** Names of the interfaces whose MTU bounds that of pods. */
-  readonly mtuPattern: RegExp;
   /** Settings of the node agent that the environment gives: they win over every FelixConfiguration. */
   readonly felix: FelixEnvironment;
 }
@@ -121,7 +118,6 @@ export function readConfig(environment: Environment): ConfigOutcome {
     metrics: readEndpoint(reader, "PROMETHEUSMETRICS", 9091, false),
     logLevel: reader.oneOf("CALICO_STARTUP_LOGLEVEL", logLevels, "info"),
     interfacePrefixes: readInterfacePrefixes(reader),
-    mtuPattern: readMtuPattern(reader),
     felix: readFelixEnvironment(environment),
   };
   checkDatastoreType(reader);
@@ -219,16 +215,6 @@ function readRouterId(reader: EnvironmentReader): string | undefined {
   if (text === undefined || text === "hash" || Ipv4.parse(text) !== undefined) return text;
   reader.problem("CALICO_ROUTER_ID", text, "is neither 'hash' nor an IPv4 address");
   return undefined;
-}
-
-function readMtuPattern(reader: EnvironmentReader): RegExp {
-  const text = reader.text("FELIX_MTUIFACEPATTERN");
-  try {
-    if (text !== undefined) return new RegExp(text);
-  } catch {
-    reader.problem("FELIX_MTUIFACEPATTERN", text ?? "", "is not a regular expression");
-  }
-  return new RegExp(defaultMtuPattern);
 }
 
 /** Calico's other datastore must not be taken for etcd because endpoints are named too. */

@@ -5,8 +5,8 @@ import { ControlServer } from "@caracal/control";
 import { AnswerDesk } from "@caracal/questions";
 import { Prefix } from "@caracal/net";
 import { ResourceClient, type Store, StoreError } from "@caracal/datastore";
+import type { NodeMtus } from "@caracal/intent";
 import { Ipam, Nanos } from "@caracal/ipam";
-import type { IpPool } from "@caracal/resources";
 import type { BirdBackend } from "./bird-backend/bird-backend.ts";
 import { endLeftBirds } from "./bird-backend/left-birds.ts";
 import { BirdState, birdVersion } from "./bird-state/bird-state.ts";
@@ -22,6 +22,7 @@ import { NodePodIpam } from "./endpoints/node-pod-ipam.ts";
 import { WatchedNamespaces } from "./endpoints/watched-namespaces.ts";
 import { nodeWithAddress } from "./endpoints/node-with-address.ts";
 import { WatchedIpamSettings } from "./endpoints/watched-ipam-settings.ts";
+import { type MtuSources, mtuSourcesOf, readMtuSources } from "./mtu/mtu-sources.ts";
 import { PodMtuFile } from "./mtu/pod-mtu-file.ts";
 import { Health } from "./observe/health.ts";
 import { HealthWatch, type SessionStates } from "./observe/health-watch.ts";
@@ -70,8 +71,10 @@ export class NodeDaemon {
   readonly #metrics = new Metrics();
   readonly #host = new LocalHost();
   readonly #cni: CniService;
-  /** As of the start: the first pods' MTU must not wait for the watches. */
-  #firstPools: readonly IpPool[] = [];
+  #firstMtuSources: MtuSources = { pools: [], settings: {} };
+  /** The Node resource tells them to the others. */
+  #mtus: NodeMtus | undefined;
+  #addressMonitor: AddressMonitor | undefined;
   #status: (() => unknown) | undefined;
   #healthWatch: HealthWatch | undefined;
   readonly #tunnelAddresses: TunnelAddresses;
@@ -123,7 +126,9 @@ export class NodeDaemon {
     await this.#follow(stop);
     if (config.backend !== "none") {
       const { autodetectPollMs: everyMs } = config;
-      this.#stack.use(new AddressMonitor({ refresh: () => ensureNode(startUp), everyMs, log }));
+      const refresh = (): Promise<void> => ensureNode(startUp);
+      this.#addressMonitor = this.#stack.use(new AddressMonitor({ refresh, everyMs, log }));
+      this.#addressMonitor.lookSoon();
     }
     this.#health.report("startup", { live: true, ready: true, detail: "started" });
     log.info({ tookMs: Date.now() - this.#startedAtMs }, "node started");
@@ -132,7 +137,8 @@ export class NodeDaemon {
   #startUp(): StartUp {
     const { config, node, store, log } = this.#options;
     const client = openClient(store);
-    return { config, node, client, host: this.#host, log, uuid: randomUUID, randomBytes };
+    const mtus = (): NodeMtus | undefined => this.#mtus;
+    return { config, node, client, host: this.#host, log, uuid: randomUUID, randomBytes, mtus };
   }
 
   /** Makes the datastore ready for this node, however long it takes to answer; false when the daemon was stopped. */
@@ -143,7 +149,8 @@ export class NodeDaemon {
       if (speaksBgp(backend)) await checkBgpPort(startUp.client, startUp.node);
       await prepareCluster(startUp);
       await this.#takeTunnelAddresses();
-      this.#firstPools = (await startUp.client.list("IPPool")).items;
+      const { client, node, config } = startUp;
+      this.#firstMtuSources = await readMtuSources(client, node, config.felix.settings);
     };
     return untilStoreAnswers(prepare, {
       signal,
@@ -212,7 +219,8 @@ export class NodeDaemon {
     listener.onChange = () => {
       routing.schedule();
       if (!view.isComplete) return;
-      mtuFile.setPools(view.resources.pools);
+      const { pools, settings } = mtuSourcesOf(view.resources, node, config.felix.settings);
+      mtuFile.set(pools, settings);
       tunnelAddresses.hear(view.resources);
     };
     this.#healthWatch = this.#stack.use(
@@ -262,8 +270,11 @@ export class NodeDaemon {
   #openMtuFile(): PodMtuFile {
     const { config, log } = this.#options;
     const path = join(config.libDir, "mtu");
-    const { mtuPattern: pattern } = config;
-    return this.#stack.use(new PodMtuFile({ path, pattern, pools: this.#firstPools, log }));
+    const onMtus = (mtus: NodeMtus): void => {
+      this.#mtus = mtus;
+      this.#addressMonitor?.lookSoon();
+    };
+    return this.#stack.use(new PodMtuFile({ path, ...this.#firstMtuSources, log, onMtus }));
   }
 
   #openView(stop: AbortSignal, listener: { readonly onChange: () => void }): ClusterView {

@@ -11,7 +11,6 @@ import { Rtnetlink } from "@caracal/linux";
 import { eventually, requireRoot, Testbed } from "@caracal/testbed";
 import { LinuxPodKernel } from "../src/cni/linux-pod-kernel.ts";
 import { PodMtuFile } from "../src/mtu/pod-mtu-file.ts";
-import { defaultMtuPattern } from "../src/mtu/pod-mtu.ts";
 import { readMtu } from "../src/startup/node-files.ts";
 import { CniNode, podCall, result } from "./cni-suite.ts";
 import { memoryLog, pool } from "./node-fixtures.ts";
@@ -38,8 +37,8 @@ it(
     const path = join(directory, "mtu");
     using file = new PodMtuFile({
       path,
-      pattern: new RegExp(defaultMtuPattern),
       pools: [],
+      settings: {},
       log: memoryLog("fatal").log,
       namespace: node.path,
     });
@@ -65,11 +64,17 @@ it(
       eventually(() => readFileSync(path, "utf8") === mtu, { what: `an MTU of ${mtu}` });
 
     assert.equal(await mtuOfNewPod("first"), 1400);
-    file.setPools([pool("10.244.0.0/16", { ipipMode: "Always" })]);
+    const pools = [pool("10.244.0.0/16", { ipipMode: "Always" })];
+    file.set(pools, {});
     assert.equal(await mtuOfNewPod("second"), 1380);
     await node.run(["ip", "link", "set", "eth0", "mtu", "1300"]);
     await becomes("1280");
     await node.run(["sh", "-ec", "ip link set eth0 down; ip link set eth0 name uplink"]);
     await becomes("1440");
+    file.set(pools, { mtuIfacePattern: "^uplink" });
+    await node.run(["ip", "link", "set", "uplink", "up"]);
+    await becomes("1280");
+    file.set(pools, { mtuIfacePattern: "^uplink", ipipMTU: 1270 });
+    await becomes("1270");
   },
 );

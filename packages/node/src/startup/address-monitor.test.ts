@@ -30,3 +30,27 @@ test("a refresh that hangs is not joined by others; one that fails is followed b
   t.mock.timers.tick(10_000);
   assert.equal(refreshes.length, 2);
 });
+
+test("a look that is asked for comes at once, and once more when one goes on", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const { log } = memoryLog();
+  const refreshes: PromiseWithResolvers<void>[] = [];
+  const refresh = (): Promise<void> => {
+    const one = Promise.withResolvers<void>();
+    refreshes.push(one);
+    return one.promise;
+  };
+  using monitor = new AddressMonitor({ refresh, everyMs: 1000, log });
+  monitor.lookSoon();
+  monitor.lookSoon();
+  monitor.lookSoon();
+  assert.equal(refreshes.length, 1);
+  refreshes[0]?.resolve();
+  await settle();
+  assert.equal(refreshes.length, 2);
+  refreshes[1]?.resolve();
+  await settle();
+  assert.equal(refreshes.length, 2);
+  t.mock.timers.tick(1000);
+  assert.equal(refreshes.length, 3);
+});

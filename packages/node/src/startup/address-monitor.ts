@@ -2,21 +2,34 @@ import { StoreError } from "@caracal/datastore";
 import type { Log } from "../observe/log.ts";
 
 export interface AddressMonitorOptions {
-  /** Writes the Node anew if its addresses changed. */
+  /** Writes the Node anew if its addresses or MTUs changed. */
   readonly refresh: () => Promise<void>;
   readonly everyMs: number;
   readonly log: Log;
 }
 
-/** Looks again and again whether the node's detected addresses changed (facts: node start-up §3, monitor). */
+/** Looks again and again whether what the Node tells of changed, the detected addresses above all (facts: node start-up §3, monitor). */
 export class AddressMonitor implements Disposable {
   readonly #options: AddressMonitorOptions;
+  #isLooking = false;
+  #isOneMore = false;
   #timer: NodeJS.Timeout | undefined;
   #isStopped = false;
 
   constructor(options: AddressMonitorOptions) {
     this.#options = options;
     this.#wait();
+  }
+
+  /** Something that the Node tells of changed: looks now, or once more after the look that goes on. */
+  lookSoon(): void {
+    if (this.#isStopped) return;
+    if (this.#isLooking) {
+      this.#isOneMore = true;
+      return;
+    }
+    clearTimeout(this.#timer);
+    void this.#look();
   }
 
   [Symbol.dispose](): void {
@@ -32,6 +45,8 @@ export class AddressMonitor implements Disposable {
 
   async #look(): Promise<void> {
     const { refresh, log } = this.#options;
+    this.#isLooking = true;
+    this.#isOneMore = false;
     try {
       await refresh();
     } catch (error) {
@@ -40,6 +55,8 @@ export class AddressMonitor implements Disposable {
       const reason = error instanceof Error ? error.message : String(error);
       if (!isAway && !this.#isStopped) log.warn({ reason }, "the Node's addresses were not refreshed");
     }
-    this.#wait();
+    this.#isLooking = false;
+    if (this.#isOneMore) this.lookSoon();
+    else this.#wait();
   }
 }

@@ -214,3 +214,22 @@ test("a detected address that moved is written, and a fixed one stays", async ()
   await ensureNode(startUp(store, {}, "n1", "172.18.0.8"));
   assert.deepEqual((await stored(store, "nodes", "n1"))["bgp"], { ipv4Address: "172.18.0.7/16" });
 });
+
+test("the node's MTUs are told in its Node, beside what others annotate there", async () => {
+  const store = new MemoryStore();
+  await prepareCluster(startUp(store));
+  const client = clientOf(store);
+  const annotations = async (): Promise<unknown> => {
+    const found = await client.get("Node", "n1");
+    assert.ok(found.kind === "ok");
+    return found.resource.metadata.annotations;
+  };
+  const found = await client.get("Node", "n1");
+  assert.ok(found.kind === "ok");
+  const { resource } = found;
+  await client.update({ ...resource, metadata: { ...resource.metadata, annotations: { who: "else" } } });
+  await ensureNode({ ...startUp(store), mtus: () => undefined });
+  assert.deepEqual(await annotations(), { who: "else" });
+  await ensureNode({ ...startUp(store), mtus: () => ({ host: 1500, pod: 1450 }) });
+  assert.deepEqual(await annotations(), { who: "else", "caracal/mtu": '{"host":1500,"pod":1450}' });
+});

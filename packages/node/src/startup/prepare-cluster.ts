@@ -1,4 +1,5 @@
 import { ensureTiers, type ResourceClient, type ResourceOutcome } from "@caracal/datastore";
+import { formatMtuReport, mtuAnnotation, type MtuReport } from "@caracal/intent";
 import { AsNumber, type ClusterInformation, type Node, parseResource } from "@caracal/resources";
 import type { NodeConfig } from "../config.ts";
 import type { Log } from "../observe/log.ts";
@@ -17,6 +18,8 @@ export interface StartUp {
   readonly log: Log;
   readonly uuid: () => string;
   readonly randomBytes: (count: number) => Uint8Array;
+  /** What the Node tells others of its MTUs, once it is known. */
+  readonly mtus?: () => MtuReport | undefined;
 }
 
 /** Others write the same objects when a whole cluster starts: each write is tried this often. */
@@ -76,7 +79,7 @@ export async function ensureNode(startUp: StartUp): Promise<void> {
     if (found.kind === "failed" && found.reason !== "missing") return found;
     const stored = found.kind === "ok" ? found.resource : undefined;
     const wanted = await describeNode(startUp, stored);
-    if (stored !== undefined && JSON.stringify(wanted.spec) === JSON.stringify(stored.spec)) return found;
+    if (stored !== undefined && tellsTheSame(wanted, stored)) return found;
     if (config.checkNodeIp) {
       const { items } = await client.list("Node");
       const conflict = addressConflict(wanted, items);
@@ -85,6 +88,13 @@ export async function ensureNode(startUp: StartUp): Promise<void> {
     log.info({ bgp: wanted.spec.bgp }, "writing the Node resource");
     return stored === undefined ? client.create(wanted) : client.update(wanted);
   });
+}
+
+function tellsTheSame(a: Node, b: Node): boolean {
+  return (
+    JSON.stringify(a.spec) === JSON.stringify(b.spec) &&
+    a.metadata.annotations?.[mtuAnnotation] === b.metadata.annotations?.[mtuAnnotation]
+  );
 }
 
 async function describeNode(startUp: StartUp, stored: Node | undefined): Promise<Node> {
@@ -97,7 +107,7 @@ async function describeNode(startUp: StartUp, stored: Node | undefined): Promise
     kind: "Node",
     apiVersion: "projectcalico.org/v3",
     ...(stored?.status === undefined ? {} : { status: stored.status }),
-    metadata: stored?.metadata ?? { name: node },
+    metadata: withMtus(stored?.metadata ?? { name: node }, startUp.mtus?.()),
     spec: {
       ...stored?.spec,
       // Without the BGP backend nothing is found out and nothing is written of it; what others wrote stays.
@@ -105,6 +115,11 @@ async function describeNode(startUp: StartUp, stored: Node | undefined): Promise
       ...(orchRefs === undefined ? {} : { orchRefs }),
     },
   };
+}
+
+function withMtus(metadata: Node["metadata"], mtus: MtuReport | undefined): Node["metadata"] {
+  if (mtus === undefined) return metadata;
+  return { ...metadata, annotations: { ...metadata.annotations, [mtuAnnotation]: formatMtuReport(mtus) } };
 }
 
 async function describeBgp(

@@ -1,8 +1,7 @@
-/** Aim: pods get Felix's MTU. Method: interfaces and pools made of values, worked out by hand. */
+/** Aim: pods get Felix's MTU. Method: interfaces made of values, worked out by hand. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { pool } from "../../test/node-fixtures.ts";
-import { defaultMtuPattern, hostMtu, podMtu } from "./pod-mtu.ts";
+import { compileMtuPattern, defaultMtuPattern, hostMtu } from "./host-mtu.ts";
 
 const pattern = new RegExp(defaultMtuPattern);
 
@@ -22,19 +21,9 @@ test("the host's MTU is the least of the interfaces that are up and lead elsewhe
   assert.equal(hostMtu([up("eth0", 1400), up("bond0", 9000)], /^bond/), 9000);
 });
 
-test("the widest encapsulation of the enabled pools is taken off", () => {
-  const plain = pool("10.0.0.0/16");
-  const ipip = pool("10.1.0.0/16", { ipipMode: "CrossSubnet" });
-  const vxlan = pool("10.2.0.0/16", { vxlanMode: "Always" });
-  const vxlan6 = pool("fd00::/48", { vxlanMode: "CrossSubnet" });
-  for (const [pools, mtu] of [
-    [[], 1500],
-    [[plain], 1500],
-    [[plain, ipip], 1480],
-    [[ipip, vxlan], 1450],
-    [[vxlan, vxlan6, ipip], 1430],
-    [[ipip, pool("10.2.0.0/16", { vxlanMode: "Always", disabled: true })], 1480],
-  ] as const) {
-    assert.equal(podMtu(1500, pools), mtu, JSON.stringify(pools));
-  }
+test("a pattern that is none is said to be none; an empty one is the default", () => {
+  assert.equal(compileMtuPattern("("), undefined);
+  assert.equal(compileMtuPattern("")?.source, defaultMtuPattern);
+  assert.equal(compileMtuPattern(undefined)?.source, defaultMtuPattern);
+  assert.equal(compileMtuPattern("^bond")?.source, "^bond");
 });
