@@ -1,9 +1,10 @@
 /**
  * What one node should do, computed from the cluster's resources: its BGP sessions and origins, what it exports, which
- * learned routes it programs and how, its blackholes and pod routes. Pure, deterministic, cheap to recompute.
+ * learned routes it programs and how, its blackholes and pod routes, its tunnels and what goes through them. Pure,
+ * deterministic, cheap to recompute.
  *
  * Standards: Calico's node-to-node mesh, BGPPeer and BIRD template semantics; RFC 4271, RFC 4456, RFC 5082 settings.
- * Not here: the BGP protocol, the kernel, policy, tunnels.
+ * Not here: the BGP protocol, the kernel, policy.
  */
 export {
   asNumberOf,
@@ -36,3 +37,20 @@ export { bgpPort, type PeerIntent, type PeerType, type SecretKey } from "./peer-
 export type { PodRoute } from "./pod-routes.ts";
 export { decideProgramming, type ProgrammingPolicy, type ProgrammingVerdict } from "./programming-policy.ts";
 export type { RouterIdSettings } from "./router-id.ts";
+export {
+  type BorrowedAddress,
+  isSameRoutedBlock,
+  type RoutedBlock,
+  routedBlockOf,
+} from "./tunnels/routed-block.ts";
+export {
+  type IpipTunnel,
+  type Tunnel,
+  type TunnelInput,
+  type TunnelIntent,
+  tunnelIntent,
+  type TunnelRoute,
+  type TunnelSettings,
+  type Vtep,
+  type VxlanTunnel,
+} from "./tunnels/tunnel-intent.ts";

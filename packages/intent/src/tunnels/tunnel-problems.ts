@@ -1,0 +1,103 @@
+import { IpAddress, Prefix } from "@caracal/net";
+import type { WorkloadEndpoint } from "@caracal/resources";
+import type { NodeFacts } from "../cluster.ts";
+import type { IntentProblem } from "../intent-problem.ts";
+import { hasIpip, hasVxlan, type Overlay } from "./overlay.ts";
+import type { Tunnel } from "./tunnel-intent.ts";
+import type { NodeTunnels } from "./vteps.ts";
+
+/** Nodes that a line names; the rest is counted. */
+const namesMax = 3;
+
+export interface ProblemInput {
+  readonly overlay: Overlay;
+  readonly ends: NodeTunnels;
+  readonly tunnels: readonly Tunnel[];
+  readonly self: NodeFacts;
+  readonly endpoints: readonly WorkloadEndpoint[];
+}
+
+/** What in the resources keeps tunnels from doing all that pools ask for. */
+export function tunnelProblems(input: ProblemInput): readonly IntentProblem[] {
+  return [
+    ...switchedOff(input),
+    ...overlaps(input.overlay),
+    ...withoutAddress(input),
+    ...takenAddresses(input),
+  ];
+}
+
+function switchedOff({ overlay, self }: ProblemInput): readonly IntentProblem[] {
+  const problem = (name: string, setting: string): IntentProblem => ({
+    about: `IPPool(${name})`,
+    message: `wants an encapsulation that FelixConfiguration's ${setting} forbids: its addresses on other nodes are not reached`,
+  });
+  return overlay.pools.flatMap((pool) => {
+    if (pool.prefix.family !== 4 || !self.addresses.has(4)) return [];
+    if (hasVxlan(pool) && !overlay.usesVxlan.has(4)) return [problem(pool.name, "vxlanEnabled")];
+    return hasIpip(pool) && !overlay.usesIpip ? [problem(pool.name, "ipipEnabled")] : [];
+  });
+}
+
+function overlaps({ pools }: Overlay): readonly IntentProblem[] {
+  return pools.flatMap((inner) =>
+    pools
+      .filter((outer) => outer !== inner && isAround(outer.prefix, inner.prefix))
+      .map((outer) => ({
+        about: `IPPool(${inner.name})`,
+        message: `lies in ${Prefix.format(outer.prefix)} of IPPool(${outer.name}): where both have an address, this one decides how it is reached`,
+      })),
+  );
+}
+
+function isAround(outer: Prefix, inner: Prefix): boolean {
+  return outer.length < inner.length && Prefix.covers(outer, inner);
+}
+
+function withoutAddress({ overlay, ends, self }: ProblemInput): readonly IntentProblem[] {
+  return [...overlay.usesVxlan].flatMap((family) => {
+    const field = family === 4 ? "ipv4VXLANTunnelAddr" : "ipv6VXLANTunnelAddr";
+    const waiting = [...(ends.vxlan.get(family)?.values() ?? [])].filter((end) => end.address === undefined);
+    const own = waiting.some(({ node }) => node === self);
+    const others = waiting.map(({ node }) => node.name).filter((name) => name !== self.name);
+    const problems: IntentProblem[] = [];
+    if (own) {
+      const message = `has no ${field} yet, so other nodes do not reach it through VXLAN`;
+      problems.push({ about: `Node(${self.name})`, message });
+    }
+    const [first] = others;
+    if (first !== undefined) {
+      const rest = others.length - 1;
+      const message = `has no ${field} yet, so it is not reached through VXLAN`;
+      const also = rest === 0 ? "" : `, nor are ${others.slice(1, namesMax).join(", ")}${more(rest)}`;
+      problems.push({ about: `Node(${first})`, message: message + also });
+    }
+    return problems;
+  });
+}
+
+function more(rest: number): string {
+  return rest < namesMax ? "" : ` and ${rest - namesMax + 1} more`;
+}
+
+/** A pod of ours with a tunnel's address: one of the two is not reached. */
+function takenAddresses({ tunnels, endpoints, self }: ProblemInput): readonly IntentProblem[] {
+  const holders = new Map<string, string>();
+  for (const tunnel of tunnels) {
+    if (tunnel.address !== undefined) holders.set(IpAddress.format(tunnel.address), "this node");
+    if (tunnel.kind !== "vxlan") continue;
+    for (const { address, node } of tunnel.vteps) holders.set(IpAddress.format(address), `Node(${node})`);
+  }
+  return endpoints
+    .filter(({ spec }) => spec.node === self.name)
+    .flatMap(({ metadata, spec }) =>
+      (spec.ipNetworks ?? []).flatMap((network) => {
+        const [text = ""] = network.split("/");
+        const address = IpAddress.parse(text);
+        const holder = address === undefined ? undefined : holders.get(IpAddress.format(address));
+        if (holder === undefined) return [];
+        const about = `WorkloadEndpoint(${metadata.namespace ?? ""}/${metadata.name})`;
+        return [{ about, message: `has ${text}, the tunnel address of ${holder}: make the pod anew` }];
+      }),
+    );
+}
