@@ -1,8 +1,10 @@
 /**
- * What the kernel should hold: the `Kernel` port, the reconciler that makes its routes those that are wanted, and what
- * tests of both need (`FakeKernel`, `FaultyKernel`, `VirtualClock`, `kernelSuite`).
+ * What the kernel should hold: the `Kernel` port and the reconciler that makes its routes those that are wanted, the
+ * `Ruleset` port and the reconciler of a table of nftables, and what tests of both need (`FakeKernel`, `FaultyKernel`,
+ * `FakeRuleset`, `VirtualClock`, `kernelSuite`).
  *
- * Not here: netlink sockets (`linux` implements the port) and the reasons why a route is wanted (`intent`, `bgp`).
+ * Standards: the language of nft(8), libnftables-json(5).
+ * Not here: netlink sockets and nft (`linux` implements the ports) and the reasons why a route is wanted (`intent`, `bgp`).
  */
 export type { Clock } from "./clock.ts";
 export type { DesiredNextHop, DesiredRoute, RouteKey } from "./desired-route.ts";
@@ -14,6 +16,24 @@ export { FaultyKernel, type KernelStep } from "./faulty-kernel.ts";
 export type { Kernel, KernelNotice, RouteOperation, RouteOutcome } from "./kernel.ts";
 export { kernelSuite } from "./suite/kernel-suite.ts";
 export type { KernelCase, KernelSubject } from "./suite/subject.ts";
+export { FakeRuleset } from "./nft/fake-ruleset.ts";
+export { type ListedTable, readListedTable } from "./nft/listed-table.ts";
+export { changeScript, wholeScript } from "./nft/nft-script.ts";
+export type { NftChain, NftFamily, NftRule, NftSet, NftTable } from "./nft/nft-table.ts";
+export type {
+  ListOutcome,
+  Ruleset,
+  RulesetAuthor,
+  RulesetFailure,
+  RulesetNotice,
+  TransactionOutcome,
+} from "./nft/ruleset.ts";
+export {
+  type TableNews,
+  TableReconciler,
+  type TableReconcilerOptions,
+  type TableStatus,
+} from "./nft/table-reconciler.ts";
 export {
   type PlannedOperation,
   planRoutes,

@@ -1,9 +1,9 @@
 /**
- * The Linux kernel for the rest of the house: netlink sockets, network namespaces, settings, child processes in
- * namespaces, TCP socket options.
+ * The Linux kernel for the rest of the house: netlink sockets, nftables, network namespaces, settings, child processes
+ * in namespaces, TCP socket options.
  *
- * Standards: netlink(7), rtnetlink(7), network_namespaces(7), tcp(7) and ip(7) socket options; the codecs are those of
- * `netlink`.
+ * Standards: netlink(7), rtnetlink(7), nft(8), network_namespaces(7), tcp(7) and ip(7) socket options; the codecs are
+ * those of `netlink`.
  * Not here: what should be in the kernel. `dataplane` decides, this package carries out.
  */
 export { KernelError } from "./kernel-error.ts";
@@ -19,6 +19,7 @@ export {
   type NamespaceTarget,
   withNamespace,
 } from "./namespace.ts";
+export { NftRuleset, type NftRulesetOptions } from "./nft-ruleset.ts";
 export { type BatchFailure, NetlinkSocket } from "./netlink-socket.ts";
 export { type PlacedLinkSettings, Rtnetlink, type VethEnd } from "./rtnetlink.ts";
 export { spawnInNamespace } from "./spawn-in-namespace.ts";

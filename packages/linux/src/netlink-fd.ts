@@ -8,7 +8,10 @@ const AF_NETLINK = 16;
 const SOCK_RAW = 3;
 const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
-const NETLINK_ROUTE = 0;
+/** Netlink's protocols that are spoken here (linux/netlink.h). */
+export const NetlinkProtocol = { NETLINK_ROUTE: 0, NETLINK_NETFILTER: 12 } as const;
+export type NetlinkProtocol = (typeof NetlinkProtocol)[keyof typeof NetlinkProtocol];
+
 const MSG_TRUNC = 0x20;
 const MSG_DONTWAIT = 0x40;
 const SOL_SOCKET = 1;
@@ -44,7 +47,7 @@ export interface NetlinkTransport {
   close(): void;
 }
 
-/** An open, bound NETLINK_ROUTE socket that never waits. It belongs to the namespace in which it was opened. */
+/** An open, bound netlink socket that never waits. It belongs to the namespace in which it was opened. */
 export class NetlinkFd implements NetlinkTransport, Disposable {
   readonly fd: number;
   readonly #buffer = new Uint8Array(datagramBytes);
@@ -55,9 +58,13 @@ export class NetlinkFd implements NetlinkTransport, Disposable {
   }
 
   /** `receiveBufferBytes`: what the kernel may queue for us; it needs CAP_NET_ADMIN to pass the system's limit. */
-  static open(namespace: NamespaceTarget | undefined, receiveBufferBytes: number): NetlinkFd {
+  static open(
+    namespace: NamespaceTarget | undefined,
+    receiveBufferBytes: number,
+    protocol: NetlinkProtocol = NetlinkProtocol.NETLINK_ROUTE,
+  ): NetlinkFd {
     const kind = SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK;
-    const create = (): number => checked("netlink.open", libc.socket(AF_NETLINK, kind, NETLINK_ROUTE));
+    const create = (): number => checked("netlink.open", libc.socket(AF_NETLINK, kind, protocol));
     const fd = new NetlinkFd(namespace === undefined ? create() : withNamespace(namespace, create));
     try {
       fd.#prepare(receiveBufferBytes);

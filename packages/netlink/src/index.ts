@@ -1,7 +1,9 @@
 /**
- * rtnetlink messages as pure codecs: links, addresses, routes, neighbours, rules, acknowledgements, dumps.
+ * rtnetlink messages as pure codecs: links, addresses, routes, neighbours, rules, acknowledgements, dumps; and what
+ * nftables tells of its changes.
  *
- * Standards: RFC 3549, linux/netlink.h and linux/rtnetlink.h with their relatives. Host order is little-endian.
+ * Standards: RFC 3549, linux/netlink.h, linux/rtnetlink.h and linux/netfilter/nf_tables.h with their relatives. Host
+ * order is little-endian.
  * Not here: sockets, namespaces, decisions. `linux` sends and receives, `dataplane` decides.
  */
 export { type Acknowledgement, decodeAcknowledgement, decodeDone } from "./acknowledgement.ts";
@@ -46,6 +48,7 @@ export {
 } from "./link.ts";
 export { Mac } from "./mac.ts";
 export { type Message, messageHeaderBytes, readMessages, type Request, writeRequest } from "./message.ts";
+export { decodeNftNotice, netfilterNftablesGroup, type NftNotice } from "./nft-notice.ts";
 export {
   decodeNeighbour,
   deleteNeighbour,
