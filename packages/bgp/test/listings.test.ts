@@ -154,6 +154,8 @@ test("an address is looked up by the most specific prefix that has a route", () 
   assert.equal(covering("10.9.0.1"), undefined);
   hub.setLocalRoutes(["0.0.0.0/0", "10.1.0.4/30", "::/0"]);
   assert.equal(covering("10.1.0.7"), "10.1.0.4/30");
+  const wide = hub.speaker.listings.covering(addressOf("10.1.0.7"), 29);
+  assert.equal(wide && Prefix.format(wide), "10.1.0.0/24");
   assert.equal(covering("10.1.0.9"), "10.1.0.0/24");
   assert.equal(covering("10.9.0.1"), "0.0.0.0/0");
   assert.equal(covering("2001:db8::1"), "::/0");

@@ -319,9 +319,9 @@ export class RouteReconciler {
         yield { key, wanted, actual };
         continue;
       }
+      // What is there goes on carrying traffic until its successor's interface is there.
       this.#waiting.set(key, wanted.missing);
       this.#retries.forget(key);
-      yield { key, wanted: undefined, actual };
     }
   }
 

@@ -176,6 +176,8 @@ export class FakeBgp implements BgpService {
     return [];
   }
 
+  readonly listings: BgpService["listings"] = { covering: () => undefined, routes: () => [] };
+
   stop(options: { readonly graceful: boolean }): Promise<void> {
     this.stopped = options;
     return Promise.resolve();

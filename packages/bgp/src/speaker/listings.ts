@@ -54,10 +54,10 @@ export class Listings {
     return this.#walk(prefix, (rib, slot) => snapshotRoutes(rib, slot, this.#ports));
   }
 
-  /** The most specific prefix with a route that an address is in. */
-  covering(address: IpAddress): Prefix | undefined {
+  /** The most specific prefix with a route that an address is in, of those that are no longer than `longest`. */
+  covering(address: IpAddress, longest = 128): Prefix | undefined {
     const rib = this.#ports.rib(IpAddress.family(address));
-    for (let length = rib.family === 4 ? 32 : 128; length >= 0; length -= 1) {
+    for (let length = Math.min(longest, rib.family === 4 ? 32 : 128); length >= 0; length -= 1) {
       const prefix = Prefix.of(address, length);
       const slot = rib.slots.find(prefixWords(prefix));
       // A prefix may be kept for what peers still hold of it.

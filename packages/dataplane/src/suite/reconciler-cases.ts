@@ -29,6 +29,7 @@ export const reconcilerCases: readonly KernelCase[] = [
   { name: "reconciler: a route that somebody removes comes back", run: heals },
   { name: "reconciler: a route that somebody adds in our name goes", run: removesForged },
   { name: "reconciler: routes wait for their interface, and come back when it does", run: waitsForLink },
+  { name: "reconciler: a route stays until its successor's interface is there", run: staysUntilSucceeded },
   {
     name: "reconciler: a next hop that leads nowhere stops no other route, and is tried again",
     run: unresolvable,
@@ -193,6 +194,29 @@ async function waitsForLink(subject: KernelSubject): Promise<void> {
       others.deleteLink("cali1");
       await until("waiting", () => reconciler.status.waiting.length === 1);
     }
+  });
+}
+
+async function staysUntilSucceeded(subject: KernelSubject): Promise<void> {
+  const gateway = address("10.99.0.2");
+  const through = (interfaceName: string): DesiredRoute =>
+    wishVia("10.244.1.0/26", "10.99.0.2", { nextHops: [{ interfaceName, gateway, onlink: true }] });
+  await reconciling(subject, [bgp], async (reconciler, steps) => {
+    reconciler.replace("bgp", [through("up0")]);
+    await subject.until("ready", isReady(reconciler));
+    reconciler.replace("bgp", [through("tun0")]);
+    await subject.until("settled", () => reconciler.status.settled);
+    same(await shown(subject), ["10.244.1.0/26 via 10.99.0.2 dev up0 proto 12"], "routes meanwhile");
+    same(reconciler.status.ready, false, "readiness meanwhile");
+    subject.others.addLink("tun0");
+    subject.others.setLinkUp("tun0", true);
+    await subject.until("ready again", isReady(reconciler));
+    same(await shown(subject), ["10.244.1.0/26 via 10.99.0.2 dev tun0 proto 12"], "routes at the end");
+    same(steps.includes("delete"), false, "a moment without a route");
+    // One that nobody wants any more goes, with or without an interface.
+    reconciler.replace("bgp", [through("tun9")]);
+    reconciler.replace("bgp", []);
+    await subject.until("empty", async () => (await shown(subject)).length === 0);
   });
 }
 

@@ -23,12 +23,12 @@ export interface RouteReportSources {
 /** Everything that this node knows of the routes to an address, or to a prefix as a whole. */
 export function routeReport(sources: RouteReportSources, wanted: Prefix): RouteReport {
   const { node, routing, bgp, tables } = sources;
-  const routes = longestMatch(bgp.routes(), wanted);
+  const routes = bgp.routesTo(wanted);
   const intent = routing.intent?.bgp;
   // Where BIRD speaks BGP, what it learned is seen in the kernel only, and what it tells of its own follows from the intent.
   const prefix =
     routes[0]?.prefix ??
-    longestMatch([...programmedByBgp(tables), ...(intent?.origins ?? [])], wanted)[0]?.prefix;
+    longestMatch([...programmedByBgp(tables), ...(intent?.origins ?? []).map((one) => one.prefix)], wanted);
   const best = routes.find((route) => route.best);
   const origin =
     prefix === undefined ? undefined : intent?.origins.find((one) => Prefix.equals(one.prefix, prefix))?.kind;
@@ -54,22 +54,17 @@ export function routeReport(sources: RouteReportSources, wanted: Prefix): RouteR
   };
 }
 
-/** Those with the longest prefix that has `wanted` in it. */
-function longestMatch<R extends { readonly prefix: Prefix }>(
-  routes: readonly R[],
-  wanted: Prefix,
-): readonly R[] {
-  let length = -1;
-  for (const { prefix } of routes) {
-    if (prefix.length > length && Prefix.covers(prefix, wanted)) length = prefix.length;
+/** The longest that has all of `wanted` in it. */
+function longestMatch(prefixes: readonly Prefix[], wanted: Prefix): Prefix | undefined {
+  let longest: Prefix | undefined;
+  for (const prefix of prefixes) {
+    if (prefix.length > (longest?.length ?? -1) && Prefix.covers(prefix, wanted)) longest = prefix;
   }
-  return routes.filter(({ prefix }) => prefix.length === length && Prefix.covers(prefix, wanted));
+  return longest;
 }
 
-function programmedByBgp(tables: Rtnetlink): readonly { readonly prefix: Prefix }[] {
-  return tables
-    .routes({ protocol: RouteProtocol.RTPROT_BIRD })
-    .map(({ destination }) => ({ prefix: destination }));
+function programmedByBgp(tables: Rtnetlink): readonly Prefix[] {
+  return tables.routes({ protocol: RouteProtocol.RTPROT_BIRD }).map(({ destination }) => destination);
 }
 
 function pathReport(

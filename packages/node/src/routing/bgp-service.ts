@@ -7,7 +7,7 @@ import type {
   RouteSnapshot,
 } from "@caracal/bgp";
 import type { PeerTransport } from "@caracal/bgp-tcp";
-import type { IpAddress } from "@caracal/net";
+import type { IpAddress, Prefix } from "@caracal/net";
 
 /** What routing asks of the running speaker, whichever sockets it has. */
 export interface BgpService {
@@ -18,6 +18,11 @@ export interface BgpService {
   networkChanged(): void;
   peers(): readonly PeerSnapshot[];
   routes(): readonly RouteSnapshot[];
+  /** For a look at one prefix: the table may be too large to copy. */
+  readonly listings: {
+    covering(address: IpAddress, longest?: number): Prefix | undefined;
+    routes(prefix?: Prefix): Iterable<RouteSnapshot | undefined>;
+  };
   stop(options: { readonly graceful: boolean }): Promise<void>;
 }
 

@@ -1,7 +1,7 @@
 import type { NamedPolicy, PeerSnapshot, RouteSnapshot } from "@caracal/bgp";
 import { peerConfigs, peerPolicies } from "@caracal/bgp-intent";
 import type { BgpIntent, SecretKey } from "@caracal/intent";
-import type { IpAddress, Ipv4 } from "@caracal/net";
+import type { IpAddress, Ipv4, Prefix } from "@caracal/net";
 import type { Log } from "../observe/log.ts";
 import type { BgpListener, BgpService } from "./bgp-service.ts";
 import { peerTransports } from "./peer-transports.ts";
@@ -87,6 +87,14 @@ export class BgpSupervisor {
 
   routes(): readonly RouteSnapshot[] {
     return this.#service?.routes() ?? [];
+  }
+
+  /** The paths of the longest prefix that has all of `wanted` in it. */
+  routesTo(wanted: Prefix): readonly RouteSnapshot[] {
+    const listings = this.#service?.listings;
+    const prefix = listings?.covering(wanted.address, wanted.length);
+    if (prefix === undefined || listings === undefined) return [];
+    return [...listings.routes(prefix)].filter((route) => route !== undefined);
   }
 
   /** Whether a session is signed: its secret is there. */

@@ -330,6 +330,7 @@ test("a peer that loses its filter is never without a policy", async () => {
       networkChanged: () => {},
       peers: () => [],
       routes: () => [],
+      listings: { covering: () => undefined, routes: () => [] },
       stop: async () => {},
     }),
     isRestart: false,
