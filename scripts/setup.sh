@@ -29,6 +29,8 @@ if [ "$purpose" = test ]; then
   needs="$needs etcd:etcd-server etcdctl:etcd-client bird:bird2 gobgpd:gobgpd /usr/lib/frr/bgpd:frr bgpctl:openbgpd"
   needs="$needs /usr/lib/cni/ptp:containernetworking-plugins nft:nftables setpriv:util-linux sysctl:procps bgpdump:bgpdump openssl:openssl"
   needs="$needs podman:podman runc:runc busybox:busybox-static"
+  # A kernel with the modules that this machine's may lack; it is built for this processor only.
+  [ "$(uname -m)" != x86_64 ] || needs="$needs linux.uml:user-mode-linux modprobe:kmod"
 fi
 # Any C compiler builds the quick form of the CNI plugins; this is the smallest. Without one they run on Node.
 if [ "$purpose" != check ] && ! command -v cc >/dev/null 2>&1 && ! command -v gcc >/dev/null 2>&1; then

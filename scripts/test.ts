@@ -12,6 +12,7 @@ import { availableParallelism } from "node:os";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
 import { parseArgs } from "node:util";
+import { isInMachine, runTierInMachine, type TierCount } from "./uml/run-tier.ts";
 
 interface Tier {
   readonly name: string;
@@ -20,9 +21,11 @@ interface Tier {
   /** Test files that run at a time. */
   readonly concurrency: number;
   readonly timeoutMs: number;
+  /** Runs the tier's files elsewhere; undefined when they are to be run here. */
+  readonly run?: (files: readonly string[]) => Promise<TierCount> | undefined;
 }
 
-const fileSuffix = /\.(kernel|interop|lab)\.test\.ts$/;
+const fileSuffix = /\.(kernel|interop|lab|uml)\.test\.ts$/;
 const suffixOf = (file: string): string | undefined => fileSuffix.exec(file)?.[1];
 
 const tiers: readonly Tier[] = [
@@ -62,16 +65,18 @@ const tiers: readonly Tier[] = [
     concurrency: 1,
     timeoutMs: 600_000,
   },
+  {
+    name: "uml",
+    what: "what this machine's kernel may lack, on a user-mode Linux of its own",
+    matches: (file) => suffixOf(file) === "uml",
+    concurrency: 1,
+    timeoutMs: 400_000,
+    run: (files) => (isInMachine() ? undefined : runTierInMachine(positionals, files.length)),
+  },
 ];
 
 /** Far beyond what any tier takes. */
 const tierDeadlineMs = 15 * 60_000;
-
-interface Count {
-  passed: number;
-  failed: number;
-  skipped: number;
-}
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -88,7 +93,7 @@ if (unknown.length > 0) {
 const files = globSync(["test/**/*.test.ts", "packages/*/{src,test}/**/*.test.ts"])
   .filter((file) => positionals.length === 0 || positionals.some((part) => file.includes(part)))
   .toSorted();
-const total: Count = { passed: 0, failed: 0, skipped: 0 };
+const total: TierCount = { passed: 0, failed: 0, skipped: 0 };
 const temporary = `${process.env["TMPDIR"] ?? "/tmp"}/caracal-test-${process.pid}`;
 mkdirSync(temporary, { recursive: true });
 process.env["TMPDIR"] = temporary;
@@ -111,7 +116,18 @@ async function runTier(tier: Tier): Promise<void> {
   if (["kernel", "interop", "lab"].includes(tier.name) && process.getuid?.() !== 0) {
     console.log(`    not root: the ${tier.name} tier skips what needs network namespaces`);
   }
-  const count: Count = { passed: 0, failed: 0, skipped: 0 };
+  const count = (await tier.run?.(chosen)) ?? (await runHere(tier, chosen));
+  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
+  console.log(
+    `=== ${tier.name}: ${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped in ${seconds} s`,
+  );
+  total.passed += count.passed;
+  total.failed += count.failed;
+  total.skipped += count.skipped;
+}
+
+async function runHere(tier: Tier, files: readonly string[]): Promise<TierCount> {
+  const count: TierCount = { passed: 0, failed: 0, skipped: 0 };
   // A test that never yields does not notice its own time-out: then the whole tier is ended.
   const deadline = new AbortController();
   const timer = setTimeout(() => {
@@ -120,7 +136,7 @@ async function runTier(tier: Tier): Promise<void> {
     deadline.abort();
   }, tierDeadlineMs);
   const events = run({
-    files: chosen,
+    files,
     signal: deadline.signal,
     concurrency: tier.concurrency,
     timeout: tier.timeoutMs,
@@ -136,11 +152,5 @@ async function runTier(tier: Tier): Promise<void> {
   });
   for await (const line of events.compose(spec)) process.stdout.write(String(line));
   clearTimeout(timer);
-  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
-  console.log(
-    `=== ${tier.name}: ${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped in ${seconds} s`,
-  );
-  total.passed += count.passed;
-  total.failed += count.failed;
-  total.skipped += count.skipped;
+  return count;
 }
