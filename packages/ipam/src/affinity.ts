@@ -3,8 +3,8 @@ import { Prefix } from "@caracal/net";
 import type { AllocationBlock, BlockAffinityRecord } from "@caracal/resources";
 import { isEmptyBlock, newBlock, withoutAffinity, written } from "./block.ts";
 import { contention } from "./ipam-error.ts";
-import type { IpamRecords } from "./ipam-records.ts";
-import type { Stored } from "./record-shelf.ts";
+import { fitsTransaction, type IpamRecords } from "./ipam-records.ts";
+import type { ShelfStep, Stored } from "./record-shelf.ts";
 
 /*
  * A node owns a block by an affinity record beside the block. Taking and giving up go through a state that is not
@@ -12,6 +12,8 @@ import type { Stored } from "./record-shelf.ts";
  *
  *   take     affinity pending → block created, or touched when it was there → affinity confirmed
  *   give up  block read → affinity pendingDeletion → block deleted, or its owner cleared → affinity deleted
+ *
+ * Where the store has transactions, an affinity is born confirmed, together with its block.
  *
  * Every write is made at the revision that the step before left. Touching the block makes a giving-up that read it
  * earlier fail, and marking the affinity makes a taking that began earlier fail: a confirmed affinity has its block.
@@ -35,8 +37,38 @@ export async function claimBlock(
   owner: AffinityOwner,
   cidr: Prefix,
 ): Promise<Stored<AllocationBlock> | undefined> {
+  const together = await claimTogether(
+    records,
+    owner,
+    newBlock(cidr, affinityText(owner), records.now()),
+    [],
+  );
+  if (together !== undefined) return together === "taken" ? undefined : together;
   const created = await records.affinities.create(keys.affinity(owner, cidr), pending);
   return secureBlock(records, owner, cidr, created.kind === "ok" ? created.stored : created.current);
+}
+
+/**
+ * Takes a block that does not exist with all that shall be in it, and the steps that go with that, at once. "taken" when
+ * it is another's by now; `undefined` when only single steps will tell, or the store has no others.
+ */
+export async function claimTogether(
+  records: IpamRecords,
+  owner: AffinityOwner,
+  content: AllocationBlock,
+  others: readonly ShelfStep[],
+): Promise<Stored<AllocationBlock> | "taken" | undefined> {
+  const { affinities, blocks, transact } = records;
+  const cidr = Prefix.parse(content.cidr);
+  if (transact === undefined || cidr === undefined) return undefined;
+  const key = keys.block(cidr);
+  const affinityKey = keys.affinity(owner, cidr);
+  const steps = [affinities.creating(affinityKey, confirmed), blocks.creating(key, content), ...others];
+  if (!fitsTransaction(steps)) return undefined;
+  if (await transact(steps)) return blocks.remembered(key);
+  const holder = blocks.remembered(key)?.record.affinity;
+  const isAnothers = blocks.remembered(key) !== undefined && holder !== affinityText(owner);
+  return isAnothers && affinities.remembered(affinityKey) === undefined ? "taken" : undefined;
 }
 
 const pending: BlockAffinityRecord = { state: "pending", deleted: false };

@@ -1,8 +1,8 @@
 import { type AffinityOwner, keys } from "@caracal/datastore";
 import { type IpAddress, type IpFamily, Prefix } from "@caracal/net";
 import type { AllocationBlock, BlockAffinityRecord, Labels } from "@caracal/resources";
-import { affinityText, claimBlock, releaseAffinity, secureBlock } from "./affinity.ts";
-import { addressAt, assignFree, endCooldown, hasFreeAddress, type Want } from "./block.ts";
+import { affinityText, claimBlock, claimTogether, releaseAffinity, secureBlock } from "./affinity.ts";
+import { addressAt, assignFree, endCooldown, hasFreeAddress, newBlock, type Want, written } from "./block.ts";
 import { BlockCatalogue } from "./block-catalogue.ts";
 import { explainShortage } from "./explain-shortage.ts";
 import { contention } from "./ipam-error.ts";
@@ -11,7 +11,18 @@ import { defaultMaxBlocks, type IpamSettings, isUnwantedBlock } from "./ipam-set
 import { type Pool, type PoolRefusal, type PoolSelection, type PoolUse, selectPools } from "./pool.ts";
 import { isReclaimable, reclaimBlock } from "./reclaim.ts";
 import type { Stored } from "./record-shelf.ts";
-import { type AllocationPlan, countHandles, writeAllocation } from "./write-allocation.ts";
+import { Nanos } from "./timestamp.ts";
+import {
+  type AllocationPlan,
+  countHandles,
+  countingSteps,
+  type FirstAllocation,
+  type NewEntry,
+  writeAllocation,
+} from "./write-allocation.ts";
+
+/** For so long a node's own block that was full is not looked at again while there are other blocks to be had. */
+const trustFullFor = Nanos.fromSeconds(10);
 
 /** Where addresses may come from. */
 export interface BlockRequest {
@@ -27,9 +38,18 @@ export interface BlockRequest {
   readonly hint?: Prefix | undefined;
 }
 
+/** What one owner wants, and what shall be written with it. */
+export interface AutoWant extends Want {
+  /**
+   * An entry that is made together with the allocation of one address; the handle must be new too. When either is there
+   * already, nothing is assigned. Only for stores with transactions.
+   */
+  readonly together?: ((address: IpAddress) => NewEntry) | undefined;
+}
+
 /** What several owners on one node want from the same pools. */
 export interface AutoAssignRequest extends BlockRequest {
-  readonly wants: readonly Want[];
+  readonly wants: readonly AutoWant[];
 }
 
 export type AutoAssignResult =
@@ -37,6 +57,8 @@ export type AutoAssignResult =
       readonly kind: "assigned";
       /** For each want, at most as many as it asked for. */
       readonly addresses: readonly (readonly IpAddress[])[];
+      /** Wants whose handle or entry is there already. */
+      readonly existing: ReadonlySet<number>;
       /** Blocks that became the owner's. */
       readonly claimed: readonly Prefix[];
       /** Why there were not more; empty when all wants are met. */
@@ -61,6 +83,7 @@ export async function autoAssign(
   await assignment.fromHint();
   await assignment.fromOwnBlocks();
   await assignment.fromNewBlocks();
+  await assignment.fromFullBlocks();
   await assignment.borrow();
   await assignment.explain(selection.refusals);
   return assignment.result();
@@ -96,6 +119,8 @@ interface FillPlan extends AllocationPlan {
 interface FoundBlock {
   readonly cidr: Prefix;
   readonly block: Stored<AllocationBlock>;
+  /** It was made with what is wanted from it. */
+  readonly isFilled?: boolean;
 }
 
 /** One run of the algorithm: what is still wanted, and what is known of the blocks. */
@@ -109,7 +134,10 @@ class Assignment {
   readonly #claimed: Prefix[] = [];
   readonly #messages: string[] = [];
   readonly #written = new Map<string, AllocationBlock>();
+  readonly #existing = new Set<number>();
   #own: readonly OwnBlock[] = [];
+  /** Own blocks that were full a moment ago. */
+  #full: readonly OwnBlock[] = [];
   /** Blocks that count against the owner's limit, also those outside the pools. */
   #ownCount = 0;
   #hint: Prefix | undefined;
@@ -135,6 +163,7 @@ class Assignment {
     return {
       kind: "assigned",
       addresses: this.#addresses,
+      existing: this.#existing,
       claimed: this.#claimed,
       messages: this.#isOpen() || this.#addresses.length === 0 ? this.#messages : [],
       hint: this.#hint,
@@ -149,25 +178,37 @@ class Assignment {
     const cidr = this.#request.hint;
     if (cidr === undefined || !this.#pools.some((pool) => Prefix.covers(pool.cidr, cidr))) return;
     const block = await this.#records.blocks.recall(keys.block(cidr));
-    if (block !== undefined) await this.#fill({ cidr, block }, true, () => this.#hasAffinity(cidr));
-  }
-
-  async #hasAffinity(cidr: Prefix): Promise<boolean> {
-    const affinity = await this.#records.affinities.get(keys.affinity(this.#request.owner, cidr));
-    return affinity?.record.state === "confirmed";
+    if (block !== undefined) await this.#fill({ cidr, block }, true, this.#request.owner);
   }
 
   async fromOwnBlocks(): Promise<void> {
     if (!this.#isOpen()) return;
     await this.#readOwn();
+    // A block more will be needed, as far as is known: what there is is read beside the own blocks.
+    if (!this.#own.some(({ cidr }) => this.#mayHaveSpace(cidr))) this.#catalogue.prefetch();
     for (const found of await this.#secure(this.#own)) await this.#fill(found, true);
+  }
+
+  /** From those of the own blocks that were full a moment ago: others may have given something back. */
+  async fromFullBlocks(): Promise<void> {
+    if (!this.#isOpen()) return;
+    for (const found of await this.#secure(this.#full)) await this.#fill(found, true);
+  }
+
+  #mayHaveSpace(cidr: Prefix): boolean {
+    const block = this.#records.blocks.remembered(keys.block(cidr));
+    return block !== undefined && this.#hasSpace(cidr, block.record);
+  }
+
+  #hasSpace(cidr: Prefix, block: AllocationBlock): boolean {
+    return hasFreeAddress(this.#rested(block), this.#settings.reservations.inBlock(cidr));
   }
 
   /** Whether an own block has a free address. */
   async hasOwnSpace(): Promise<boolean> {
     await this.#readOwn();
-    return (await this.#secure(this.#own)).some(({ cidr, block }) =>
-      hasFreeAddress(this.#rested(block.record), this.#settings.reservations.inBlock(cidr)),
+    return (await this.#secure([...this.#own, ...this.#full])).some(({ cidr, block }) =>
+      this.#hasSpace(cidr, block.record),
     );
   }
 
@@ -175,7 +216,7 @@ class Assignment {
     while (this.#isOpen()) {
       const taken = await this.takeBlock();
       if (taken === undefined) return;
-      await this.#fill(taken, true);
+      if (!taken.isFilled) await this.#fill(taken, true);
     }
   }
 
@@ -223,6 +264,9 @@ class Assignment {
     for (let attempt = 0; attempt < this.#records.attempts; attempt += 1) {
       const cidr = await this.#nextCandidate();
       if (cidr === undefined) return this.#reclaim();
+      const filled = await this.#claimFilled(cidr);
+      if (filled === "taken") continue;
+      if (filled !== undefined) return filled;
       const block = await claimBlock(this.#records, owner, cidr);
       if (block !== undefined) return this.#take(cidr, block);
     }
@@ -233,8 +277,21 @@ class Assignment {
   async #nextCandidate(): Promise<Prefix | undefined> {
     const free = await this.#catalogue.nextFree();
     if (free !== undefined) return free;
-    const known = [...this.#own.map(({ cidr }) => cidr), ...this.#claimed];
+    const known = [...this.#own, ...this.#full].map(({ cidr }) => cidr).concat(this.#claimed);
     return this.#catalogue.nextOwned(affinityText(this.#request.owner), known);
+  }
+
+  /** A block that does not exist, made with all that is wanted from it; `undefined` when it is to be had by steps only. */
+  async #claimFilled(cidr: Prefix): Promise<FoundBlock | "taken" | undefined> {
+    const { owner } = this.#request;
+    const fresh = newBlock(cidr, affinityText(owner), this.#records.now());
+    const plan = this.#planner(cidr, true)(fresh);
+    if (plan === undefined) return undefined;
+    const others = countingSteps(this.#records, cidr, plan);
+    const claimed = await claimTogether(this.#records, owner, written(plan.block), others);
+    if (claimed === undefined || claimed === "taken") return claimed;
+    this.#note(cidr, plan);
+    return { ...this.#take(cidr, claimed), isFilled: true };
   }
 
   async #reclaim(): Promise<FoundBlock | undefined> {
@@ -272,7 +329,17 @@ class Assignment {
         if (outcome === "released") this.#ownCount -= 1;
       }
     }
-    this.#own = own;
+    this.#full = own.filter(({ cidr }) => this.#wasJustFull(cidr));
+    this.#own = own.filter((one) => !this.#full.includes(one));
+  }
+
+  #wasJustFull(cidr: Prefix): boolean {
+    const key = keys.block(cidr);
+    const { blocks, now } = this.#records;
+    const seenAt = blocks.seenAt(key);
+    const block = blocks.remembered(key)?.record;
+    if (block === undefined || seenAt === undefined || now() - seenAt > trustFullFor) return false;
+    return block.affinity === affinityText(this.#request.owner) && !this.#hasSpace(cidr, block);
   }
 
   /** Those of the blocks that are really the owner's, their affinities repaired. */
@@ -288,24 +355,43 @@ class Assignment {
     return secured;
   }
 
-  /** Takes what is wanted from one block, as far as it goes. */
-  async #fill(
-    { cidr, block }: FoundBlock,
-    mustBeOwn: boolean,
-    confirm?: () => Promise<boolean>,
-  ): Promise<void> {
-    const wants = this.#openWants();
-    if (wants.every(({ count }) => count === 0)) return;
+  /** Takes what is wanted from one block, as far as it goes; with `confirmedFor`, only while that owner's claim is confirmed. */
+  async #fill({ cidr, block }: FoundBlock, mustBeOwn: boolean, confirmedFor?: AffinityOwner): Promise<void> {
+    if (!this.#isOpen()) return;
+    const plan = await writeAllocation(
+      this.#records,
+      cidr,
+      block,
+      this.#planner(cidr, mustBeOwn),
+      confirmedFor,
+    );
+    if (plan !== undefined) this.#note(cidr, plan);
+  }
+
+  /** What is to be taken from a block by what it holds; nothing when it is of no use. */
+  #planner(cidr: Prefix, mustBeOwn: boolean): (current: AllocationBlock) => FillPlan | undefined {
     const ours = affinityText(this.#request.owner);
     const isReserved = this.#settings.reservations.inBlock(cidr);
-    const planFor = (current: AllocationBlock): FillPlan | undefined => {
+    return (current) => {
       if (mustBeOwn && current.affinity !== ours) return undefined;
+      const wants = this.#openWants();
       const assigned = assignFree(this.#rested(current), wants, isReserved);
-      const isInVain = assigned.ordinals.every((ordinals) => ordinals.length === 0);
-      return isInVain ? undefined : { ...assigned, counts: countHandles(wants, assigned.ordinals) };
+      if (assigned.ordinals.every((ordinals) => ordinals.length === 0)) return undefined;
+      const counts = countHandles(wants, assigned.ordinals);
+      return { ...assigned, counts, firsts: this.#firsts(cidr, assigned.ordinals) };
     };
-    const plan = await writeAllocation(this.#records, cidr, block, planFor, confirm);
-    if (plan === undefined) return;
+  }
+
+  #firsts(cidr: Prefix, ordinals: readonly (readonly number[])[]): readonly FirstAllocation[] {
+    return this.#request.wants.flatMap(({ handle, together }, index) => {
+      const [ordinal] = ordinals[index] ?? [];
+      if (together === undefined || handle === undefined || ordinal === undefined) return [];
+      const exists = (): void => void this.#existing.add(index);
+      return [{ handle, entry: together(addressAt(cidr, ordinal)), exists }];
+    });
+  }
+
+  #note(cidr: Prefix, plan: FillPlan): void {
     this.#written.set(Prefix.key(cidr), plan.block);
     this.#hint = cidr;
     for (const [index, ordinals] of plan.ordinals.entries()) {
@@ -315,14 +401,15 @@ class Assignment {
 
   /** What each want still lacks; met ones stay with 0, so that places do not move. */
   #openWants(): readonly Want[] {
-    return this.#request.wants.map((want, index) => ({
-      ...want,
-      count: want.count - (this.#addresses[index]?.length ?? 0),
-    }));
+    return this.#request.wants.map((want, index) => ({ ...want, count: this.#lack(index, want.count) }));
   }
 
   #isOpen(): boolean {
-    return this.#request.wants.some(({ count }, index) => count > (this.#addresses[index]?.length ?? 0));
+    return this.#request.wants.some(({ count }, index) => this.#lack(index, count) > 0);
+  }
+
+  #lack(index: number, count: number): number {
+    return this.#existing.has(index) ? 0 : count - (this.#addresses[index]?.length ?? 0);
   }
 
   #rested(block: AllocationBlock): AllocationBlock {

@@ -3,8 +3,8 @@ import { IpamError } from "./ipam-error.ts";
 /** Requests that may wait at once; more are refused rather than kept. */
 export const maxWaiting = 10_000;
 
-/** Requests that one run takes together: more addresses than a large block has are of no use at once. */
-export const maxBatch = 256;
+/** Requests that one run takes together: a handle and an entry for each, and the block, are one transaction. */
+export const maxBatch = 60;
 
 /**
  * Runs jobs one after another, so that the requests of one process never compete with each other for a block. While one

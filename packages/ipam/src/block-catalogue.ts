@@ -10,7 +10,7 @@ import {
   type TakenRange,
 } from "./block-search.ts";
 import type { IpamRecords } from "./ipam-records.ts";
-import type { Pool } from "./pool.ts";
+import { blockOf, type Pool } from "./pool.ts";
 import type { Stored } from "./record-shelf.ts";
 import type { Reservations } from "./reservation.ts";
 
@@ -47,6 +47,11 @@ export class BlockCatalogue {
     this.#pools = search.pools;
     this.#reservations = search.reservations;
     this.#node = search.node;
+  }
+
+  /** Begins to read them, if that has not happened: what fails is told to whoever then asks. */
+  prefetch(): void {
+    this.#list().catch(() => undefined);
   }
 
   /** A block that did not exist when they were read; each is offered once. */
@@ -97,8 +102,7 @@ export class BlockCatalogue {
   async #takenOf(pool: Pool): Promise<TakenRange[]> {
     const known = this.#taken.get(pool);
     if (known !== undefined) return known;
-    // A block that is reserved only in part still has addresses to give.
-    const reserved = this.#reservations.within(pool.cidr).filter((range) => range.length <= pool.blockSize);
+    const reserved = reservedBlocks(pool, this.#reservations);
     const blocks = (await this.#list()).map(({ cidr }) => cidr);
     const taken = [...blocks, ...reserved].flatMap((range) => placesOf(pool, range) ?? []);
     this.#taken.set(pool, taken);
@@ -117,4 +121,15 @@ export class BlockCatalogue {
       return key?.kind === "block" ? [{ cidr: key.cidr, entry }] : [];
     });
   }
+}
+
+/** Whole blocks that are reserved: one that is reserved only in part still has addresses to give. */
+function reservedBlocks(pool: Pool, reservations: Reservations): readonly Prefix[] {
+  const parts = reservations.within(pool.cidr);
+  const whole = parts.filter((range) => range.length <= pool.blockSize);
+  const small = parts.filter((range) => range.length > pool.blockSize);
+  const touched = new Map(
+    small.map((part) => blockOf(pool, part.address)).map((cidr) => [Prefix.key(cidr), cidr]),
+  );
+  return [...whole, ...[...touched.values()].filter((cidr) => reservations.covers(cidr))];
 }

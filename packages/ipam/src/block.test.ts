@@ -36,7 +36,7 @@ test("a new block has Calico's JSON", () => {
     json,
     '{"cidr":"10.244.120.64/29","affinity":"host:minikube","affinity_claim_time":"2026-01-02T03:04:05Z",' +
       '"allocations":[null,null,null,null,null,null,null,null],"unallocated":[0,1,2,3,4,5,6,7],"attributes":[],' +
-      '"deleted":false,"sequenceNumber":1767323045000000000,"sequenceNumberForAllocation":{}}',
+      '"sequenceNumber":1767323045000000000,"sequenceNumberForAllocation":{},"deleted":false}',
   );
 });
 

@@ -209,9 +209,15 @@ function toAttribute(owner: Owner): AllocationAttribute {
     : { handle_id: owner.handle, secondary: owner.attributes };
 }
 
+const attributeKeys = new WeakMap<AllocationAttribute, string>();
+
 /** Equal for attributes that may share an entry. */
 function attributeKey(attribute: AllocationAttribute): string {
+  const known = attributeKeys.get(attribute);
+  if (known !== undefined) return known;
   const sorted = Object.entries(attribute.secondary ?? {}).toSorted(([a], [b]) => (a < b ? -1 : 1));
   const others = Object.entries(attribute.alternateOwnerAttrs ?? {});
-  return JSON.stringify([attribute.handle_id ?? null, sorted, others, attribute.releasedAt ?? null]);
+  const key = JSON.stringify([attribute.handle_id ?? null, sorted, others, attribute.releasedAt ?? null]);
+  attributeKeys.set(attribute, key);
+  return key;
 }

@@ -7,7 +7,8 @@ import type { IpamRecords } from "./ipam-records.ts";
 import type { ShelfOutcome, Stored } from "./record-shelf.ts";
 
 /*
- * A handle counts the addresses it holds in each block, so that its owner can be cleaned up after. The rule that keeps
+ * A handle counts the addresses it holds in each block, so that its owner can be cleaned up after. Where the store has
+ * transactions, block and handle change together. Otherwise, and beside others that write singly, the rule that keeps
  * it true while others work on the same block and handle:
  *
  *   - Whoever assigns knows the block's revision first, then writes the handle, then writes the block at that revision.
@@ -102,7 +103,8 @@ export async function settleHandle(records: IpamRecords, handle: string, cidr: P
   }
 }
 
-const emptyHandle: IpamHandle = { block: {}, deleted: false };
+/** A handle that counts nothing. */
+export const emptyHandle: IpamHandle = { block: {}, deleted: false };
 
 /** Writes a handle, or deletes it when it counts nothing any more. */
 export async function writeHandle(
@@ -120,7 +122,8 @@ export function withCount(handle: IpamHandle, cidr: Prefix, count: number): Ipam
   return { ...handle, block: count > 0 ? { ...others, [key]: count } : others };
 }
 
-function adjusted(handle: IpamHandle, cidr: Prefix, by: number): IpamHandle {
+/** The handle with its count for one block changed. */
+export function adjusted(handle: IpamHandle, cidr: Prefix, by: number): IpamHandle {
   return withCount(handle, cidr, (handle.block[Prefix.format(cidr)] ?? 0) + by);
 }
 

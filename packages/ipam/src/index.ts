@@ -26,10 +26,12 @@ export {
 } from "./consistency.ts";
 export {
   type AssignAddressRequest,
+  type AssignFirstRequest,
   type AssignRequest,
   type AssignResult,
   Ipam,
   type IpamOptions,
+  type NotFirst,
 } from "./ipam.ts";
 export { IpamError, type IpamErrorCode } from "./ipam-error.ts";
 export { defaultMaxBlocks, type IpamSettings, readSettings, type SettingsSource } from "./ipam-settings.ts";
@@ -48,3 +50,4 @@ export {
   type Usage,
   type UsageReport,
 } from "./usage.ts";
+export type { NewEntry } from "./write-allocation.ts";

@@ -1,4 +1,4 @@
-import type { Store } from "@caracal/datastore";
+import { maxTransactionSteps, type Store } from "@caracal/datastore";
 import {
   type AllocationBlock,
   AllocationBlockCodec,
@@ -10,7 +10,7 @@ import {
   IpamHandleCodec,
 } from "@caracal/resources";
 import { defaultAttempts } from "./ipam-error.ts";
-import { RecordShelf } from "./record-shelf.ts";
+import { RecordShelf, type ShelfStep } from "./record-shelf.ts";
 import type { Nanos } from "./timestamp.ts";
 
 /** What IPAM's steps work on: the records of one store, and the time. */
@@ -19,6 +19,11 @@ export interface IpamRecords {
   readonly affinities: RecordShelf<BlockAffinityRecord>;
   readonly handles: RecordShelf<IpamHandle>;
   readonly config: RecordShelf<IpamConfig>;
+  /**
+   * Does all the writes or none, and says whether; then the shelves remember what there is. Absent where the store cannot do
+   * that.
+   */
+  readonly transact: ((steps: readonly ShelfStep[]) => Promise<boolean>) | undefined;
   readonly now: () => Nanos;
   /** How often a compare-and-swap is tried before giving up. */
   readonly attempts: number;
@@ -27,11 +32,25 @@ export interface IpamRecords {
 /** IPAM's records in `store`. */
 export function openRecords(store: Store, now: () => Nanos, attempts: number = defaultAttempts): IpamRecords {
   return {
-    blocks: new RecordShelf(store, AllocationBlockCodec),
-    affinities: new RecordShelf(store, BlockAffinityCodec),
-    handles: new RecordShelf(store, IpamHandleCodec),
-    config: new RecordShelf(store, IpamConfigCodec),
+    blocks: new RecordShelf(store, AllocationBlockCodec, now),
+    affinities: new RecordShelf(store, BlockAffinityCodec, now),
+    handles: new RecordShelf(store, IpamHandleCodec, now),
+    config: new RecordShelf(store, IpamConfigCodec, now),
+    transact: store.transact === undefined ? undefined : (steps) => transact(store, steps),
     now,
     attempts,
   };
+}
+
+/** Whether the steps are few enough for one transaction. */
+export function fitsTransaction(steps: readonly ShelfStep[]): boolean {
+  return steps.length <= maxTransactionSteps;
+}
+
+async function transact(store: Store, steps: readonly ShelfStep[]): Promise<boolean> {
+  const outcome = await store.transact?.(steps.map(({ step }) => step));
+  if (outcome === undefined) return false;
+  if (outcome.kind === "ok") for (const { accept } of steps) accept(outcome.revision);
+  else for (const [index, { refuse }] of steps.entries()) refuse(outcome.current[index]);
+  return outcome.kind === "ok";
 }

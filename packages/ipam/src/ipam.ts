@@ -20,6 +20,7 @@ import {
   releaseHandles,
 } from "./release.ts";
 import type { Nanos } from "./timestamp.ts";
+import type { NewEntry } from "./write-allocation.ts";
 import {
   type AddressState,
   addressState,
@@ -54,6 +55,18 @@ export interface AssignRequest {
   readonly pools?: readonly string[];
   readonly namespaceLabels?: Labels;
   readonly maxBlocks?: number;
+}
+
+/** One address for an owner that has none, written together with an entry of the caller's. */
+export interface AssignFirstRequest extends Omit<AssignRequest, "count"> {
+  readonly handle: string;
+  /** By the address; no two requests may name one key. Asked again when another address must be taken. */
+  readonly together: (address: IpAddress) => NewEntry;
+}
+
+/** The owner or the entry is there already, or the store cannot write both at once: nothing is assigned. */
+export interface NotFirst {
+  readonly kind: "exists";
 }
 
 export type AssignResult =
@@ -92,7 +105,7 @@ export class Ipam {
   readonly #records: IpamRecords;
   readonly #settings: () => Promise<IpamSettings>;
   readonly #hints = new Map<string, Prefix>();
-  readonly #assigning: BatchKind<AssignRequest, AssignResult>;
+  readonly #assigning: BatchKind<AnyAssignRequest, AssignResult | NotFirst>;
   readonly #assigningOne: BatchKind<AssignAddressRequest, AddressResult>;
   readonly #releasing: BatchKind<AddressRelease, AddressReleaseResult>;
   readonly #releasingHandles: BatchKind<string, readonly IpAddress[]>;
@@ -113,8 +126,18 @@ export class Ipam {
 
   /** Addresses chosen by IPAM. */
   async assign(request: AssignRequest): Promise<AssignResult> {
-    const { family, use, pools = [], maxBlocks } = request;
-    return this.#assigning.submit(request, JSON.stringify([family, use, pools, maxBlocks]));
+    const result = await this.#assigning.submit(request, groupOf(request));
+    if (result.kind === "exists") throw new Error("an assignment that needs to be first was not asked for");
+    return result;
+  }
+
+  /**
+   * As `assign`, for an owner that should have nothing yet: allocation, handle and an entry of the caller's are one write,
+   * so that there are all of them or none. What finds that owner or entry there already changes nothing.
+   */
+  async assignFirst(request: AssignFirstRequest): Promise<AssignResult | NotFirst> {
+    if (this.#records.transact === undefined) return { kind: "exists" };
+    return this.#assigning.submit(request, groupOf(request));
   }
 
   /** The address asked for and no other. */
@@ -260,12 +283,12 @@ export class Ipam {
   }
 
   /** Namespaces part the requests only where a pool asks for them. */
-  async #assignAll(requests: readonly AssignRequest[]): Promise<readonly AssignResult[]> {
+  async #assignAll(requests: readonly AnyAssignRequest[]): Promise<readonly (AssignResult | NotFirst)[]> {
     const settings = await this.#settings();
     if (settings.pools.every(({ namespaceSelector }) => namespaceSelector === "")) {
       return this.#assignAlike(settings, requests, "");
     }
-    const results = new Map<AssignRequest, AssignResult>();
+    const results = new Map<AnyAssignRequest, AssignResult | NotFirst>();
     for (const [labels, alike] of Map.groupBy(requests, labelsText)) {
       const some = await this.#assignAlike(settings, alike, labels);
       for (const [index, request] of alike.entries()) {
@@ -278,9 +301,9 @@ export class Ipam {
 
   async #assignAlike(
     settings: IpamSettings,
-    requests: readonly AssignRequest[],
+    requests: readonly AnyAssignRequest[],
     labels: string,
-  ): Promise<readonly AssignResult[]> {
+  ): Promise<readonly (AssignResult | NotFirst)[]> {
     const [first] = requests;
     if (first === undefined) return [];
     const { family, use = "Workload", pools, namespaceLabels, maxBlocks } = first;
@@ -293,16 +316,18 @@ export class Ipam {
       namespaceLabels,
       maxBlocks,
       hint: this.#hints.get(place),
-      wants: requests.map(({ handle, attributes, count = 1 }) => ({
+      wants: requests.map(({ handle, attributes, count = 1, together }) => ({
         handle: handle === undefined ? undefined : cleanHandle(handle),
         attributes,
         count,
+        together,
       })),
     });
     if (result.kind === "refused") return requests.map(() => refused(result));
     this.#keepHint(place, result.hint);
     const { claimed, messages } = result;
     return requests.map(({ count = 1 }, index) => {
+      if (result.existing.has(index)) return { kind: "exists" };
       const addresses = result.addresses[index] ?? [];
       if (addresses.length >= count) return { kind: "assigned", addresses, claimed };
       const reasons = messages.length === 0 ? "" : `; ${messages.join("; ")}`;
@@ -360,6 +385,13 @@ export class Ipam {
       return key?.kind === "affinity" ? [key.cidr] : [];
     });
   }
+}
+
+type AnyAssignRequest = AssignRequest & { readonly together?: AssignFirstRequest["together"] };
+
+/** Requests of one group can be met from the same blocks. */
+function groupOf({ family, use, pools = [], maxBlocks }: AnyAssignRequest): string {
+  return JSON.stringify([family, use, pools, maxBlocks]);
 }
 
 const ipamRoot = `${keys.root}ipam/v2/`;

@@ -1,6 +1,7 @@
-import type { Entry, Revision, Store, WriteOutcome } from "@caracal/datastore";
+import type { Entry, Revision, Store, TransactionStep, WriteOutcome } from "@caracal/datastore";
 import { describeProblems, type RecordCodec } from "@caracal/resources";
 import { IpamError } from "./ipam-error.ts";
+import type { Nanos } from "./timestamp.ts";
 
 /** A record with the revision it was read or written at. */
 export interface Stored<T> {
@@ -14,18 +15,35 @@ export type ShelfOutcome<T> =
   | { readonly kind: "ok"; readonly stored: Stored<T> }
   | { readonly kind: "stale"; readonly current: Stored<T> | undefined };
 
+/** One write of a transaction, and who must know how that ended. */
+export interface ShelfStep {
+  readonly step: TransactionStep;
+  /** All steps are done, at this revision. */
+  readonly accept: (revision: Revision) => void;
+  /** None is done. What the step's key holds. */
+  readonly refuse: (current: Entry | undefined) => void;
+}
+
 /** How many records are remembered as they were last seen. */
 const maxRemembered = 1024;
+
+interface Memory<T> {
+  readonly value: string;
+  readonly stored: Stored<T>;
+  readonly seenAt: Nanos;
+}
 
 /** One kind of record in the store: JSON outside, checked values inside. */
 export class RecordShelf<T> {
   readonly #store: Store;
   readonly #codec: RecordCodec<T>;
-  readonly #remembered = new Map<string, { readonly value: string; readonly stored: Stored<T> }>();
+  readonly #now: () => Nanos;
+  readonly #remembered = new Map<string, Memory<T>>();
 
-  constructor(store: Store, codec: RecordCodec<T>) {
+  constructor(store: Store, codec: RecordCodec<T>, now: () => Nanos) {
     this.#store = store;
     this.#codec = codec;
+    this.#now = now;
   }
 
   async get(key: string): Promise<Stored<T> | undefined> {
@@ -39,6 +57,16 @@ export class RecordShelf<T> {
    */
   async recall(key: string): Promise<Stored<T> | undefined> {
     return this.#remembered.get(key)?.stored ?? this.get(key);
+  }
+
+  /** The record as it was last seen here, if it was. */
+  remembered(key: string): Stored<T> | undefined {
+    return this.#remembered.get(key)?.stored;
+  }
+
+  /** When `remembered` was so. */
+  seenAt(key: string): Nanos | undefined {
+    return this.#remembered.get(key)?.seenAt;
   }
 
   /** Entries under a prefix, not parsed yet. */
@@ -72,6 +100,38 @@ export class RecordShelf<T> {
     return outcome.kind === "ok" ? { kind: "ok", stored } : { kind: "stale", current: undefined };
   }
 
+  creating(key: string, record: T): ShelfStep {
+    const value = this.#codec.serialise(record);
+    return this.#step({ kind: "create", key, value }, record);
+  }
+
+  updating({ key, revision }: Stored<T>, record: T): ShelfStep {
+    const value = this.#codec.serialise(record);
+    return this.#step({ kind: "update", key, value, revision }, record);
+  }
+
+  deleting({ key, revision }: Stored<T>): ShelfStep {
+    return { ...this.#expecting({ kind: "delete", key, revision }), accept: () => this.#forget(key) };
+  }
+
+  expecting({ key, revision }: Stored<T>): ShelfStep {
+    return this.#expecting({ kind: "expect", key, revision });
+  }
+
+  #step(step: Extract<TransactionStep, { readonly value: string }>, record: T): ShelfStep {
+    const { key, value } = step;
+    const accept = (revision: Revision): void => void this.#remember({ key, value, revision }, record);
+    return { ...this.#expecting(step), accept };
+  }
+
+  #expecting(step: TransactionStep): ShelfStep {
+    const refuse = (current: Entry | undefined): void => {
+      if (current === undefined) this.#forget(step.key);
+      else this.#read(current);
+    };
+    return { step, accept: () => undefined, refuse };
+  }
+
   #outcome(key: string, record: T, outcome: WriteOutcome): ShelfOutcome<T> {
     switch (outcome.kind) {
       case "ok":
@@ -98,7 +158,7 @@ export class RecordShelf<T> {
   #remember({ key, value, revision }: Entry, record: T): Stored<T> {
     const stored = { key, record, revision };
     this.#remembered.delete(key);
-    this.#remembered.set(key, { value, stored });
+    this.#remembered.set(key, { value, stored, seenAt: this.#now() });
     if (this.#remembered.size > maxRemembered) {
       const [oldest] = this.#remembered.keys();
       if (oldest !== undefined) this.#remembered.delete(oldest);

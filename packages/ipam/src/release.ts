@@ -14,10 +14,10 @@ import {
 } from "./block.ts";
 import { cleanHandle, maxSettleAttempts, settleHandle, withCount, writeHandle } from "./handle-count.ts";
 import { contention } from "./ipam-error.ts";
-import type { IpamRecords } from "./ipam-records.ts";
+import { fitsTransaction, type IpamRecords } from "./ipam-records.ts";
 import { type IpamSettings, isUnwantedBlock } from "./ipam-settings.ts";
 import { blockOf } from "./pool.ts";
-import type { Stored } from "./record-shelf.ts";
+import type { ShelfStep, Stored } from "./record-shelf.ts";
 
 /** An address to give back, if it is still what the caller knew. */
 export interface AddressRelease {
@@ -186,9 +186,7 @@ async function writeFreed(
   const isForNobody = left.affinity === undefined && isEmptyBlock(left);
   const outcome = isForNobody ? await blocks.delete(stored) : await blocks.update(stored, written(left));
   if (outcome.kind !== "ok") return false;
-  if (left.affinity === affinityText(owner) && isEmptyBlock(left) && isUnwantedBlock(settings, cidr)) {
-    await releaseAffinity(records, owner, cidr, { onlyEmpty: true });
-  }
+  await dropIfUnwanted(records, settings, owner, cidr, left);
   return true;
 }
 
@@ -202,17 +200,15 @@ export async function releaseHandles(
 ): Promise<ReadonlyMap<string, readonly IpAddress[]>> {
   const { records } = context;
   const wanted = new Set(handleIds.map(cleanHandle));
+  const together = await releaseTogether(context, wanted);
+  if (together !== undefined) return together;
   const released = new Map<string, IpAddress[]>([...wanted].map((handle) => [handle, []]));
   let open: ReadonlySet<string> = wanted;
   for (let round = 0; round < maxSettleAttempts; round += 1) {
     const handles = await readHandles(records, open, round === 0);
     if (handles.size === 0) return released;
-    const byBlock = new Map<string, string[]>();
-    for (const [handle, { record }] of handles) {
-      for (const cidr of Object.keys(record.block)) byBlock.set(cidr, [...(byBlock.get(cidr) ?? []), handle]);
-    }
     await Promise.all(
-      [...byBlock].map(([cidr, holders]) => releaseHolders(context, cidr, holders, released)),
+      [...holdersByBlock(handles)].map(([cidr, holders]) => releaseHolders(context, cidr, holders, released)),
     );
     const outcomes = await Promise.all(
       [...handles].map(async ([handle, stored]) => ({
@@ -225,6 +221,99 @@ export async function releaseHandles(
     if (open.size === 0) return released;
   }
   return released;
+}
+
+/** The blocks that handles count, with the handles that do. */
+function holdersByBlock(
+  handles: ReadonlyMap<string, Stored<IpamHandle>>,
+): ReadonlyMap<string, readonly string[]> {
+  const byBlock = new Map<string, string[]>();
+  for (const [handle, { record }] of handles) {
+    for (const cidr of Object.keys(record.block)) byBlock.set(cidr, [...(byBlock.get(cidr) ?? []), handle]);
+  }
+  return byBlock;
+}
+
+/**
+ * The same in one transaction: blocks and handles as they were last seen here, and as they are when that is refused.
+ * `undefined` when the store has none, when it would be too large, or when others are always quicker.
+ */
+async function releaseTogether(
+  context: ReleaseContext,
+  wanted: ReadonlySet<string>,
+): Promise<ReadonlyMap<string, readonly IpAddress[]> | undefined> {
+  const { records, owner, settings } = context;
+  const { transact } = records;
+  if (transact === undefined) return undefined;
+  for (let attempt = 0; attempt < maxSettleAttempts; attempt += 1) {
+    const handles = await readHandles(records, wanted, attempt === 0);
+    const plans = await Promise.all(
+      [...holdersByBlock(handles)].map(([cidr, holders]) => planRelease(context, cidr, holders)),
+    );
+    const steps = [
+      ...plans.flatMap(({ step }) => step ?? []),
+      ...[...handles.values()].map((stored) => records.handles.deleting(stored)),
+    ];
+    if (!fitsTransaction(steps)) return undefined;
+    if (steps.length > 0 && !(await transact(steps))) continue;
+    for (const { cidr, left } of plans) await dropIfUnwanted(records, settings, owner, cidr, left);
+    const released = new Map<string, IpAddress[]>([...wanted].map((handle) => [handle, []]));
+    for (const { freed: found } of plans) {
+      for (const [handle, addresses] of found) released.get(handle)?.push(...addresses);
+    }
+    return released;
+  }
+  return undefined;
+}
+
+interface ReleasePlan {
+  readonly cidr: Prefix | undefined;
+  /** Absent when the block is not there. */
+  readonly step: ShelfStep | undefined;
+  readonly left: AllocationBlock | undefined;
+  readonly freed: ReadonlyMap<string, readonly IpAddress[]>;
+}
+
+/** What is to be written to one block. It is written even when nothing is held: see `releaseHolders`. */
+async function planRelease(
+  context: ReleaseContext,
+  cidrText: string,
+  holders: readonly string[],
+): Promise<ReleasePlan> {
+  const { blocks } = context.records;
+  const cidr = Prefix.parse(cidrText);
+  const stored = cidr === undefined ? undefined : await blocks.recall(keys.block(cidr));
+  if (cidr === undefined || stored === undefined) {
+    return { cidr, step: undefined, left: undefined, freed: new Map() };
+  }
+  const held = holders.map((handle) => [handle, ordinalsOf(stored.record, handle)] as const);
+  const left = freed(
+    context,
+    stored.record,
+    held.flatMap(([, ordinals]) => ordinals),
+  );
+  const isForNobody = left.affinity === undefined && isEmptyBlock(left);
+  return {
+    cidr,
+    step: isForNobody ? blocks.deleting(stored) : blocks.updating(stored, written(left)),
+    left,
+    freed: new Map(
+      held.map(([handle, ordinals]) => [handle, ordinals.map((ordinal) => addressAt(cidr, ordinal))]),
+    ),
+  };
+}
+
+async function dropIfUnwanted(
+  records: IpamRecords,
+  settings: IpamSettings,
+  owner: AffinityOwner,
+  cidr: Prefix | undefined,
+  left: AllocationBlock | undefined,
+): Promise<void> {
+  if (cidr === undefined || left?.affinity !== affinityText(owner)) return;
+  if (isEmptyBlock(left) && isUnwantedBlock(settings, cidr)) {
+    await releaseAffinity(records, owner, cidr, { onlyEmpty: true });
+  }
 }
 
 async function releaseHolders(

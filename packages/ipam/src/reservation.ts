@@ -19,20 +19,22 @@ export class Reservations {
     return this.#table.match(address) !== undefined;
   }
 
-  /** Whether every address of a range is reserved, by one reservation. */
+  /** Whether every address of a range is reserved, by one reservation or by several. */
   covers(range: Prefix): boolean {
-    return this.#table.covering(range).length > 0;
+    if (this.#table.covering(range).length > 0) return true;
+    const reserved = this.within(range).reduce((sum, part) => sum + Prefix.size(part), 0n);
+    return reserved === Prefix.size(range);
   }
 
   /** Whether any address of a range is reserved. */
   touches(range: Prefix): boolean {
     if (this.#table.size === 0) return false;
-    return this.covers(range) || this.#table.covered(range).next().done !== true;
+    return this.#table.covering(range).length > 0 || this.#table.covered(range).next().done !== true;
   }
 
   /** The parts of `range` that are reserved, without overlaps. */
   within(range: Prefix): readonly Prefix[] {
-    if (this.covers(range)) return [range];
+    if (this.#table.covering(range).length > 0) return [range];
     const parts: Prefix[] = [];
     for (const [part] of this.#table.covered(range)) {
       // Sorted by address, then length: what overlaps the last one is inside it.

@@ -1,28 +1,112 @@
+import { type AffinityOwner, type Entry, keys, type Revision } from "@caracal/datastore";
 import type { Prefix } from "@caracal/net";
 import type { AllocationBlock } from "@caracal/resources";
 import { type Want, written } from "./block.ts";
-import { HandleCounts } from "./handle-count.ts";
+import { adjusted, emptyHandle, HandleCounts } from "./handle-count.ts";
 import { contention } from "./ipam-error.ts";
-import type { IpamRecords } from "./ipam-records.ts";
-import type { Stored } from "./record-shelf.ts";
+import { fitsTransaction, type IpamRecords } from "./ipam-records.ts";
+import type { ShelfStep, Stored } from "./record-shelf.ts";
 
 /** A block with more allocations than before, and how many of them each handle has. */
 export interface AllocationPlan {
   readonly block: AllocationBlock;
   readonly counts: ReadonlyMap<string, number>;
+  /** Allocations that are made only with an entry of the caller's, and for a handle that is not there yet. */
+  readonly firsts?: readonly FirstAllocation[];
+}
+
+/** An entry of the caller's that is made in the same transaction as an allocation. */
+export interface NewEntry {
+  readonly key: string;
+  readonly value: string;
+  /** Told of the revision when it is written. */
+  readonly wrote: (revision: Revision) => void;
+}
+
+export interface FirstAllocation {
+  readonly handle: string;
+  readonly entry: NewEntry;
+  /** The handle or the entry is there already: this allocation shall not be planned again. */
+  readonly exists: () => void;
 }
 
 /**
- * Writes allocations to one block, handles first. `plan` is asked again whenever another was quicker, and says
- * `undefined` when this block is of no use any more; then nothing is left counted. `confirm` may refuse the block too: it
- * is asked while the handles are written, so that it costs no round trip.
+ * Writes allocations to one block. `plan` is asked again whenever another was quicker, and says `undefined` when this
+ * block is of no use any more; then nothing is left counted. With `confirmedFor` the block counts only while that owner's
+ * claim on it is confirmed. Everything is written at once where the store can do that; otherwise the handles go first.
  */
 export async function writeAllocation<P extends AllocationPlan>(
   records: IpamRecords,
   cidr: Prefix,
   found: Stored<AllocationBlock>,
   plan: (block: AllocationBlock) => P | undefined,
-  confirm: () => Promise<boolean> = () => Promise.resolve(true),
+  confirmedFor?: AffinityOwner,
+): Promise<P | undefined> {
+  const { transact } = records;
+  if (transact === undefined) return writeSingly(records, cidr, found, plan, confirmedFor);
+  const affinityKey = confirmedFor === undefined ? undefined : keys.affinity(confirmedFor, cidr);
+  if (affinityKey !== undefined) await records.affinities.recall(affinityKey);
+  let stored: Stored<AllocationBlock> | undefined = found;
+  for (let attempt = 0; attempt < records.attempts && stored !== undefined; attempt += 1) {
+    const expected = affinityKey === undefined ? [] : expectConfirmed(records, affinityKey);
+    const planned = expected === undefined ? undefined : plan(stored.record);
+    if (expected === undefined || planned === undefined) return undefined;
+    const block = records.blocks.updating(stored, written(planned.block));
+    const steps = [block, ...expected, ...countingSteps(records, cidr, planned)];
+    if (!fitsTransaction(steps)) return writeSingly(records, cidr, stored, plan, confirmedFor);
+    if (await transact(steps)) return planned;
+    stored = records.blocks.remembered(stored.key);
+  }
+  if (stored === undefined) return undefined;
+  throw contention();
+}
+
+/** The affinity that must stay as it is, or `undefined` when it is not confirmed. */
+function expectConfirmed({ affinities }: IpamRecords, key: string): readonly ShelfStep[] | undefined {
+  const affinity = affinities.remembered(key);
+  return affinity?.record.state === "confirmed" ? [affinities.expecting(affinity)] : undefined;
+}
+
+/** The handles that a plan counts, and the entries that go with it. */
+export function countingSteps(
+  { handles }: IpamRecords,
+  cidr: Prefix,
+  { counts, firsts = [] }: AllocationPlan,
+): readonly ShelfStep[] {
+  const first = new Map(firsts.map((one) => [one.handle, one]));
+  const counting = [...counts].map(([handle, count]) => {
+    const key = keys.handle(handle);
+    const alone = first.get(handle);
+    if (alone !== undefined) {
+      return refusing(handles.creating(key, adjusted(emptyHandle, cidr, count)), alone.exists);
+    }
+    const known = handles.remembered(key);
+    return known === undefined
+      ? handles.creating(key, adjusted(emptyHandle, cidr, count))
+      : handles.updating(known, adjusted(known.record, cidr, count));
+  });
+  const entries = firsts.map(({ entry: { key, value, wrote }, exists }) =>
+    refusing({ step: { kind: "create", key, value }, accept: wrote, refuse: () => undefined }, exists),
+  );
+  return [...counting, ...entries];
+}
+
+/** The step, with `exists` told when its key is taken. */
+function refusing(step: ShelfStep, exists: () => void): ShelfStep {
+  const refuse = (current: Entry | undefined): void => {
+    step.refuse(current);
+    if (current !== undefined) exists();
+  };
+  return { ...step, refuse };
+}
+
+/** One write after the other, handles first; the affinity is read beside the handles, so that it costs no round trip. */
+async function writeSingly<P extends AllocationPlan>(
+  records: IpamRecords,
+  cidr: Prefix,
+  found: Stored<AllocationBlock>,
+  plan: (block: AllocationBlock) => P | undefined,
+  confirmedFor: AffinityOwner | undefined,
 ): Promise<P | undefined> {
   const counts = new HandleCounts(records, cidr);
   let stored: Stored<AllocationBlock> | undefined = found;
@@ -32,7 +116,10 @@ export async function writeAllocation<P extends AllocationPlan>(
       await counts.drop();
       return undefined;
     }
-    const [isConfirmed] = await Promise.all([confirm(), counts.set(planned.counts)]);
+    const [isConfirmed] = await Promise.all([
+      hasConfirmed(records, cidr, confirmedFor),
+      counts.set(planned.counts),
+    ]);
     if (!isConfirmed) {
       await counts.drop();
       return undefined;
@@ -44,6 +131,16 @@ export async function writeAllocation<P extends AllocationPlan>(
   await counts.drop();
   if (stored === undefined) return undefined;
   throw contention();
+}
+
+async function hasConfirmed(
+  { affinities }: IpamRecords,
+  cidr: Prefix,
+  owner: AffinityOwner | undefined,
+): Promise<boolean> {
+  if (owner === undefined) return true;
+  const affinity = await affinities.get(keys.affinity(owner, cidr));
+  return affinity?.record.state === "confirmed";
 }
 
 /** Addresses by handle. */

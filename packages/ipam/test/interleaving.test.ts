@@ -4,14 +4,19 @@
 // Small cases are explored completely, up to equal states; large ones by seed, with reads that lag behind and a clock
 // that moves. SEED=n repeats one seed, RUNS=n does that many.
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { test, type TestContext } from "node:test";
 import { setImmediate } from "node:timers/promises";
+import type { Store } from "@caracal/datastore";
 import { type AssignResult, Ipam, IpamError, type IpamSettings, Nanos, Reservations } from "@caracal/ipam";
 import { Prefix } from "@caracal/net";
 import { assertReclaimable, Ledger } from "./ledger.ts";
 import { SteppedWorld } from "./stepped-world.ts";
 
 const start = 1_767_323_045;
+
+/** How the actors write: each in transactions, each with single writes, or by turns, as nodes of different kinds do. */
+const writings = ["transactions", "single writes", "mixed"] as const;
+type Writing = (typeof writings)[number];
 /** Longer runs are livelocks. */
 const maxSteps = 3000;
 
@@ -51,16 +56,33 @@ class Play {
   /** How often a compare-and-swap is tried. Giving up is like a crash with an error: whatever is left must be safe. */
   readonly #attempts: number;
   readonly #failures: unknown[] = [];
+  readonly #writing: Writing;
+  #actorCount = 0;
   seconds = start;
 
-  constructor(nodes: readonly string[], settings: IpamSettings, attempts = 3, world = new SteppedWorld()) {
+  constructor(
+    writing: Writing,
+    nodes: readonly string[],
+    settings: IpamSettings,
+    attempts = 3,
+    world = new SteppedWorld(),
+  ) {
     this.world = world;
     this.nodes = nodes;
+    this.#writing = writing;
     this.#settings = settings;
     this.#attempts = attempts;
   }
 
-  ipamOf(node: string, store = this.world.storeOf(node)): Ipam {
+  /** A store for one more actor. */
+  storeOf(actor: string): Store {
+    this.#actorCount += 1;
+    const transacts =
+      this.#writing === "mixed" ? this.#actorCount % 2 === 1 : this.#writing === "transactions";
+    return transacts ? this.world.transactingStoreOf(actor) : this.world.storeOf(actor);
+  }
+
+  ipamOf(node: string, store = this.storeOf(node)): Ipam {
     const now = (): Nanos => Nanos.fromSeconds(this.seconds);
     const settings = (): Promise<IpamSettings> => Promise.resolve(this.#settings);
     return new Ipam({ store, node, now, settings, attempts: this.#attempts });
@@ -155,13 +177,13 @@ function releaseOne(play: Play, ipam: Ipam, handle: string): Promise<void> {
 const smallCases: readonly {
   readonly name: string;
   readonly crashes: number;
-  readonly play: () => Play;
+  readonly play: (writing: Writing) => Play;
 }[] = [
   {
     name: "two nodes that each assign and release, with one block for both",
     crashes: 1,
-    play: () => {
-      const play = new Play(["a", "b"], settingsOf("10.0.0.0/31", 31));
+    play: (writing) => {
+      const play = new Play(writing, ["a", "b"], settingsOf("10.0.0.0/31", 31));
       for (const node of play.nodes) {
         const ipam = play.ipamOf(node);
         play.begin(async () => {
@@ -175,8 +197,8 @@ const smallCases: readonly {
   {
     name: "two nodes that each assign twice, strictly, with two blocks of one address",
     crashes: 1,
-    play: () => {
-      const play = new Play(["a", "b"], settingsOf("10.0.0.0/31", 32, true));
+    play: (writing) => {
+      const play = new Play(writing, ["a", "b"], settingsOf("10.0.0.0/31", 32, true));
       for (const node of play.nodes) {
         const ipam = play.ipamOf(node);
         play.begin(async () => {
@@ -190,8 +212,8 @@ const smallCases: readonly {
   {
     name: "a node that assigns and releases while its blocks are given up by another",
     crashes: 1,
-    play: () => {
-      const play = new Play(["a", "b"], settingsOf("10.0.0.0/31", 31));
+    play: (writing) => {
+      const play = new Play(writing, ["a", "b"], settingsOf("10.0.0.0/31", 31));
       const a = play.ipamOf("a");
       const b = play.ipamOf("b");
       play.begin(async () => {
@@ -207,8 +229,8 @@ const smallCases: readonly {
   {
     name: "one handle assigned twice by one node while another releases it",
     crashes: 1,
-    play: () => {
-      const play = new Play(["a", "b"], settingsOf("10.0.0.0/31", 31));
+    play: (writing) => {
+      const play = new Play(writing, ["a", "b"], settingsOf("10.0.0.0/31", 31));
       const a = play.ipamOf("a");
       const b = play.ipamOf("b");
       play.begin(async () => {
@@ -224,10 +246,10 @@ const smallCases: readonly {
   {
     name: "an old daemon and its successor, both the same node",
     crashes: 2,
-    play: () => {
-      const play = new Play(["a"], settingsOf("10.0.0.0/31", 31));
-      const old = play.ipamOf("a", play.world.storeOf("old"));
-      const young = play.ipamOf("a", play.world.storeOf("young"));
+    play: (writing) => {
+      const play = new Play(writing, ["a"], settingsOf("10.0.0.0/31", 31));
+      const old = play.ipamOf("a", play.storeOf("old"));
+      const young = play.ipamOf("a", play.storeOf("young"));
       play.begin(() => assignOne(play, old, "h1"));
       play.begin(() => assignOne(play, young, "h2"));
       return play;
@@ -235,21 +257,28 @@ const smallCases: readonly {
   },
 ];
 
-for (const { name, crashes, play } of smallCases) {
-  test(`every interleaving and crash: ${name}`, async (t) => {
-    const { runs, states } = await explore(play, crashes);
-    t.diagnostic(`${states} states, ${runs} runs`);
-  });
+for (const writing of writings) {
+  for (const { name, crashes, play } of smallCases) {
+    test(`every interleaving and crash, ${writing}: ${name}`, async (t) => {
+      const { runs, states } = await explore(() => play(writing), crashes);
+      t.diagnostic(`${states} states, ${runs} runs`);
+    });
+  }
 }
 
-test("a block taken back from an idle node is one node's at every moment", async (t) => {
+for (const writing of writings) {
+  test(`a block taken back from an idle node is one node's at every moment, ${writing}`, (t) =>
+    exploreTakingBack(t, writing));
+}
+
+async function exploreTakingBack(t: TestContext, writing: Writing): Promise<void> {
   // The reclaiming node finds no free block, and the idle one begins to assign again at any moment of it.
   const settings = settingsOf("10.0.0.0/31", 31, true);
-  const prepared = new Play(["a", "b"], settings);
+  const prepared = new Play(writing, ["a", "b"], settings);
   await prepared.ipamOf("a", prepared.world.immediateStore()).ensureBlock({ family: 4, use: "Workload" });
   const entries = prepared.world.entries;
   const makePlay = (): Play => {
-    const play = new Play(["a", "b"], settings);
+    const play = new Play(writing, ["a", "b"], settings);
     for (const { key, value } of entries) void play.world.immediateStore().create(key, value);
     play.seconds = start + 61;
     const a = play.ipamOf("a");
@@ -260,7 +289,7 @@ test("a block taken back from an idle node is one node's at every moment", async
   };
   const { runs, states } = await explore(makePlay, 1);
   t.diagnostic(`${states} states, ${runs} runs`);
-});
+}
 
 /** mulberry32. */
 function randomSource(seed: number): (bound: number) => number {
@@ -281,7 +310,8 @@ async function playRandomly(seed: number): Promise<void> {
   const nodes = ["n0", "n1", "n2", "n3"].slice(0, 2 + random(3));
   const cidr = ["10.0.0.0/28", "10.0.0.0/29", "10.0.0.0/26"][random(3)] ?? "10.0.0.0/28";
   const settings = settingsOf(cidr, 30, random(3) === 0);
-  const play = new Play(nodes, settings, 100, new SteppedWorld(readMoment));
+  const writing = writings[random(writings.length)] ?? "mixed";
+  const play = new Play(writing, nodes, settings, 100, new SteppedWorld(readMoment));
   for (const node of nodes) {
     const ipam = play.ipamOf(node);
     // Two threads of work on each node, so that requests also meet inside one process.

@@ -1,5 +1,13 @@
 /** A store whose every operation waits until a scheduler lets it happen, and the actors that work on it. */
-import { type Entry, type Listing, Revision, type Store, type WriteOutcome } from "@caracal/datastore";
+import {
+  type Entry,
+  type Listing,
+  Revision,
+  type Store,
+  type TransactionOutcome,
+  type TransactionStep,
+  type WriteOutcome,
+} from "@caracal/datastore";
 
 /** An operation that an actor has asked for and that has not happened yet. */
 interface PendingStep {
@@ -55,6 +63,19 @@ export class SteppedWorld {
     const store = this.entries.map(({ key, value, revision }) => `${key} ${revision} ${value}`);
     const histories = [...this.#histories].map(([actor, history]) => `${actor}: ${history.join("\n")}`);
     return [...store, ...histories.toSorted(), ...this.crashed].join("\n");
+  }
+
+  /** The same with transactions, each of which is one operation. */
+  transactingStoreOf(actor: string): Store {
+    const transact = (steps: readonly TransactionStep[]): Promise<TransactionOutcome> => {
+      const label = steps.map(({ kind, key }) => `${kind} ${key}`).join(" + ");
+      return this.#step(actor, label, () => {
+        const outcome = this.#transact(steps);
+        this.#seen.set(actor, this.#moments.length - 1);
+        return outcome;
+      });
+    };
+    return { ...this.storeOf(actor), transact };
   }
 
   /** A store whose operations wait for `perform`. */
@@ -140,6 +161,26 @@ export class SteppedWorld {
     next.delete(key);
     this.#moments.push(next);
     return { kind: "ok", entry: current };
+  }
+
+  #transact(steps: readonly TransactionStep[]): TransactionOutcome {
+    const current = steps.map(({ key }) => this.#now().get(key));
+    const holds = steps.every((step, index) =>
+      step.kind === "create" ? current[index] === undefined : current[index]?.revision === step.revision,
+    );
+    if (!holds) return { kind: "refused", current };
+    // One revision for all keys that is new to each of them.
+    const version = Math.max(0, ...steps.map(({ key }) => this.#versions.get(key) ?? 0)) + 1;
+    const revision = Revision.of(String(version));
+    const next = new Map(this.#now());
+    for (const step of steps) {
+      if (step.kind === "delete") next.delete(step.key);
+      if (step.kind !== "create" && step.kind !== "update") continue;
+      this.#versions.set(step.key, version);
+      next.set(step.key, { key: step.key, value: step.value, revision });
+    }
+    this.#moments.push(next);
+    return { kind: "ok", revision };
   }
 
   /** Revisions count per key, so that independent writes lead to equal states in either order. */

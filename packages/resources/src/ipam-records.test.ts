@@ -25,8 +25,8 @@ test("a block reads and writes without losing a digit of its sequence numbers", 
   const text =
     '{"cidr":"10.244.120.64/30","affinity":"host:minikube","affinity_claim_time":"2026-01-02T03:04:05Z",' +
     '"allocations":[0,1,null,null],"unallocated":[2,3],"attributes":[{"handle_id":"ipip-tunnel-addr-minikube",' +
-    '"secondary":{"node":"minikube","type":"ipipTunnelAddress"}},{"handle_id":"k8s-pod-network.c1"}],"deleted":false,' +
-    '"sequenceNumber":1716000000000000001,"sequenceNumberForAllocation":{"0":3,"1":1716000000000000000}}';
+    '"secondary":{"node":"minikube","type":"ipipTunnelAddress"}},{"handle_id":"k8s-pod-network.c1"}],' +
+    '"sequenceNumber":1716000000000000001,"sequenceNumberForAllocation":{"0":3,"1":1716000000000000000},"deleted":false}';
   const block = value(AllocationBlockCodec.parse(text));
   assert.equal(block.sequenceNumber, 1716000000000000001n);
   assert.equal(AllocationBlockCodec.serialise(block), text);
@@ -49,6 +49,16 @@ test("old blocks are understood: hostAffinity, null handles, missing counters, u
     sequenceNumber: 0n,
     sequenceNumberForAllocation: {},
   });
+});
+
+test("a block's maps are sorted and its texts escaped as Go does", () => {
+  const text =
+    '{"cidr":"10.0.0.0/28","allocations":[0],"unallocated":[],"attributes":[{"handle_id":"a\\u003cb\\u0026c",' +
+    '"secondary":{"a":"1","b":"2"}}],"sequenceNumber":1,"sequenceNumberForAllocation":{"10":1,"2":2},"deleted":false}';
+  const block = value(AllocationBlockCodec.parse(text));
+  assert.equal(block.attributes[0]?.handle_id, "a<b&c");
+  const attributes = [{ handle_id: "a<b&c", secondary: { b: "2", a: "1" } }];
+  assert.equal(AllocationBlockCodec.serialise({ ...block, attributes }), text);
 });
 
 test("random blocks survive the store", () => {

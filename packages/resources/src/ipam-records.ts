@@ -1,5 +1,6 @@
 import { type Static, type TSchema, Type } from "typebox";
 import type { Immutable } from "./immutable.ts";
+import { blockText } from "./block-text.ts";
 import { parseJson, writeJson } from "./json-text.ts";
 import { isRecord, type Reading, readSchema } from "./schema-reader.ts";
 
@@ -82,6 +83,7 @@ export interface RecordCodec<T> {
 
 export const AllocationBlockCodec: RecordCodec<AllocationBlock> = recordCodec(allocationBlockSchema, {
   upgrade: upgradeBlock,
+  serialise: blockText,
 });
 
 export const BlockAffinityCodec: RecordCodec<BlockAffinityRecord> = recordCodec(blockAffinitySchema);
@@ -90,16 +92,18 @@ export const IpamHandleCodec: RecordCodec<IpamHandle> = recordCodec(ipamHandleSc
 
 export const IpamConfigCodec: RecordCodec<IpamConfig> = recordCodec(ipamConfigSchema, { omitZero: true });
 
-interface CodecOptions {
+interface CodecOptions<T> {
   /** Rewrites older forms before the schema sees them. */
   readonly upgrade?: (value: unknown) => unknown;
   /** Leave out false and 0, as Go's `omitempty` does. */
   readonly omitZero?: boolean;
+  /** Takes the place of plain JSON. */
+  readonly serialise?: (record: T) => string;
 }
 
 function recordCodec<S extends TSchema>(
   schema: S,
-  options: CodecOptions = {},
+  options: CodecOptions<Immutable<Static<S>>> = {},
 ): RecordCodec<Immutable<Static<S>>> {
   return {
     parse: (json) => {
@@ -108,7 +112,8 @@ function recordCodec<S extends TSchema>(
       const value = options.upgrade?.(parsed.value) ?? parsed.value;
       return readSchema(schema, value, { unknownFields: "drop", defaults: true });
     },
-    serialise: (record) => writeJson(options.omitZero === true ? withoutZeros(record) : record),
+    serialise:
+      options.serialise ?? ((record) => writeJson(options.omitZero === true ? withoutZeros(record) : record)),
   };
 }
 

@@ -1,0 +1,145 @@
+// Aim: an address costs a bounded number of round trips to the store, however large a pool is and however full. Method: a
+// store that lets all that has been asked of it happen at once and counts how often it had to: questions that do not wait
+// for each other are one round trip.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setImmediate } from "node:timers/promises";
+import { MemoryStore, type Store } from "@caracal/datastore";
+import { Ipam, type IpamSettings, Nanos, Reservations } from "@caracal/ipam";
+import { Prefix } from "@caracal/net";
+import { singleWrites } from "./single-writes.ts";
+
+interface CountedStore {
+  readonly store: Store;
+  /** Round trips since the last time. */
+  readonly take: () => number;
+}
+
+function counted(store: Store): CountedStore {
+  let rounds = 0;
+  let round: Promise<void> | undefined;
+  const inRound = async <T>(act: () => Promise<T>): Promise<T> => {
+    round ??= setImmediate().then(() => {
+      rounds += 1;
+      round = undefined;
+    });
+    await round;
+    return act();
+  };
+  const take = (): number => {
+    const taken = rounds;
+    rounds = 0;
+    return taken;
+  };
+  const single = singleWrites({
+    ...singleWrites(store),
+    get: (key) => inRound(() => store.get(key)),
+    list: (prefix) => inRound(() => store.list(prefix)),
+    create: (key, value) => inRound(() => store.create(key, value)),
+    update: (key, value, revision) => inRound(() => store.update(key, value, revision)),
+    delete: (key, revision) => inRound(() => store.delete(key, revision)),
+  });
+  if (store.transact === undefined) return { store: single, take };
+  const transact: Store["transact"] = (steps) =>
+    inRound(async () => (await store.transact?.(steps)) ?? { kind: "refused", current: [] });
+  return { store: { ...single, transact }, take };
+}
+
+const pools: readonly {
+  readonly cidr: string;
+  readonly blockSize: number;
+  readonly fills: readonly number[];
+}[] = [
+  { cidr: "10.0.0.0/24", blockSize: 32, fills: [0, 1, 200, 255] },
+  { cidr: "10.0.0.0/16", blockSize: 26, fills: [0, 900, 1023] },
+  { cidr: "10.0.0.0/8", blockSize: 32, fills: [0, 1500] },
+  { cidr: "0.0.0.0/0", blockSize: 20, fills: [0, 300] },
+  { cidr: "fd00::/48", blockSize: 122, fills: [0, 1000] },
+  { cidr: "fd00::/16", blockSize: 128, fills: [0, 500] },
+];
+
+function settingsOf(cidr: Prefix, blockSize: number): IpamSettings {
+  const pool = {
+    name: "pool",
+    cidr,
+    blockSize,
+    isEnabled: true,
+    isAutomatic: true,
+    uses: ["Workload"] as const,
+    nodeSelector: "all()",
+    namespaceSelector: "",
+  };
+  const config = {
+    strict_affinity: true,
+    auto_allocate_blocks: true,
+    maxBlocksPerHost: 100_000,
+    ipCooldownSeconds: 0,
+  };
+  return { pools: [pool], reservations: new Reservations([]), config, nodeLabels: {} };
+}
+
+function ipamOn(store: Store, node: string, settings: IpamSettings): Ipam {
+  const now = (): Nanos => Nanos.fromSeconds(1_767_323_045);
+  return new Ipam({ store, node, now, settings: () => Promise.resolve(settings) });
+}
+
+/** A store in which other nodes have `count` blocks of the pool. */
+async function filled(settings: IpamSettings, count: number): Promise<MemoryStore> {
+  const store = new MemoryStore();
+  const [pool] = settings.pools;
+  assert.ok(pool !== undefined);
+  const bits = pool.cidr.family === 4 ? 32 : 128;
+  const perBlock = 2 ** (bits - pool.blockSize);
+  const filler = ipamOn(store, "filler", settings);
+  if (count > 0) {
+    const request = { family: pool.cidr.family, handle: "filler", attributes: {}, count: count * perBlock };
+    assert.equal((await filler.assign(request)).kind, "assigned");
+  }
+  assert.equal((await filler.blocks()).length, count);
+  return store;
+}
+
+for (const { cidr: text, blockSize, fills } of pools) {
+  const cidr = Prefix.parse(text);
+  assert.ok(cidr !== undefined);
+  const settings = settingsOf(cidr, blockSize);
+  const { family } = cidr;
+  const size = 2 ** ((family === 4 ? 32 : 128) - blockSize);
+  for (const fill of fills) {
+    test(`a new block of ${text} in blocks of /${blockSize}, ${fill} taken, costs at most 3 round trips`, async () => {
+      const { store, take } = counted(await filled(settings, fill));
+      const fresh = ipamOn(store, "fresh", settings);
+      const first = await fresh.assign({ family, handle: "h", attributes: {} });
+      assert.ok(first.kind === "assigned" && first.claimed.length === 1);
+      const cost = take();
+      assert.ok(cost <= 3, `a node without a block: ${cost} round trips`);
+      if (size > 1) {
+        await fresh.assign({ family, handle: "next", attributes: {} });
+        assert.equal(take(), 1, "an address of the node's block");
+        if (size > 64) return;
+        const rest = await fresh.assign({ family, handle: "rest", attributes: {}, count: size - 2 });
+        assert.equal(rest.kind, "assigned");
+        take();
+      }
+      const { length } = await fresh.blocks();
+      const isFull = fill + length >= 2 ** Math.min(20, blockSize - cidr.length);
+      take();
+      const second = await fresh.assign({ family, handle: "second", attributes: {} });
+      assert.equal(second.kind, isFull ? "short" : "assigned");
+      const costOfSecond = take();
+      if (!isFull) assert.ok(costOfSecond <= 3, `a node with a full block: ${costOfSecond} round trips`);
+    });
+  }
+
+  test(`with single writes a new block of ${text} in blocks of /${blockSize} costs the same however many are taken`, async () => {
+    const costs = new Set<number>();
+    for (const fill of fills) {
+      const { store, take } = counted(singleWrites(await filled(settings, fill)));
+      const result = await ipamOn(store, "fresh", settings).ensureBlock({ family, use: "Workload" });
+      assert.ok(result.kind === "assigned" && result.claimed.length === 1);
+      costs.add(take());
+    }
+    // Which blocks are the node's, which there are, and the claim's three writes.
+    assert.deepEqual([...costs], [5]);
+  });
+}
