@@ -50,4 +50,13 @@ export {
   type RouteReconcilerOptions,
   type RouteStatus,
 } from "./route-reconciler.ts";
+export type { DesiredIpip, DesiredTunnel, DesiredVxlan, TunnelEnd } from "./tunnels/desired-tunnel.ts";
+export {
+  type TunnelEvent,
+  type TunnelProblem,
+  TunnelReconciler,
+  type TunnelReconcilerLimits,
+  type TunnelReconcilerOptions,
+  type TunnelStatus,
+} from "./tunnels/tunnel-reconciler.ts";
 export { VirtualClock } from "./virtual-clock.ts";
