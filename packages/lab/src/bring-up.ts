@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { addressText } from "./address-text.ts";
 import { checkBackends } from "./check-backends.ts";
+import { checkTunnels } from "./check-tunnels.ts";
 import { inParallel } from "./in-parallel.ts";
 import type { LabContext } from "./lab-context.ts";
 import { DEFAULT_ROOT, LabDirectory } from "./lab-directory.ts";
@@ -49,6 +50,7 @@ export async function bringUp(options: BringUpOptions, ctx: LabContext): Promise
   const lab = new LabDirectory(ctx.root ?? DEFAULT_ROOT, options.name ?? topology.name);
   const progress = new Progress(ctx.stderr);
   checkSwitches(lab, topology, ctx);
+  checkTunnels(topology);
   await checkBackends(topology, ctx);
   await claim(lab, topology, ctx);
   let daemonsAt: number;

@@ -7,9 +7,10 @@ import { LabError } from "./lab-error.ts";
 import { makeSandbox, removeNamespace } from "./lab-network.ts";
 import type { PodRecord } from "./lab-record.ts";
 import type { PodSpec } from "./topology.ts";
+import { patience } from "./patience.ts";
 
 /** A runtime tries a pod again and again; here until this has passed. */
-const ADD_DEADLINE_MS = 30_000;
+const ADD_DEADLINE_MS = 30_000 * patience;
 const ADD_RETRY_MS = 100;
 const CONTAINER_ID_BYTES = 32;
 

@@ -4,9 +4,10 @@ import { startDaemon, waitForDaemon } from "./daemon-process.ts";
 import type { LabDirectory } from "./lab-directory.ts";
 import { LabError } from "./lab-error.ts";
 import type { StoreChoice } from "./lab-record.ts";
+import { patience } from "./patience.ts";
 
 /** Time for the store's server to answer, on a busy machine. */
-const STORE_DEADLINE_MS = 20_000;
+const STORE_DEADLINE_MS = 20_000 * patience;
 const DEFAULT_ETCD_PORT = 2379;
 
 /** Reads `--store` and `--store-listen`. */

@@ -6,9 +6,10 @@ import type { LabDirectory } from "./lab-directory.ts";
 import type { LabRecord, NodeRecord } from "./lab-record.ts";
 import { storeEnvironment } from "./lab-store.ts";
 import type { PoolSpec } from "./topology.ts";
+import { patience } from "./patience.ts";
 
 /** Time for a node daemon to answer, on a busy machine. */
-const DAEMON_DEADLINE_MS = 30_000;
+const DAEMON_DEADLINE_MS = 30_000 * patience;
 const HEALTH_TIMEOUT_MS = 2_000;
 
 /** How programs on a node find its daemon and the store. */

@@ -32,6 +32,8 @@ test("the built-in topologies are as the scenarios say", () => {
     "as-per-server",
     "dual-stack",
     "full-mesh",
+    "ipip-always",
+    "ipip-cross-subnet",
     "ipv6-only",
     "leaf-spine",
     "mesh-off",

@@ -5,11 +5,12 @@ import { describeFinding } from "./checks/finding.ts";
 import type { LabContext } from "./lab-context.ts";
 import { LabError } from "./lab-error.ts";
 import type { OpenLab } from "./open-lab.ts";
+import { patience } from "./patience.ts";
 
-const ROUTED_DEADLINE_MS = 60_000;
+const ROUTED_DEADLINE_MS = 60_000 * patience;
 /** Two BIRDs that both connect get in each other's way for a while, and hold their routes back until all peers are there. */
-const ROUTED_BY_BIRD_DEADLINE_MS = 180_000;
-const ROUTED_POLL_MS = 50;
+const ROUTED_BY_BIRD_DEADLINE_MS = 180_000 * patience;
+const ROUTED_POLL_MS = 50 * patience;
 const MAX_MISSING_SHOWN = 20;
 
 /** Waits until sessions, routes and paths are as the topology says; a lab that is late says what is missing. */

@@ -17,7 +17,11 @@ export interface KernelRoute {
   readonly metric: number;
   /** As `ip route` names it. */
   readonly protocol: string;
-  readonly hops: readonly { readonly interface: string; readonly gateway?: string }[];
+  readonly hops: readonly {
+    readonly interface: string;
+    readonly gateway?: string;
+    readonly isOnlink?: boolean;
+  }[];
 }
 
 /** The tables of every node and switch, by name. */
@@ -58,8 +62,9 @@ function toRoute(route: Route, names: ReadonlyMap<number, string>): KernelRoute 
       type === RouteType.RTN_UNICAST ? "unicast" : type === RouteType.RTN_BLACKHOLE ? "blackhole" : "other",
     metric,
     protocol: PROTOCOL_NAMES[protocol] ?? String(protocol),
-    hops: nextHops.map(({ interfaceIndex = 0, gateway }) => ({
+    hops: nextHops.map(({ interfaceIndex = 0, gateway, onlink = false }) => ({
       interface: names.get(interfaceIndex) ?? "",
+      ...(onlink ? { isOnlink: true } : {}),
       ...(gateway === undefined ? {} : { gateway: IpAddress.format(gateway) }),
     })),
   };
@@ -73,7 +78,8 @@ export function describeRoute({ destination, kind, hops, protocol }: KernelRoute
     const via = hop.gateway === undefined ? "" : `via ${hop.gateway} `;
     return `${via}dev ${hop.interface}`;
   });
-  return [kind === "unicast" ? "" : kind, prefix, ...ways, `proto ${protocol}`]
+  const onlink = hops.some(({ isOnlink }) => isOnlink === true) ? "onlink" : "";
+  return [kind === "unicast" ? "" : kind, prefix, ...ways, `proto ${protocol}`, onlink]
     .filter((word) => word !== "")
     .join(" ");
 }

@@ -66,11 +66,14 @@ function isWithin(prefix: Prefix, destination: Prefix): boolean {
 }
 
 function fits(route: KernelRoute, pattern: RoutePattern): boolean {
-  const { isBlackhole, gateway, interface: device, protocol } = pattern;
+  const { isBlackhole, gateway, interface: device, protocol, isOnlink = false } = pattern;
   if (isBlackhole !== undefined && isBlackhole !== (route.kind === "blackhole")) return false;
   if (protocol !== undefined && protocol !== route.protocol) return false;
   if (gateway === undefined && device === undefined) return true;
   return route.hops.some(
-    (hop) => (gateway ?? hop.gateway) === hop.gateway && (device ?? hop.interface) === hop.interface,
+    (hop) =>
+      (gateway ?? hop.gateway) === hop.gateway &&
+      (device ?? hop.interface) === hop.interface &&
+      (!isOnlink || hop.isOnlink === true),
   );
 }

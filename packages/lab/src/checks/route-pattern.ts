@@ -15,18 +15,20 @@ export interface RoutePattern {
   readonly gateway?: string;
   readonly interface?: string;
   readonly protocol?: string;
+  /** The gateway is taken to be on the link, whatever the addresses say. */
+  readonly isOnlink?: boolean;
 }
 
 export const ROUTE_RULE =
   'a route such as "10.244.0.0/26 via 10.0.0.1 dev eth0 proto bird", "blackhole <block NODE>" or "no 10.244.0.0/16"';
 
 const WORDS =
-  /^(?:(no|blackhole) )?(?:<(block6?) ([^>]+)>|(default|[0-9a-f.:/]+))(?: via ([0-9a-f.:]+))?(?: dev (\S+))?(?: proto (\S+))?$/;
+  /^(?:(no|blackhole) )?(?:<(block6?) ([^>]+)>|(default|[0-9a-f.:/]+))(?: via ([0-9a-f.:]+))?(?: dev (\S+))?(?: proto (\S+))?( onlink)?$/;
 
 /** Reads a line of `checks.routes`. */
 export function parseRoutePattern(line: string): RoutePattern | undefined {
   const text = line.trim().replaceAll(/\s+/g, " ");
-  const [, word, block, blocksOf, written, via, device, protocol] = WORDS.exec(text) ?? [];
+  const [, word, block, blocksOf, written, via, device, protocol, onlink] = WORDS.exec(text) ?? [];
   const prefix = written === undefined ? undefined : canonical(written);
   const pool = block === "block6" ? "pool6" : "pool";
   const destination =
@@ -41,6 +43,7 @@ export function parseRoutePattern(line: string): RoutePattern | undefined {
     ...(gateway === undefined ? {} : { gateway: IpAddress.format(gateway), isBlackhole: false }),
     ...(device === undefined ? {} : { interface: device }),
     ...(protocol === undefined ? {} : { protocol }),
+    ...(onlink === undefined ? {} : { isOnlink: true }),
   };
 }
 

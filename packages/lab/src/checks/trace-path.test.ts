@@ -104,6 +104,7 @@ const PATTERNS: readonly (readonly [on: string, pattern: string, ok: boolean])[]
   ["leaf", "<block b> via 30.0.0.1 dev swp2 proto bgp", true],
   ["leaf", "<block b> via 30.0.0.1 dev swp1", false],
   ["leaf", "<block b> dev swp2", true],
+  ["leaf", "<block b> via 30.0.0.1 dev swp2 onlink", false],
   ["leaf", "blackhole <block b>", false],
   ["leaf", "<block a>", false],
   ["leaf", "<block leaf>", false],

@@ -9,9 +9,10 @@ import { birdRuntime } from "./bird-runtime.ts";
 import { caracalRuntime } from "./caracal-runtime.ts";
 import { frrRuntime } from "./frr-runtime.ts";
 import type { SwitchPlace, SwitchRuntime, SwitchSession } from "./switch-runtime.ts";
+import { patience } from "../patience.ts";
 
 /** Time for a program to answer, on a busy machine. */
-const PROGRAM_DEADLINE_MS = 30_000;
+const PROGRAM_DEADLINE_MS = 30_000 * patience;
 
 const runtimes: Readonly<Record<SwitchDaemon, SwitchRuntime>> = {
   caracal: caracalRuntime,
