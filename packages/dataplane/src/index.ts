@@ -1,6 +1,6 @@
 /**
  * What the kernel should hold: the `Kernel` port and the reconciler that makes its routes those that are wanted, the
- * `Ruleset` port and the reconciler of a table of nftables, and what tests of both need (`FakeKernel`, `FaultyKernel`,
+ * `Ruleset` port and the reconciler of a table of nftables, the plan of interfaces' bandwidth, and what tests of both need (`FakeKernel`, `FaultyKernel`,
  * `FakeRuleset`, `VirtualClock`, `kernelSuite`).
  *
  * Standards: the language of nft(8), libnftables-json(5).
@@ -60,3 +60,15 @@ export {
   type TunnelStatus,
 } from "./tunnels/tunnel-reconciler.ts";
 export { VirtualClock } from "./virtual-clock.ts";
+export {
+  planShaping,
+  type RateLimit,
+  type ShapedInterface,
+  type ShapingPlan,
+} from "./shaping/plan-shaping.ts";
+export {
+  shapingHandle,
+  type ShapingKernel,
+  type ShapingOperation,
+  type ShapingState,
+} from "./shaping/shaping-kernel.ts";

@@ -26,3 +26,4 @@ export { spawnInNamespace } from "./spawn-in-namespace.ts";
 export { readSysctl, writeSysctl } from "./sysctl.ts";
 export { systemClock } from "./system-clock.ts";
 export { tcpOptions } from "./tcp-options.ts";
+export { LinuxShaping } from "./linux-shaping.ts";

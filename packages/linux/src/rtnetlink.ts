@@ -2,14 +2,19 @@ import {
   type Change,
   changeLink,
   decodeChange,
+  decodeQdisc,
+  decodeRedirect,
   deleteAddress,
   deleteLink,
   deleteNeighbour,
+  deleteQdisc,
   deleteRoute,
   deleteRule,
   dumpAddresses,
+  dumpFilters,
   dumpLinks,
   dumpNeighbours,
+  dumpQdiscs,
   dumpRoutes,
   dumpRules,
   getLink,
@@ -25,12 +30,17 @@ import {
   newLink,
   type NewLink,
   newNeighbour,
+  newQdisc,
+  newRedirect,
   newRoute,
   newRule,
+  type Qdisc,
+  type Redirect,
   type Route,
   type RouteFilter,
   type RouteWrite,
   type Rule,
+  type TokenBucket,
 } from "@caracal/netlink";
 import type { IpAddress, IpFamily } from "@caracal/net";
 import { KernelError } from "./kernel-error.ts";
@@ -193,6 +203,32 @@ export class Rtnetlink implements Disposable {
 
   deleteRule(rule: Rule): boolean {
     return unlessMissing(["ENOENT"], () => this.socket.request("rule.delete", deleteRule(rule)));
+  }
+
+  /** Queueing disciplines of all interfaces, the kernel's own too. */
+  qdiscs(): readonly Qdisc[] {
+    return this.socket.dump("qdisc.dump", dumpQdiscs(), decodeQdisc);
+  }
+
+  /** Makes a discipline, or takes the place of one with the same handle. */
+  setQdisc(at: Pick<Qdisc, "interfaceIndex" | "place" | "handle">, tokenBucket?: TokenBucket): void {
+    this.socket.request("qdisc.set", newQdisc(at, tokenBucket));
+  }
+
+  deleteQdisc(at: Pick<Qdisc, "interfaceIndex" | "place" | "handle">): boolean {
+    return unlessMissing(["ENOENT", "EINVAL", "ENODEV"], () =>
+      this.socket.request("qdisc.delete", deleteQdisc(at)),
+    );
+  }
+
+  /** Where an interface hands on what it receives. */
+  redirects(interfaceIndex: number): readonly Redirect[] {
+    return this.socket.dump("filter.dump", dumpFilters(interfaceIndex), decodeRedirect);
+  }
+
+  /** The interface must have an ingress discipline. */
+  addRedirect(redirect: Redirect): void {
+    this.socket.request("filter.add", newRedirect(redirect));
   }
 
   close(): void {

@@ -48,6 +48,12 @@ export const Rtm = {
   RTM_NEWRULE: 32,
   RTM_DELRULE: 33,
   RTM_GETRULE: 34,
+  RTM_NEWQDISC: 36,
+  RTM_DELQDISC: 37,
+  RTM_GETQDISC: 38,
+  RTM_NEWTFILTER: 44,
+  RTM_DELTFILTER: 45,
+  RTM_GETTFILTER: 46,
 } as const;
 
 /** Multicast groups (linux/rtnetlink.h). */
@@ -258,3 +264,25 @@ export const RuleAction = {
 
 /** Rule flags, bits (linux/fib_rules.h). */
 export const FibRule = { FIB_RULE_INVERT: 0x02 } as const;
+
+/** Places of queueing disciplines on an interface (linux/pkt_sched.h). */
+export const TcHandle = { TC_H_ROOT: 0xffff_ffff, TC_H_INGRESS: 0xffff_fff1 } as const;
+
+/** Attributes of queueing disciplines and filters (linux/rtnetlink.h). */
+export const Tca = { TCA_KIND: 1, TCA_OPTIONS: 2 } as const;
+
+/** Inside a token bucket filter's TCA_OPTIONS (linux/pkt_sched.h). */
+export const TcaTbf = {
+  TCA_TBF_PARMS: 1,
+  TCA_TBF_RATE64: 4,
+  TCA_TBF_PRATE64: 5,
+  TCA_TBF_BURST: 6,
+  TCA_TBF_PBURST: 7,
+} as const;
+
+/** Inside a u32 filter's TCA_OPTIONS, and what its key may say (linux/pkt_cls.h). */
+export const TcaU32 = { TCA_U32_SEL: 5, TCA_U32_ACT: 7, TC_U32_TERMINAL: 1 } as const;
+
+/** Inside an action (linux/pkt_cls.h), and inside the action that hands packets to another interface (linux/tc_act/tc_mirred.h). */
+export const TcaAct = { TCA_ACT_KIND: 1, TCA_ACT_OPTIONS: 2, TC_ACT_STOLEN: 4 } as const;
+export const TcaMirred = { TCA_MIRRED_PARMS: 2, TCA_EGRESS_REDIR: 1 } as const;

@@ -71,3 +71,16 @@ export {
 } from "./route.ts";
 export type { IpipDetails, VxlanDetails } from "./tunnel-details.ts";
 export { decodeRule, deleteRule, dumpRules, newRule, type Rule } from "./rule.ts";
+export {
+  decodeQdisc,
+  decodeRedirect,
+  deleteQdisc,
+  dumpFilters,
+  dumpQdiscs,
+  newQdisc,
+  newRedirect,
+  type Qdisc,
+  type QdiscPlace,
+  type Redirect,
+  type TokenBucket,
+} from "./traffic-control.ts";

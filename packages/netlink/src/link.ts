@@ -58,6 +58,7 @@ export interface NewLink extends LinkSettings {
   readonly name: string;
   readonly details:
     | { readonly kind: "bridge" }
+    | { readonly kind: "ifb" }
     | { readonly kind: "veth"; readonly peer: LinkSettings & { readonly name: string } }
     | ({ readonly kind: "vxlan" } & VxlanDetails)
     | ({ readonly kind: "ipip" } & IpipDetails);
@@ -192,7 +193,7 @@ function writeSettings(writer: Writer, index: number, settings: LinkSettings): v
 
 function writeDetails(writer: Writer, details: NewLink["details"]): void {
   writeTextAttribute(writer, IflaInfo.IFLA_INFO_KIND, details.kind);
-  if (details.kind === "bridge") return;
+  if (details.kind === "bridge" || details.kind === "ifb") return;
   writeNested(writer, IflaInfo.IFLA_INFO_DATA, () => {
     if (details.kind === "vxlan") {
       writeVxlan(writer, details);

@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { ControlServer } from "@caracal/control";
+import { LinuxShaping, systemClock } from "@caracal/linux";
 import { AnswerDesk } from "@caracal/questions";
 import { Prefix } from "@caracal/net";
 import { ResourceClient, type Store, StoreError } from "@caracal/datastore";
@@ -11,6 +12,7 @@ import type { BirdBackend } from "./bird-backend/bird-backend.ts";
 import { endLeftBirds } from "./bird-backend/left-birds.ts";
 import { BirdState, birdVersion } from "./bird-state/bird-state.ts";
 import { BirdSocket } from "@caracal/bird-view";
+import { PodShaping } from "./qos/pod-shaping.ts";
 import { ClusterView, pause } from "./cluster/cluster-view.ts";
 import { CniEngine } from "./cni/cni-engine.ts";
 import { LinkRemover } from "./cni/link-remover.ts";
@@ -216,12 +218,15 @@ export class NodeDaemon {
     );
     const { routing, bgp, bird } = opened;
     const tunnelAddresses = this.#keepTunnelAddresses(view, routing);
+    const kernel = new LinuxShaping(opened.tables);
+    const shaping = this.#stack.use(new PodShaping({ kernel, clock: systemClock, log }));
     listener.onChange = () => {
       routing.schedule();
       if (!view.isComplete) return;
       const { pools, settings } = mtuSourcesOf(view.resources, node, config.felix.settings);
       mtuFile.set(pools, settings);
       tunnelAddresses.hear(view.resources);
+      shaping.set(view.endpoints);
     };
     this.#healthWatch = this.#stack.use(
       new HealthWatch(this.#health, {
@@ -292,7 +297,7 @@ export class NodeDaemon {
   }
 
   #serveCni(view: ClusterView, routing: Routing): void {
-    const { config, node, store } = this.#options;
+    const { config, node, store, log } = this.#options;
     const remover = this.#stack.use(new LinkRemover());
     const podKernel = this.#stack.use(new LinuxPodKernel((name) => remover.remove(name)));
     const settings = new WatchedIpamSettings(store, node);
@@ -315,7 +320,9 @@ export class NodeDaemon {
       kernel: new AnnouncingPodKernel(podKernel, routing),
       hooks: {
         blocksClaimed: (blocks) => routing.blocksClaimed(blocks),
-        endpointAdded: () => Promise.resolve(),
+        endpointAdded: async ({ namespace, endpointName: endpoint }, problems) => {
+          for (const problem of problems) log.warn({ namespace, endpoint, problem }, "annotation problem");
+        },
         endpointRemoved: () => Promise.resolve(),
       },
       isReady: () => view.isDatastoreReady,

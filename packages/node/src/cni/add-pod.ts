@@ -312,7 +312,9 @@ async function writeEndpoint(services: CniServices, operation: Operation, draft:
 }
 
 async function tellDaemon(services: CniServices, operation: Operation, draft: Draft): Promise<void> {
-  await Promise.all([draft.announced, services.hooks.endpointAdded(noticeOf(operation, draft.addresses))]);
+  const { announced, addresses, request } = draft;
+  const notice = noticeOf(operation, addresses);
+  await Promise.all([announced, services.hooks.endpointAdded(notice, request.qos.problems)]);
 }
 
 export function noticeOf(operation: Operation, addresses: readonly IpAddress[]): EndpointNotice {

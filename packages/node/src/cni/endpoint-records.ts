@@ -136,11 +136,11 @@ export function describeEndpoint(
     readonly addresses: readonly IpAddress[];
     readonly mac: string;
     readonly facts: PodFacts | undefined;
-    readonly request: Pick<PodRequest, "floating" | "sourcePrefixes">;
+    readonly request: Pick<PodRequest, "floating" | "sourcePrefixes" | "qos">;
   },
 ): { readonly spec: WorkloadEndpoint["spec"]; readonly labels: Labels } {
   const { pod, orchestrator, containerId, ifname, hostName, endpointNamespace } = attachment;
-  const { sourcePrefixes } = found.request;
+  const { sourcePrefixes, qos } = found.request;
   const nats = found.request.floating.flatMap((external) => {
     const internal = found.addresses.find((one) => IpAddress.family(one) === IpAddress.family(external));
     if (internal === undefined) return [];
@@ -157,6 +157,7 @@ export function describeEndpoint(
     mac: found.mac,
     ...(nats.length > 0 && { ipNATs: nats }),
     ...(sourcePrefixes.length > 0 && { allowSpoofedSourcePrefixes: [...sourcePrefixes] }),
+    ...(qos.controls !== undefined && { qosControls: qos.controls }),
   };
   const labels = {
     ...found.facts?.labels,

@@ -5,6 +5,7 @@ import { CniCode, CniError } from "./cni-error.ts";
 import type { NetworkConfig } from "./network-config.ts";
 import { ownIpam } from "./operation.ts";
 import type { NamespaceFacts } from "./ports.ts";
+import { type QosReading, readQosControls } from "../qos/qos-controls.ts";
 import { requestedAddress } from "./requested-address.ts";
 
 /** What a pod asks of its network by annotations, CNI_ARGS and configuration, checked and in one piece. */
@@ -23,6 +24,8 @@ export interface PodRequest {
   readonly mac: string | undefined;
   /** Sources besides its own addresses that the pod may send from. */
   readonly sourcePrefixes: readonly string[];
+  /** Limits of what the pod may send and receive. */
+  readonly qos: QosReading;
 }
 
 /** What annotations of a pod and of its namespace are named after. */
@@ -35,7 +38,8 @@ const groupBit = 2 ** 40;
 /** What the call alone says. A value that cannot be used throws a `CniError` that names its annotation. */
 export function readPodRequest(call: CniCall, config: NetworkConfig): PodRequest {
   const argument = requestedAddress(call);
-  const annotations = new Annotations(isAnnotated(call, config) ? config.podAnnotations : new Map());
+  const ofPod: ReadonlyMap<string, string> = isAnnotated(call, config) ? config.podAnnotations : new Map();
+  const annotations = new Annotations(ofPod);
   const addresses = annotations.addresses("ipAddrs");
   const unmanaged = annotations.addresses("ipAddrsNoIpam");
   const floating = annotations.addresses("floatingIPs");
@@ -53,6 +57,7 @@ export function readPodRequest(call: CniCall, config: NetworkConfig): PodRequest
     floating: floating ?? [],
     mac: annotations.mac(),
     sourcePrefixes: annotations.sourcePrefixes(),
+    qos: readQosControls(ofPod),
   };
 }
 

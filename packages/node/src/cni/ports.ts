@@ -99,8 +99,11 @@ export interface PodKernel {
 export interface CniHooks {
   /** The node's first use of these blocks: resolves when they are announced to the peers there are. */
   blocksClaimed(blocks: readonly Prefix[]): Promise<void>;
-  /** The endpoint is in the kernel and in the store: resolves when the daemon has taken notice. */
-  endpointAdded(endpoint: EndpointNotice): Promise<void>;
+  /**
+   * The endpoint is in the kernel and in the store, but for what its annotations ask for and cannot have, a line each:
+   * resolves when the daemon has taken notice.
+   */
+  endpointAdded(endpoint: EndpointNotice, annotationProblems: readonly string[]): Promise<void>;
   endpointRemoved(endpoint: Omit<EndpointNotice, "addresses">): Promise<void>;
 }
 
