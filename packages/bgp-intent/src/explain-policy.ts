@@ -81,6 +81,6 @@ function ruleText({ rule, by = "" }: ExportVerdict): string {
     case "pool":
       return `it is in IPPool(${by})`;
     case "outside-pools":
-      return "it is in no enabled IPPool and no service range";
+      return "it is in no IPPool and no service range";
   }
 }

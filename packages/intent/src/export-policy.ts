@@ -15,7 +15,10 @@ export interface ExportPolicy {
   readonly services: readonly Prefix[];
   /** Ranges of single service addresses that a route reflector passes on. */
   readonly reflectedServices: readonly Prefix[];
-  /** Enabled pools: other routes in them are told, such as borrowed addresses and what a reflector passes on. */
+  /**
+   * Other routes in them are told, such as borrowed addresses and what a reflector passes on. A disabled pool is among them:
+   * it gives no new addresses, but its pods are still to be reached.
+   */
   readonly pools: readonly PoolFacts[];
 }
 
@@ -40,7 +43,7 @@ export function exportPolicy(
     ownBlocks,
     services: outermost(services.announced),
     reflectedServices: services.reflected,
-    pools: cluster.pools.filter((pool) => !pool.isDisabled),
+    pools: cluster.pools,
   };
 }
 

@@ -28,7 +28,7 @@ test("each tunnel has the host's MTU less its overhead, or the setting's; pods t
     [[ipip], { ipipMTU: 0 }, { ipip: 1480, pod: 1480 }],
     [[ipip], { ipipEnabled: false }, { pod: 1500 }],
     [[plain], { vxlanEnabled: true }, { vxlan4: 1450, pod: 1450 }],
-    [[vxlan, vxlan6], { vxlanEnabled: false }, { pod: 1500 }],
+    [[vxlan, vxlan6], { vxlanEnabled: false }, { vxlan6: 1430, pod: 1430 }],
     [[pool("10.2.0.0/16", { vxlanMode: "Always", disabled: true })], {}, { vxlan4: 1450, pod: 1450 }],
   ] as const) {
     assert.deepEqual(nodeMtus(1500, pools, settings), { host: 1500, ...mtus });

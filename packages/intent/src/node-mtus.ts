@@ -29,7 +29,8 @@ export function nodeMtus(host: number, pools: readonly IpPool[], settings: Felix
     pools.some((pool) => poolFamily(pool) === family && isOn(pool.spec.vxlanMode));
   const isIpip = settings.ipipEnabled ?? pools.some(({ spec }) => isOn(spec.ipipMode));
   const isVxlan4 = settings.vxlanEnabled ?? isVxlan(4);
-  const isVxlan6 = settings.vxlanEnabled !== false && isVxlan(6);
+  // The switch is IPv4's alone, as Felix's is.
+  const isVxlan6 = isVxlan(6);
   const tunnels = {
     ...(isIpip ? { ipip: settings.ipipMTU || host - overhead.ipip } : {}),
     ...(isVxlan4 ? { vxlan4: settings.vxlanMTU || host - overhead.vxlan4 } : {}),

@@ -22,7 +22,7 @@ function address(text: string): IpAddress {
   return found;
 }
 
-test("export: hidden pools, own blocks whole, inside them nothing, then enabled pools, then nothing", () => {
+test("export: hidden pools, own blocks whole, inside them nothing, then pools, disabled ones too, then nothing", () => {
   const resources = cluster({
     nodes: [self],
     pools: [
@@ -44,7 +44,7 @@ test("export: hidden pools, own blocks whole, inside them nothing, then enabled 
   assert.equal(verdict("10.244.2.7/32"), "accept pool open");
   assert.equal(verdict("10.244.0.0/16"), "accept pool open");
   assert.equal(verdict("10.246.1.0/26"), "accept own-block 10.246.1.0/26");
-  assert.equal(verdict("10.246.2.0/26"), "reject outside-pools -");
+  assert.equal(verdict("10.246.2.0/26"), "accept pool disabled");
   assert.equal(verdict("10.0.0.0/24"), "reject outside-pools -");
   assert.equal(verdict("0.0.0.0/0"), "reject outside-pools -");
 });

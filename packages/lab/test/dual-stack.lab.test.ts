@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { eventually, requireRoot, requireTool, run } from "@caracal/testbed";
 import { checkLab, openLab, placeOf } from "../src/index.ts";
+import { ContinuousPing } from "./continuous-ping.ts";
 import { labContext, labScope, type LabScope, REPOSITORY } from "./lab-scope.ts";
 
 const skip = requireRoot() || requireTool("ip", "ping");
@@ -86,6 +87,49 @@ test(
     assert.match(await inside(name, "small", ["ip", "link", "show", "eth0"]), / mtu 1400 /);
     await inside(name, "worker2", ["ip", "link", "set", "eth0", "mtu", "1500"]);
     await eventually(async () => (await status()) === "", { deadlineMs: 30_000 });
+  },
+);
+
+test(
+  "what is taken from a node stops what needs it and nothing else, is told, and comes back with it",
+  { skip },
+  async (t) => {
+    const scope = await labScope(t, { program });
+    const name = await up(scope, "dual-stack");
+    const lab = scope.directory(name);
+    const [address = "", address6 = ""] =
+      lab.pods().find((pod) => pod.name === "app-worker2")?.addresses ?? [];
+    const pings = [address, address6].map((to) => new ContinuousPing(lab, "app-worker", to));
+    t.after(() => Promise.all(pings.map((one) => one.stop())));
+    const [ping4, ping6] = pings;
+    assert.ok(ping4 !== undefined && ping6 !== undefined);
+    const answers = (ping: ContinuousPing): Promise<unknown> => {
+      const before = ping.answeredCount;
+      return eventually(() => ping.answeredCount > before + 5, { deadlineMs: 20_000 });
+    };
+    const worker = (...argv: readonly string[]): Promise<string> => inside(name, "worker", argv);
+    const problem = (text: string): Promise<unknown> =>
+      eventually(async () => (await scope.lab(["status", "--name", name])).stdout.includes(text));
+    await Promise.all(pings.map(answers));
+
+    await worker("sysctl", "-qw", "net.ipv4.ip_forward=0", "net.ipv6.conf.all.forwarding=0");
+    await Promise.all(pings.map(answers));
+    await worker("ip", "address", "del", "172.18.0.3/16", "dev", "eth0");
+    await problem("has the address 172.18.0.3, which is on none of its interfaces");
+    await worker("ip", "address", "add", "172.18.0.3/16", "dev", "eth0");
+    await answers(ping4);
+    assert.deepEqual((await ping6.stop()).lost.length < 100, true, "only what the forwarding took");
+    await worker("sysctl", "-qw", "net.ipv6.conf.eth0.disable_ipv6=1");
+    await problem("has the address fc00:f853:ccd:e793::3, which is on none");
+    await answers(ping4);
+    await worker("sysctl", "-qw", "net.ipv6.conf.eth0.disable_ipv6=0");
+    await worker("ip", "address", "add", "fc00:f853:ccd:e793::3/64", "dev", "eth0", "nodad");
+    const again = new ContinuousPing(lab, "app-worker", address6);
+    t.after(() => again.stop());
+    await answers(again);
+    await worker("ip", "link", "set", "eth0", "name", "uplink0");
+    await Promise.all([answers(ping4), answers(again)]);
+    assert.match(await worker("ip", "route"), /via 172\.18\.0\.2 dev uplink0 proto bird/);
   },
 );
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { ControlServer } from "@caracal/control";
 import { LinuxShaping, systemClock } from "@caracal/linux";
 import { AnswerDesk } from "@caracal/questions";
-import { Prefix } from "@caracal/net";
+import { type IpAddress, type IpFamily, Prefix } from "@caracal/net";
 import { ResourceClient, type Store, StoreError } from "@caracal/datastore";
 import type { NodeMtus } from "@caracal/intent";
 import { Ipam, Nanos } from "@caracal/ipam";
@@ -26,6 +26,9 @@ import { nodeWithAddress } from "./endpoints/node-with-address.ts";
 import { WatchedIpamSettings } from "./endpoints/watched-ipam-settings.ts";
 import { type MtuSources, mtuSourcesOf, readMtuSources } from "./mtu/mtu-sources.ts";
 import { PodMtuFile } from "./mtu/pod-mtu-file.ts";
+import { HostSettings } from "./host-settings/host-settings.ts";
+import { OwnAddresses } from "./host-settings/own-addresses.ts";
+import { podInterfaces } from "./host-settings/wanted-settings.ts";
 import { Health } from "./observe/health.ts";
 import { HealthWatch, type SessionStates } from "./observe/health-watch.ts";
 import { serveHealth, serveMetrics } from "./observe/http-endpoints.ts";
@@ -121,9 +124,9 @@ export class NodeDaemon {
     await this.#serveHttp();
     // A daemon that is told to stop before it has begun leaves the host as it was.
     if (stop.aborted) return;
-    this.#host.enableForwarding();
     const startUp = this.#startUp();
     if (!(await this.#prepare(startUp, stop))) return;
+    if (this.#firstMtuSources.settings.ipForwarding !== "Disabled") this.#host.enableForwarding();
     writeNodeName(config.nodeNameFile, node);
     await this.#follow(stop);
     if (config.backend !== "none") {
@@ -217,6 +220,8 @@ export class NodeDaemon {
       this.#stack,
     );
     const { routing, bgp, bird } = opened;
+    this.#keepHostSettings(view, routing);
+    const own = this.#watchOwnAddresses(opened);
     const tunnelAddresses = this.#keepTunnelAddresses(view, routing);
     const kernel = new LinuxShaping(opened.tables);
     const shaping = this.#stack.use(new PodShaping({ kernel, clock: systemClock, log }));
@@ -225,6 +230,7 @@ export class NodeDaemon {
       if (!view.isComplete) return;
       const { pools, settings } = mtuSourcesOf(view.resources, node, config.felix.settings);
       mtuFile.set(pools, settings);
+      own.lookSoon();
       tunnelAddresses.hear(view.resources);
       shaping.set(view.endpoints);
     };
@@ -238,11 +244,31 @@ export class NodeDaemon {
         metrics: this.#metrics,
       }),
     );
-    const sessions = (): Sessions => (bird === undefined ? speakerSessions(bgp) : birdSessions(bird));
+    const sessions = (): Sessions => {
+      const found = bird === undefined ? speakerSessions(bgp) : birdSessions(bird);
+      return { ...found, problems: [...found.problems, ...own.problems] };
+    };
     this.#status = () => nodeStatus(node, routing, sessions(), this.#health);
     this.#answerQuestions({ ...opened, node, sessions: () => sessions().peers });
     await this.#serveBird(opened);
     this.#serveCni(view, routing);
+  }
+
+  #keepHostSettings(view: ClusterView, routing: Routing): void {
+    const { node, config, log } = this.#options;
+    const settings = () =>
+      view.isComplete
+        ? mtuSourcesOf(view.resources, node, config.felix.settings).settings
+        : this.#firstMtuSources.settings;
+    const pods = () => podInterfaces(routing.intent?.kernel.podRoutes ?? [], config.interfacePrefixes);
+    this.#stack.use(new HostSettings({ settings, pods, log }));
+  }
+
+  #watchOwnAddresses({ kernel, tables, routing }: OpenRouting): OwnAddresses {
+    const { node, log } = this.#options;
+    const present = () => tables.addresses().map(({ address }) => address);
+    const wanted = () => routing.intent?.bgp?.addresses ?? new Map<IpFamily, IpAddress>();
+    return this.#stack.use(new OwnAddresses({ node, kernel, present, wanted, log }));
   }
 
   #keepTunnelAddresses(view: ClusterView, routing: Routing): TunnelAddressKeeper {

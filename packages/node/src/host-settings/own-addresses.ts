@@ -1,0 +1,71 @@
+import type { Kernel } from "@caracal/dataplane";
+import type { IntentProblem } from "@caracal/intent";
+import { IpAddress, type IpFamily } from "@caracal/net";
+import type { Log } from "../observe/log.ts";
+
+export interface OwnAddressesOptions {
+  readonly node: string;
+  readonly kernel: Pick<Kernel, "subscribe">;
+  /** Of all interfaces, now. */
+  readonly present: () => readonly IpAddress[];
+  /** The node's own, as its resource has them. */
+  readonly wanted: () => ReadonlyMap<IpFamily, IpAddress>;
+  readonly log: Log;
+}
+
+/** Addresses come and go in flocks. */
+const settleMs = 100;
+
+/**
+ * Sees that the node's own addresses are on its interfaces. One that is gone is not put back, as somebody took it away; it is
+ * told of, for the sessions and routes of its family end with it and come back with it.
+ */
+export class OwnAddresses implements Disposable {
+  readonly #options: OwnAddressesOptions;
+  readonly #unsubscribe: () => void;
+  #timer: NodeJS.Timeout | undefined;
+  #lost: readonly string[] = [];
+
+  constructor(options: OwnAddressesOptions) {
+    this.#options = options;
+    this.#unsubscribe = options.kernel.subscribe((notice) => {
+      const concerns = notice.kind === "overrun" || notice.changes.some(({ kind }) => kind === "address");
+      if (concerns) this.lookSoon();
+    });
+    this.lookSoon();
+  }
+
+  lookSoon(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.#look();
+    }, settleMs).unref();
+  }
+
+  get problems(): readonly IntentProblem[] {
+    return this.#lost.map((address) => ({
+      about: `Node(${this.#options.node})`,
+      message: `has the address ${address}, which is on none of its interfaces: sessions and routes of its family wait until it is there again`,
+    }));
+  }
+
+  [Symbol.dispose](): void {
+    this.#unsubscribe();
+    clearTimeout(this.#timer);
+  }
+
+  #look(): void {
+    const { wanted, present, log } = this.#options;
+    const there = new Set(present());
+    const lost = [...wanted().values()].filter((address) => !there.has(address)).map(IpAddress.format);
+    const before = this.#lost;
+    this.#lost = lost;
+    for (const address of lost) {
+      if (!before.includes(address))
+        log.error({ address }, "the node's address is on none of its interfaces");
+    }
+    for (const address of before) {
+      if (!lost.includes(address)) log.info({ address }, "the node's address is there again");
+    }
+  }
+}
