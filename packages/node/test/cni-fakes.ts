@@ -1,9 +1,12 @@
 /** In-memory stand-ins for what the CNI engine asks of IPAM and of the kernel. State outlives any one engine. */
+import type { Store } from "@caracal/datastore";
+import type { NotFirst } from "@caracal/ipam";
 import { IpAddress, Ipv4, Ipv6, Prefix } from "@caracal/net";
 import type {
   AddressOutcome,
   AddressStanding,
   AddressRequest,
+  FirstAddressRequest,
   PodInterface,
   PodInterfaceState,
   PodIpam,
@@ -15,7 +18,12 @@ export class FakeIpam implements PodIpam {
   readonly allocations = new Map<string, readonly IpAddress[]>();
   /** Addresses of each family that there are to give. */
   capacity = 250;
+  readonly store: Store | undefined;
   #claimed = false;
+
+  constructor(store?: Store) {
+    this.store = store;
+  }
 
   addressesOf(handle: string): Promise<readonly IpAddress[]> {
     return Promise.resolve(this.allocations.get(handle) ?? []);
@@ -36,6 +44,28 @@ export class FakeIpam implements PodIpam {
     const claimed = this.#claimed ? [] : [Prefix.of(Ipv4.of(0x0af40000), 26)];
     this.#claimed = true;
     return Promise.resolve({ kind: "assigned", addresses: given, claimed });
+  }
+
+  /** With a store, as if both were one transaction; without one there are none. */
+  async assignFirst(request: FirstAddressRequest): Promise<AddressOutcome | NotFirst> {
+    const { family, handle, together } = request;
+    if (this.store === undefined || this.allocations.has(handle)) return { kind: "exists" };
+    const outcome = await this.assign({ ...request, families: [family] });
+    const [address] = outcome.kind === "assigned" ? outcome.addresses : [];
+    if (address === undefined) return outcome;
+    const { key, value, wrote } = together(address);
+    try {
+      const created = await this.store.create(key, value);
+      if (created.kind === "ok") {
+        wrote(created.entry.revision);
+        return outcome;
+      }
+    } catch (error) {
+      this.allocations.delete(handle);
+      throw error;
+    }
+    this.allocations.delete(handle);
+    return { kind: "exists" };
   }
 
   release(handle: string): Promise<void> {

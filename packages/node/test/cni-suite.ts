@@ -22,12 +22,14 @@ export interface CniRig extends AsyncDisposable {
 /** One node: its store, addresses and kernel, whatever engines come and go. */
 export class CniNode {
   readonly store: MemoryStore = new MemoryStore();
-  readonly ipam: FakeIpam = new FakeIpam();
+  readonly ipam: FakeIpam;
   readonly events: string[] = [];
   readonly rig: CniRig;
 
-  constructor(rig: CniRig) {
+  /** `hasTransactions`: address and endpoint can be written at once. */
+  constructor(rig: CniRig, hasTransactions = true) {
     this.rig = rig;
+    this.ipam = new FakeIpam(hasTransactions ? this.store : undefined);
   }
 
   /** A new daemon's engine over what there is. */
@@ -122,15 +124,24 @@ function dyingAt(step: string): Pick<CniEngineOptions, "beforeStep"> & { readonl
   };
 }
 
+export interface CniSuiteOptions {
+  readonly skip?: string | false;
+  readonly hasTransactions?: boolean;
+}
+
 /** As `printf default.nginx-7fc5 | sha1sum` begins. */
 const hostName = "cali197b2f5f4de";
 const endpointName = "node--1-k8s-nginx--7fc5-eth0";
 
-export function cniSuite(title: string, newRig: () => Promise<CniRig>, skip: string | false = false): void {
+export function cniSuite(
+  title: string,
+  newRig: () => Promise<CniRig>,
+  { skip = false, hasTransactions = true }: CniSuiteOptions = {},
+): void {
   const claim = (name: string, body: (node: CniNode) => Promise<void>): void => {
     it(name, { skip }, async () => {
       await using rig = await newRig();
-      await body(new CniNode(rig));
+      await body(new CniNode(rig, hasTransactions));
     });
   };
 

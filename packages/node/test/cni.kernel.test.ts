@@ -84,7 +84,7 @@ function podTraces(rtnetlink: Rtnetlink): unknown {
   };
 }
 
-cniSuite("the engine on real namespaces", kernelRig, skip);
+cniSuite("the engine on real namespaces", kernelRig, { skip });
 
 /** Runs a program in a pod and gives what it printed. */
 async function inPod(netns: string, ...argv: readonly string[]): Promise<string> {

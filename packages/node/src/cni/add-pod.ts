@@ -14,7 +14,7 @@ import {
   takeSteps,
 } from "./operation.ts";
 import { type PodRequest, readPodRequest, withNamespace } from "./pod-request.ts";
-import type { EndpointNotice, NamespaceFacts, PodInterface } from "./ports.ts";
+import type { EndpointNotice, NamespaceFacts, PodInterface, PodIpam } from "./ports.ts";
 import { refuseTaken, refuseUnmatched } from "./refuse-taken.ts";
 
 /** What the datastore knows before an ADD. */
@@ -41,6 +41,8 @@ interface Draft {
   created: boolean;
   /** And its settings. */
   prepared: boolean;
+  /** Address and endpoint are written: nothing was there before. */
+  isFirst: boolean;
   /** The pair is there and as it should be: a repeated ADD. */
   complete: boolean;
   /** Resolves when new blocks are announced; runs beside the steps in the kernel. */
@@ -59,6 +61,7 @@ const defaultRoutes: Readonly<Record<IpFamily, Prefix>> = {
  * its handle, the pair by its host end (routes go with it), the endpoint by its name.
  */
 export const addSteps: readonly Step<Draft>[] = [
+  { name: "assign an address and write the endpoint", run: assignFirst },
   { name: "ask what is known", run: askWhatIsKnown },
   { name: "create the pair meanwhile", run: createPairMeanwhile },
   { name: "look at what is known", run: lookAtKnown },
@@ -90,6 +93,7 @@ export async function addPod(services: CniServices, operation: Operation): Promi
     mtu: 0,
     created: false,
     prepared: false,
+    isFirst: false,
     complete: false,
     announced: Promise.resolve(),
     undo: [],
@@ -103,7 +107,83 @@ export async function addPod(services: CniServices, operation: Operation): Promi
   return appendResult(operation.config.previous ?? emptyResult, resultOf(operation, draft));
 }
 
+/**
+ * The usual pod: one address, and nothing that an earlier call left. Then address and endpoint are one write, and what is
+ * known is asked only when that finds something there.
+ */
+async function assignFirst(services: CniServices, operation: Operation, draft: Draft): Promise<void> {
+  const { attachment, call, config } = operation;
+  const { pod } = attachment;
+  const { addresses, unmanaged, floating } = draft.request;
+  if (config.ipam.type !== ownIpam || [...addresses, ...unmanaged, ...floating].length > 0) return;
+  const [namespace, facts] = await Promise.all([
+    pod === undefined ? undefined : services.namespaceFacts(pod.namespace),
+    pod === undefined ? undefined : services.podFacts(pod),
+  ]);
+  const request = withNamespace(draft.request, call, config, namespace);
+  const [family, secondFamily] = request.families;
+  if (family === undefined || secondFamily !== undefined) return;
+  const mac = request.mac ?? services.newMac();
+  const assigning = services.ipam.assignFirst({
+    handle: attachment.handle,
+    family,
+    pools: request.pools,
+    namespaceLabels: namespaceLabels(pod, namespace),
+    attributes: allocationAttributes(services, pod),
+    together: (address) => {
+      const found = { addresses: [address], mac, facts, request };
+      const { spec, labels } = describeEndpoint(attachment, config, services.node, found);
+      return services.records.newEntry(attachment, spec, labels);
+    },
+  });
+  draft.undo.push(() => takeBackFirst(services, operation, draft, assigning));
+  const asked = draft.request;
+  draft.request = { ...request, mac };
+  if (!services.isBusy()) {
+    // As below: the kernel's work must not hold up the request, nor a failure of it count as unhandled.
+    assigning.catch(() => undefined);
+    await setImmediate();
+    tryCreatePair(services, operation, draft);
+    if (draft.created) preparePair(services, operation, draft);
+  }
+  const outcome = await assigning;
+  if (outcome.kind === "refused") throw new CniError(CniCode.noAddress, outcome.reason);
+  if (outcome.kind === "exists") {
+    draft.request = asked;
+    return;
+  }
+  draft.isFirst = true;
+  draft.addresses = outcome.addresses;
+  draft.routes = [defaultRoutes[family]];
+  announce(services, draft, outcome.claimed);
+}
+
+/** Takes back what was written, if it was: what was there before stays. */
+async function takeBackFirst(
+  services: CniServices,
+  operation: Operation,
+  draft: Draft,
+  assigning: ReturnType<PodIpam["assignFirst"]>,
+): Promise<void> {
+  if ((await assigning).kind !== "assigned") return;
+  await giveBack(services, operation, draft, assigning);
+  await removeEndpoint(services, operation);
+}
+
+async function removeEndpoint(services: CniServices, { attachment }: Operation): Promise<void> {
+  const written = await services.records.find(attachment);
+  if (written?.endpoint?.spec.containerID === attachment.containerId) await services.records.remove(written);
+}
+
+function announce(services: CniServices, draft: Draft, claimed: readonly Prefix[]): void {
+  if (claimed.length === 0) return;
+  draft.announced = services.hooks.blocksClaimed(claimed);
+  // It is awaited by the last step; until then a failure must not count as unhandled.
+  draft.announced.catch(() => undefined);
+}
+
 function askWhatIsKnown(services: CniServices, operation: Operation, draft: Draft): void {
+  if (draft.isFirst) return;
   const { attachment, config } = operation;
   const isOwn = config.ipam.type === ownIpam;
   draft.known = Promise.all([
@@ -120,7 +200,7 @@ function askWhatIsKnown(services: CniServices, operation: Operation, draft: Draf
  * there is. Among many calls it would be of no use, but keep those apart that IPAM could serve together.
  */
 async function createPairMeanwhile(services: CniServices, operation: Operation, draft: Draft): Promise<void> {
-  if (operation.config.ipam.type !== ownIpam || services.isBusy()) return;
+  if (draft.created || draft.isFirst || operation.config.ipam.type !== ownIpam || services.isBusy()) return;
   // The kernel's work holds up the thread: the questions must have left before.
   await setImmediate();
   tryCreatePair(services, operation, draft);
@@ -133,6 +213,7 @@ function tryCreatePair(services: CniServices, operation: Operation, draft: Draft
 }
 
 async function lookAtKnown(_services: CniServices, operation: Operation, draft: Draft): Promise<void> {
+  if (draft.isFirst) return;
   const { attachment, call, config } = operation;
   const { stored, held, namespace } = await draft.known;
   draft.stored = stored;
@@ -170,6 +251,7 @@ async function replaceFormer(services: CniServices, operation: Operation, draft:
 }
 
 async function assignAddresses(services: CniServices, operation: Operation, draft: Draft): Promise<void> {
+  if (draft.isFirst) return;
   const { config } = operation;
   const { request } = draft;
   await refuseTaken(services, operation.attachment, request);
@@ -200,7 +282,7 @@ async function assignOwn(services: CniServices, operation: Operation, draft: Dra
   });
   // What an earlier call was given may be in use: then only DEL takes it back.
   if (held.size === 0) draft.undo.push(() => giveBack(services, operation, draft, assigning));
-  if (draft.created && !services.isBusy()) {
+  if (draft.created && !draft.prepared && !services.isBusy()) {
     // As above: the kernel's work must not hold up the request, nor a failure of it count as unhandled.
     assigning.catch(() => undefined);
     await setImmediate();
@@ -209,11 +291,7 @@ async function assignOwn(services: CniServices, operation: Operation, draft: Dra
   const outcome = await assigning;
   if (outcome.kind === "refused") throw new CniError(CniCode.noAddress, outcome.reason);
   draft.addresses = [...draft.addresses, ...outcome.addresses].toSorted(IpAddress.compare);
-  if (outcome.claimed.length > 0) {
-    draft.announced = services.hooks.blocksClaimed(outcome.claimed);
-    // It is awaited by the last step; until then a failure must not count as unhandled.
-    draft.announced.catch(() => undefined);
-  }
+  announce(services, draft, outcome.claimed);
 }
 
 /** Only when the kernel has let go of them: the next pod may get them at once. */
@@ -296,17 +374,14 @@ function addRoutes(services: CniServices, operation: Operation, draft: Draft): v
 }
 
 async function writeEndpoint(services: CniServices, operation: Operation, draft: Draft): Promise<void> {
+  if (draft.isFirst) return;
   const { attachment, config } = operation;
   const facts = attachment.pod === undefined ? undefined : await services.podFacts(attachment.pod);
   const { addresses, mac, request } = draft;
   const found = { addresses, mac, facts, request };
   const { spec, labels } = describeEndpoint(attachment, config, services.node, found);
   if (draft.stored === undefined) {
-    draft.undo.push(async () => {
-      const written = await services.records.find(attachment);
-      if (written?.endpoint?.spec.containerID === attachment.containerId)
-        await services.records.remove(written);
-    });
+    draft.undo.push(() => removeEndpoint(services, operation));
   }
   await services.records.put(attachment, spec, labels, draft.stored);
 }

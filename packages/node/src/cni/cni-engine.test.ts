@@ -25,7 +25,10 @@ function fakeRig(): CniRig & { readonly kernel: FakeKernel } {
   };
 }
 
-cniSuite("the engine on a fake kernel", () => Promise.resolve(fakeRig()));
+for (const hasTransactions of [true, false]) {
+  const title = `the engine on a fake kernel, ${hasTransactions ? "with" : "without"} transactions`;
+  cniSuite(title, () => Promise.resolve(fakeRig()), { hasTransactions });
+}
 
 function newNode(): { readonly node: CniNode; readonly netns: string } {
   const node = new CniNode(fakeRig());

@@ -14,6 +14,7 @@ import { deletePod } from "./delete-pod.ts";
 import { collectGarbage } from "./collect-garbage.ts";
 import { EndpointRecords, type RecordSources } from "./endpoint-records.ts";
 import { assignForPlugin, checkForPlugin, releaseForPlugin } from "./ipam-plugin.ts";
+import { newMac } from "./new-mac.ts";
 import { KeyedQueue, QueueFullError } from "./keyed-queue.ts";
 import { answerVersion, type NetworkConfig, parseNetworkConfig } from "./network-config.ts";
 import type { CniServices, Operation } from "./operation.ts";
@@ -76,6 +77,7 @@ export class CniEngine {
       kernel: options.kernel,
       hooks: options.hooks,
       now: options.sources.now,
+      newMac,
       isBusy: () => this.#queue.runningCount > 1,
       defaultMtu: options.defaultMtu ?? (() => undefined),
       podFacts: options.podFacts ?? (() => Promise.resolve(undefined)),

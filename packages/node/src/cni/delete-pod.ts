@@ -43,11 +43,14 @@ function removeOwnPair(services: CniServices, operation: Operation, draft: Draft
 }
 
 async function lookUp(services: CniServices, operation: Operation, draft: Draft): Promise<void> {
-  draft.stored = await services.records.find(operation.attachment);
+  draft.stored = await services.records.recall(operation.attachment);
 }
 
 async function removeEndpoint(services: CniServices, operation: Operation, draft: Draft): Promise<void> {
-  if (draft.stored !== undefined && isOurs(operation, draft)) await services.records.remove(draft.stored);
+  if (draft.stored === undefined || !isOurs(operation, draft)) return;
+  const isRemoved = await services.records.remove(draft.stored);
+  // What was remembered may have become another container's meanwhile.
+  if (!isRemoved) draft.stored = await services.records.find(operation.attachment);
 }
 
 /**

@@ -1,5 +1,6 @@
 import { IpAddress } from "@caracal/net";
-import { type Entry, keys, type Store } from "@caracal/datastore";
+import { type Entry, keys, type Revision, type Store } from "@caracal/datastore";
+import type { NewEntry } from "@caracal/ipam";
 import {
   apiVersion,
   namespaceProfile,
@@ -28,12 +29,15 @@ export interface RecordSources {
 
 /** A write that always finds another version gives up after so many. */
 const writeAttemptsMax = 5;
+/** Endpoints kept in mind as they were last written here: more than a node has pods. */
+const rememberedMax = 2048;
 const plural = workloadEndpointKind.plural;
 
 /** The WorkloadEndpoints of one node, as CNI writes them. */
 export class EndpointRecords {
   readonly #store: Store;
   readonly #sources: RecordSources;
+  readonly #remembered = new Map<string, Entry>();
 
   constructor(store: Store, sources: RecordSources) {
     this.#store = store;
@@ -43,6 +47,19 @@ export class EndpointRecords {
   async find(attachment: Attachment): Promise<StoredEndpoint | undefined> {
     const entry = await this.#store.get(keyOf(attachment));
     return entry === undefined ? undefined : read(entry);
+  }
+
+  /** The endpoint as it was last written here, or as `find` gives it. Only for what is then written at its revision. */
+  async recall(attachment: Attachment): Promise<StoredEndpoint | undefined> {
+    const entry = this.#remembered.get(keyOf(attachment));
+    return entry === undefined ? this.find(attachment) : read(entry);
+  }
+
+  /** A new endpoint, for someone else to write. */
+  newEntry(attachment: Attachment, spec: WorkloadEndpoint["spec"], labels: Labels): NewEntry {
+    const key = keyOf(attachment);
+    const value = JSON.stringify(this.#record(attachment, spec, labels, undefined));
+    return { key, value, wrote: (revision: Revision) => this.#remember({ key, value, revision }) };
   }
 
   /** The name of an endpoint other than the attachment's, on any node, that has an address. */
@@ -83,7 +100,7 @@ export class EndpointRecords {
         current === undefined
           ? await this.#store.create(key, value)
           : await this.#store.update(key, value, current.entry.revision);
-      if (outcome.kind === "ok") return;
+      if (outcome.kind === "ok") return this.#remember(outcome.entry);
       current = outcome.kind === "missing" ? undefined : read(outcome.current);
     }
     throw new Error(`${key} was changed by others during each of ${writeAttemptsMax} attempts to write it`);
@@ -92,6 +109,7 @@ export class EndpointRecords {
   /** Removes the endpoint if it is still this container's; false when there was none to remove. */
   async remove(stored: StoredEndpoint): Promise<boolean> {
     let current = stored;
+    this.#remembered.delete(stored.entry.key);
     for (let attempt = 0; attempt < writeAttemptsMax; attempt += 1) {
       const outcome = await this.#store.delete(current.entry.key, current.entry.revision);
       if (outcome.kind === "ok") return true;
@@ -100,6 +118,13 @@ export class EndpointRecords {
       if (current.endpoint?.spec.containerID !== stored.endpoint?.spec.containerID) return false;
     }
     throw new Error(`${stored.entry.key} was changed by others during each attempt to delete it`);
+  }
+
+  #remember(entry: Entry): void {
+    this.#remembered.delete(entry.key);
+    this.#remembered.set(entry.key, entry);
+    const [oldest] = this.#remembered.keys();
+    if (oldest !== undefined && this.#remembered.size > rememberedMax) this.#remembered.delete(oldest);
   }
 
   #record(

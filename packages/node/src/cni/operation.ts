@@ -17,6 +17,8 @@ export interface CniServices {
   readonly kernel: PodKernel;
   readonly hooks: CniHooks;
   readonly now: () => Date;
+  /** A MAC for a pod's end. */
+  readonly newMac: () => string;
   /** Whether other calls are under way, whose work fills the time that one waits for the datastore. */
   readonly isBusy: () => boolean;
   /** MTU for pods whose configuration names none: the content of the mtu file. */

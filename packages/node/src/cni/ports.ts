@@ -1,3 +1,4 @@
+import type { NewEntry, NotFirst } from "@caracal/ipam";
 import type { IpAddress, IpFamily, Prefix } from "@caracal/net";
 
 /** What the engine asks of IPAM. All that is given to one handle can be found and released by it. */
@@ -6,6 +7,11 @@ export interface PodIpam {
   addressesOf(handle: string): Promise<readonly IpAddress[]>;
   /** One address for each family asked for, or none at all and the reason. */
   assign(request: AddressRequest): Promise<AddressOutcome>;
+  /**
+   * One address for a handle that has none, together with an entry that is not there: one write, so both or neither. "exists"
+   * changes nothing: handle or entry is there already, or the datastore cannot write them at once.
+   */
+  assignFirst(request: FirstAddressRequest): Promise<AddressOutcome | NotFirst>;
   /** What IPAM knows of an address that is to be used without asking it for the address. */
   standingOf(address: IpAddress): Promise<AddressStanding>;
   /** Gives back everything; a handle that is unknown is no error. */
@@ -25,6 +31,11 @@ export interface AddressRequest {
   readonly namespaceLabels?: Readonly<Record<string, string>> | undefined;
   /** Kept with the allocation: whose it is. */
   readonly attributes: Readonly<Record<string, string>>;
+}
+
+export interface FirstAddressRequest extends Omit<AddressRequest, "families" | "certain"> {
+  readonly family: IpFamily;
+  readonly together: (address: IpAddress) => NewEntry;
 }
 
 export type AddressOutcome =

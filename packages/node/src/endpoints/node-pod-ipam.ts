@@ -1,6 +1,12 @@
 import type { IpAddress, IpFamily, Prefix } from "@caracal/net";
-import type { Ipam } from "@caracal/ipam";
-import type { AddressOutcome, AddressRequest, AddressStanding, PodIpam } from "../cni/ports.ts";
+import type { AssignResult, Ipam, NotFirst } from "@caracal/ipam";
+import type {
+  AddressOutcome,
+  AddressRequest,
+  AddressStanding,
+  FirstAddressRequest,
+  PodIpam,
+} from "../cni/ports.ts";
 
 /** Settings that may be a little late, and are newer when they are doubted. */
 export interface DoubtableSettings {
@@ -30,6 +36,13 @@ export class NodePodIpam implements PodIpam {
     if (first.kind === "assigned" || this.#settings === undefined) return first;
     this.#settings.doubt();
     return this.#assignAll(request);
+  }
+
+  async assignFirst(request: FirstAddressRequest): Promise<AddressOutcome | NotFirst> {
+    const first = await this.#assignFirst(request);
+    if (first.kind !== "refused" || this.#settings === undefined) return first;
+    this.#settings.doubt();
+    return this.#assignFirst(request);
   }
 
   async standingOf(address: IpAddress): Promise<AddressStanding> {
@@ -66,16 +79,16 @@ export class NodePodIpam implements PodIpam {
   }
 
   async #assignFamily(request: AddressRequest, family: IpFamily): Promise<AddressOutcome> {
-    const { handle, attributes, namespaceLabels } = request;
-    const result = await this.#ipam.assign({
-      family,
-      handle,
-      attributes,
-      pools: request.pools[family],
-      ...(namespaceLabels !== undefined && { namespaceLabels }),
-    });
-    if (result.kind === "assigned") return result;
-    return { kind: "refused", reason: `failed to request IPv${family} addresses: ${result.message}` };
+    const { handle, attributes } = request;
+    const places = placesOf(request, family);
+    return outcomeOf(family, await this.#ipam.assign({ family, handle, attributes, ...places }));
+  }
+
+  async #assignFirst(request: FirstAddressRequest): Promise<AddressOutcome | NotFirst> {
+    const { family, handle, attributes, together } = request;
+    const places = placesOf(request, family);
+    const result = await this.#ipam.assignFirst({ family, handle, attributes, together, ...places });
+    return result.kind === "exists" ? result : outcomeOf(family, result);
   }
 
   async #assignOne(request: AddressRequest, address: IpAddress): Promise<AddressOutcome> {
@@ -94,4 +107,17 @@ export class NodePodIpam implements PodIpam {
     }
     return false;
   }
+}
+
+/** Where an address of a family may come from. */
+function placesOf(
+  { pools, namespaceLabels }: Pick<AddressRequest, "pools" | "namespaceLabels">,
+  family: IpFamily,
+): Pick<Parameters<Ipam["assign"]>[0], "pools" | "namespaceLabels"> {
+  return { pools: pools[family], ...(namespaceLabels !== undefined && { namespaceLabels }) };
+}
+
+function outcomeOf(family: IpFamily, result: AssignResult): AddressOutcome {
+  if (result.kind === "assigned") return result;
+  return { kind: "refused", reason: `failed to request IPv${family} addresses: ${result.message}` };
 }
