@@ -8,6 +8,8 @@ export interface RouteOwnership {
   readonly protocols?: readonly number[];
   /** Every route that leads only through interfaces whose names start so, whatever its protocol. */
   readonly interfacePrefixes?: readonly string[];
+  /** The same for interfaces of exactly these names. */
+  readonly interfaceNames?: readonly string[];
   /** Only in these tables; by default only in the main one. */
   readonly tables?: readonly number[];
 }
@@ -32,10 +34,9 @@ export function ownsRoute(ownership: RouteOwnership, route: Route, links: LinkTa
   if (!ownsTable(ownership, route.table) || !installable.includes(route.type)) return false;
   if (ownership.protocols?.includes(route.protocol) === true) return true;
   // What the kernel put on an interface itself, such as its link-local network, lives and goes with the interface.
-  if (ownership.interfacePrefixes === undefined || route.protocol === RouteProtocol.RTPROT_KERNEL)
-    return false;
+  if (route.protocol === RouteProtocol.RTPROT_KERNEL) return false;
   return leadsThrough(
-    ownership.interfacePrefixes,
+    ownership,
     route.nextHops.map((hop) =>
       hop.interfaceIndex === undefined ? undefined : links.name(hop.interfaceIndex),
     ),
@@ -47,14 +48,17 @@ export function wouldOwn(ownership: RouteOwnership, desired: DesiredRoute): bool
   if (!ownsTable(ownership, desired.table ?? RouteTable.RT_TABLE_MAIN)) return false;
   if (ownership.protocols?.includes(desired.protocol) === true) return true;
   return leadsThrough(
-    ownership.interfacePrefixes ?? [],
+    ownership,
     (desired.nextHops ?? []).map((hop) => hop.interfaceName),
   );
 }
 
-function leadsThrough(prefixes: readonly string[], names: readonly (string | undefined)[]): boolean {
-  return (
-    names.length > 0 &&
-    names.every((name) => name !== undefined && prefixes.some((prefix) => name.startsWith(prefix)))
-  );
+function leadsThrough(
+  { interfacePrefixes = [], interfaceNames = [] }: RouteOwnership,
+  names: readonly (string | undefined)[],
+): boolean {
+  const isOwned = (name: string | undefined): boolean =>
+    name !== undefined &&
+    (interfaceNames.includes(name) || interfacePrefixes.some((prefix) => name.startsWith(prefix)));
+  return names.length > 0 && names.every(isOwned);
 }

@@ -31,7 +31,7 @@ export {
   nodeIntent,
   type OriginIntent,
 } from "./node-intent.ts";
-export type { BlockAffinity } from "./own-blocks.ts";
+export { type BlockAffinity, ownBlocks } from "./own-blocks.ts";
 export { type FilterIntent, type FilterRuleIntent, type PeerFilter, peerFilterOf } from "./peer-filters.ts";
 export { bgpPort, type PeerIntent, type PeerType, type SecretKey } from "./peer-intent.ts";
 export type { PodRoute } from "./pod-routes.ts";

@@ -47,6 +47,7 @@ import { readMtu, writeNodeName } from "./startup/node-files.ts";
 import { ensureNode, prepareCluster, type StartUp } from "./startup/prepare-cluster.ts";
 import { untilStoreAnswers } from "./startup/until-store-answers.ts";
 import { TunnelAddresses } from "./tunnel-addresses/tunnel-addresses.ts";
+import type { TunnelKeeper } from "./tunnels/tunnel-keeper.ts";
 import { TunnelAddressKeeper } from "./tunnel-addresses/tunnel-address-keeper.ts";
 
 /** While the datastore does not answer at start, one line in so many attempts, a second each. */
@@ -80,6 +81,7 @@ export class NodeDaemon {
   /** The Node resource tells them to the others. */
   #mtus: NodeMtus | undefined;
   #addressMonitor: AddressMonitor | undefined;
+  #tunnels: TunnelKeeper | undefined;
   #status: (() => unknown) | undefined;
   #healthWatch: HealthWatch | undefined;
   readonly #tunnelAddresses: TunnelAddresses;
@@ -215,11 +217,22 @@ export class NodeDaemon {
     const view = this.#openView(stop, listener);
     const { backend, interfacePrefixes, routerId } = config;
     const opened = openRouting(
-      { node, backend, view, interfacePrefixes, routerId, log, metrics: this.#metrics },
+      {
+        node,
+        backend,
+        view,
+        interfacePrefixes,
+        routerId,
+        felix: config.felix.settings,
+        log,
+        metrics: this.#metrics,
+      },
       config,
       this.#stack,
     );
-    const { routing, bgp, bird } = opened;
+    const { routing, bgp, bird, tunnels } = opened;
+    this.#tunnels = tunnels;
+    if (this.#mtus !== undefined) tunnels.setMtus(this.#mtus);
     this.#keepHostSettings(view, routing);
     const own = this.#watchOwnAddresses(opened);
     const tunnelAddresses = this.#keepTunnelAddresses(view, routing);
@@ -238,6 +251,7 @@ export class NodeDaemon {
       new HealthWatch(this.#health, {
         view,
         routing,
+        tunnels,
         bgp: bird === undefined ? bgp : birdStates(bird),
         speaksBgp: speaksBgp(backend),
         startedAtMs: this.#startedAtMs,
@@ -248,7 +262,7 @@ export class NodeDaemon {
       const found = bird === undefined ? speakerSessions(bgp) : birdSessions(bird);
       return { ...found, problems: [...found.problems, ...own.problems] };
     };
-    this.#status = () => nodeStatus(node, routing, sessions(), this.#health);
+    this.#status = () => nodeStatus(node, { routing, tunnels }, sessions(), this.#health);
     this.#answerQuestions({ ...opened, node, sessions: () => sessions().peers });
     await this.#serveBird(opened);
     this.#serveCni(view, routing);
@@ -303,6 +317,7 @@ export class NodeDaemon {
     const path = join(config.libDir, "mtu");
     const onMtus = (mtus: NodeMtus): void => {
       this.#mtus = mtus;
+      this.#tunnels?.setMtus(mtus);
       this.#addressMonitor?.lookSoon();
     };
     return this.#stack.use(new PodMtuFile({ path, ...this.#firstMtuSources, log, onMtus }));

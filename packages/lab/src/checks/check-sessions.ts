@@ -53,14 +53,18 @@ function meshOf(
   isDeclared: boolean,
 ): readonly ExpectedSession[] {
   const isMesh = sessions.length === 0 || sessions.some((session) => session.isMesh);
-  if (isDeclared || !isMesh) return [];
+  if (isDeclared || !isMesh || !speaksBgp(node)) return [];
   // A session for each family that both speak.
   return nodes
-    .filter((other) => other.name !== node.name)
+    .filter((other) => other.name !== node.name && speaksBgp(other))
     .flatMap((other) => [
       { peer: other.address },
       ...(node.address6 === undefined || other.address6 === undefined ? [] : [{ peer: other.address6 }]),
     ]);
+}
+
+function speaksBgp({ backend }: NodeRecord): boolean {
+  return backend === "caracal" || backend === "bird";
 }
 
 function compare(

@@ -3,7 +3,7 @@ import { type IntentInput, type IntentProblem, nodeIntent } from "@caracal/inten
 import type { Environment } from "../config.ts";
 import { readConfig } from "../config.ts";
 import { SecretFiles } from "../routing/secret-files.ts";
-import { sha256 } from "../routing/sha256.ts";
+import { sha256 } from "../routing/digests.ts";
 
 export interface RenderBirdOptions {
   /** The cluster; of affinities and endpoints only the node's count. */

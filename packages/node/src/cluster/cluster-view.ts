@@ -7,7 +7,7 @@ import {
   Syncer,
   type SyncStatus,
 } from "@caracal/datastore";
-import type { BlockAffinity, ClusterResources } from "@caracal/intent";
+import type { BlockAffinity, ClusterResources, RoutedBlock } from "@caracal/intent";
 import { type Cancellation, Prefix } from "@caracal/net";
 import {
   BlockAffinityCodec,
@@ -18,6 +18,7 @@ import {
   type Resources,
   type WorkloadEndpoint,
 } from "@caracal/resources";
+import { BlockTable } from "./block-table.ts";
 import { kubernetesTable, resourceTable, ViewTable } from "./view-table.ts";
 
 /** The kinds that a node's intent depends on. */
@@ -34,6 +35,7 @@ const watchedKinds = [
 
 type WatchedKind = (typeof watchedKinds)[number];
 const affinityPart = "BlockAffinity";
+const blockPart = "IPAMBlock";
 /** As Calico names Kubernetes' own kinds among its resources; the values are Kubernetes' documents. */
 const servicesPart = "kubernetesservices";
 const endpointSlicesPart = "kubernetesendpointslices";
@@ -58,6 +60,7 @@ export class ClusterView {
   readonly #tables: { readonly [K in WatchedKind]: ViewTable<Resources[K]> };
   readonly #services = kubernetesTable(readKubernetesService);
   readonly #endpointSlices = kubernetesTable(readKubernetesEndpointSlice);
+  readonly #blocks = new BlockTable();
   readonly #affinities = new Map<string, BlockAffinity>();
   readonly #claims = new Map<string, Claim>();
   readonly #syncers: readonly Syncer[];
@@ -101,6 +104,7 @@ export class ClusterView {
       this.#syncer(affinityPart, keys.affinities({ kind: "host", name: options.node }), (changes) =>
         this.#applyAffinities(changes),
       ),
+      this.#syncer(blockPart, keys.blocks(), (changes) => this.#blocks.apply(changes)),
     ];
   }
 
@@ -142,6 +146,11 @@ export class ClusterView {
       unreadable: Object.values(this.#tables).flatMap((table) => table.problems()),
     };
     return this.#resources;
+  }
+
+  /** Every block of the cluster; the same object until something in it changes. */
+  get blocks(): readonly RoutedBlock[] {
+    return this.#blocks.values();
   }
 
   /** This node's claims on blocks, those included that the watch has yet to tell of. */

@@ -1,6 +1,7 @@
 import type { PeerSnapshot } from "@caracal/bgp";
 import type { ClusterView } from "../cluster/cluster-view.ts";
 import type { Routing } from "../routing/routing.ts";
+import type { TunnelKeeper } from "../tunnels/tunnel-keeper.ts";
 import { bgpReadiness } from "./bgp-readiness.ts";
 import type { Health, HealthReport } from "./health.ts";
 import type { Metrics } from "./metrics.ts";
@@ -17,7 +18,8 @@ export interface SessionStates {
 /** What health is read from. */
 export interface HealthSources {
   readonly view: Pick<ClusterView, "staleBecause">;
-  readonly routing: Pick<Routing, "intent" | "status">;
+  readonly routing: Pick<Routing, "intent" | "status" | "tunnels">;
+  readonly tunnels: Pick<TunnelKeeper, "status">;
   readonly bgp: SessionStates;
   /** Without BGP there is no readiness of it. */
   readonly speaksBgp: boolean;
@@ -40,10 +42,11 @@ export class HealthWatch implements Disposable {
 
   /** Looks now, for somebody who asks. */
   look(): void {
-    const { view, routing, bgp, speaksBgp, startedAtMs, metrics } = this.#sources;
+    const { view, routing, tunnels, bgp, speaksBgp, startedAtMs, metrics } = this.#sources;
     const stale = view.staleBecause;
     this.#health.report("datastore", { live: true, ready: stale === undefined, detail: stale ?? "in sync" });
     this.#health.report("kernel", kernelReport(routing));
+    this.#health.report("tunnels", tunnelReport(routing, tunnels));
     if (!speaksBgp) return;
     const peers = bgp.peers();
     this.#health.report("bgp", bgpReadiness(peers, Date.now() - startedAtMs, bgp.failure));
@@ -64,4 +67,16 @@ function kernelReport({ intent, status }: Pick<Routing, "intent" | "status">): H
     (failure === undefined ? `${wantedCount} routes` : `${failure.key}: ${failure.errno} ${failure.detail}`);
   const ready = intent !== undefined && status.settled && kernelFailure === undefined;
   return { live: true, ready, detail };
+}
+
+/** Without its tunnels a node is cut off from others' pods. */
+function tunnelReport(
+  { tunnels: intent }: Pick<Routing, "tunnels">,
+  { status }: Pick<TunnelKeeper, "status">,
+): HealthReport {
+  const names = (intent?.tunnels ?? []).map(({ name }) => name);
+  if (names.length === 0) return { live: true, ready: true, detail: "none" };
+  const [first] = status.problems;
+  const detail = first === undefined ? names.join(", ") : `${first.device}: ${first.problem}`;
+  return { live: true, ready: first === undefined, detail };
 }

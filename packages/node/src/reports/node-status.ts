@@ -7,6 +7,7 @@ import type { BirdPeer } from "../bird-backend/bird-peers.ts";
 import type { Health } from "../observe/health.ts";
 import type { BgpSupervisor } from "../routing/bgp-supervisor.ts";
 import type { Routing } from "../routing/routing.ts";
+import type { TunnelKeeper } from "../tunnels/tunnel-keeper.ts";
 
 /** The sessions of whatever speaks BGP on the node. */
 export interface Sessions {
@@ -32,7 +33,12 @@ export function birdSessions(bird: BirdBackend): Sessions {
 }
 
 /** The daemon's state at this moment. */
-export function nodeStatus(node: string, routing: Routing, sessions: Sessions, health: Health): NodeStatus {
+export function nodeStatus(
+  node: string,
+  { routing, tunnels }: { readonly routing: Routing; readonly tunnels: TunnelKeeper },
+  sessions: Sessions,
+  health: Health,
+): NodeStatus {
   const { intent, status } = routing;
   const because = health.notReadyBecause;
   return {
@@ -56,7 +62,12 @@ export function nodeStatus(node: string, routing: Routing, sessions: Sessions, h
       failures: status.failures.map(({ key, errno, detail }) => ({ route: key, errno, detail })),
       conflicts: status.conflicts.map(({ key }) => key),
     },
-    problems: [...(intent?.problems ?? []), ...sessions.problems],
+    problems: [
+      ...(intent?.problems ?? []),
+      ...(routing.tunnels?.problems ?? []),
+      ...tunnels.status.problems.map(({ device, problem }) => ({ about: device, message: problem })),
+      ...sessions.problems,
+    ],
   };
 }
 

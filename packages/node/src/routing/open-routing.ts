@@ -1,4 +1,4 @@
-import { KernelResolver, LinuxKernel, Rtnetlink } from "@caracal/linux";
+import { KernelResolver, LinuxKernel, Rtnetlink, systemClock } from "@caracal/linux";
 import type { SecretKey } from "@caracal/intent";
 import { RouteProtocol } from "@caracal/netlink";
 import { BirdBackend } from "../bird-backend/bird-backend.ts";
@@ -6,6 +6,7 @@ import type { NodeConfig } from "../config.ts";
 import { BgpSupervisor } from "./bgp-supervisor.ts";
 import { openSpeaker } from "./open-speaker.ts";
 import { Routing, type RoutingOptions } from "./routing.ts";
+import { TunnelKeeper } from "../tunnels/tunnel-keeper.ts";
 import { SecretFiles } from "./secret-files.ts";
 
 /** Routing with the real kernel and real sockets, and what they are seen through. */
@@ -17,11 +18,15 @@ export interface OpenRouting {
   readonly resolver: KernelResolver;
   /** BIRD, where it speaks BGP in our speaker's place. */
   readonly bird: BirdBackend | undefined;
+  readonly tunnels: TunnelKeeper;
 }
 
 /** Starts routing in this thread's network namespace; everything it opens is closed with `stack`. */
 export function openRouting(
-  options: Omit<RoutingOptions, "kernel" | "resolver" | "bgp" | "isRestart" | "hasSecret" | "onIntent">,
+  options: Omit<
+    RoutingOptions,
+    "kernel" | "resolver" | "bgp" | "tunnels" | "isRestart" | "hasSecret" | "onIntent"
+  >,
   { secrets: secretsAt, bird: birdAt, runDir }: Pick<NodeConfig, "secrets" | "bird" | "runDir">,
   stack: AsyncDisposableStack,
 ): OpenRouting {
@@ -46,16 +51,22 @@ export function openRouting(
     bird = new BirdBackend({ ...birdAt, runDir, interfacePrefixes, passwordOf, log });
     stack.defer(() => bird?.stop());
   }
+  // Routing hears of devices only what others do, so they are made through an instance of their own.
+  const devices = stack.use(LinuxKernel.open(undefined, ["links", "addresses", "neighbours"]));
+  const tunnels = new TunnelKeeper({ kernel: devices, clock: systemClock, log });
+  tunnels.start();
+  stack.defer(() => tunnels.stop());
   const routing: Routing = new Routing({
     ...options,
     kernel,
     resolver,
     bgp,
+    tunnels,
     isRestart,
     hasSecret: (secret) => passwordOf(secret) !== undefined,
     onIntent: (intent) => bird?.apply(intent),
   });
   routing.start();
   stack.defer(() => routing.stop());
-  return { routing, bgp, kernel, tables, resolver, bird };
+  return { routing, bgp, kernel, tables, resolver, bird, tunnels };
 }

@@ -99,6 +99,7 @@ async function startNode(
       setGateways: (found) => gateways.push([...found].flat().map(IpAddress.format)),
     },
     bgp,
+    tunnels: { apply: () => undefined },
     interfacePrefixes: ["cali"],
     routerId: undefined,
     hasSecret: () => true,

@@ -7,12 +7,17 @@ import {
   type RouteStatus,
 } from "@caracal/dataplane";
 import {
+  type FelixSettings,
+  type IntentProblem,
   type NodeIntent,
   nodeIntent,
+  ownBlocks,
   type PeerIntent,
   type PodRoute,
   type ProgrammingPolicy,
   type SecretKey,
+  type TunnelIntent,
+  tunnelIntent,
 } from "@caracal/intent";
 import { IpAddress, Prefix } from "@caracal/net";
 import { type Change, RouteProtocol, RouteTable } from "@caracal/netlink";
@@ -23,10 +28,12 @@ import type { PodInterface } from "../cni/ports.ts";
 import { PendingEndpoints } from "../endpoints/pending-endpoints.ts";
 import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
+import type { TunnelKeeper } from "../tunnels/tunnel-keeper.ts";
 import { BgpRoutes } from "./bgp-routes.ts";
 import type { BgpSupervisor } from "./bgp-supervisor.ts";
-import { sha256 } from "./sha256.ts";
+import { sha1, sha256 } from "./digests.ts";
 import { blackholeRoute, peerRoute, podRoute } from "./own-routes.ts";
+import { tunnelRoutes, vxlanDevices } from "./tunnel-routes.ts";
 
 export interface RoutingOptions {
   readonly node: string;
@@ -38,6 +45,10 @@ export interface RoutingOptions {
   readonly kernel: Kernel;
   readonly resolver: Pick<KernelResolver, "path" | "forget" | "setGateways">;
   readonly bgp: BgpSupervisor;
+  /** Makes the tunnel devices. */
+  readonly tunnels: Pick<TunnelKeeper, "apply">;
+  /** What the daemon's environment says of the node agent's settings. */
+  readonly felix?: FelixSettings;
   /** Routes through interfaces named so are pods'. */
   readonly interfacePrefixes: readonly string[];
   /** `CALICO_ROUTER_ID`. */
@@ -70,6 +81,7 @@ export class Routing {
   readonly #clock: Clock;
   readonly #bgpRoutes: BgpRoutes;
   #intent: NodeIntent | undefined;
+  #tunnelIntent: TunnelIntent | undefined;
   #programming = "";
   #gateways = "";
   #problems: ReadonlySet<string> = new Set();
@@ -89,6 +101,11 @@ export class Routing {
       sources: [
         { name: "pods", owns: { interfacePrefixes: options.interfacePrefixes }, graceMs: storeGraceMs },
         { name: "blocks", owns: learned, graceMs: storeGraceMs },
+        {
+          name: "tunnels",
+          owns: { protocols: [RouteProtocol.RTPROT_FELIX], interfaceNames: vxlanDevices },
+          graceMs: storeGraceMs,
+        },
         { name: "bgp", owns: learned, graceMs: bgpGraceMs },
       ],
       onStatus: (status) => this.#observe(status),
@@ -116,6 +133,11 @@ export class Routing {
   /** What this node should do, as last computed. */
   get intent(): NodeIntent | undefined {
     return this.#intent;
+  }
+
+  /** The node's tunnels, as last computed. */
+  get tunnels(): TunnelIntent | undefined {
+    return this.#tunnelIntent;
   }
 
   get status(): RouteStatus {
@@ -182,9 +204,11 @@ export class Routing {
       endpoints: view.endpoints,
       settings,
     });
+    this.#tunnelIntent = this.#computeTunnels();
     stop();
     this.#intent = intent;
-    this.#tellProblems(intent);
+    this.#tellProblems([...intent.problems, ...this.#tunnelIntent.problems]);
+    this.#replaceTunnels();
     const speaksBgp = this.#options.backend === "caracal";
     const peers = speaksBgp ? (intent.bgp?.peers ?? []) : [];
     const blackholes = speaksBgp ? intent.kernel.blackholes.map(blackholeRoute) : [];
@@ -198,6 +222,33 @@ export class Routing {
     this.#options.onIntent?.(intent);
     metrics.clusterHosts.set(view.resources.nodes.length);
     metrics.activeLocalEndpoints.set(view.endpoints.length);
+  }
+
+  #computeTunnels(): TunnelIntent {
+    const { view, node, backend, felix } = this.#options;
+    const speaksBgp = backend === "caracal" || backend === "bird";
+    return tunnelIntent({
+      node,
+      cluster: view.resources,
+      blocks: view.blocks,
+      ownBlocks: ownBlocks(node, view.affinities),
+      endpoints: view.endpoints,
+      settings: { sha1, speaksBgp, ...(felix === undefined ? {} : { environment: felix }) },
+    });
+  }
+
+  /** Devices first: routes wait for theirs. */
+  #replaceTunnels(): void {
+    const { backend, tunnels, resolver } = this.#options;
+    const intent = this.#tunnelIntent;
+    // Without networking nothing is ours but pods.
+    if (intent === undefined || backend === "none") return;
+    tunnels.apply(intent.tunnels);
+    this.#reconciler.replace(
+      "tunnels",
+      tunnelRoutes(intent.routes, (host) => resolver.path(host)),
+    );
+    this.#reconciler.complete("tunnels");
   }
 
   #replacePods(): void {
@@ -237,7 +288,7 @@ export class Routing {
     this.#options.bgp.networkChanged();
   }
 
-  #tellProblems({ problems }: NodeIntent): void {
+  #tellProblems(problems: readonly IntentProblem[]): void {
     const told = this.#problems;
     this.#problems = new Set(problems.map(({ about, message }) => `${about} ${message}`));
     for (const { about, message } of problems) {
@@ -254,6 +305,7 @@ export class Routing {
       this.#callOffNetwork = undefined;
       this.#options.resolver.forget();
       this.#options.bgp.networkChanged();
+      this.#replaceTunnels();
     });
   }
 

@@ -1,0 +1,87 @@
+import {
+  type Clock,
+  type DesiredTunnel,
+  type DeviceKernel,
+  TunnelReconciler,
+  type TunnelStatus,
+} from "@caracal/dataplane";
+import type { NodeMtus, Tunnel } from "@caracal/intent";
+import type { Log } from "../observe/log.ts";
+import { vxlanDevices } from "../routing/tunnel-routes.ts";
+
+export interface TunnelKeeperOptions {
+  /** An instance of its own: routing must hear of what is done through it. */
+  readonly kernel: DeviceKernel;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Has the node's tunnel devices made and kept as its intent asks, and tells of them in one line each. */
+export class TunnelKeeper {
+  readonly #log: Log;
+  readonly #reconciler: TunnelReconciler;
+  #tunnels: readonly Tunnel[] | undefined;
+  #mtus: NodeMtus | undefined;
+  #told: ReadonlySet<string> = new Set();
+
+  constructor({ kernel, clock, log }: TunnelKeeperOptions) {
+    this.#log = log;
+    this.#reconciler = new TunnelReconciler({
+      kernel,
+      clock,
+      owns: vxlanDevices,
+      onEvent: ({ device, news, isRepair }) => {
+        if (isRepair) log.warn({ device, news }, "tunnel mended");
+        else log.info({ device, news }, "tunnel changed");
+      },
+      onStatus: (status) => this.#tell(status),
+    });
+  }
+
+  start(): void {
+    this.#reconciler.start();
+  }
+
+  /** Devices stay: traffic outlives the daemon. */
+  stop(): void {
+    this.#reconciler.stop();
+  }
+
+  /** The tunnels that the node shall have from now on. */
+  apply(tunnels: readonly Tunnel[]): void {
+    this.#tunnels = tunnels;
+    this.#hand();
+  }
+
+  /** The MTUs of devices for which the intent names none. */
+  setMtus(mtus: NodeMtus): void {
+    this.#mtus = mtus;
+    this.#hand();
+  }
+
+  get status(): TunnelStatus {
+    return this.#reconciler.status;
+  }
+
+  #hand(): void {
+    if (this.#tunnels === undefined) return;
+    this.#reconciler.apply(this.#tunnels.map((tunnel) => withMtu(tunnel, this.#mtus)));
+  }
+
+  #tell({ problems }: TunnelStatus): void {
+    const told = this.#told;
+    this.#told = new Set(problems.map(({ device, problem }) => `${device} ${problem}`));
+    for (const { device, problem } of problems)
+      if (!told.has(`${device} ${problem}`)) this.#log.error({ device, problem }, "tunnel trouble");
+  }
+}
+
+function withMtu(tunnel: Tunnel, mtus: NodeMtus | undefined): DesiredTunnel {
+  const found = tunnel.mtu ?? mtus?.[mtuName(tunnel)];
+  return found === undefined ? tunnel : { ...tunnel, mtu: found };
+}
+
+function mtuName({ kind, family }: Tunnel): "ipip" | "vxlan4" | "vxlan6" {
+  if (kind === "ipip") return "ipip";
+  return family === 4 ? "vxlan4" : "vxlan6";
+}
