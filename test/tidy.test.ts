@@ -19,6 +19,7 @@ const floors: Readonly<Record<string, number>> = {
   ipam: 2,
   intent: 2,
   dataplane: 2,
+  forwarding: 2,
   linux: 3,
   "store-etcd": 3,
   "store-embedded": 3,

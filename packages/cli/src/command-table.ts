@@ -23,6 +23,7 @@ export const commandTable: Readonly<Record<string, () => Promise<Command>>> = {
   "ipam split": async () => (await import("./commands/ipam-split.ts")).ipamSplit,
   "explain route": async () => (await import("./commands/explain-route.ts")).explainRoute,
   explain: async () => (await import("./commands/explain.ts")).explain,
+  trace: async () => (await import("./commands/trace.ts")).trace,
   "migrate route-reflector": async () => (await import("./commands/migrate.ts")).migrateRouteReflector,
   "migrate mesh": async () => (await import("./commands/migrate.ts")).migrateMesh,
   birdcl: async () => (await import("./commands/birdcl.ts")).birdcl,

@@ -21,3 +21,27 @@ export {
   reflectorPeerName,
 } from "./plan/reflector-plan.ts";
 export { TooManySessionsError } from "./plan/cluster-run.ts";
+export {
+  commonFamily,
+  endNames,
+  findEnd,
+  type EndLookup,
+  recordedPlaces,
+  type TraceEnd,
+} from "./trace/find-end.ts";
+export {
+  type PacketSpec,
+  sourcePort,
+  traceReport,
+  type TraceReport,
+  type TraceRequest,
+} from "./trace/trace-report.ts";
+export type {
+  LossReason,
+  OuterHeaders,
+  TraceHop,
+  TraceStep,
+  TraceVerdict,
+  Walk,
+} from "./trace/trace-result.ts";
+export { type Place, type PlaceName, placeKey, placeText, type World } from "./trace/world.ts";

@@ -14,6 +14,7 @@ export { LabDirectory } from "./lab-directory.ts";
 export { LabError } from "./lab-error.ts";
 export { execInLab, type LabPlace, placeOf } from "./lab-exec.ts";
 export type { LabRecord, NodeRecord, PodRecord, StoreChoice } from "./lab-record.ts";
+export { findLabView, type LabPart, type LabView } from "./lab-view.ts";
 export { openLab, type OpenLab } from "./open-lab.ts";
 export { runLab } from "./run-lab.ts";
 export { tearDown } from "./tear-down.ts";

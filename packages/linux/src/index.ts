@@ -9,6 +9,7 @@
 export { KernelError } from "./kernel-error.ts";
 export { type KernelPath, KernelResolver } from "./kernel-resolver.ts";
 export { LinuxKernel } from "./linux-kernel.ts";
+export { findLinkedNamespace } from "./linked-namespace.ts";
 export { Monitor, type MonitorOptions, type MonitorTopic } from "./monitor.ts";
 export {
   createNamespace,
@@ -20,6 +21,7 @@ export {
   withNamespace,
 } from "./namespace.ts";
 export { NftRuleset, type NftRulesetOptions } from "./nft-ruleset.ts";
+export { observeNetwork } from "./observe-network.ts";
 export { type BatchFailure, NetlinkSocket } from "./netlink-socket.ts";
 export { type PlacedLinkSettings, Rtnetlink, type VethEnd } from "./rtnetlink.ts";
 export { spawnInNamespace } from "./spawn-in-namespace.ts";

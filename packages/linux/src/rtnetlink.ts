@@ -21,6 +21,7 @@ import {
   type InterfaceAddress,
   type Link,
   type LinkSettings,
+  type LookupFlow,
   lookUpRoute,
   type Neighbour,
   type NeighbourTable,
@@ -151,10 +152,10 @@ export class Rtnetlink implements Disposable {
   }
 
   /** The route that packets to `destination` take, or `undefined` when there is none. */
-  routeTo(destination: IpAddress): Route | undefined {
+  routeTo(destination: IpAddress, flow?: LookupFlow): Route | undefined {
     let found: Route | undefined;
     unlessMissing(["ENETUNREACH", "EHOSTUNREACH", "EACCES", "EINVAL"], () =>
-      this.socket.request("route.get", lookUpRoute(destination), (answer) => {
+      this.socket.request("route.get", lookUpRoute(destination, flow), (answer) => {
         found = pick(decodeChange(answer), "route")?.route;
       }),
     );

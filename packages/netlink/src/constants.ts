@@ -54,6 +54,8 @@ export const Rtm = {
   RTM_NEWTFILTER: 44,
   RTM_DELTFILTER: 45,
   RTM_GETTFILTER: 46,
+  RTM_NEWNSID: 88,
+  RTM_GETNSID: 90,
 } as const;
 
 /** Multicast groups (linux/rtnetlink.h). */
@@ -155,6 +157,8 @@ export const IfaFlag = {
 /** Route attributes (linux/rtnetlink.h). */
 export const Rta = {
   RTA_DST: 1,
+  RTA_SRC: 2,
+  RTA_IIF: 3,
   RTA_OIF: 4,
   RTA_GATEWAY: 5,
   RTA_PRIORITY: 6,
@@ -162,6 +166,7 @@ export const Rta = {
   RTA_METRICS: 8,
   RTA_MULTIPATH: 9,
   RTA_TABLE: 15,
+  RTA_MARK: 16,
   RTA_VIA: 18,
 } as const;
 
@@ -211,7 +216,7 @@ export const RouteTable = {
 } as const;
 
 /** Route flags, bits (linux/rtnetlink.h). */
-export const RtmFlag = { RTM_F_CLONED: 0x200, RTM_F_FIB_MATCH: 0x2000 } as const;
+export const RtmFlag = { RTM_F_CLONED: 0x200, RTM_F_LOOKUP_TABLE: 0x1000, RTM_F_FIB_MATCH: 0x2000 } as const;
 
 /** Next hop flags, bits (linux/rtnetlink.h). */
 export const Rtnh = { RTNH_F_DEAD: 1, RTNH_F_ONLINK: 4, RTNH_F_LINKDOWN: 16 } as const;
@@ -241,22 +246,35 @@ export const NeighbourState = {
 /** Neighbour flags, bits (linux/neighbour.h). */
 export const Ntf = { NTF_SELF: 0x02, NTF_MASTER: 0x04, NTF_PROXY: 0x08, NTF_ROUTER: 0x80 } as const;
 
+/** Attributes of a namespace's number (linux/net_namespace.h). */
+export const Netnsa = { NETNSA_NSID: 1, NETNSA_FD: 3 } as const;
+
 /** Rule attributes (linux/fib_rules.h). */
 export const Fra = {
   FRA_DST: 1,
   FRA_SRC: 2,
   FRA_IIFNAME: 3,
+  FRA_GOTO: 4,
   FRA_PRIORITY: 6,
   FRA_FWMARK: 10,
+  FRA_TUN_ID: 12,
+  FRA_SUPPRESS_PREFIXLEN: 14,
   FRA_TABLE: 15,
   FRA_FWMASK: 16,
   FRA_OIFNAME: 17,
+  FRA_L3MDEV: 19,
+  FRA_UID_RANGE: 20,
   FRA_PROTOCOL: 21,
+  FRA_IP_PROTO: 22,
+  FRA_SPORT_RANGE: 23,
+  FRA_DPORT_RANGE: 24,
 } as const;
 
 /** Rule actions (linux/fib_rules.h). */
 export const RuleAction = {
   FR_ACT_TO_TBL: 1,
+  FR_ACT_GOTO: 2,
+  FR_ACT_NOP: 3,
   FR_ACT_BLACKHOLE: 6,
   FR_ACT_UNREACHABLE: 7,
   FR_ACT_PROHIBIT: 8,

@@ -49,6 +49,7 @@ export {
 export { Mac } from "./mac.ts";
 export { type Message, messageHeaderBytes, readMessages, type Request, writeRequest } from "./message.ts";
 export { decodeNftNotice, netfilterNftablesGroup, type NftNotice } from "./nft-notice.ts";
+export { decodeNamespaceId, getNamespaceId } from "./namespace-id.ts";
 export {
   decodeNeighbour,
   deleteNeighbour,
@@ -62,6 +63,7 @@ export {
   decodeRoute,
   deleteRoute,
   dumpRoutes,
+  type LookupFlow,
   lookUpRoute,
   newRoute,
   type NextHop,

@@ -79,19 +79,34 @@ export function dumpRoutes(filter: RouteFilter = {}): Request {
   };
 }
 
+/** What else of a packet decides which route it takes. */
+export interface LookupFlow {
+  /** Of a packet that came in, together with `inputInterface`. */
+  readonly source?: IpAddress;
+  readonly inputInterface?: number;
+  readonly mark?: number;
+}
+
 /** Asks which route of the tables a packet to `destination` would take. */
-export function lookUpRoute(destination: IpAddress): Request {
+export function lookUpRoute(destination: IpAddress, flow: LookupFlow = {}): Request {
   return {
     type: Rtm.RTM_GETROUTE,
     flags: 0,
     writeBody: (writer) => {
       const family = IpAddress.family(destination);
+      const length = family === 4 ? 32 : 128;
       writer.u8(familyNumber(family));
-      writer.u8(family === 4 ? 32 : 128);
-      writer.zeros(6);
+      writer.u8(length);
+      writer.u8(flow.source === undefined ? 0 : length);
+      writer.zeros(5);
       // Without it the kernel answers with the flow's own clone, not with the route.
-      writer.u32le(RtmFlag.RTM_F_FIB_MATCH);
+      const { RTM_F_FIB_MATCH, RTM_F_LOOKUP_TABLE } = RtmFlag;
+      // IPv4 names the main table unless asked for the real one, IPv6 the real one always.
+      writer.u32le(family === 4 ? RTM_F_FIB_MATCH | RTM_F_LOOKUP_TABLE : RTM_F_FIB_MATCH);
       writeAddressAttribute(writer, Rta.RTA_DST, destination);
+      if (flow.source !== undefined) writeAddressAttribute(writer, Rta.RTA_SRC, flow.source);
+      if (flow.inputInterface !== undefined) writeU32Attribute(writer, Rta.RTA_IIF, flow.inputInterface);
+      if (flow.mark !== undefined) writeU32Attribute(writer, Rta.RTA_MARK, flow.mark);
     },
   };
 }

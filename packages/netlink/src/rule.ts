@@ -29,9 +29,28 @@ export interface Rule {
   readonly markMask?: number;
   readonly inputInterface?: string;
   readonly outputInterface?: string;
+  /** Number of the transport protocol. */
+  readonly ipProtocol?: number;
+  /** A route that is found counts only if its prefix is longer than this. */
+  readonly suppressPrefixLength?: number;
+  /** Where an action that goes on elsewhere goes on. */
+  readonly gotoPriority?: number;
+  /** It also looks at what has no member here: ports, user, type of service, tunnel, L3 master device. */
+  readonly hasOtherSelectors?: true;
   /** `RouteProtocol` value of who installed it. */
   readonly protocol: number;
 }
+
+/** How the kernel says that a rule suppresses nothing. */
+const noSuppression = 0xffffffff;
+
+const otherSelectors: ReadonlySet<number> = new Set([
+  Fra.FRA_TUN_ID,
+  Fra.FRA_L3MDEV,
+  Fra.FRA_UID_RANGE,
+  Fra.FRA_SPORT_RANGE,
+  Fra.FRA_DPORT_RANGE,
+]);
 
 export function newRule(rule: Rule): Request {
   return {
@@ -65,7 +84,7 @@ export function decodeRule(payload: Reader): Rule | undefined {
   if (family === undefined) return undefined;
   const destinationLength = payload.u8();
   const sourceLength = payload.u8();
-  payload.skip(1);
+  const typeOfService = payload.u8();
   const table = payload.u8();
   payload.skip(2);
   const action = payload.u8();
@@ -78,6 +97,7 @@ export function decodeRule(payload: Reader): Rule | undefined {
     invert,
     protocol: 0,
   };
+  if (typeOfService !== 0) found.hasOtherSelectors = true;
   readAttributes(payload, (type, value) => {
     if (type === Fra.FRA_DST) found.destination = readPrefix(value, destinationLength);
     if (type === Fra.FRA_SRC) found.source = readPrefix(value, sourceLength);
@@ -88,6 +108,13 @@ export function decodeRule(payload: Reader): Rule | undefined {
     if (type === Fra.FRA_IIFNAME) found.inputInterface = readText(value);
     if (type === Fra.FRA_OIFNAME) found.outputInterface = readText(value);
     if (type === Fra.FRA_PROTOCOL) found.protocol = value.u8();
+    if (type === Fra.FRA_IP_PROTO) found.ipProtocol = value.u8();
+    if (type === Fra.FRA_GOTO) found.gotoPriority = value.u32le();
+    if (type === Fra.FRA_SUPPRESS_PREFIXLEN) {
+      const length = value.u32le();
+      if (length !== noSuppression) found.suppressPrefixLength = length;
+    }
+    if (otherSelectors.has(type)) found.hasOtherSelectors = true;
   });
   // The kernel reports the mask always; only together with a mark does it say something.
   if (found.mark === undefined || found.markMask === 0xffffffff) delete found.markMask;
@@ -118,5 +145,9 @@ function writeRule(writer: Writer, rule: Rule): void {
   if (rule.markMask !== undefined) writeU32Attribute(writer, Fra.FRA_FWMASK, rule.markMask);
   if (rule.inputInterface !== undefined) writeTextAttribute(writer, Fra.FRA_IIFNAME, rule.inputInterface);
   if (rule.outputInterface !== undefined) writeTextAttribute(writer, Fra.FRA_OIFNAME, rule.outputInterface);
+  if (rule.ipProtocol !== undefined) writeU8Attribute(writer, Fra.FRA_IP_PROTO, rule.ipProtocol);
+  if (rule.gotoPriority !== undefined) writeU32Attribute(writer, Fra.FRA_GOTO, rule.gotoPriority);
+  if (rule.suppressPrefixLength !== undefined)
+    writeU32Attribute(writer, Fra.FRA_SUPPRESS_PREFIXLEN, rule.suppressPrefixLength);
   if (rule.protocol !== 0) writeU8Attribute(writer, Fra.FRA_PROTOCOL, rule.protocol);
 }

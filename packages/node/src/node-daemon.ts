@@ -3,7 +3,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { ControlServer } from "@caracal/control";
 import { LinuxShaping, systemClock } from "@caracal/linux";
-import { AnswerDesk } from "@caracal/questions";
+import { AnswerDesk, traceStateMethod } from "@caracal/questions";
 import { type IpAddress, type IpFamily, Prefix } from "@caracal/net";
 import { ResourceClient, type Store, StoreError } from "@caracal/datastore";
 import type { NodeMtus } from "@caracal/intent";
@@ -38,6 +38,7 @@ import { StoreStatusLog } from "./observe/store-status-log.ts";
 import { birdSessions, nodeStatus, type Sessions, speakerSessions } from "./reports/node-status.ts";
 import { routeReport, type RouteReportSources } from "./reports/route-report.ts";
 import { routeTable } from "./reports/route-table.ts";
+import { traceState } from "./reports/trace-state.ts";
 import { type OpenRouting, openRouting } from "./routing/open-routing.ts";
 import type { Routing } from "./routing/routing.ts";
 import { AddressMonitor } from "./startup/address-monitor.ts";
@@ -305,6 +306,7 @@ export class NodeDaemon {
       methods: {
         "node.status": () => this.#status?.(),
         "route.table": () => routeTable(node, speaker, tables),
+        [traceStateMethod]: (params) => traceState(node, params),
         "route.report": (params) => routeReport(sources, wantedPrefix(params)),
       },
     });

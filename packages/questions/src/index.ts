@@ -17,3 +17,13 @@ export {
   type RouteReport,
 } from "./route-report.ts";
 export { readRouteTable, type RouteTable, type TableRoute } from "./route-table.ts";
+export {
+  type PodTraceState,
+  readTraceInterest,
+  readTraceState,
+  type TraceInterest,
+  traceInterestJson,
+  type TraceState,
+  traceStateJson,
+  traceStateMethod,
+} from "./trace-state.ts";

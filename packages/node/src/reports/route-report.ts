@@ -1,6 +1,7 @@
 import { AsPath, Origin, type PolicyRoute, type RouteSnapshot } from "@caracal/bgp";
 import { explainExport, explainPolicy } from "@caracal/bgp-intent";
 import { routeKey, type RouteKey } from "@caracal/dataplane";
+import { routeText } from "@caracal/forwarding";
 import type { KernelResolver, Rtnetlink } from "@caracal/linux";
 import { IpAddress, Ipv4, Prefix } from "@caracal/net";
 import { type BgpIntent, decideProgramming } from "@caracal/intent";
@@ -8,7 +9,6 @@ import { RouteProtocol } from "@caracal/netlink";
 import type { ExportReport, PathReport, RouteReport } from "@caracal/questions";
 import type { BgpSupervisor } from "../routing/bgp-supervisor.ts";
 import type { Routing } from "../routing/routing.ts";
-import { routeText } from "./route-text.ts";
 
 export interface RouteReportSources {
   readonly node: string;

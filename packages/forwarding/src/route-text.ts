@@ -1,4 +1,5 @@
 import { IpAddress, Prefix } from "@caracal/net";
+import { tableName } from "./route-lookup.ts";
 import { type NextHop, type Route, RouteScope, RouteTable, RouteType } from "@caracal/netlink";
 
 /** Names of `/etc/iproute2/rt_protos`; boot is what `ip route` does not print. */
@@ -7,7 +8,13 @@ const protocolNames: Readonly<Record<number, string>> = {
   2: "kernel",
   4: "static",
   9: "ra",
+  11: "zebra",
   12: "bird",
+  16: "dhcp",
+  42: "babel",
+  186: "bgp",
+  187: "isis",
+  188: "ospf",
 };
 const bootProtocol = 3;
 
@@ -23,7 +30,7 @@ export function routeText(route: Route, nameOf: (link: number) => string | undef
     ...(type === RouteType.RTN_UNICAST ? [] : [typeName(type)]),
     isDefault ? "default" : target,
     ...(isMultipath || first === undefined ? [] : [hopText(first, nameOf)]),
-    ...(table === RouteTable.RT_TABLE_MAIN ? [] : [`table ${table}`]),
+    ...(table === RouteTable.RT_TABLE_MAIN ? [] : [`table ${tableName(table)}`]),
     ...(protocol === bootProtocol ? [] : [`proto ${protocolNames[protocol] ?? protocol}`]),
     ...(scope === RouteScope.RT_SCOPE_LINK ? ["scope link"] : []),
     ...(metric === 0 ? [] : [`metric ${metric}`]),
@@ -51,6 +58,10 @@ function typeName(type: number): string {
       return "prohibit";
     case RouteType.RTN_LOCAL:
       return "local";
+    case RouteType.RTN_BROADCAST:
+      return "broadcast";
+    case RouteType.RTN_THROW:
+      return "throw";
     default:
       return `type ${type}`;
   }

@@ -1,0 +1,188 @@
+import {
+  commonFamily,
+  findEnd,
+  type PacketSpec,
+  type Place,
+  readCluster,
+  recordedPlaces,
+  type TraceEnd,
+  type ClusterSnapshot,
+  type TraceRequest,
+} from "@caracal/insight";
+import { IpAddress } from "@caracal/net";
+import { CliError } from "../cli-error.ts";
+import type { Arguments, Command } from "../command.ts";
+import { withConnection } from "../connection/with-connection.ts";
+import type { CliContext } from "../context.ts";
+import { didYouMean } from "../did-you-mean.ts";
+import { configOption } from "../global-options.ts";
+import type { TraceAnswer } from "../trace/trace-answer.ts";
+import { traceCluster, type TraceSources } from "../trace/trace-cluster.ts";
+import { traceJson } from "../trace/trace-json.ts";
+import { traceText } from "../trace/trace-text.ts";
+
+const usage = "usage: trace SRC DST; each is POD, NAMESPACE/POD, NODE or an address";
+const formats = ["text", "json"] as const;
+const protocols = ["icmp", "tcp", "udp"] as const;
+
+/** The packet does not arrive. */
+const lostExitCode = 1;
+/** Nobody can say whether it arrives. */
+const unknownExitCode = 2;
+
+export const trace: Command = {
+  name: "trace",
+  summary: "Follow a packet from pod, node or address to another, hop by hop, and say where and why it ends.",
+  operands: "SRC DST",
+  description: [
+    "SRC and DST are each POD, NAMESPACE/POD, NODE (or node/NODE) or an address; DST may be any address.",
+    "Every daemon on the way tells its kernel's state through the datastore; in a lab the switches are looked into too.",
+    "Exit code 1 when the packet is lost, 2 when nobody can say.",
+  ].join("\n"),
+  options: [
+    {
+      name: "output",
+      short: "o",
+      value: "FORMAT",
+      choices: formats,
+      summary: "How to print it. (default text)",
+    },
+    {
+      name: "size",
+      value: "BYTES",
+      summary: "Of the packet, from its IP header on; it may not be fragmented. (default 84)",
+    },
+    {
+      name: "protocol",
+      value: "PROTOCOL",
+      choices: protocols,
+      summary: "What is sent. (default icmp; with a port tcp)",
+    },
+    { name: "port", value: "PORT", summary: "Port that TCP or UDP is sent to." },
+    { name: "ipv6", summary: "IPv6 where both ends have both families." },
+    { name: "return", summary: "Show the answer's way hop by hop too." },
+    {
+      name: "lab",
+      value: "NAME",
+      summary: "A lab of this machine; without it, the one whose datastore is used.",
+    },
+    configOption,
+  ],
+  run: async (ctx, args) => {
+    const [from, to, ...stray] = args.positional;
+    if (from === undefined || to === undefined || stray.length > 0) throw new CliError(usage);
+    const format = choice(args, "output", formats) ?? "text";
+    const packet = readPacket(args);
+    const { findLabView } = await import("@caracal/lab");
+    const lab = findLabView(args.text("lab"), ctx.env);
+    const env = args.text("lab") === undefined ? ctx.env : { ...ctx.env, ...lab?.environment };
+    return withConnection({ ...ctx, env }, args, async ({ store }) => {
+      const answer = await answerOf({ store, lab }, { from, to, packet, isIpv6: args.flag("ipv6") });
+      print(ctx, answer, format, args.flag("return"));
+      return exitCode(answer);
+    });
+  },
+};
+
+interface Wanted {
+  readonly from: string;
+  readonly to: string;
+  readonly packet: PacketSpec;
+  readonly isIpv6: boolean;
+}
+
+async function answerOf(sources: TraceSources, { from, to, packet, isIpv6 }: Wanted): Promise<TraceAnswer> {
+  const cluster = await readCluster(sources.store);
+  const places = recordedPlaces(cluster, sources.lab?.switches ?? []);
+  const request = requestOf(endNamed(cluster, places, from), endNamed(cluster, places, to), packet, isIpv6);
+  const traced = await traceCluster(sources, places, request);
+  if (traced === undefined) throw new CliError(`nobody knows an address of ${to}`);
+  const { report, unknown } = traced;
+  return {
+    from: endText(request.from, request.family),
+    to: endText(request.to, request.family),
+    packet: packetText(packet),
+    report,
+    unknown,
+  };
+}
+
+function endNamed(cluster: ClusterSnapshot, places: readonly Place[], words: string): TraceEnd {
+  const lookup = findEnd(cluster, places, words);
+  switch (lookup.kind) {
+    case "found":
+      return lookup.end;
+    case "ambiguous":
+      throw new CliError(`${words} may be ${lookup.candidates.join(" or ")}: write it out`);
+    case "unknown":
+      throw new CliError(`there is no pod or node ${words}${didYouMean(words, lookup.names)}`);
+  }
+}
+
+function requestOf(from: TraceEnd, to: TraceEnd, packet: PacketSpec, isIpv6: boolean): TraceRequest {
+  const { place } = from;
+  if (place === undefined) {
+    throw new CliError(`${from.text} is no pod's and no node's address: a trace begins at one of them`);
+  }
+  const family = commonFamily(from, to, isIpv6);
+  if (family === undefined)
+    throw new CliError(`${from.text} and ${to.text} have no address family in common`);
+  return { from: { ...from, place }, to, family, packet };
+}
+
+/** `default/web (10.244.1.5)`; an address alone is its own text. */
+function endText({ text, addresses }: TraceEnd, family: 4 | 6): string {
+  const address = addresses.find((one) => IpAddress.family(one) === family);
+  const shown = address === undefined ? text : IpAddress.format(address);
+  return shown === text ? text : `${text} (${shown})`;
+}
+
+function packetText({ protocol, port, bytes }: PacketSpec): string {
+  const what = protocol === "icmp" ? "ICMP echo" : `${protocol.toUpperCase()} to port ${port ?? 0}`;
+  return `${what}, ${bytes} bytes`;
+}
+
+function print(
+  ctx: CliContext,
+  answer: TraceAnswer,
+  format: (typeof formats)[number],
+  isReturnWhole: boolean,
+): void {
+  ctx.stdout.write(
+    format === "json" ? `${JSON.stringify(traceJson(answer), null, 2)}\n` : traceText(answer, isReturnWhole),
+  );
+}
+
+function exitCode({ report: { forward } }: TraceAnswer): number {
+  const { verdict } = forward;
+  if (verdict.kind === "lost") return lostExitCode;
+  return verdict.kind === "out-of-sight" && !verdict.isExpected ? unknownExitCode : 0;
+}
+
+function readPacket(args: Arguments): PacketSpec {
+  const port = wholeNumber(args, "port", 1, 65_535);
+  const protocol = choice(args, "protocol", protocols) ?? (port === undefined ? "icmp" : "tcp");
+  if (protocol === "icmp" && port !== undefined) throw new CliError("ICMP has no ports");
+  if (protocol !== "icmp" && port === undefined) throw new CliError(`--protocol ${protocol} needs a --port`);
+  const bytes = wholeNumber(args, "size", 68, 65_535) ?? 84;
+  return { protocol, bytes, ...(port === undefined ? {} : { port }) };
+}
+
+function choice<T extends string>(args: Arguments, option: string, values: readonly T[]): T | undefined {
+  const text = args.text(option);
+  const value = values.find((one) => one === text);
+  if (text !== undefined && value === undefined) {
+    throw new CliError(`--${option} ${text}: it is one of ${values.join(", ")}`);
+  }
+  return value;
+}
+
+function wholeNumber(args: Arguments, option: string, low: number, high: number): number | undefined {
+  const text = args.text(option);
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (!/^[0-9]+$/.test(text) || value < low || value > high) {
+    throw new CliError(`--${option} ${text}: it is a number from ${low} to ${high}`);
+  }
+  return value;
+}

@@ -1,0 +1,19 @@
+import type { Walk } from "@caracal/insight";
+import type { TraceAnswer } from "./trace-answer.ts";
+
+/** The walk as data; `docs/tracing.md` tells its members. */
+export function traceJson({ from, to, packet, report, unknown }: TraceAnswer): unknown {
+  const { forward, back, isSymmetric } = report;
+  return {
+    from,
+    to,
+    packet,
+    forward: walkJson(forward),
+    ...(back === undefined ? {} : { return: { ...walkJson(back), isSymmetric } }),
+    unknown,
+  };
+}
+
+function walkJson({ hops, verdict, pathMtu }: Walk): { readonly [member: string]: unknown } {
+  return { verdict, ...(pathMtu === undefined ? {} : { pathMtu }), hops };
+}

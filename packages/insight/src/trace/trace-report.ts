@@ -1,0 +1,115 @@
+import { IpAddress } from "@caracal/net";
+import type { TraceEnd } from "./find-end.ts";
+import { IpProtocol } from "./packet.ts";
+import type { Walk } from "./trace-result.ts";
+import { followPacket } from "./walk.ts";
+import { findPlace, type PlaceName, placeKey, type World } from "./world.ts";
+
+/** What kind of packet is followed. */
+export interface PacketSpec {
+  readonly protocol: "icmp" | "tcp" | "udp";
+  /** Of TCP and UDP. */
+  readonly port?: number;
+  /** From its IP header on. */
+  readonly bytes: number;
+}
+
+export interface TraceRequest {
+  readonly from: TraceEnd & { readonly place: PlaceName };
+  readonly to: TraceEnd;
+  readonly family: 4 | 6;
+  readonly packet: PacketSpec;
+}
+
+/** A packet's way there, and that of the answer. */
+export interface TraceReport {
+  readonly forward: Walk;
+  /** Absent: nobody who is known of would answer. */
+  readonly back?: Walk;
+  /** The answer comes by the same places. */
+  readonly isSymmetric?: boolean;
+  /** What has to be known before this is the whole answer. */
+  readonly wants: Walk["wants"];
+}
+
+/** The port that an answer is for; which one does not matter to anybody, but rules may look at it. */
+export const sourcePort = 40_001;
+
+/** Follows a packet and its answer through what is known of the world. */
+export function traceReport(
+  world: World,
+  { from, to, family, packet }: TraceRequest,
+): TraceReport | undefined {
+  const start = findPlace(world, from.place);
+  const destination = to.addresses.find((one) => IpAddress.family(one) === family);
+  if (start === undefined || destination === undefined) return undefined;
+  const source = from.isWholePlace
+    ? undefined
+    : from.addresses.find((one) => IpAddress.family(one) === family);
+  const fixed = { protocol: protocolNumber(packet, family), bytes: packet.bytes, dontFragment: true };
+  const ports = packet.protocol === "icmp" ? undefined : { near: sourcePort, far: packet.port ?? 0 };
+  const forward = followPacket(world, {
+    ...fixed,
+    from: start,
+    destination,
+    ...(source === undefined ? {} : { source }),
+    ...(to.place === undefined ? {} : { expected: to.place }),
+    ...(ports === undefined ? {} : { sourcePort: ports.near, destinationPort: ports.far }),
+  });
+  const back = followBack(world, { from, to, forward, fixed, ports, destination });
+  const wants = {
+    places: [...forward.wants.places, ...(back?.wants.places ?? [])],
+    addresses: [...forward.wants.addresses, ...(back?.wants.addresses ?? [])],
+  };
+  if (back === undefined) return { forward, wants };
+  const isSymmetric =
+    forward.verdict.kind === "delivered" &&
+    back.verdict.kind === "delivered" &&
+    pathOf(forward).join() === pathOf(back).toReversed().join();
+  return { forward, back, isSymmetric, wants };
+}
+
+interface BackRequest {
+  readonly from: TraceRequest["from"];
+  readonly to: TraceEnd;
+  readonly forward: Walk;
+  readonly fixed: { readonly protocol: number; readonly bytes: number; readonly dontFragment: boolean };
+  readonly ports: { readonly near: number; readonly far: number } | undefined;
+  readonly destination: IpAddress;
+}
+
+/** From where the packet arrived, or should have, to whom it seems to come from. */
+function followBack(
+  world: World,
+  { from, to, forward, fixed, ports, destination }: BackRequest,
+): Walk | undefined {
+  const { verdict, last, translations } = forward;
+  const isThere = verdict.kind === "delivered";
+  const at = isThere ? verdict.at : to.place;
+  const start = at === undefined ? undefined : findPlace(world, at);
+  if (start === undefined) return undefined;
+  // A packet that was lost had its addresses changed on the way at most: its answer is from the end as it is.
+  const source = isThere ? last.destination : destination;
+  // A sender that came not even to choose its source would choose its first.
+  const family = IpAddress.family(destination);
+  const own = from.addresses.find((one) => IpAddress.family(one) === family);
+  const answered = last.source === destination ? (own ?? last.source) : last.source;
+  return followPacket(world, {
+    ...fixed,
+    from: start,
+    source,
+    destination: answered,
+    expected: from.place,
+    ...(ports === undefined ? {} : { sourcePort: ports.far, destinationPort: ports.near }),
+    reverse: isThere ? translations : [],
+  });
+}
+
+function pathOf({ hops }: Walk): readonly string[] {
+  return hops.map(({ place }) => placeKey(place));
+}
+
+function protocolNumber({ protocol }: PacketSpec, family: 4 | 6): number {
+  if (protocol === "icmp") return family === 4 ? IpProtocol.icmp : IpProtocol.icmpv6;
+  return IpProtocol[protocol];
+}

@@ -1,0 +1,151 @@
+/**
+ * Aim: `caracal trace` says where packets go and where they end, as the kernels really do it. Method: labs with the real
+ * daemons and switches; every answer is held against a real ping between the same two ends, also when something was
+ * broken on the way.
+ */
+import assert from "node:assert/strict";
+import { test, type TestContext } from "node:test";
+import { requireRoot, requireTool, run, runAnyway, type CommandResult } from "@caracal/testbed";
+import type { LabDirectory } from "../src/index.ts";
+import { labScope, REPOSITORY } from "./lab-scope.ts";
+
+const skip = requireRoot() || requireTool("ip", "ping");
+const program = [`${REPOSITORY}caracal`];
+
+interface Cluster {
+  readonly lab: LabDirectory;
+  readonly trace: (words: string) => Promise<CommandResult>;
+  /** Whether one packet of this size gets through and its answer back. */
+  readonly pings: (from: string, to: string, bytes?: number) => Promise<boolean>;
+  readonly ip: (place: string, words: string) => Promise<unknown>;
+  readonly addressOf: (pod: string) => string;
+}
+
+async function labOf(t: TestContext, topology: string): Promise<Cluster> {
+  const scope = await labScope(t, { program });
+  const name = scope.newName();
+  const { exitCode, stderr } = await scope.lab(["up", topology, "--name", name]);
+  assert.equal(exitCode, 0, stderr);
+  const lab = scope.directory(name);
+  const env = { ETCD_ENDPOINTS: `unix://${lab.storeSocket}` };
+  const enter = (place: string): string[] => ["ip", "netns", "exec", lab.namespaceName(place)];
+  return {
+    lab,
+    trace: (words) => runAnyway([...program, "trace", ...words.split(" ")], { env, timeoutMs: 60_000 }),
+    pings: async (from, to, bytes = 84) => {
+      const size = String(bytes - 28);
+      const command = ["ping", "-n", "-c", "1", "-W", "2", "-M", "do", "-s", size, to];
+      return (await runAnyway([...enter(from), ...command])).exitCode === 0;
+    },
+    ip: (place, words) => run([...enter(place), "ip", ...words.split(" ")]),
+    addressOf: (pod) =>
+      lab
+        .pods()
+        .find((one) => one.name === pod)
+        ?.addresses[0]?.replace(/\/.*/, "") ?? assert.fail(pod),
+  };
+}
+
+test("a leaf that knows nothing of pods is where packets to the other rack end", { skip }, async (t) => {
+  const { trace, pings, addressOf } = await labOf(t, "leaf-spine");
+  const target = addressOf("testapp-worker3");
+  assert.equal(await pings("testapp-worker1", target), false);
+  const lost = await trace("testapp-worker1 testapp-worker3");
+  assert.equal(lost.exitCode, 1, lost.stderr);
+  assert.match(
+    lost.stdout,
+    /^lost at switch leaf01: no route on leaf01 for 10\.244\.[0-9]+\.0\/24 .*nobody told leaf01$/m,
+  );
+  assert.match(lost.stdout, /^return: lost at switch leaf02/m);
+
+  assert.equal(await pings("testapp-worker1", addressOf("testapp-worker2")), true);
+  const near = await trace("testapp-worker1 default/testapp-worker2");
+  assert.equal(near.exitCode, 0, near.stdout);
+  assert.match(near.stdout, /nobody has 169\.254\.1\.1: cali[0-9a-f]+ of worker1\.k8s\.com answers ARP/);
+  assert.match(near.stdout, /^ {6}out {5}eth0 mtu 1500 {2}02:42:0a:00:00:15 > 02:42:0a:00:00:16$/m);
+  assert.match(
+    near.stdout,
+    /^delivered to pod default\/testapp-worker2 on worker2\.k8s\.com, path MTU 1500$/m,
+  );
+  assert.match(near.stdout, /^return: delivered to pod default\/testapp-worker1 .*, the same way back$/m);
+});
+
+test("through leaf and spine, and what is broken there", { skip }, async (t) => {
+  const { trace, pings, ip, addressOf } = await labOf(t, "as-per-rack");
+  const target = addressOf("testapp-worker3");
+  assert.equal(await pings("testapp-worker1", target), true);
+  const there = await trace("testapp-worker1 testapp-worker3 -o json");
+  assert.equal(there.exitCode, 0, there.stdout);
+  const { forward } = JSON.parse(there.stdout);
+  assert.deepEqual(
+    forward.hops.map((hop: { place: { name: string } }) => hop.place.name),
+    [
+      "default/testapp-worker1",
+      "worker1.k8s.com",
+      "leaf01",
+      "spine",
+      "leaf02",
+      "worker3.k8s.com",
+      "default/testapp-worker3",
+    ],
+  );
+
+  await ip("spine", "link set swp2 mtu 1400");
+  assert.equal(await pings("testapp-worker1", target, 1500), false);
+  const large = await trace("testapp-worker1 testapp-worker3 --size 1500");
+  assert.equal(large.exitCode, 1);
+  assert.match(
+    large.stdout,
+    /^lost at switch spine: a packet of 1500 bytes .* does not fit the 1400 of swp2/m,
+  );
+  assert.match((await trace("testapp-worker1 testapp-worker3")).stdout, /path MTU 1400$/m);
+  await ip("spine", "link set swp2 mtu 1500");
+
+  await ip("leaf02", `route add blackhole ${target}/32`);
+  assert.equal(await pings("testapp-worker1", target), false);
+  assert.match(
+    (await trace("testapp-worker1 testapp-worker3")).stdout,
+    /^lost at switch leaf02: the route blackhole/m,
+  );
+  await ip("leaf02", `route del blackhole ${target}/32`);
+
+  const nobody = target.replace(/\.[0-9]+$/, ".77");
+  assert.equal(await pings("testapp-worker1", nobody), false);
+  const stale = await trace(`testapp-worker1 ${nobody}`);
+  assert.equal(stale.exitCode, 1);
+  assert.match(stale.stdout, /^lost at node worker3\.k8s\.com: .* no pod here has/m);
+});
+
+test("one node, a daemon that is down, and words that mean nothing", { skip }, async (t) => {
+  const { lab, trace, pings } = await labOf(t, "full-mesh");
+  const [first, second] = lab.pods();
+  assert.ok(first !== undefined && second !== undefined);
+  const host = lab.nodes().find(({ name }) => name === first.node);
+  assert.ok(host !== undefined);
+  assert.equal(await pings(first.name, host.address), true);
+  const down = await trace(`${first.name} ${host.name}`);
+  assert.equal(down.exitCode, 0, down.stdout + down.stderr);
+  assert.match(down.stdout, /^ {6}arrives 172\.18\.0\./m);
+
+  const pid = lab.daemon({ node: second.node })?.pid;
+  assert.ok(pid !== undefined);
+  process.kill(pid, "SIGSTOP");
+  try {
+    const silent = await trace(`${first.name} ${second.name}`);
+    assert.equal(silent.exitCode, 0, silent.stdout);
+    assert.match(
+      silent.stdout,
+      /^note: node \S+: its daemon did not answer .* the lab's namespace was looked into instead$/m,
+    );
+  } finally {
+    process.kill(pid, "SIGCONT");
+  }
+
+  const wrong = await trace(`${first.name}x ${second.name}`);
+  assert.equal(wrong.exitCode, 1);
+  assert.match(
+    wrong.stderr,
+    new RegExp(`there is no pod or node ${first.name}x; did you mean ${first.name}\\?`),
+  );
+  assert.match((await trace(`8.8.8.8 ${second.name}`)).stderr, /a trace begins at one of them/);
+});
