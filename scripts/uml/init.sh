@@ -40,6 +40,8 @@ mount -t devpts devpts /dev/pts
 mkdir -p /run/caracal-uml /lib/modules
 mount -t hostfs -o "$CARACAL_UML_RUN" none /run/caracal-uml || over "cannot mount $CARACAL_UML_RUN"
 ln -s "$modules" "/lib/modules/$release"
+# The kernel loads the others when somebody asks for what they do.
+modprobe ipv6 || over "the kernel's ipv6 module cannot be loaded"
 hostname caracal-uml
 ip link set lo up
 

@@ -1,6 +1,7 @@
 // Aim: the kernel in memory keeps the promises of the port. Method: the port's compliance suite in virtual time.
 import { test } from "node:test";
 import { FakeKernel } from "./fake-kernel.ts";
+import { ipipSuite } from "./suite/ipip-cases.ts";
 import { kernelSuite } from "./suite/kernel-suite.ts";
 import { address, type KernelSubject } from "./suite/subject.ts";
 import { VirtualClock } from "./virtual-clock.ts";
@@ -40,4 +41,4 @@ function freshSubject(): KernelSubject {
   };
 }
 
-for (const { name, run } of kernelSuite) test(name, () => run(freshSubject()));
+for (const { name, run } of [...kernelSuite, ...ipipSuite]) test(name, () => run(freshSubject()));

@@ -163,8 +163,15 @@ export class FakeKernel implements Kernel, DeviceKernel {
   }
 
   #make({ details, ...settings }: NewLink): DeviceOutcome {
-    for (const { name, vxlan } of this.#links.values()) {
+    for (const { name, vxlan, ipip } of this.#links.values()) {
       if (name === settings.name) return failed("EEXIST", "File exists");
+      if (
+        details.kind === "ipip" &&
+        ipip?.local === details.local &&
+        ipip?.remote === details.remote &&
+        ipip !== undefined
+      )
+        return failed("EEXIST", "File exists");
       const isTwin =
         details.kind === "vxlan" &&
         vxlan?.vni === details.vni &&
@@ -174,7 +181,14 @@ export class FakeKernel implements Kernel, DeviceKernel {
     }
     const { kind } = details;
     const { name } = settings;
-    const made: Link = { index: this.#nextIndex, name, flags: 0, operState: 2, mtu: 1500, kind };
+    const made: Link = {
+      index: this.#nextIndex,
+      name,
+      flags: 0,
+      operState: 2,
+      mtu: kind === "ipip" ? 1480 : 1500,
+      kind,
+    };
     this.#nextIndex += 1;
     this.#adjust({ ...made, ...tunnelOf(details) }, settings);
     return done;
@@ -322,7 +336,9 @@ function tunnelOf(details: NewLink["details"]): Pick<Link, "vxlan" | "ipip"> {
     const { kind: _, ...vxlan } = details;
     return { vxlan };
   }
-  return details.kind === "ipip" ? { ipip: {} } : {};
+  if (details.kind !== "ipip") return {};
+  const { kind: _, ...ipip } = details;
+  return { ipip };
 }
 
 function isSameAddress(a: NewInterfaceAddress, b: NewInterfaceAddress): boolean {

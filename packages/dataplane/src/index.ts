@@ -14,6 +14,7 @@ export type { DeviceKernel, DeviceOperation, DeviceOutcome } from "./device-kern
 export { FakeKernel } from "./fake-kernel.ts";
 export { FaultyKernel, type KernelStep } from "./faulty-kernel.ts";
 export type { Kernel, KernelNotice, RouteOperation, RouteOutcome } from "./kernel.ts";
+export { ipipSuite } from "./suite/ipip-cases.ts";
 export { kernelSuite } from "./suite/kernel-suite.ts";
 export type { KernelCase, KernelSubject } from "./suite/subject.ts";
 export { FakeRuleset } from "./nft/fake-ruleset.ts";

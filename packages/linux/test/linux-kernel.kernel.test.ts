@@ -1,87 +1,10 @@
 // Aim: the real kernel behind the port keeps the port's promises, and the reconciler works on it. Method: the port's
 // compliance suite, each case in a fresh namespace; a notice flood that really overruns the monitor's buffer.
-import assert from "node:assert/strict";
-import { test, type TestContext } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
-import { type DeviceOperation, kernelSuite, type KernelSubject } from "@caracal/dataplane";
-import { IpAddress } from "@caracal/net";
-import {
-  changeLink,
-  deleteAddress,
-  deleteLink,
-  deleteNeighbour,
-  deleteRoute,
-  IfaFlag,
-  newAddress,
-  newLink,
-  newNeighbour,
-  newRoute,
-  type Request,
-} from "@caracal/netlink";
-import { LinuxKernel, namespacePath, Rtnetlink, systemClock } from "../src/index.ts";
-import { freshNamespace, kernelSkip } from "./fresh-namespace.ts";
+import { test } from "node:test";
+import { kernelSuite } from "@caracal/dataplane";
+import { kernelSkip } from "./fresh-namespace.ts";
+import { freshSubject } from "./kernel-subject.ts";
 
 const skip = kernelSkip(["ip"]);
 
-function freshSubject(t: TestContext): KernelSubject {
-  const namespace = namespacePath(freshNamespace(t));
-  const kernel = LinuxKernel.open(namespace, ["links", "addresses", "routes", "neighbours"]);
-  const others = Rtnetlink.open(namespace);
-  t.after(() => {
-    kernel.close();
-    others.close();
-  });
-  const index = (name: string): number => others.link(name)?.index ?? assert.fail(`no interface ${name}`);
-  const addAddress = (name: string, address: IpAddress, prefixLength: number): void =>
-    others.addAddress({
-      interfaceIndex: index(name),
-      address,
-      prefixLength,
-      ...(IpAddress.isIpv6(address) ? { flags: IfaFlag.IFA_F_NODAD } : {}),
-    });
-  others.addVeth({ name: "up0", up: true }, { name: "peer0", up: true });
-  addAddress("up0", IpAddress.parse("10.99.0.1") ?? assert.fail(), 24);
-  addAddress("up0", IpAddress.parse("fd99::1") ?? assert.fail(), 64);
-  return {
-    kernel,
-    clock: systemClock,
-    until: async (what, condition) => {
-      for (const deadline = Date.now() + 10_000; !(await condition()); await sleep(1)) {
-        assert.ok(Date.now() < deadline, `in vain: ${what}`);
-      }
-    },
-    others: {
-      route: ({ kind, route }) =>
-        others.socket.request("test", kind === "delete" ? deleteRoute(route) : newRoute(route, kind)),
-      addLink: (name) => others.addVeth({ name }, { name: `${name}peer` }),
-      deleteLink: (name) => void others.deleteLink(name),
-      setLinkUp: (name, up) => others.setLink(name, { up }),
-      addAddress,
-      device: (operation) => {
-        const outcomes = others.socket.batch("test", [deviceRequest(operation)]);
-        for (const { error } of outcomes) throw error;
-      },
-    },
-  };
-}
-
 for (const { name, run } of kernelSuite) test(name, { skip }, (t) => run(freshSubject(t)));
-
-function deviceRequest(operation: DeviceOperation): Request {
-  switch (operation.kind) {
-    case "link.add":
-      return newLink(operation.link);
-    case "link.set":
-      return changeLink(operation.index, operation.settings);
-    case "link.delete":
-      return deleteLink(operation.index);
-    case "address.add":
-      return newAddress(operation.address);
-    case "address.delete":
-      return deleteAddress(operation.address);
-    case "neighbour.set":
-      return newNeighbour(operation.neighbour);
-    case "neighbour.delete":
-      return deleteNeighbour(operation.neighbour);
-  }
-}

@@ -111,7 +111,13 @@ export const IflaVxlan = {
 } as const;
 
 /** Inside an IP-in-IP device's IFLA_INFO_DATA (linux/if_tunnel.h). */
-export const IflaIptun = { IFLA_IPTUN_LINK: 1, IFLA_IPTUN_LOCAL: 2, IFLA_IPTUN_REMOTE: 3 } as const;
+export const IflaIptun = {
+  IFLA_IPTUN_LINK: 1,
+  IFLA_IPTUN_LOCAL: 2,
+  IFLA_IPTUN_REMOTE: 3,
+  IFLA_IPTUN_ENCAP_TYPE: 15,
+  IFLA_IPTUN_COLLECT_METADATA: 19,
+} as const;
 
 /** Interface flags, bits (linux/if.h). */
 export const Iff = {

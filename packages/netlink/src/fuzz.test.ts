@@ -75,9 +75,11 @@ const tunnel: fc.Arbitrary<NewLink["details"]> = fc.oneof(
         ...(flow ? { isFlowBased: true } : {}),
       })),
   ),
-  fc
-    .record({ local: end, remote: end, parentIndex: index })
-    .map((ends) => ({ kind: "ipip" as const, ...present(ends) })),
+  fc.record({ local: end, remote: end, parentIndex: index, flow: fc.boolean() }).map(({ flow, ...ends }) => ({
+    kind: "ipip" as const,
+    ...present(ends),
+    ...(flow ? { isFlowBased: true } : {}),
+  })),
 );
 
 /** Without fields that are not there; an address of zeros is none. */

@@ -27,6 +27,10 @@ export interface IpipDetails {
   readonly local?: IpAddress;
   readonly remote?: IpAddress;
   readonly parentIndex?: number;
+  /** Flow-based: each packet's route says local and remote. */
+  readonly isFlowBased?: boolean;
+  /** The outer packets are put into UDP besides (FOU, GUE). Read only. */
+  readonly isInUdp?: boolean;
 }
 
 export function readVxlan(data: Reader): VxlanDetails {
@@ -96,6 +100,9 @@ export function readIpip(data: Reader): IpipDetails {
     }
     if (type === IflaIptun.IFLA_IPTUN_LOCAL) setUnlessAny(found, "local", readAddress(value));
     if (type === IflaIptun.IFLA_IPTUN_REMOTE) setUnlessAny(found, "remote", readAddress(value));
+    // Present means yes.
+    if (type === IflaIptun.IFLA_IPTUN_COLLECT_METADATA) found.isFlowBased = true;
+    if (type === IflaIptun.IFLA_IPTUN_ENCAP_TYPE && value.u16le() !== 0) found.isInUdp = true;
   });
   return found;
 }
@@ -108,8 +115,12 @@ function setUnlessAny(
   if (address !== 0) details[end] = address;
 }
 
-export function writeIpip(writer: Writer, { local, remote, parentIndex }: IpipDetails): void {
+export function writeIpip(
+  writer: Writer,
+  { local, remote, parentIndex, isFlowBased = false }: IpipDetails,
+): void {
   if (parentIndex !== undefined) writeU32Attribute(writer, IflaIptun.IFLA_IPTUN_LINK, parentIndex);
   if (local !== undefined) writeAddressAttribute(writer, IflaIptun.IFLA_IPTUN_LOCAL, local);
   if (remote !== undefined) writeAddressAttribute(writer, IflaIptun.IFLA_IPTUN_REMOTE, remote);
+  if (isFlowBased) writeBytesAttribute(writer, IflaIptun.IFLA_IPTUN_COLLECT_METADATA, new Uint8Array());
 }

@@ -28,7 +28,7 @@ export { FuzzFinding, fuzzSeed, type FuzzTarget, fuzzTests, runFuzzRound } from 
 export { mutateBytes, mutateText } from "./mutate.ts";
 export { type Address, type LinkEnd, Namespace } from "./namespace.ts";
 export { Program, type ProgramExit, type StartOptions } from "./program.ts";
-export { findTool, requireRoot, requireTool } from "./requirement.ts";
+export { findTool, requireMachine, requireRoot, requireTool } from "./requirement.ts";
 export { type CommandResult, run, type RunOptions, runAnyway } from "./run.ts";
 export {
   birdPrograms,

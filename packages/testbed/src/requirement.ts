@@ -18,6 +18,13 @@ export function requireRoot(): string | false {
   return process.geteuid?.() === 0 ? false : "needs root, to make network namespaces";
 }
 
+/** `false` where the tier `uml` runs its tests, otherwise the reason to skip: what they do to the kernel is not for any other. */
+export function requireMachine(): string | false {
+  return process.env["CARACAL_IN_UML"] === "1"
+    ? false
+    : "runs on a user-mode Linux only: npm test -- --tier uml";
+}
+
 /** The program's path, or `undefined`. */
 export function findTool(name: string): string | undefined {
   if (isAbsolute(name)) return isExecutable(name) ? name : undefined;

@@ -68,8 +68,13 @@ export function planDevice(tunnel: DesiredTunnel, around: DeviceSurroundings): D
 }
 
 function planIpip(tunnel: DesiredTunnel, link: Link | undefined, around: DeviceSurroundings): DevicePlan {
-  const because = link === undefined ? [] : ipipDifferences(link);
+  const because = link === undefined ? [] : ipipDifferences(link, around);
   if (link !== undefined && because.length === 0) return keep(tunnel, link, around);
+  // A namespace has one such device, which the module makes and nobody can remove.
+  const twin = around.links.find(
+    (other) => other.kind === "ipip" && ipipDifferences(other, around).length === 0,
+  );
+  if (link === undefined && twin !== undefined) return { kind: "rename", link: twin };
   const { name, mtu } = tunnel;
   return {
     kind: "make",
@@ -123,18 +128,23 @@ function vxlanDifferences(
   return differences;
 }
 
-function ipipDifferences({ kind, ipip, ...link }: Link): readonly string[] {
-  if (kind !== "ipip")
-    return [
-      `it is ${described({ ...link, ...(kind === undefined ? {} : { kind }) })} and no IP-in-IP device`,
-    ];
+function ipipDifferences(link: Link, { links }: DeviceSurroundings): readonly string[] {
+  const { kind, ipip } = link;
+  if (kind !== "ipip") return [`it is ${described(link)} and no IP-in-IP device`];
   const ends = [
     ["local", ipip?.local],
     ["remote", ipip?.remote],
   ] as const;
-  return ends.flatMap(([end, address]) =>
+  const differences = ends.flatMap(([end, address]) =>
     address === undefined ? [] : [`${end} address ${IpAddress.format(address)} instead of any`],
   );
+  if (ipip?.parentIndex !== undefined) {
+    const parent = links.find(({ index }) => index === ipip.parentIndex)?.name ?? "an interface that is gone";
+    differences.push(`it is bound to ${parent}`);
+  }
+  if (ipip?.isFlowBased === true) differences.push("it is flow-based");
+  if (ipip?.isInUdp === true) differences.push("it sends through UDP");
+  return differences;
 }
 
 function described({ kind }: Pick<Link, "kind">): string {
@@ -152,7 +162,7 @@ function keep(tunnel: DesiredTunnel, link: Link, { addresses }: DeviceSurroundin
   const isOwn = (one: InterfaceAddress): boolean =>
     one.address === address && Prefix.isHost(Prefix.of(one.address, one.prefixLength));
   for (const one of own) {
-    if (isOwn(one) || Prefix.contains(linkLocalNetwork, one.address)) continue;
+    if (isOwn(one) || isLinkLocal(one)) continue;
     const text = `${IpAddress.format(one.address)}/${one.prefixLength}`;
     steps.push({
       operation: { kind: "address.delete", address: one },
@@ -179,4 +189,8 @@ function keep(tunnel: DesiredTunnel, link: Link, { addresses }: DeviceSurroundin
 }
 
 /** The kernel gives itself such an address on every interface that is up. */
+export function isLinkLocal({ address }: InterfaceAddress): boolean {
+  return Prefix.contains(linkLocalNetwork, address);
+}
+
 const linkLocalNetwork = Prefix.of(Ipv6.of(0xfe80n << 112n), 10);

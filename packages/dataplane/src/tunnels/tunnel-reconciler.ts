@@ -1,4 +1,3 @@
-import type { IpAddress } from "@caracal/net";
 import type { Change, Link } from "@caracal/netlink";
 import type { Clock } from "../clock.ts";
 import type { DeviceKernel, DeviceOperation, DeviceOutcome } from "../device-kernel.ts";
@@ -6,7 +5,7 @@ import type { KernelNotice } from "../kernel.ts";
 import { backoffMs } from "../retry-book.ts";
 import type { DesiredTunnel } from "./desired-tunnel.ts";
 import { EndTable } from "./end-table.ts";
-import { type DevicePlan, type DeviceSurroundings, planDevice } from "./plan-device.ts";
+import { type DevicePlan, type DeviceSurroundings, isLinkLocal, planDevice } from "./plan-device.ts";
 
 export interface TunnelReconcilerLimits {
   /** Between full looks when nothing happens. */
@@ -36,7 +35,7 @@ export interface TunnelReconcilerOptions {
   /** An instance of its own: whoever programs routes must hear of the devices made here. */
   readonly kernel: DeviceKernel;
   readonly clock: Clock;
-  /** VXLAN devices of these names that nobody wants are removed. */
+  /** Of devices of these names that nobody wants, VXLAN's are removed, and IPIP's, which cannot be, lose their addresses. */
   readonly owns: readonly string[];
   readonly limits?: Partial<TunnelReconcilerLimits>;
   /** Something was made, mended or taken over. */
@@ -82,8 +81,6 @@ export class TunnelReconciler {
   #tunnels: readonly DesiredTunnel[] | undefined;
   /** By name. */
   #known = new Map<string, Known>();
-  /** Addresses given to devices that stay when nobody wants them any more. */
-  readonly #given = new Map<string, IpAddress>();
   /** Devices that have been right since the start: what is wrong with them later is somebody else's doing. */
   readonly #wasRight = new Map<string, DesiredTunnel>();
   #problems: readonly TunnelProblem[] = [];
@@ -227,7 +224,6 @@ export class TunnelReconciler {
         const failure = await this.#carryOut(tunnel, plan);
         if (failure !== undefined) problems.push({ device: name, problem: failure });
         else this.#wasRight.set(name, tunnel);
-        if (tunnel.address !== undefined) this.#given.set(name, tunnel.address);
         return plan.link;
       }
       const failure =
@@ -277,8 +273,8 @@ export class TunnelReconciler {
       this.#say(tunnel, inTheWay === undefined ? "made" : `made anew: ${because.join(", ")}`);
       return undefined;
     }
-    // Another program, or the module's own start, was faster: look again.
-    if (made.errno === "EEXIST" && inTheWay === undefined && tunnel.kind === "ipip") return undefined;
+    // The module has made its own device meanwhile, or had it under another name: look again.
+    if (made.errno === "EEXIST" && tunnel.kind === "ipip") return undefined;
     if (made.errno === "EOPNOTSUPP")
       return `this kernel has no ${tunnel.kind} module, so there is no such tunnel: load it (modprobe ${tunnel.kind}), or choose another encapsulation`;
     return `it cannot be made: ${made.errno} ${made.detail}`;
@@ -300,15 +296,15 @@ export class TunnelReconciler {
     return undefined;
   }
 
-  /** What is wanted no more goes: VXLAN devices of our names, and addresses that we gave to devices that stay. */
+  /** What is wanted no more goes: VXLAN devices of our names, and the addresses of a device that stays. */
   async #retire(tunnels: readonly DesiredTunnel[], problems: TunnelProblem[]): Promise<void> {
     const wanted = new Set(tunnels.map(({ name }) => name));
-    const left = [...this.#options.owns, ...this.#given.keys()].filter((name) => !wanted.has(name));
+    const left = this.#options.owns.filter((name) => !wanted.has(name));
     if (left.length === 0) return;
     const { links, addresses } = await this.#surroundings();
-    for (const name of new Set(left)) {
+    for (const name of left) {
       const link = links.find((one) => one.name === name);
-      if (link?.kind === "vxlan" && this.#options.owns.includes(name)) {
+      if (link?.kind === "vxlan") {
         const [outcome] = await this.#do([{ kind: "link.delete", index: link.index }]);
         if (outcome?.kind === "failed")
           problems.push({
@@ -317,12 +313,11 @@ export class TunnelReconciler {
           });
         else this.#options.onEvent?.({ device: name, news: "removed: nothing uses it", isRepair: false });
       }
-      const given = addresses.find(
-        (one) => one.interfaceIndex === link?.index && one.address === this.#given.get(name),
+      // An address that stayed would be missing where IPAM gives it next.
+      const stray = addresses.filter(
+        (one) => one.interfaceIndex === link?.index && link.kind === "ipip" && !isLinkLocal(one),
       );
-      if (link?.kind !== "vxlan" && given !== undefined)
-        await this.#do([{ kind: "address.delete", address: given }]);
-      this.#given.delete(name);
+      for (const address of stray) await this.#do([{ kind: "address.delete", address }]);
       this.#wasRight.delete(name);
     }
   }
