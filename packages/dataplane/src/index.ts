@@ -20,7 +20,7 @@ export type { KernelCase, KernelSubject } from "./suite/subject.ts";
 export { FakeRuleset } from "./nft/fake-ruleset.ts";
 export { type ListedTable, readListedTable } from "./nft/listed-table.ts";
 export { changeScript, wholeScript } from "./nft/nft-script.ts";
-export type { NftChain, NftFamily, NftRule, NftSet, NftTable } from "./nft/nft-table.ts";
+export type { NftBaseChain, NftChain, NftFamily, NftRule, NftSet, NftTable } from "./nft/nft-table.ts";
 export type {
   ListOutcome,
   Ruleset,

@@ -68,6 +68,10 @@ export interface PoolFacts {
   readonly vxlanMode: EncapsulationMode;
   readonly isDisabled: boolean;
   readonly isExported: boolean;
+  /** What its addresses send out of the pools gets an address of the node's. */
+  readonly hasNatOutgoing: boolean;
+  /** Addresses of load balancers only: no workload has one. */
+  readonly isForServices: boolean;
 }
 
 /** Everything about a cluster that does not depend on whose intent is computed. */
@@ -230,7 +234,8 @@ function speakersOf(nodes: readonly NodeFacts[], family: IpFamily): readonly Spe
 function poolFacts(pool: IpPool): readonly PoolFacts[] {
   const prefix = Prefix.parse(pool.spec.cidr);
   if (prefix === undefined) return [];
-  const { ipipMode = "Never", vxlanMode = "Never", disabled, disableBGPExport } = pool.spec;
+  const { ipipMode = "Never", vxlanMode = "Never", disabled, disableBGPExport, natOutgoing } = pool.spec;
+  const { allowedUses = [] } = pool.spec;
   return [
     {
       name: pool.metadata.name,
@@ -239,6 +244,8 @@ function poolFacts(pool: IpPool): readonly PoolFacts[] {
       vxlanMode,
       isDisabled: disabled === true,
       isExported: disableBGPExport !== true,
+      hasNatOutgoing: natOutgoing === true,
+      isForServices: allowedUses.length > 0 && allowedUses.every((use) => use === "LoadBalancer"),
     },
   ];
 }

@@ -1,7 +1,7 @@
 /**
  * What one node should do, computed from the cluster's resources: its BGP sessions and origins, what it exports, which
- * learned routes it programs and how, its blackholes and pod routes, its tunnels and what goes through them. Pure,
- * deterministic, cheap to recompute.
+ * learned routes it programs and how, its blackholes and pod routes, its tunnels and what goes through them, its NAT and
+ * what it lets in through tunnels. Pure, deterministic, cheap to recompute.
  *
  * Standards: Calico's node-to-node mesh, BGPPeer and BIRD template semantics; RFC 4271, RFC 4456, RFC 5082 settings.
  * Not here: the BGP protocol, the kernel, policy.
@@ -33,6 +33,10 @@ export {
 } from "./node-intent.ts";
 export { type BlockAffinity, ownBlocks } from "./own-blocks.ts";
 export { type FilterIntent, type FilterRuleIntent, type PeerFilter, peerFilterOf } from "./peer-filters.ts";
+export type { FloatingAddress } from "./packets/floating-addresses.ts";
+export type { OutgoingNat } from "./packets/outgoing-nat.ts";
+export { type PacketInput, type PacketIntent, packetIntents } from "./packets/packet-intent.ts";
+export type { TunnelGuard } from "./packets/tunnel-guards.ts";
 export { bgpPort, type PeerIntent, type PeerType, type SecretKey } from "./peer-intent.ts";
 export type { PodRoute } from "./pod-routes.ts";
 export { decideProgramming, type ProgrammingPolicy, type ProgrammingVerdict } from "./programming-policy.ts";

@@ -11,9 +11,11 @@ import {
 import { prefixAdvertisements } from "./communities.ts";
 import { configuredPeers } from "./configured-peers.ts";
 import { decideExport, type ExportPolicy, exportPolicy } from "./export-policy.ts";
+import { type FelixSettings, felixSettingsOf } from "./felix-settings.ts";
 import { compareText, type IntentProblem, sortProblems } from "./intent-problem.ts";
 import { isInMesh, meshPeers } from "./mesh-peers.ts";
 import { type BlockAffinity, ownBlocks } from "./own-blocks.ts";
+import { floatingAddresses } from "./packets/floating-addresses.ts";
 import { opensExport, type PeerFilter, peerFilterOf } from "./peer-filters.ts";
 import { bgpPort, type PeerIntent, type SecretKey } from "./peer-intent.ts";
 import { type PodRoute, podRoutes } from "./pod-routes.ts";
@@ -37,6 +39,8 @@ export interface IntentInput {
 
 /** What the node's daemon is told outside the resources. */
 export interface IntentSettings extends RouterIdSettings {
+  /** What the daemon's environment says of the agent's settings. */
+  readonly environment?: FelixSettings;
   /** Whether a secret that a session's password is in can be read; absent: not known, and not asked. */
   readonly hasSecret?: (secret: SecretKey) => boolean;
 }
@@ -103,7 +107,10 @@ export function nodeIntent(input: IntentInput): NodeIntent {
   const problems: IntentProblem[] = [...cluster.problems];
   const self = cluster.nodesByName.get(input.node) ?? unknownNode(input.node, problems);
   const blocks = ownBlocks(input.node, input.affinities);
-  const routes = podRoutes(input.node, input.endpoints, problems);
+  const routes = [
+    ...podRoutes(input.node, input.endpoints, problems),
+    ...floatingRoutes(input, self, problems),
+  ];
   const services = serviceRanges(cluster, self);
   const local = { blocks, routes, services, endpoints: input.endpoints };
   const bgp = bgpIntent(cluster, self, local, input.settings, problems);
@@ -122,6 +129,18 @@ export function nodeIntent(input: IntentInput): NodeIntent {
     },
     problems: sortProblems(problems),
   };
+}
+
+/** A floating address is routed, and so announced, as its workload's own are. */
+function floatingRoutes(
+  { node, cluster, endpoints, settings }: IntentInput,
+  self: NodeFacts,
+  problems: IntentProblem[],
+): readonly PodRoute[] {
+  const felix = felixSettingsOf(cluster.felixConfigurations ?? [], self, settings.environment);
+  return floatingAddresses({ cluster: clusterFacts(cluster), node, endpoints, felix, problems }).map(
+    ({ external, interfaceName, endpoint }) => ({ prefix: Prefix.host(external), interfaceName, endpoint }),
+  );
 }
 
 function unknownNode(name: string, problems: IntentProblem[]): NodeFacts {

@@ -2,11 +2,11 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { ControlServer } from "@caracal/control";
-import { LinuxShaping, systemClock } from "@caracal/linux";
+import { LinuxShaping, NftRuleset, systemClock } from "@caracal/linux";
 import { AnswerDesk, traceStateMethod } from "@caracal/questions";
 import { type IpAddress, type IpFamily, Prefix } from "@caracal/net";
 import { ResourceClient, type Store, StoreError } from "@caracal/datastore";
-import type { NodeMtus } from "@caracal/intent";
+import { type NodeMtus, packetIntents } from "@caracal/intent";
 import { Ipam, Nanos } from "@caracal/ipam";
 import type { BirdBackend } from "./bird-backend/bird-backend.ts";
 import { endLeftBirds } from "./bird-backend/left-birds.ts";
@@ -41,6 +41,8 @@ import { routeTable } from "./reports/route-table.ts";
 import { traceState } from "./reports/trace-state.ts";
 import { type OpenRouting, openRouting } from "./routing/open-routing.ts";
 import type { Routing } from "./routing/routing.ts";
+import { PacketFilter } from "./packets/packet-filter.ts";
+import { packetReport } from "./packets/packet-report.ts";
 import { AddressMonitor } from "./startup/address-monitor.ts";
 import { checkBgpPort } from "./startup/check-bgp-port.ts";
 import { LocalHost } from "./startup/local-host.ts";
@@ -216,31 +218,19 @@ export class NodeDaemon {
     const mtuFile = this.#openMtuFile();
     const listener: { onChange: () => void } = { onChange: () => undefined };
     const view = this.#openView(stop, listener);
-    const { backend, interfacePrefixes, routerId } = config;
-    const opened = openRouting(
-      {
-        node,
-        backend,
-        view,
-        interfacePrefixes,
-        routerId,
-        felix: config.felix.settings,
-        log,
-        metrics: this.#metrics,
-      },
-      config,
-      this.#stack,
-    );
+    const opened = this.#openRouting(view);
     const { routing, bgp, bird, tunnels } = opened;
     this.#tunnels = tunnels;
     if (this.#mtus !== undefined) tunnels.setMtus(this.#mtus);
     this.#keepHostSettings(view, routing);
     const own = this.#watchOwnAddresses(opened);
+    const packets = this.#openPacketFilter(view);
     const tunnelAddresses = this.#keepTunnelAddresses(view, routing);
     const kernel = new LinuxShaping(opened.tables);
     const shaping = this.#stack.use(new PodShaping({ kernel, clock: systemClock, log }));
     listener.onChange = () => {
       routing.schedule();
+      packets.schedule();
       if (!view.isComplete) return;
       const { pools, settings } = mtuSourcesOf(view.resources, node, config.felix.settings);
       mtuFile.set(pools, settings);
@@ -254,7 +244,8 @@ export class NodeDaemon {
         routing,
         tunnels,
         bgp: bird === undefined ? bgp : birdStates(bird),
-        speaksBgp: speaksBgp(backend),
+        packets,
+        speaksBgp: speaksBgp(config.backend),
         startedAtMs: this.#startedAtMs,
         metrics: this.#metrics,
       }),
@@ -263,10 +254,22 @@ export class NodeDaemon {
       const found = bird === undefined ? speakerSessions(bgp) : birdSessions(bird);
       return { ...found, problems: [...found.problems, ...own.problems] };
     };
-    this.#status = () => nodeStatus(node, { routing, tunnels }, sessions(), this.#health);
+    this.#status = () =>
+      nodeStatus(node, { routing, tunnels, packets: packetReport(packets) }, sessions(), this.#health);
     this.#answerQuestions({ ...opened, node, sessions: () => sessions().peers });
     await this.#serveBird(opened);
     this.#serveCni(view, routing);
+  }
+
+  #openRouting(view: ClusterView): OpenRouting {
+    const { config, node, log } = this.#options;
+    const { backend, interfacePrefixes, routerId, felix } = config;
+    const metrics = this.#metrics;
+    return openRouting(
+      { node, backend, view, interfacePrefixes, routerId, felix: felix.settings, log, metrics },
+      config,
+      this.#stack,
+    );
   }
 
   #keepHostSettings(view: ClusterView, routing: Routing): void {
@@ -292,6 +295,23 @@ export class NodeDaemon {
     const ensure = () => this.#tunnelAddresses.ensure();
     const mayWrite = () => view.isDatastoreReady;
     return this.#stack.use(new TunnelAddressKeeper({ node, ensure, mayWrite, log }));
+  }
+
+  /** Whoever routes: NAT and the protection of tunnels are the node's own. */
+  #openPacketFilter(view: ClusterView): PacketFilter {
+    const { node, log, config } = this.#options;
+    const { interfacePrefixes, felix } = config;
+    const ruleset = this.#stack.use(new NftRuleset());
+    const intents = () =>
+      view.isComplete
+        ? packetIntents({
+            node,
+            cluster: view.resources,
+            endpoints: view.endpoints,
+            environment: felix.settings,
+          })
+        : undefined;
+    return this.#stack.use(new PacketFilter({ ruleset, intents, interfacePrefixes, log }));
   }
 
   /** What others ask of this node through the datastore. */

@@ -7,7 +7,13 @@
 export { AnswerDesk, type AnswerDeskOptions, type Answerer } from "./answer-desk.ts";
 export { askNodes, type AskOptions } from "./ask-nodes.ts";
 export { type Answer, type Question } from "./question.ts";
-export { type KernelReport, type NodeStatus, type PeerStatus, readNodeStatus } from "./node-status.ts";
+export {
+  type KernelReport,
+  type NodeStatus,
+  type PacketReport,
+  type PeerStatus,
+  readNodeStatus,
+} from "./node-status.ts";
 export {
   type ExportReport,
   type KernelRouteReport,

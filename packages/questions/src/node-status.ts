@@ -14,6 +14,8 @@ export interface NodeStatus {
     readonly refused: readonly string[];
   };
   readonly kernel: KernelReport;
+  /** Absent while it is not known. */
+  readonly packets?: PacketReport;
   /** What of the resources cannot be done. */
   readonly problems: readonly { readonly about: string; readonly message: string }[];
 }
@@ -23,6 +25,17 @@ export interface KernelReport {
   readonly wantedRoutes: number;
   readonly failures: readonly { readonly route: string; readonly errno: string; readonly detail: string }[];
   readonly conflicts: readonly string[];
+}
+
+/** NAT, and what is let in through tunnels. */
+export interface PacketReport {
+  readonly isInSync: boolean;
+  /** Why the kernel does not do it. */
+  readonly failure?: string;
+  /** How often others' changes were put right. */
+  readonly repairs: number;
+  /** What is done, a line each. */
+  readonly rules: readonly string[];
 }
 
 export interface PeerStatus {
@@ -55,7 +68,9 @@ function isNodeStatus(value: unknown): value is NodeStatus {
   const isBgpSound =
     bgp === undefined ||
     (isObject(bgp) && isArrayOf(bgp["peers"], isPeerStatus) && Array.isArray(bgp["refused"]));
-  return isBgpSound && Array.isArray(value["problems"]);
+  const { packets } = value;
+  const arePacketsSound = packets === undefined || (isObject(packets) && Array.isArray(packets["rules"]));
+  return isBgpSound && arePacketsSound && Array.isArray(value["problems"]);
 }
 
 function isPeerStatus(value: unknown): value is PeerStatus {

@@ -50,7 +50,8 @@ function statusOf(node: string): unknown {
     importedRoutes: 0,
     exportedRoutes: 0,
   }));
-  return { node, bgp: { peers, refused: [] }, kernel: {}, problems: [] };
+  const packets = { isInSync: true, repairs: 2, rules: [`IPv4 natOutgoing of ${node}`] };
+  return { node, bgp: { peers, refused: [] }, kernel: {}, packets, problems: [] };
 }
 
 test("every session stands once in the table, and one that is down is explained", async (t) => {
@@ -86,6 +87,14 @@ test("a node that does not answer is named, and its sessions are still told of",
     sessions.map((session: { reason: string }) => session.reason),
     ["the daemon of c does not answer", "the daemon of c does not answer"],
   );
+});
+
+test("one node's status shows what it does to packets", async (t) => {
+  const store = await cluster(t, ["a", "b"]);
+  const { stdout } = await run("node status --node a", { store });
+  assert.match(stdout, /\nnftables: in sync, put right 2 time\(s\)\n {2}IPv4 natOutgoing of a\n$/);
+  const all = await run("node status --all", { store });
+  assert.doesNotMatch(all.stdout, /nftables/);
 });
 
 test("a node that does not exist, and options that do not go together, are refused", async (t) => {

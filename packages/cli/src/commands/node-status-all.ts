@@ -1,5 +1,5 @@
 import { clusterSessions, sessionVerdict } from "@caracal/insight";
-import { readNodeStatus } from "@caracal/questions";
+import { type NodeStatus, readNodeStatus } from "@caracal/questions";
 import { CliError } from "../cli-error.ts";
 import type { Arguments } from "../command.ts";
 import { withConnection } from "../connection/with-connection.ts";
@@ -29,17 +29,39 @@ export async function clusterStatus(ctx: CliContext, args: Arguments): Promise<n
     const silent = nodes.filter((node) => !statuses.has(node) && (only === undefined || node === only));
     // What the resources show by themselves, and what the daemons found: a secret that is missing, say.
     const problems = [...intents.values(), ...statuses.values()].flatMap((one) => one.problems);
+    const packets = packetsOf(statuses, only);
     if (output === "json") {
-      ctx.stdout.write(
-        `${JSON.stringify({ sessions: sessionJson(sessions), silent, problems: distinct(problems) }, null, 2)}\n`,
-      );
+      const report = { sessions: sessionJson(sessions), packets, silent, problems: distinct(problems) };
+      ctx.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
       return 0;
     }
     ctx.stdout.write(sessions.length === 0 ? "No BGP sessions.\n" : sessionTable(sessions, ctx.now()));
+    if (only !== undefined) ctx.stdout.write(packetText(packets[only]));
     if (silent.length > 0) ctx.stderr.write(`no answer from: ${silent.join(", ")}\n`);
     for (const { about, message } of distinct(problems)) ctx.stderr.write(`${about} ${message}\n`);
     return 0;
   });
+}
+
+type Packets = NonNullable<NodeStatus["packets"]>;
+
+/** What the nodes that answered do to packets. */
+function packetsOf(
+  statuses: ReadonlyMap<string, NodeStatus>,
+  only: string | undefined,
+): Readonly<Record<string, Packets>> {
+  const entries = [...statuses].flatMap(([node, { packets }]) =>
+    packets === undefined || (only !== undefined && node !== only) ? [] : [[node, packets] as const],
+  );
+  return Object.fromEntries(entries);
+}
+
+/** NAT and tunnel protection of one node, a rule a line. */
+function packetText(packets: Packets | undefined): string {
+  if (packets === undefined) return "";
+  const { isInSync, repairs, rules } = packets;
+  const state = `${isInSync ? "in sync" : "not in sync"}, put right ${repairs} time(s)`;
+  return [`\nnftables: ${state}`, ...rules.map((rule) => `  ${rule}`), ""].join("\n");
 }
 
 interface Problem {

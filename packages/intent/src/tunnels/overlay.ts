@@ -2,6 +2,9 @@ import { type IpAddress, type IpFamily, Prefix } from "@caracal/net";
 import type { ClusterFacts, NodeFacts, PoolFacts } from "../cluster.ts";
 import type { FelixSettings } from "../felix-settings.ts";
 
+/** Where the settings name no other (RFC 7348 §5: the port that IANA has assigned). */
+export const defaultVxlanPort = 4789;
+
 /** Which encapsulations a node uses, and how its pools' addresses are reached. */
 export interface Overlay {
   readonly pools: readonly PoolFacts[];

@@ -2,12 +2,11 @@ import { IpAddress, type IpFamily } from "@caracal/net";
 import type { NodeFacts } from "../cluster.ts";
 import type { FelixSettings } from "../felix-settings.ts";
 import type { IntentProblem } from "../intent-problem.ts";
-import type { Overlay } from "./overlay.ts";
+import { defaultVxlanPort, type Overlay } from "./overlay.ts";
 import type { Tunnel, Vtep, VxlanTunnel } from "./tunnel-intent.ts";
 import type { NodeTunnels, TunnelEnd } from "./vteps.ts";
 
 const defaultVni = 4096;
-const defaultPort = 4789;
 
 export interface DeviceInput {
   readonly overlay: Overlay;
@@ -50,7 +49,7 @@ function vxlanTunnel({ ends, self, felix }: DeviceInput, family: IpFamily): Vxla
     name: family === 4 ? "vxlan.calico" : "vxlan-v6.calico",
     family,
     vni: felix.vxlanVNI ?? defaultVni,
-    port: felix.vxlanPort ?? defaultPort,
+    port: felix.vxlanPort ?? defaultVxlanPort,
     local,
     mac: own.mac,
     ...mtuOf(family === 4 ? felix.vxlanMTU : felix.vxlanMTUV6),

@@ -21,6 +21,7 @@ export interface HealthSources {
   readonly routing: Pick<Routing, "intent" | "status" | "tunnels">;
   readonly tunnels: Pick<TunnelKeeper, "status">;
   readonly bgp: SessionStates;
+  readonly packets: { readonly health: HealthReport };
   /** Without BGP there is no readiness of it. */
   readonly speaksBgp: boolean;
   readonly startedAtMs: number;
@@ -42,11 +43,12 @@ export class HealthWatch implements Disposable {
 
   /** Looks now, for somebody who asks. */
   look(): void {
-    const { view, routing, tunnels, bgp, speaksBgp, startedAtMs, metrics } = this.#sources;
+    const { view, routing, tunnels, bgp, packets, speaksBgp, startedAtMs, metrics } = this.#sources;
     const stale = view.staleBecause;
     this.#health.report("datastore", { live: true, ready: stale === undefined, detail: stale ?? "in sync" });
     this.#health.report("kernel", kernelReport(routing));
     this.#health.report("tunnels", tunnelReport(routing, tunnels));
+    this.#health.report("nftables", packets.health);
     if (!speaksBgp) return;
     const peers = bgp.peers();
     this.#health.report("bgp", bgpReadiness(peers, Date.now() - startedAtMs, bgp.failure));

@@ -1,7 +1,7 @@
 import type { PeerSnapshot } from "@caracal/bgp";
 import type { IntentProblem } from "@caracal/intent";
 import { IpAddress, Ipv4, Prefix } from "@caracal/net";
-import type { NodeStatus, PeerStatus } from "@caracal/questions";
+import type { NodeStatus, PacketReport, PeerStatus } from "@caracal/questions";
 import type { BirdBackend } from "../bird-backend/bird-backend.ts";
 import type { BirdPeer } from "../bird-backend/bird-peers.ts";
 import type { Health } from "../observe/health.ts";
@@ -32,10 +32,17 @@ export function birdSessions(bird: BirdBackend): Sessions {
   return { peers: bird.peers().map(birdPeerStatus), refused: [], problems: bird.problems };
 }
 
+/** The parts of the daemon that routes and packets are asked of. */
+export interface StatusSources {
+  readonly routing: Routing;
+  readonly tunnels: TunnelKeeper;
+  readonly packets: PacketReport;
+}
+
 /** The daemon's state at this moment. */
 export function nodeStatus(
   node: string,
-  { routing, tunnels }: { readonly routing: Routing; readonly tunnels: TunnelKeeper },
+  { routing, tunnels, packets }: StatusSources,
   sessions: Sessions,
   health: Health,
 ): NodeStatus {
@@ -62,11 +69,15 @@ export function nodeStatus(
       failures: status.failures.map(({ key, errno, detail }) => ({ route: key, errno, detail })),
       conflicts: status.conflicts.map(({ key }) => key),
     },
+    packets,
     problems: [
       ...(intent?.problems ?? []),
       ...(routing.tunnels?.problems ?? []),
       ...tunnels.status.problems.map(({ device, problem }) => ({ about: device, message: problem })),
       ...sessions.problems,
+      ...(packets.failure === undefined
+        ? []
+        : [{ about: `Node(${node})`, message: `cannot do NAT and tunnel protection: ${packets.failure}` }]),
     ],
   };
 }

@@ -17,6 +17,8 @@ function pool(modes: Partial<Pool> = {}): Pool {
     vxlanMode: "Never",
     isDisabled: false,
     isExported: true,
+    hasNatOutgoing: false,
+    isForServices: false,
     ...modes,
   };
 }

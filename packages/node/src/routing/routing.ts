@@ -192,11 +192,16 @@ export class Routing {
   }
 
   #recompute(): void {
-    const { view, node, routerId, hasSecret, metrics } = this.#options;
+    const { view, node, routerId, felix, hasSecret, metrics } = this.#options;
     // A view with holes would look like a cluster whose nodes and pools were deleted.
     if (!view.isComplete || this.#isStopped) return;
     const stop = metrics.intentSeconds.startTimer();
-    const settings = { sha256, hasSecret, ...(routerId === undefined ? {} : { routerId }) };
+    const settings = {
+      sha256,
+      hasSecret,
+      ...(routerId === undefined ? {} : { routerId }),
+      ...(felix === undefined ? {} : { environment: felix }),
+    };
     const intent = nodeIntent({
       node,
       cluster: view.resources,

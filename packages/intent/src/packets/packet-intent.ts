@@ -1,0 +1,70 @@
+import { type IpFamily, Prefix } from "@caracal/net";
+import type { WorkloadEndpoint } from "@caracal/resources";
+import { clusterFacts, type ClusterResources } from "../cluster.ts";
+import { type FelixSettings, felixSettingsOf } from "../felix-settings.ts";
+import { serviceRanges } from "../service-ranges.ts";
+import { type FloatingAddress, floatingAddresses } from "./floating-addresses.ts";
+import { type OutgoingNat, outgoingNat } from "./outgoing-nat.ts";
+import { type TunnelGuard, tunnelGuards } from "./tunnel-guards.ts";
+import { withoutCovered } from "./without-covered.ts";
+
+/** All that a node's packet filter depends on. */
+export interface PacketInput {
+  readonly node: string;
+  readonly cluster: ClusterResources;
+  /** Workload endpoints; those of other nodes are ignored. */
+  readonly endpoints: readonly WorkloadEndpoint[];
+  /** What the daemon's environment says of the agent's settings. */
+  readonly environment?: FelixSettings;
+}
+
+/** What becomes of packets of one family on their way through the node. */
+export interface PacketIntent {
+  readonly family: IpFamily;
+  /** Absent when no pool asks for it. */
+  readonly outgoing?: OutgoingNat;
+  /** Ordered by the outer address, each once. */
+  readonly floating: readonly FloatingAddress[];
+  /** One for each encapsulation in use. */
+  readonly guards: readonly TunnelGuard[];
+  /** Service addresses that kube-proxy has not translated: they would go round in circles. */
+  readonly serviceLoops?: { readonly ranges: readonly Prefix[]; readonly action: "drop" | "reject" };
+}
+
+/**
+ * Computes what a node does to packets of each family beside routing them. Equal input gives equal output. What is wrong
+ * with floating addresses stands among the problems of `nodeIntent`, which routes them.
+ */
+export function packetIntents({
+  node,
+  cluster: resources,
+  endpoints,
+  environment,
+}: PacketInput): readonly PacketIntent[] {
+  const cluster = clusterFacts(resources);
+  const self = cluster.nodesByName.get(node);
+  if (self === undefined) return [];
+  const felix = felixSettingsOf(resources.felixConfigurations ?? [], self, environment);
+  const floating = floatingAddresses({ cluster, node, endpoints, felix, problems: [] });
+  const guards = tunnelGuards({ cluster, resources, self, felix });
+  const action = loopAction(felix);
+  const { configured } = serviceRanges(cluster, self);
+  return ([4, 6] as const).map((family): PacketIntent => {
+    const outgoing = outgoingNat(cluster, felix, family);
+    const ranges = configured.filter((range) => range.family === family);
+    return {
+      family,
+      ...(outgoing === undefined ? {} : { outgoing }),
+      floating: floating.filter(({ external }) => Prefix.host(external).family === family),
+      guards: guards.filter((guard) => guard.family === family),
+      ...(action === undefined || ranges.length === 0
+        ? {}
+        : { serviceLoops: { ranges: withoutCovered(ranges), action } }),
+    };
+  });
+}
+
+function loopAction({ serviceLoopPrevention = "Drop" }: FelixSettings): "drop" | "reject" | undefined {
+  if (serviceLoopPrevention === "Disabled") return undefined;
+  return serviceLoopPrevention === "Drop" ? "drop" : "reject";
+}
