@@ -27,7 +27,7 @@ needs=
 [ ! -e node_modules/.bin/node ] || node_modules/.bin/node --version >/dev/null 2>&1 || needs="$needs libatomic:libatomic1"
 if [ "$purpose" = test ]; then
   needs="$needs etcd:etcd-server etcdctl:etcd-client bird:bird2 gobgpd:gobgpd /usr/lib/frr/bgpd:frr bgpctl:openbgpd"
-  needs="$needs /usr/lib/cni/ptp:containernetworking-plugins setpriv:util-linux sysctl:procps bgpdump:bgpdump openssl:openssl"
+  needs="$needs /usr/lib/cni/ptp:containernetworking-plugins setpriv:util-linux sysctl:procps bgpdump:bgpdump openssl:openssl kubectl:kubernetes-client"
   needs="$needs podman:podman runc:runc busybox:busybox-static"
   # A kernel with the modules that this machine's may lack; it is built for this processor only.
   [ "$(uname -m)" != x86_64 ] || needs="$needs linux.uml:user-mode-linux modprobe:kmod"

@@ -23,6 +23,7 @@ const floors: Readonly<Record<string, number>> = {
   linux: 3,
   "store-etcd": 3,
   "store-embedded": 3,
+  "store-kubernetes": 3,
   "bgp-intent": 3,
   confd: 3,
   "bgp-tcp": 3,

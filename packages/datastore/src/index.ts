@@ -24,7 +24,7 @@ export {
   type WriteOutcome,
 } from "./store.ts";
 export { storeSuite } from "./suite/store-suite.ts";
-export { type StoreCase, type StoreSubject } from "./suite/subject.ts";
+export { type EntryForm, type StoreCase, type StoreSubject } from "./suite/subject.ts";
 export {
   ResourceClient,
   type ResourceClientSources,

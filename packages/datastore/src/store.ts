@@ -18,7 +18,10 @@ export interface Entry {
   readonly revision: Revision;
 }
 
-/** Entries ordered by the bytes of their keys, and the store's revision they were read at: a watch may go on from it. */
+/**
+ * Entries ordered by the bytes of their keys, and the revision they were read at: a watch of the same prefix may go on from
+ * it. It says nothing about when a single entry changed.
+ */
 export interface Listing {
   readonly revision: Revision;
   readonly entries: readonly Entry[];
@@ -52,7 +55,7 @@ export type TransactionOutcome =
 /** Steps that one transaction may have: etcd's own bound unless its operator says otherwise. */
 export const maxTransactionSteps = 128;
 
-/** One change. `previous` is absent when the store has already forgotten it. */
+/** One change. `previous` is absent when the store has already forgotten it, as Kubernetes always has. */
 export type StoreEvent =
   | { readonly kind: "put"; readonly entry: Entry; readonly created: boolean; readonly previous?: Entry }
   | { readonly kind: "delete"; readonly key: string; readonly revision: Revision; readonly previous?: Entry };
@@ -63,9 +66,13 @@ export type StoreEvent =
  */
 export interface Store {
   get(key: string): Promise<Entry | undefined>;
-  /** Every entry whose key begins with `prefix`, complete and of one moment; the empty prefix is the whole store. */
+  /**
+   * Every entry whose key begins with `prefix`, complete; the empty prefix is the whole store. The entries of one kind of
+   * resource are of one moment. Those of several kinds need not be: Kubernetes knows no moment of all of them.
+   */
   list(prefix: string): Promise<Listing>;
   create(key: string, value: string): Promise<WriteOutcome>;
+  /** An update that changes nothing may keep the revision, and then no watch tells of it. */
   update(key: string, value: string, revision: Revision): Promise<WriteOutcome>;
   /** Without a revision, whatever is there goes. "ok" carries the entry that was deleted. */
   delete(key: string, revision?: Revision): Promise<WriteOutcome>;
@@ -75,8 +82,9 @@ export interface Store {
    */
   transact?(steps: readonly TransactionStep[]): Promise<TransactionOutcome>;
   /**
-   * Batches of the changes after `after`, in order, none missed or repeated; the changes of one revision come in one
-   * batch. Throws code "compacted" when `after` is older than the history kept, "unavailable" when the store is gone.
+   * Batches of the changes after `after`, none missed or repeated, those of one kind of resource in order; the changes of
+   * one revision come in one batch. `after` is the revision of a listing of the same prefix or, under a prefix of one kind,
+   * an entry's. Throws code "compacted" when `after` is older than the history kept, "unavailable" when the store is gone.
    * Ends when the signal aborts.
    */
   watch(prefix: string, after: Revision, signal: Cancellation): AsyncIterable<readonly StoreEvent[]>;

@@ -79,6 +79,7 @@ export { type StagedNetworkPolicy, stagedNetworkPolicyKind } from "./kinds/stage
 export { type Tier, tierKind, compareTiers, fixedTiers } from "./kinds/tier.ts";
 export { type WorkloadEndpoint, workloadEndpointKind } from "./kinds/workload-endpoint.ts";
 export { type KubernetesEndpointSlice, readKubernetesEndpointSlice } from "./kubernetes/endpoint-slice.ts";
+export { calicoPolicySpec } from "./kubernetes/network-policy.ts";
 export { type KubernetesService, readKubernetesService } from "./kubernetes/service.ts";
 export {
   type Manifest,

@@ -39,6 +39,12 @@ export {
   type BirdOptions,
 } from "./start-bird.ts";
 export { startEtcd, type EtcdDaemon, type EtcdOptions } from "./start-etcd.ts";
+export {
+  type KubeApiserver,
+  type KubeApiserverOptions,
+  requireKubeApiserver,
+  startKubeApiserver,
+} from "./start-kube-apiserver.ts";
 export { frrBgpd, startFrrBgpd, type FrrBgpdDaemon, type FrrBgpdOptions } from "./start-frr-bgpd.ts";
 export { startGobgpd, type GobgpDaemon, type GobgpOptions } from "./start-gobgpd.ts";
 export { Testbed, type TestScope } from "./testbed.ts";

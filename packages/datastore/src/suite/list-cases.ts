@@ -1,5 +1,6 @@
 import { compareKeys } from "../key-order.ts";
-import { same, type StoreCase, type StoreSubject, written } from "./subject.ts";
+import { Canceller } from "../canceller.ts";
+import { collect, same, type StoreCase, type StoreSubject, textOf, valueOf, written } from "./subject.ts";
 
 /** More than stores usually put into one answer. */
 const manyEntries = 1_200;
@@ -7,10 +8,13 @@ const writers = 16;
 
 /** What listings promise. */
 export const listCases: readonly StoreCase[] = [
-  { name: "a listing is ordered by the bytes of the keys", run: byteOrder },
-  { name: "a prefix finds what begins with it and nothing else", run: prefixEdges },
+  { name: "a listing is ordered by the bytes of the keys", needsAnyForm: true, run: byteOrder },
+  { name: "a prefix finds what begins with it and nothing else", needsAnyForm: true, run: prefixEdges },
   { name: "a listing is complete, however long", run: complete },
-  { name: "a listing's revision is that of the newest change", run: listingRevision },
+  {
+    name: "a watch goes on from a listing: with what came after it, and nothing before",
+    run: listingRevision,
+  },
 ];
 
 async function byteOrder({ store, root }: StoreSubject): Promise<void> {
@@ -45,13 +49,14 @@ async function prefixEdges({ store, root }: StoreSubject): Promise<void> {
   same(everything.length, names.length, "what the empty prefix finds of this case");
 }
 
-async function complete({ store, root }: StoreSubject): Promise<void> {
+async function complete(subject: StoreSubject): Promise<void> {
+  const { store, root } = subject;
   let next = 0;
   const write = async (): Promise<void> => {
     while (next < manyEntries) {
       const name = String(next);
       next += 1;
-      written(await store.create(`${root}${name}`, name));
+      written(await store.create(`${root}${name}`, valueOf(subject, name)));
     }
   };
   await Promise.all(Array.from({ length: writers }, write));
@@ -60,10 +65,21 @@ async function complete({ store, root }: StoreSubject): Promise<void> {
   same(found, expected, "the keys");
 }
 
-async function listingRevision({ store, root }: StoreSubject): Promise<void> {
+async function listingRevision(subject: StoreSubject): Promise<void> {
+  const { store, root } = subject;
   const first = await store.list(root);
-  const entry = written(await store.create(`${root}a`, "1"));
+  written(await store.create(`${root}a`, valueOf(subject, "1")));
   const second = await store.list(root);
   same(second.revision === first.revision, false, "whether the revision stayed");
-  same(second.revision, entry.revision, "the revision after a write");
+  written(await store.create(`${root}b`, valueOf(subject, "2")));
+  const forever = new Canceller();
+  for (const [{ revision }, expected] of [
+    [first, ["1", "2"]],
+    [second, ["2"]],
+  ] as const) {
+    const watch = store.watch(root, revision, forever);
+    const events = await collect(watch, (seen) => seen.length >= expected.length);
+    const texts = events.map((event) => (event.kind === "put" ? textOf(subject, event.entry.value) : ""));
+    same(texts, expected, "what came after the listing");
+  }
 }

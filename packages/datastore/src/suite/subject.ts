@@ -4,17 +4,29 @@ import { StoreError, type StoreErrorCode } from "../store.ts";
 /** What one case of the suite is given. Cases share a store, so each keeps below its own `root`. */
 export interface StoreSubject {
   readonly store: Store;
-  /** A prefix no other case uses, ending in `/`. */
+  /** A prefix no other case uses. With a form of its own, `root` and a name make the key of one entry of that form. */
   readonly root: string;
   /** One more client of the same store; the case closes it. */
   readonly open: () => Promise<Store>;
   /** Makes the store forget the history up to `revision`. */
   readonly compact: (revision: Revision) => Promise<void>;
+  /** How a case's texts are values here, where a store takes no others; as they are unless told. */
+  readonly form?: EntryForm;
+}
+
+/** Values of one form that carry any text. */
+export interface EntryForm {
+  /** The value to write. */
+  readonly value: (text: string) => string;
+  /** The text of a value that was read; the store may have added to the value. */
+  readonly text: (value: string) => string;
 }
 
 /** One promise of the `Store` port: `run` throws when the store breaks it. */
 export interface StoreCase {
   readonly name: string;
+  /** It writes keys and values of any form, so that it says nothing of a subject with a form of its own. */
+  readonly needsAnyForm?: boolean;
   readonly run: (subject: StoreSubject) => Promise<void>;
 }
 
@@ -56,11 +68,31 @@ export async function collect(
   return events;
 }
 
+/** The value that carries a text for this subject. */
+export function valueOf({ form }: Pick<StoreSubject, "form">, text: string): string {
+  return form?.value(text) ?? text;
+}
+
+/** The text that a value carries for this subject. */
+export function textOf({ form }: Pick<StoreSubject, "form">, value: string): string {
+  return form?.text(value) ?? value;
+}
+
 /** An event in a few words, for comparing sequences. */
-export function brief(event: StoreEvent): string {
-  if (event.kind === "delete") return `delete ${event.key} @${event.revision} was ${event.previous?.value}`;
+export function brief(subject: Pick<StoreSubject, "form">, event: StoreEvent): string {
+  if (event.kind === "delete") return `delete ${event.key} @${event.revision}`;
   const verb = event.created ? "create" : "update";
-  return `${verb} ${event.entry.key} @${event.entry.revision} ${event.entry.value} was ${event.previous?.value}`;
+  return `${verb} ${event.entry.key} @${event.entry.revision} ${textOf(subject, event.entry.value)}`;
+}
+
+/** Throws when an event tells of another previous value than the one there was; a store may have forgotten it. */
+export function checkPrevious(
+  subject: Pick<StoreSubject, "form">,
+  event: StoreEvent | undefined,
+  text: string | undefined,
+): void {
+  if (event?.previous === undefined) return;
+  same(textOf(subject, event.previous.value), text, `what was before, of ${brief(subject, event)}`);
 }
 
 /** The order of an object's fields says nothing. */

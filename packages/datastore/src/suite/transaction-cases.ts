@@ -81,7 +81,8 @@ async function onlyExpects(store: Transacting, { root }: StoreSubject): Promise<
   same((await store.list(root)).entries, [entry], "the entries afterwards");
 }
 
-async function watched(store: Transacting, { root }: StoreSubject): Promise<void> {
+async function watched(store: Transacting, subject: StoreSubject): Promise<void> {
+  const { root } = subject;
   const { revision: after } = await store.list(root);
   const outcome = await store.transact([
     { kind: "create", key: `${root}a`, value: "1" },
@@ -92,11 +93,12 @@ async function watched(store: Transacting, { root }: StoreSubject): Promise<void
   const events = await collect(batches, () => true);
   stop.abort();
   const revision = outcome.kind === "ok" ? outcome.revision : "";
-  const wanted = [
-    `create ${root}a @${revision} 1 was undefined`,
-    `create ${root}b @${revision} 2 was undefined`,
-  ];
-  same(events.map(brief), wanted, "the first batch");
+  const wanted = [`create ${root}a @${revision} 1`, `create ${root}b @${revision} 2`];
+  same(
+    events.map((event) => brief(subject, event)),
+    wanted,
+    "the first batch",
+  );
 }
 
 async function racing(store: Transacting, { root }: StoreSubject): Promise<void> {

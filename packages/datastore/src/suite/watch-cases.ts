@@ -1,6 +1,17 @@
 import { Canceller } from "../canceller.ts";
 import type { Entry, Revision, Store, StoreEvent } from "../store.ts";
-import { brief, collect, fails, same, type StoreCase, type StoreSubject, written } from "./subject.ts";
+import {
+  brief,
+  checkPrevious,
+  collect,
+  fails,
+  same,
+  type StoreCase,
+  type StoreSubject,
+  textOf,
+  valueOf,
+  written,
+} from "./subject.ts";
 
 /** What watches promise. */
 export const watchCases: readonly StoreCase[] = [
@@ -15,25 +26,33 @@ export const watchCases: readonly StoreCase[] = [
 
 const forever = new Canceller();
 
-async function kindsOfEvent({ store, root }: StoreSubject): Promise<void> {
+async function kindsOfEvent(subject: StoreSubject): Promise<void> {
+  const { store, root } = subject;
   const { revision } = await store.list(root);
   const events = collect(store.watch(root, revision, forever), (seen) => seen.length === 4);
   const key = `${root}a`;
-  const first = written(await store.create(key, "1"));
-  const second = written(await store.update(key, "2", first.revision));
+  const first = written(await store.create(key, valueOf(subject, "1")));
+  const second = written(await store.update(key, valueOf(subject, "2"), first.revision));
   written(await store.delete(key));
-  const third = written(await store.create(key, "3"));
+  const third = written(await store.create(key, valueOf(subject, "3")));
   const seen = await events;
   const deleted = seen[2];
   same(deleted?.kind, "delete", "the third event");
   const deletion = deleted?.kind === "delete" ? deleted.revision : "";
   const expected = [
-    `create ${key} @${first.revision} 1 was undefined`,
-    `update ${key} @${second.revision} 2 was 1`,
-    `delete ${key} @${deletion} was 2`,
-    `create ${key} @${third.revision} 3 was undefined`,
+    `create ${key} @${first.revision} 1`,
+    `update ${key} @${second.revision} 2`,
+    `delete ${key} @${deletion}`,
+    `create ${key} @${third.revision} 3`,
   ];
-  same(seen.map(brief), expected, "the events");
+  same(
+    seen.map((event) => brief(subject, event)),
+    expected,
+    "the events",
+  );
+  for (const [index, text] of [undefined, "1", "2", undefined].entries()) {
+    checkPrevious(subject, seen[index], text);
+  }
   same(
     new Set([first, second, third].map((entry) => entry.revision)).has(second.revision),
     true,
@@ -41,12 +60,13 @@ async function kindsOfEvent({ store, root }: StoreSubject): Promise<void> {
   );
 }
 
-async function replay({ store, root }: StoreSubject): Promise<void> {
+async function replay(subject: StoreSubject): Promise<void> {
+  const { store, root } = subject;
   const start = (await store.list(root)).revision;
   const points: Revision[] = [start];
   const entries: Entry[] = [];
   for (let index = 0; index < 5; index += 1) {
-    const entry = written(await store.create(`${root}${index}`, String(index)));
+    const entry = written(await store.create(`${root}${index}`, valueOf(subject, String(index))));
     entries.push(entry);
     points.push(entry.revision);
   }
@@ -61,16 +81,18 @@ async function replay({ store, root }: StoreSubject): Promise<void> {
   }
 }
 
-async function prefixOnly({ store, root }: StoreSubject): Promise<void> {
+async function prefixOnly(subject: StoreSubject): Promise<void> {
+  const { store, root } = subject;
   const { revision } = await store.list(root);
-  for (const name of ["node1", "node1/a", "node10/a", "node1/b", "node2/a", "node1/c"]) {
-    written(await store.create(`${root}${name}`, name));
+  for (const name of ["node1", "node1-a", "node10-a", "node1-b", "node2-a", "node1-c"]) {
+    written(await store.create(`${root}${name}`, valueOf(subject, name)));
   }
-  const seen = await collect(store.watch(`${root}node1/`, revision, forever), (events) => events.length >= 3);
-  same(seen.map(valueOf), ["node1/a", "node1/b", "node1/c"], "the values seen");
+  const seen = await collect(store.watch(`${root}node1-`, revision, forever), (events) => events.length >= 3);
+  same(textsOf(subject, seen), ["node1-a", "node1-b", "node1-c"], "the texts seen");
 }
 
-async function aborts({ store, root }: StoreSubject): Promise<void> {
+async function aborts(subject: StoreSubject): Promise<void> {
+  const { store, root } = subject;
   const { revision } = await store.list(root);
   const before = new Canceller();
   before.abort();
@@ -85,18 +107,19 @@ async function aborts({ store, root }: StoreSubject): Promise<void> {
     return false;
   });
   const idle = new Canceller();
-  const nothing = collect(store.watch(`${root}none/`, revision, idle), () => false);
-  written(await store.create(`${root}a`, "1"));
+  const nothing = collect(store.watch(`${root}none-`, revision, idle), () => false);
+  written(await store.create(`${root}a`, valueOf(subject, "1")));
   same((await events).length, 1, "the events of a watch aborted by its consumer");
   idle.abort();
   same(await nothing, [], "a watch aborted while it waits");
 }
 
-async function compacted({ store, root, compact }: StoreSubject): Promise<void> {
+async function compacted(subject: StoreSubject): Promise<void> {
+  const { store, root, compact } = subject;
   const old = (await store.list(root)).revision;
-  let entry = written(await store.create(`${root}a`, "0"));
+  let entry = written(await store.create(`${root}a`, valueOf(subject, "0")));
   for (let index = 1; index < 5; index += 1) {
-    entry = written(await store.update(`${root}a`, String(index), entry.revision));
+    entry = written(await store.update(`${root}a`, valueOf(subject, String(index)), entry.revision));
   }
   await compact(entry.revision);
   await fails("compacted", "a watch from before", () =>
@@ -104,24 +127,26 @@ async function compacted({ store, root, compact }: StoreSubject): Promise<void> 
   );
   same(await store.get(`${root}a`), entry, "the entry after a compaction");
   const after = collect(store.watch(root, entry.revision, forever), (seen) => seen.length === 1);
-  written(await store.update(`${root}a`, "5", entry.revision));
-  same((await after).map(valueOf), ["5"], "a watch from the compacted revision on");
+  written(await store.update(`${root}a`, valueOf(subject, "5"), entry.revision));
+  same(textsOf(subject, await after), ["5"], "a watch from the compacted revision on");
 }
 
 async function concurrentWriters(subject: StoreSubject): Promise<void> {
   const { store, root, open } = subject;
   const start = (await store.list(root)).revision;
   const second = await open();
-  const isLast = (seen: readonly StoreEvent[]): boolean => seen.some((event) => valueOf(event) === "last");
+  const isLast = (seen: readonly StoreEvent[]): boolean => textsOf(subject, seen).includes("last");
   const early = collect(store.watch(root, start, forever), isLast);
-  const work = Promise.all([0, 1, 2, 3].map((seed) => scribble(seed % 2 === 0 ? store : second, root, seed)));
+  const work = Promise.all(
+    [0, 1, 2, 3].map((seed) => scribble({ ...subject, store: seed % 2 === 0 ? store : second }, seed)),
+  );
   const joined = joinMidway(second, root, isLast);
   const acknowledged = (await work).flat();
-  written(await store.create(`${root}end`, "last"));
+  written(await store.create(`${root}end`, valueOf(subject, "last")));
   const seen = await early;
   const late = await joined;
   same(new Set(seen.map(revisionOf)).size, seen.length, "how many revisions the first watch saw");
-  const known = new Set(seen.map(brief));
+  const known = new Set(seen.map((event) => brief(subject, event)));
   same(
     acknowledged.filter((text) => !known.has(text)),
     [],
@@ -138,22 +163,23 @@ async function concurrentWriters(subject: StoreSubject): Promise<void> {
 }
 
 /** Writes, updates and deletes a few keys that others write too; returns the successful puts as events in brief. */
-async function scribble(store: Store, root: string, seed: number): Promise<readonly string[]> {
+async function scribble(subject: StoreSubject, seed: number): Promise<readonly string[]> {
+  const { store, root } = subject;
   const acknowledged: string[] = [];
   for (let step = 0; step < 25; step += 1) {
     const key = `${root}${(seed * 7 + step * 3) % 5}`;
-    const value = `${seed}.${step}`;
+    const text = `${seed}.${step}`;
+    const value = valueOf(subject, text);
     const current = await store.get(key);
     if (current === undefined) {
       const outcome = await store.create(key, value);
-      if (outcome.kind === "ok")
-        acknowledged.push(`create ${key} @${outcome.entry.revision} ${value} was undefined`);
+      if (outcome.kind === "ok") acknowledged.push(`create ${key} @${outcome.entry.revision} ${text}`);
     } else if (step % 6 === 5) {
       await store.delete(key, current.revision);
     } else {
       const outcome = await store.update(key, value, current.revision);
       if (outcome.kind === "ok") {
-        acknowledged.push(`update ${key} @${outcome.entry.revision} ${value} was ${current.value}`);
+        acknowledged.push(`update ${key} @${outcome.entry.revision} ${text}`);
       }
     }
   }
@@ -178,13 +204,15 @@ function replayOnto(state: Map<string, Entry>, events: readonly StoreEvent[]): M
   return state;
 }
 
-async function slowWatch({ store, root }: StoreSubject): Promise<void> {
+async function slowWatch(subject: StoreSubject): Promise<void> {
+  const { store, root } = subject;
   const { revision } = await store.list(root);
   const value = "x".repeat(10_000);
   const iterator = store.watch(root, revision, forever)[Symbol.asyncIterator]();
   const events: StoreEvent[] = [];
   const first = iterator.next();
-  for (let index = 0; index < 300; index += 1) written(await store.create(`${root}${index}`, value));
+  for (let index = 0; index < 300; index += 1)
+    written(await store.create(`${root}${index}`, valueOf(subject, value)));
   for (let step = await first; step.done !== true; step = await iterator.next()) {
     events.push(...step.value);
     if (events.length >= 300) break;
@@ -205,8 +233,8 @@ function keyOf(event: StoreEvent): string {
   return event.kind === "put" ? event.entry.key : event.key;
 }
 
-function valueOf(event: StoreEvent): string | undefined {
-  return event.kind === "put" ? event.entry.value : undefined;
+function textsOf(subject: StoreSubject, events: readonly StoreEvent[]): readonly (string | undefined)[] {
+  return events.map((event) => (event.kind === "put" ? textOf(subject, event.entry.value) : undefined));
 }
 
 function revisionOf(event: StoreEvent): Revision {

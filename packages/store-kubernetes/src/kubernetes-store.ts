@@ -1,0 +1,162 @@
+import type { Cancellation } from "@caracal/net";
+import {
+  compareKeys,
+  type Entry,
+  type Listing,
+  type Revision,
+  type Store,
+  StoreError,
+  type StoreEvent,
+  type WriteOutcome,
+} from "@caracal/datastore";
+import { ApiClient } from "./api/api-client.ts";
+import type { ApiServer } from "./api/api-server.ts";
+import { ObjectApi } from "./api/object-api.ts";
+import { catalogue } from "./collections/catalogue.ts";
+import { type Collection, type CollectionWriter, entryOf, mayHold } from "./collections/collection.ts";
+import type { ApiGroup } from "./collections/resource-collections.ts";
+import { discover } from "./store/discover.ts";
+import { listCollection } from "./store/list-collection.ts";
+import { mergeWatches } from "./store/merge-watches.ts";
+import { joinRevision, splitRevision } from "./store/revision-parts.ts";
+import { watchCollection } from "./store/watch-collection.ts";
+
+/** As for etcd: a request that has no answer by then has failed. */
+const defaultRequestTimeoutMs = 10_000;
+
+export interface KubernetesStoreOptions {
+  readonly server: ApiServer;
+  /** Where Calico's resources are; what the server has unless told. */
+  readonly apiGroup?: ApiGroup;
+  readonly requestTimeoutMs?: number;
+}
+
+/** One collection, and how it is reached. */
+interface Shelf {
+  readonly collection: Collection;
+  readonly api: ObjectApi;
+  readonly writer: CollectionWriter;
+}
+
+/** The `Store` port over a Kubernetes API server: Calico's keys on the outside, objects of the API inside. */
+export class KubernetesStore implements Store {
+  readonly #client: ApiClient;
+  readonly #apiGroup: ApiGroup | undefined;
+  #shelves: Promise<readonly Shelf[]> | undefined;
+
+  /** Connects when first used. A URL that makes no sense throws `StoreError` "invalid". */
+  constructor({ server, apiGroup, requestTimeoutMs }: KubernetesStoreOptions) {
+    if (!URL.canParse(server.url) || !/^https?:/.test(server.url)) {
+      throw new StoreError(
+        "invalid",
+        `'${server.url}' is not the URL of an API server: use https://HOST:PORT`,
+      );
+    }
+    this.#client = new ApiClient(server, requestTimeoutMs ?? defaultRequestTimeoutMs);
+    this.#apiGroup = apiGroup;
+  }
+
+  async get(key: string): Promise<Entry | undefined> {
+    const found = await this.#shelfOf(key);
+    const address = found?.collection.address(key);
+    if (found === undefined || address === undefined) return undefined;
+    const { api, collection, writer } = found;
+    const object = await api.get(address);
+    if (object === undefined) return undefined;
+    if (collection.isDeleted?.(object) === true) {
+      await writer.finishDelete?.(object);
+      return undefined;
+    }
+    const entry = entryOf(collection, object);
+    return entry?.key === key ? entry : undefined;
+  }
+
+  async list(prefix: string): Promise<Listing> {
+    const shelves = await this.#shelvesUnder(prefix);
+    const listings = await Promise.all(
+      shelves.map(({ api, collection }) => listCollection(api, collection, prefix)),
+    );
+    const entries = listings.flatMap((listing) => listing?.entries ?? []);
+    return {
+      revision: joinRevision(listings.map((listing) => listing?.resourceVersion)),
+      entries: entries.toSorted((a, b) => compareKeys(a.key, b.key)),
+    };
+  }
+
+  async create(key: string, value: string): Promise<WriteOutcome> {
+    return (await this.#writerOf(key)).create(key, value);
+  }
+
+  async update(key: string, value: string, revision: Revision): Promise<WriteOutcome> {
+    return (await this.#writerOf(key)).update(key, value, revision);
+  }
+
+  async delete(key: string, revision?: Revision): Promise<WriteOutcome> {
+    return (await this.#writerOf(key)).delete(key, revision);
+  }
+
+  async *watch(
+    prefix: string,
+    after: Revision,
+    signal: Cancellation,
+  ): AsyncGenerator<readonly StoreEvent[], void> {
+    const shelves = await this.#shelvesUnder(prefix);
+    const versions = splitRevision(after, shelves.length);
+    const stop = new AbortController();
+    const abort = (): void => stop.abort();
+    signal.addEventListener("abort", abort);
+    if (signal.aborted) abort();
+    const { where } = this.#client;
+    const watches = shelves.map(({ api, collection }, index) =>
+      watchCollection({ api, collection, prefix, after: versions[index], signal: stop.signal, where }),
+    );
+    try {
+      yield* mergeWatches(watches);
+      if (this.#client.isClosed) throw new StoreError("unavailable", "the store is closed");
+    } finally {
+      signal.removeEventListener("abort", abort);
+      abort();
+      await Promise.allSettled(watches.map((watch) => watch.return()));
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#client.close();
+  }
+
+  async #writerOf(key: string): Promise<CollectionWriter> {
+    const found = await this.#shelfOf(key);
+    if (found !== undefined) return found.writer;
+    throw new StoreError("invalid", `the Kubernetes datastore has no place for the key ${key}`);
+  }
+
+  async #shelfOf(key: string): Promise<Shelf | undefined> {
+    const shelves = await this.#all();
+    return shelves.find(
+      ({ collection }) => key.startsWith(collection.prefix) && collection.address(key) !== undefined,
+    );
+  }
+
+  async #shelvesUnder(prefix: string): Promise<readonly Shelf[]> {
+    const shelves = await this.#all();
+    return shelves.filter(({ collection }) => mayHold(collection, prefix));
+  }
+
+  /** What the server has is asked once; a failure is not remembered. */
+  #all(): Promise<readonly Shelf[]> {
+    if (this.#client.isClosed) throw new StoreError("unavailable", "the store is closed");
+    const known = this.#shelves;
+    if (known !== undefined) return known;
+    const asked = discover(this.#client, this.#apiGroup).then((found) =>
+      catalogue(found).map((collection) => {
+        const api = new ObjectApi(this.#client, collection.resource);
+        return { collection, api, writer: collection.writer(api) };
+      }),
+    );
+    this.#shelves = asked;
+    asked.catch(() => {
+      if (this.#shelves === asked) this.#shelves = undefined;
+    });
+    return asked;
+  }
+}
