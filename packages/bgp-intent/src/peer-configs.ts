@@ -13,7 +13,9 @@ export function peerConfigs(
 }
 
 function peerConfigOf(peer: PeerIntent, addresses: ReadonlyMap<IpFamily, IpAddress>): PeerInput {
-  const other = addresses.get(peer.family === 4 ? 6 : 4);
+  const carriesIpv4 = peer.carriesIpv4 === true;
+  // An IPv4 address of ours would be no use as a next hop to who wants IPv6 ones.
+  const other = carriesIpv4 ? undefined : addresses.get(peer.family === 4 ? 6 : 4);
   return {
     name: peer.name,
     address: peer.address,
@@ -21,7 +23,8 @@ function peerConfigOf(peer: PeerIntent, addresses: ReadonlyMap<IpFamily, IpAddre
     asn: peer.remoteAsNumber,
     localAsn: peer.localAsNumber,
     passive: peer.isPassive,
-    families: [peer.family],
+    families: carriesIpv4 ? [peer.family, 4] : [peer.family],
+    ...(carriesIpv4 ? { extendedNextHop: true } : {}),
     timers: {
       ...defaultTimers,
       // The first attempt comes at once; a peer that is not there yet is tried again within a quarter of a second.

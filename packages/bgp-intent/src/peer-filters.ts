@@ -1,22 +1,27 @@
-import type { FilterSession } from "@caracal/bgp";
+import type { Filter, FilterSession } from "@caracal/bgp";
 import type { BgpIntent, FilterIntent, PeerIntent } from "@caracal/intent";
-import { type IpAddress, Prefix } from "@caracal/net";
+import { type IpAddress, type IpFamily, Prefix } from "@caracal/net";
 
 export type Direction = "import" | "export";
 
 /** The link that leads to a next hop. */
 export type LinkOf = (nextHop: IpAddress) => string | undefined;
 
-/** The peer's filters of its own family in its order; one that does not exist is left out. */
-export function filtersOf(
-  intent: BgpIntent,
-  peer: PeerIntent,
-  direction: Direction,
-): readonly FilterIntent[] {
+/** The peer's filters of the families that it carries, in its order; one that does not exist is left out. */
+export function filtersOf(intent: BgpIntent, peer: PeerIntent, direction: Direction): readonly Filter[] {
   return peer.filters.flatMap((name) => {
     const filter = intent.filters.find((one) => one.name === name);
-    return filter === undefined ? [] : filter[direction][peer.family];
+    if (filter === undefined) return [];
+    const own = filter[direction][peer.family];
+    if (peer.carriesIpv4 !== true) return own;
+    const rules = [...ofFamily(own, peer.family), ...ofFamily(filter[direction][4], 4)];
+    return { ...own, rules };
   });
+}
+
+/** A filter's rules, kept from routes of the other family. */
+function ofFamily({ rules }: FilterIntent, family: IpFamily): Filter["rules"] {
+  return rules.map((rule) => ({ ...rule, match: { ...rule.match, family } }));
 }
 
 /** Where a peer's filters stand. */

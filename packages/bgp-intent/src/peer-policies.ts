@@ -12,7 +12,8 @@ export function policyNames(peer: PeerIntent): {
   readonly exportPolicy: string;
 } {
   if (peer.filters.length === 0) return { importPolicy: "", exportPolicy: ownExportPolicy };
-  const filters = `(${peer.filters.join(",")}) ${peerTypeOf(peer)} IPv${peer.family}`;
+  const families = peer.carriesIpv4 === true ? "IPv6+IPv4" : `IPv${peer.family}`;
+  const filters = `(${peer.filters.join(",")}) ${peerTypeOf(peer)} ${families}`;
   return { importPolicy: `import${filters}`, exportPolicy: `${ownExportPolicy}${filters}` };
 }
 

@@ -208,6 +208,7 @@ function toPeer(
     name: peerName(type, text, port),
     type,
     family,
+    ...(family === 6 && peering.carriesIpv4 ? { carriesIpv4: true as const } : {}),
     address,
     port: port ?? bgpPort,
     remoteAsNumber: asNumber,

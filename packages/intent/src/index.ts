@@ -39,6 +39,7 @@ export { type PacketInput, type PacketIntent, packetIntents } from "./packets/pa
 export type { TunnelGuard } from "./packets/tunnel-guards.ts";
 export { bgpPort, type PeerIntent, type PeerType, type SecretKey } from "./peer-intent.ts";
 export type { PodRoute } from "./pod-routes.ts";
+export { ipv4OverIpv6Annotation } from "./peering.ts";
 export { decideProgramming, type ProgrammingPolicy, type ProgrammingVerdict } from "./programming-policy.ts";
 export type { RouterIdSettings } from "./router-id.ts";
 export {

@@ -440,3 +440,37 @@ test("the order of the resources does not matter", () => {
     { numRuns: 100 },
   );
 });
+
+test("a BGPPeer's annotation has its IPv6 sessions carry IPv4, and a node without IPv4 tell its IPv4 blocks", () => {
+  const bgpPeer = peer("both", { nodeSelector: "all()", peerSelector: "all()" });
+  const resources = (annotations: Record<string, string>): ClusterResources =>
+    cluster({
+      nodes: [node("a", { ipv6Address: "fd00::1/64" }), node("b", { ipv6Address: "fd00::2/64" })],
+      pools: [pool("v4", "10.244.0.0/16")],
+      bgpConfigurations: [configuration("default", { nodeToNodeMeshEnabled: false })],
+      bgpPeers: [{ ...bgpPeer, metadata: { ...bgpPeer.metadata, annotations } }],
+    });
+  const intentOf = (annotations: Record<string, string>) =>
+    nodeIntent(
+      input("a", resources(annotations), {
+        affinities: [affinity("a", "10.244.1.0/26")],
+        settings: { sha256, routerId: "hash" },
+      }),
+    );
+  const carrying = intentOf({ "caracal/ipv4-over-ipv6": "true" });
+  assert.deepEqual(
+    carrying.bgp?.peers.map(({ name, carriesIpv4 }) => [name, carriesIpv4]),
+    [["Node_fd00__2", true]],
+  );
+  assert.deepEqual(
+    carrying.bgp.origins.map(({ prefix: told }) => Prefix.format(told)),
+    ["10.244.1.0/26"],
+  );
+  assert.deepEqual(carrying.kernel.blackholes.map(Prefix.format), ["10.244.1.0/26"]);
+  const plain = intentOf({});
+  assert.deepEqual(
+    plain.bgp?.peers.map(({ carriesIpv4 }) => carriesIpv4),
+    [undefined],
+  );
+  assert.deepEqual([plain.bgp.origins, plain.kernel.blackholes], [[], []]);
+});

@@ -123,7 +123,7 @@ export function nodeIntent(input: IntentInput): NodeIntent {
         bgp === undefined
           ? []
           : // One address has no room for a blackhole beside its pod's route.
-            blocks.filter((block) => !Prefix.isHost(block) && self.addresses.has(block.family)),
+            blocks.filter((block) => !Prefix.isHost(block) && isRouted(self, bgp.peers, block.family)),
       podRoutes: routes,
       programming: programmingPolicy(cluster, self, services),
     },
@@ -204,9 +204,18 @@ function bgpIntent(
     families: [...self.addresses.keys()],
     peers,
     filters,
-    origins: origins(self, filters.some(opensExport) ? undefined : policy, local),
+    origins: origins(
+      (family) => isRouted(self, peers, family),
+      filters.some(opensExport) ? undefined : policy,
+      local,
+    ),
     exportPolicy: policy,
   };
+}
+
+/** Whether routes of a family are spoken of: on sessions of that family, or IPv4 over IPv6. */
+function isRouted({ addresses }: NodeFacts, peers: readonly PeerIntent[], family: IpFamily): boolean {
+  return addresses.has(family) || (family === 4 && peers.some(({ carriesIpv4 }) => carriesIpv4 === true));
 }
 
 /** The node's own level wins over the cluster's. */
@@ -251,7 +260,7 @@ function filtersOf(
 
 /** Own blocks, workload addresses and service ranges, as far as the export policy, if there is one, lets them out. */
 function origins(
-  self: NodeFacts,
+  isTold: (family: IpFamily) => boolean,
   policy: ExportPolicy | undefined,
   local: LocalRoutes,
 ): readonly OriginIntent[] {
@@ -264,6 +273,6 @@ function origins(
   ];
   return candidates.filter(
     ({ prefix }) =>
-      self.addresses.has(prefix.family) && (policy === undefined || decideExport(policy, prefix).isAccepted),
+      isTold(prefix.family) && (policy === undefined || decideExport(policy, prefix).isAccepted),
   );
 }

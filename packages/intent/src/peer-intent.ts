@@ -10,12 +10,15 @@ export interface SecretKey {
   readonly key: string;
 }
 
-/** One BGP session that a node should have. A session carries routes of its own family only. */
+/** One BGP session that a node should have. */
 export interface PeerIntent {
   /** BIRD's protocol name: `Mesh_172_18_0_3`, `Global_10_0_0_1_port_1790`. */
   readonly name: string;
   readonly type: PeerType;
+  /** Of its addresses, and of the routes that it carries. */
   readonly family: IpFamily;
+  /** An IPv6 session that carries IPv4 routes as well, with IPv6 next hops (RFC 8950). */
+  readonly carriesIpv4?: true;
   readonly address: IpAddress;
   readonly port: number;
   readonly remoteAsNumber: number;

@@ -22,7 +22,12 @@ export interface Peering {
   /** Matches workloads to peer with; absent for peers outside the nodes. */
   readonly isWorkload: ((labels: Labels) => boolean) | undefined;
   readonly peer: (PeerAddress & { readonly text: string }) | undefined;
+  /** Its IPv6 sessions carry IPv4 routes, too. */
+  readonly carriesIpv4: boolean;
 }
+
+/** The annotation of a BGPPeer by which IPv4 routes go over its IPv6 sessions (RFC 8950): `true`. */
+export const ipv4OverIpv6Annotation = "caracal/ipv4-over-ipv6";
 
 const known = new WeakMap<BgpPeer, Peering>();
 
@@ -45,6 +50,7 @@ function derive({ metadata, spec }: BgpPeer): Peering {
     isRemote: spec.peerSelector === undefined ? undefined : matcher(spec.peerSelector),
     isWorkload: spec.localWorkloadSelector === undefined ? undefined : matcher(spec.localWorkloadSelector),
     peer: peer === undefined ? undefined : { ...peer, text: IpAddress.format(peer.address) },
+    carriesIpv4: metadata.annotations?.[ipv4OverIpv6Annotation] === "true",
   };
 }
 

@@ -1,4 +1,4 @@
-import { type IpAddress, type IpFamily, Prefix } from "@caracal/net";
+import { IpAddress, type IpFamily, Prefix } from "@caracal/net";
 import type { ClusterFacts, NodeFacts, PoolFacts } from "./cluster.ts";
 import type { ServiceRanges } from "./service-ranges.ts";
 
@@ -25,6 +25,7 @@ export type ProgrammingVerdict =
       readonly reason:
         | "service-range"
         | "vxlan-pool"
+        | "ipip-over-ipv6"
         | "ipip-programmed-elsewhere"
         | "direct-programmed-elsewhere";
       readonly by: string;
@@ -60,15 +61,17 @@ export function decideProgramming(
   if (vxlanMode !== "Never") return { kind: "skip", reason: "vxlan-pool", by: name };
   if (ipipMode !== "Never" && route.family === 4) {
     if (!policy.programsIpip) return { kind: "skip", reason: "ipip-programmed-elsewhere", by: name };
-    return ipipMode === "Always" || !isInSubnet(policy, nextHop, route.family)
+    if (ipipMode === "CrossSubnet" && isInSubnet(policy, nextHop)) return { kind: "direct", pool: name };
+    // The outer packet is IPv4: it cannot go to an IPv6 next hop (RFC 8950).
+    return IpAddress.isIpv4(nextHop)
       ? { kind: "tunnel", device: "tunl0", pool: name }
-      : { kind: "direct", pool: name };
+      : { kind: "skip", reason: "ipip-over-ipv6", by: name };
   }
   if (!policy.programsDirect) return { kind: "skip", reason: "direct-programmed-elsewhere", by: name };
   return { kind: "direct", pool: name };
 }
 
-function isInSubnet(policy: ProgrammingPolicy, nextHop: IpAddress, family: IpFamily): boolean {
-  const subnet = policy.subnets.get(family);
+function isInSubnet(policy: ProgrammingPolicy, nextHop: IpAddress): boolean {
+  const subnet = policy.subnets.get(IpAddress.family(nextHop));
   return subnet !== undefined && Prefix.contains(subnet, nextHop);
 }

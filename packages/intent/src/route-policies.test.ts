@@ -128,3 +128,12 @@ test("a route reflector passes single service addresses on though it announces n
   assert.equal(accepts({ routeReflectorClusterID: "1.0.0.1" }), true);
   assert.equal(accepts({}), false);
 });
+
+test("programming: IPv4 with an IPv6 next hop goes directly, and through no IPIP", () => {
+  const decide = programming(cluster({ nodes: [self], pools }));
+  assert.deepEqual(decide("10.244.1.0/26", "fd00::2"), { kind: "direct", pool: "plain" });
+  assert.deepEqual(decide("10.246.1.0/26", "fd00::2"), { kind: "direct", pool: "cross" });
+  const skipped = { kind: "skip", reason: "ipip-over-ipv6" };
+  assert.deepEqual(decide("10.246.1.0/26", "fd01::2"), { ...skipped, by: "cross" });
+  assert.deepEqual(decide("10.245.1.0/26", "fd00::2"), { ...skipped, by: "always" });
+});

@@ -4,18 +4,29 @@
  * Method: `caracal lab up` with the real daemons; the topologies' own checks, and what `ip` and `birdcl` show.
  */
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
-import { eventually, requireRoot, requireTool, run } from "@caracal/testbed";
-import { checkLab, openLab, placeOf } from "../src/index.ts";
+import {
+  birdPrograms,
+  eventually,
+  requireBird1,
+  requireRoot,
+  requireTool,
+  run,
+  Testbed,
+} from "@caracal/testbed";
+import { checkLab, findTopology, type LabContext, openLab, placeOf } from "../src/index.ts";
 import { ContinuousPing } from "./continuous-ping.ts";
 import { labContext, labScope, type LabScope, REPOSITORY } from "./lab-scope.ts";
 
 const skip = requireRoot() || requireTool("ip", "ping");
 const program = [`${REPOSITORY}caracal`];
 
-async function up(scope: LabScope, topology: string): Promise<string> {
+/** Brings up a built-in topology, or a file. */
+async function up(scope: LabScope, topology: string, changes: Partial<LabContext> = {}): Promise<string> {
   const name = scope.newName();
-  const { exitCode, stderr } = await scope.lab(["up", topology, "--name", name]);
+  const { exitCode, stderr } = await scope.lab(["up", topology, "--name", name], changes);
   assert.equal(exitCode, 0, stderr);
   return name;
 }
@@ -140,4 +151,76 @@ test("ipv6-only: a cluster that has no IPv4 address at all", { skip }, async (t)
   for (const place of ["worker", "app-worker"])
     assert.doesNotMatch(await inside(name, place, ["ip", "-4", "address", "show", "dev", "eth0"]), /inet/);
   assert.match(await inside(name, "worker", ["birdcl", "-6", "show", "status"]), /^Router ID is [0-9.]+$/m);
+});
+
+test(
+  "a stock BIRD in the middle of a cluster of both families",
+  { skip: skip || requireBird1() },
+  async (t) => {
+    const scope = await labScope(t, { program });
+    const file = join(Testbed.create(t).directory("mixed"), "mixed.yaml");
+    const { text } = findTopology("dual-stack").source;
+    const last = "  - name: calico-bgp-fullmesh-worker2\n";
+    assert.ok(text.includes(last));
+    writeFileSync(file, text.replace(last, `${last}    backend: bird\n`));
+    const [bird, bird6] = (["1.6", "1.6 for IPv6"] as const).map((edition) => birdPrograms(edition).daemon);
+    const env = { ...process.env, CARACAL_BIRD: bird, CARACAL_BIRD6: bird6 };
+    const name = await up(scope, file, { env });
+    await asExpected(scope, name);
+    assert.match(
+      await inside(name, "worker2", ["ip", "-6", "route"]),
+      /via fc00:f853:ccd:e793::3 dev eth0 proto bird /,
+    );
+  },
+);
+
+const overIpv6 = `
+resources:
+  - apiVersion: projectcalico.org/v3
+    kind: BGPConfiguration
+    metadata: { name: default }
+    spec: { nodeToNodeMeshEnabled: false }
+  - apiVersion: projectcalico.org/v3
+    kind: BGPPeer
+    metadata: { name: both, annotations: { caracal/ipv4-over-ipv6: "true" } }
+    spec: { nodeSelector: all(), peerSelector: all() }
+  - apiVersion: projectcalico.org/v3
+    kind: IPPool
+    metadata: { name: v4 }
+    spec: { cidr: 10.244.0.0/16, nodeSelector: all() }
+  - apiVersion: projectcalico.org/v3
+    kind: IPPool
+    metadata: { name: v6 }
+    spec: { cidr: "fd00:10:244::/56", nodeSelector: all() }
+`;
+
+test("IPv4 pods reach each other across nodes that have IPv6 alone", { skip }, async (t) => {
+  const scope = await labScope(t, { program });
+  const file = join(Testbed.create(t).directory("over"), "over.yaml");
+  const { text } = findTopology("ipv6-only").source;
+  writeFileSync(file, `${text.slice(0, text.indexOf("\nchecks:"))}${overIpv6}`);
+  const name = await up(scope, file);
+  const families = ["--annotation", 'cni.projectcalico.org/ipFamilies=["IPv4","IPv6"]'];
+  for (const node of ["worker", "worker2"]) {
+    const added = await scope.lab(["pod", "add", node, `both-${node}`, "--name", name, ...families]);
+    assert.equal(added.exitCode, 0, added.stderr);
+    // Proxy ARP answers for what the host has a route to, and these hosts have no IPv4 route of their own.
+    await inside(name, node, ["ip", "route", "add", "169.254.1.1", "dev", "eth0"]);
+  }
+  const block = /^10\.244\.[0-9.]+\/26 via inet6 fc00:f853:ccd:e793::2 dev eth0 proto bird/m;
+  await eventually(async () => block.test(await inside(name, "worker", ["ip", "route"])));
+  const lab = scope.directory(name);
+  const there = lab.pods().find((pod) => pod.name === "both-worker2")?.addresses ?? [];
+  assert.equal(there.length, 2);
+  for (const address of there)
+    await inside(name, "both-worker", ["ping", "-n", "-q", "-c", "2", "-W", "2", address]);
+  const shown = await inside(name, "worker", ["birdcl", "show", "route"]);
+  assert.match(shown, /via fc00:f853:ccd:e793::2 on eth0 \[Node_fc00_f853_ccd_e793__2 /);
+  const why = await inside(name, "worker", [
+    "caracal",
+    "explain",
+    "route",
+    there.find((one) => one.includes(".")) ?? "",
+  ]);
+  assert.match(why, /fc00:f853:ccd:e793::2/);
 });

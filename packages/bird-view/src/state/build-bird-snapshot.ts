@@ -3,7 +3,7 @@ import { IpAddress, type IpFamily, type Ipv4, Prefix } from "@caracal/net";
 import type { BirdRoute, BirdSnapshot } from "../bird-snapshot.ts";
 import { bgpRoutes } from "./bgp-routes.ts";
 import type { FirstSeen } from "./first-seen.ts";
-import { connectedSubnets, type KernelView } from "./kernel-view.ts";
+import { type ConnectedSubnet, connectedSubnets, type KernelView } from "./kernel-view.ts";
 import { birdRoutes, localRoutes, type LocalRoutesInput, type OwnRoutes } from "./local-routes.ts";
 import { NextHopPaths } from "./next-hop-paths.ts";
 import {
@@ -49,7 +49,7 @@ export interface BirdStateInput extends LocalRoutesInput {
 export function buildBirdSnapshot(input: BirdStateInput): BirdSnapshot {
   const { family, kernel, speaker, nowMs, recovery, ours = birdRoutes, terms = calicoTerms } = input;
   const local = localTable(input);
-  const paths = new NextHopPaths(local, connectedSubnets(kernel, family));
+  const paths = new NextHopPaths(local, allSubnets(kernel));
   const startedAtMs = nowMs - speaker.nowMs;
   const routes = orderTable([...local, ...bgpRoutes(speaker.routes, family, paths, startedAtMs)]);
   const counts = speaker.isPartial === true ? countPeers(local, speaker.peers) : countTable(routes);
@@ -70,6 +70,10 @@ export function buildBirdSnapshot(input: BirdStateInput): BirdSnapshot {
   };
 }
 
+function allSubnets(kernel: KernelView): readonly ConnectedSubnet[] {
+  return [...connectedSubnets(kernel, 4), ...connectedSubnets(kernel, 6)];
+}
+
 /** Networks of a table that is read as it is shown, between two pauses. */
 const pauseNetworks = 1024;
 
@@ -83,7 +87,7 @@ export function* birdTable(
 ): Generator<BirdRoute | undefined> {
   const { family, kernel, speaker, nowMs } = input;
   const local = localTable(input);
-  const paths = new NextHopPaths(local, connectedSubnets(kernel, family));
+  const paths = new NextHopPaths(local, allSubnets(kernel));
   const untold = Map.groupBy(local, ({ prefix }) => Prefix.key(prefix));
   let networkCount = 0;
   for (const group of byNetwork(routes)) {

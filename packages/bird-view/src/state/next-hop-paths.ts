@@ -11,12 +11,15 @@ export interface NextHopPath {
 /** Resolves BGP next hops as BIRD's recursive gateways do: by the longest match among routes that BGP did not bring. */
 export class NextHopPaths {
   readonly #table = new PrefixTable<BirdRoute>();
+  /** By interface: IPv6 next hops of IPv4 routes (RFC 8950) are on a link, or nowhere in a table of IPv4. */
+  readonly #links = new PrefixTable<string>();
   readonly #ownAddresses: ReadonlyMap<IpAddress, string>;
   readonly #known = new Map<IpAddress, NextHopPath>();
 
-  /** `routes` as `localRoutes` gives them; `subnets` tell the node's own addresses. */
+  /** `routes` as `localRoutes` gives them; `subnets`, of both families, tell the node's own addresses. */
   constructor(routes: readonly BirdRoute[], subnets: readonly ConnectedSubnet[]) {
     this.#ownAddresses = new Map(subnets.map((subnet) => [subnet.address, subnet.interface]));
+    for (const subnet of subnets) this.#links.set(subnet.prefix, subnet.interface);
     for (const route of routes) {
       const rival = this.#table.get(route.prefix);
       if (rival === undefined || route.preference > rival.preference) this.#table.set(route.prefix, route);
@@ -36,7 +39,10 @@ export class NextHopPaths {
   }
 
   #lookUp(nextHop: IpAddress): NextHopPath {
-    const via = this.#table.match(nextHop)?.via;
+    const link = this.#links.match(nextHop);
+    const via =
+      this.#table.match(nextHop)?.via ??
+      (link === undefined ? undefined : { kind: "device" as const, interface: link });
     switch (via?.kind) {
       case undefined:
         return unresolvable;

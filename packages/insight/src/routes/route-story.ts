@@ -310,6 +310,8 @@ function skipText(reason: string, by: string): string {
       return `it is in the service range ${by}, which is kube-proxy's`;
     case "vxlan-pool":
       return `IPPool(${by}) uses VXLAN, whose routes do not come from BGP`;
+    case "ipip-over-ipv6":
+      return `IPPool(${by}) uses IP-in-IP, which no IPv6 next hop can be reached by`;
     default:
       return `programClusterRoutes leaves the routes of IPPool(${by}) to others`;
   }

@@ -141,7 +141,10 @@ function exportReports(
 ): readonly ExportReport[] {
   const states = new Map(sessions().map(({ name, state }) => [name, state]));
   return intent.peers
-    .filter(({ family }) => family === best.prefix.family)
+    .filter(
+      ({ family, carriesIpv4 }) =>
+        family === best.prefix.family || (carriesIpv4 === true && best.prefix.family === 4),
+    )
     .map((peer) => {
       const state = states.get(peer.name);
       if (state !== "Established") {
