@@ -5,6 +5,7 @@ import { parseEndpoint } from "./endpoint.ts";
 import type { EtcdConfig } from "./etcd-config.ts";
 import { authenticate } from "./etcd-methods.ts";
 import { isCallFailure, isUnavailable, isUnsent, mapError } from "./map-error.ts";
+import { UnaryChannel } from "./unary-channel.ts";
 
 /** Whether a call may be made twice. */
 export type CallKind = "read" | "write";
@@ -17,6 +18,9 @@ export interface OpenStream<Request, Response> {
 
 interface Peer {
   readonly text: string;
+  /** For calls with one answer. */
+  readonly channel: UnaryChannel;
+  /** For streams. */
   readonly client: Client;
 }
 
@@ -37,7 +41,6 @@ const channelOptions: ClientOptions = {
 export class Connection {
   readonly #peers: readonly Peer[];
   readonly #config: EtcdConfig;
-  readonly #timeoutMs: number;
   #current = 0;
   #closed = false;
   #token: string | undefined;
@@ -45,10 +48,10 @@ export class Connection {
   constructor(config: EtcdConfig, requestTimeoutMs: number) {
     if (config.endpoints.length === 0) throw new StoreError("invalid", "no etcd endpoint is given");
     this.#config = config;
-    this.#timeoutMs = requestTimeoutMs;
     this.#peers = config.endpoints.map((endpoint) => {
-      const { text, target, credentials, options } = parseEndpoint(endpoint, config.tls);
-      return { text, client: new Client(target, credentials, { ...channelOptions, ...options }) };
+      const { text, dial, target, credentials, options } = parseEndpoint(endpoint, config.tls);
+      const channel = new UnaryChannel(dial, requestTimeoutMs);
+      return { text, channel, client: new Client(target, credentials, { ...channelOptions, ...options }) };
     });
   }
 
@@ -65,7 +68,7 @@ export class Connection {
       const index = this.#current;
       const peer = this.#peer(index);
       try {
-        return await this.#authorized((metadata) => this.#once(peer, method, request, metadata));
+        return await this.#authorized((token) => once(peer, method, request, token));
       } catch (error) {
         this.#leave(index, error);
         const mayRetry = kind === "read" ? isUnavailable(error) : isUnsent(error);
@@ -79,7 +82,9 @@ export class Connection {
     method: WireMethod<RequestInit, Request, ResponseInit, Response, Buffer>,
   ): Promise<OpenStream<RequestInit, Response>> {
     const peer = this.#peer(this.#current);
-    const metadata = await this.#metadata();
+    const metadata = new Metadata();
+    const token = await this.#login();
+    if (token !== undefined) metadata.set("token", token);
     // Asks a member cut off from its cluster to end the stream instead of staying silent.
     metadata.set("hasleader", "true");
     const { path, requestSerialize, responseDeserialize } = method;
@@ -99,7 +104,10 @@ export class Connection {
 
   close(): void {
     this.#closed = true;
-    for (const { client } of this.#peers) client.close();
+    for (const { channel, client } of this.#peers) {
+      channel.close();
+      client.close();
+    }
   }
 
   #peer(index: number): Peer {
@@ -114,51 +122,39 @@ export class Connection {
     if (index === this.#current && isUnavailable(error)) this.#current = (index + 1) % this.#peers.length;
   }
 
-  async #authorized<Result>(run: (metadata: Metadata) => Promise<Result>): Promise<Result> {
+  async #authorized<Result>(run: (token: string | undefined) => Promise<Result>): Promise<Result> {
     try {
-      return await run(await this.#metadata());
+      return await run(await this.#login());
     } catch (error) {
       // etcd's tokens expire: one new one is asked for.
       if (!isCallFailure(error) || !error.details.includes("invalid auth token")) throw error;
       this.#token = undefined;
-      return run(await this.#metadata());
+      return run(await this.#login());
     }
   }
 
-  async #metadata(): Promise<Metadata> {
-    const metadata = new Metadata();
+  /** The user's token, if there is a user. */
+  async #login(): Promise<string | undefined> {
     const { username, password } = this.#config;
-    if (username === undefined || password === undefined) return metadata;
+    if (username === undefined || password === undefined) return undefined;
     if (this.#token === undefined) {
       const peer = this.#peer(this.#current);
-      const login = await this.#once(peer, authenticate, { name: username, password }, metadata);
+      const login = await once(peer, authenticate, { name: username, password }, undefined);
       this.#token = login.token;
     }
-    metadata.set("token", this.#token);
-    return metadata;
+    return this.#token;
   }
+}
 
-  async #once<RequestInit, Request, ResponseInit, Response>(
-    { client }: Peer,
-    method: WireMethod<RequestInit, Request, ResponseInit, Response, Buffer>,
-    request: RequestInit,
-    metadata: Metadata,
-  ): Promise<Response> {
-    const { path, requestSerialize, responseDeserialize } = method;
-    const deadline = Date.now() + this.#timeoutMs;
-    return new Promise((resolve, reject) => {
-      client.makeUnaryRequest(
-        path,
-        requestSerialize,
-        responseDeserialize,
-        request,
-        metadata,
-        { deadline },
-        (error, response) => {
-          if (response === undefined) reject(error ?? new Error("an empty answer"));
-          else resolve(response);
-        },
-      );
-    });
-  }
+async function once<RequestInit, Request, ResponseInit, Response>(
+  { channel }: Peer,
+  {
+    path,
+    requestSerialize,
+    responseDeserialize,
+  }: WireMethod<RequestInit, Request, ResponseInit, Response, Buffer>,
+  request: RequestInit,
+  token: string | undefined,
+): Promise<Response> {
+  return responseDeserialize(await channel.call(path, requestSerialize(request), token));
 }

@@ -1,11 +1,13 @@
-import { isIP } from "node:net";
-import { checkServerIdentity } from "node:tls";
+import { connect, isIP, type Socket } from "node:net";
+import { checkServerIdentity, connect as connectTls, type ConnectionOptions as TlsOptions } from "node:tls";
 import { StoreError } from "@caracal/datastore";
 import { type ChannelCredentials, type ClientOptions, credentials } from "@grpc/grpc-js";
 import type { EtcdTls } from "./etcd-config.ts";
 
-/** One server, as gRPC wants it. */
+/** One server, as gRPC wants it for streams and HTTP/2 for single calls. */
 export interface Endpoint {
+  /** Opens a connection for HTTP/2. */
+  readonly dial: () => Socket;
   /** As the user wrote it, for messages. */
   readonly text: string;
   /** gRPC target: `dns:` name or `unix:` path. */
@@ -16,6 +18,9 @@ export interface Endpoint {
 }
 
 const defaultPort = "2379";
+/** TCP asks after so long whether a silent server is there. */
+const keepAliveMs = 30_000;
+const socketOptions = { noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAliveMs } as const;
 
 /** Reads `http://HOST[:PORT]`, `https://…`, `unix:///PATH` or `HOST:PORT`; anything else is a `StoreError` "invalid". */
 export function parseEndpoint(text: string, tls: EtcdTls | undefined): Endpoint {
@@ -23,16 +28,27 @@ export function parseEndpoint(text: string, tls: EtcdTls | undefined): Endpoint 
   switch (scheme) {
     case "unix":
       if (!rest.startsWith("/")) break;
-      return { text, target: `unix:${rest}`, credentials: credentials.createInsecure(), options: {} };
+      return {
+        text,
+        dial: () => connect(rest),
+        target: `unix:${rest}`,
+        credentials: credentials.createInsecure(),
+        options: {},
+      };
     case "http":
     case "https": {
       const authority = parseAuthority(rest);
       if (authority === undefined) break;
       const target = `dns:${authority}`;
-      if (scheme === "http") return { text, target, credentials: credentials.createInsecure(), options: {} };
+      const place = { ...socketOptions, ...placeOf(authority) };
+      if (scheme === "http") {
+        const dial = (): Socket => connect(place);
+        return { text, dial, target, credentials: credentials.createInsecure(), options: {} };
+      }
       const host = hostOf(authority);
       const options = isIP(host) === 0 ? {} : { "grpc.ssl_target_name_override": nameForAddress };
-      return { text, target, credentials: secureCredentials(host, tls ?? {}), options };
+      const dial = (): Socket => connectTls({ ...place, ...secureOptions(host, tls ?? {}) });
+      return { text, dial, target, credentials: secureCredentials(host, tls ?? {}), options };
     }
     default:
   }
@@ -52,6 +68,22 @@ const nameForAddress = "etcd";
 
 function hostOf(authority: string): string {
   return authority.slice(0, authority.lastIndexOf(":")).replace(/^\[|\]$/g, "");
+}
+
+function placeOf(authority: string): { readonly host: string; readonly port: number } {
+  return { host: hostOf(authority), port: Number(authority.slice(authority.lastIndexOf(":") + 1)) };
+}
+
+function secureOptions(host: string, { ca, cert, key }: EtcdTls): TlsOptions {
+  return {
+    ALPNProtocols: ["h2"],
+    ...(isIP(host) === 0 && { servername: host }),
+    ...(ca !== undefined && { ca }),
+    ...(cert !== undefined && { cert }),
+    ...(key !== undefined && { key }),
+    minVersion: "TLSv1.2",
+    checkServerIdentity: (_name, certificate) => checkServerIdentity(host, certificate),
+  };
 }
 
 function secureCredentials(host: string, { ca, cert, key }: EtcdTls): ChannelCredentials {

@@ -23,10 +23,10 @@ export function failureReason(details: string): string {
   const known = last === details ? undefined : systemErrors[code];
   if (known !== undefined) return known;
   if (last.startsWith("Name resolution failed")) return "no such host";
-  if (/^(Protocol error|Invalid HTTP\/2)/i.test(last)) return "it does not speak etcd's protocol";
+  const bare = last.replace(/^(?:[A-Za-z]*Error(?: \[\w+\])?: )+/, "");
+  if (/^(Protocol error|Invalid HTTP\/2)/i.test(bare)) return "it does not speak etcd's protocol";
   if (last.startsWith("Deadline exceeded")) return "no answer in time";
-  return last
-    .replace(/^(?:[A-Za-z]*Error(?: \[\w+\])?: )+/, "")
+  return bare
     .replace(/ \(\d{4}-\d\d-\d\dT[\d:.]+Z\)$/, "")
     .replaceAll(/\s*\n\s*/g, " ")
     .trim();
