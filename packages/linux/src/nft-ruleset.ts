@@ -25,6 +25,9 @@ const runMs = 60_000;
 /** Own transactions whose notice has not come; the kernel tells of every one that changed something. */
 const ownPortsMax = 64;
 
+/** nft shows the statement that the kernel refused; a kernel that refuses a mere table has none of that family. */
+const tableRefused = /Operation not supported\n(add|delete) table /;
+
 interface Finished {
   readonly code: number | null;
   readonly stdout: string;
@@ -49,7 +52,11 @@ export class NftRuleset implements Ruleset, Disposable {
   async apply(script: string): Promise<TransactionOutcome> {
     const finished = await this.#run(["-f", "-"], script);
     if ("kind" in finished) return finished;
-    return finished.code === 0 ? { kind: "done" } : failed("refused", firstLine(finished.stderr));
+    const { code, stderr } = finished;
+    if (code === 0) return { kind: "done" };
+    if (tableRefused.test(stderr))
+      return failed("unsupported", "the kernel has no nftables: there is no NAT and no tunnel protection");
+    return failed("refused", firstLine(stderr));
   }
 
   async list(family: NftFamily, name: string): Promise<ListOutcome> {

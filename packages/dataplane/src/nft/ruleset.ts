@@ -4,8 +4,11 @@ import type { NftFamily, NftTable } from "./nft-table.ts";
 /** Why the ruleset could not be read or changed. */
 export interface RulesetFailure {
   readonly kind: "failed";
-  /** `missing`: there is no nft. `refused`: nothing of the transaction was done. `broken`: nobody knows what was done. */
-  readonly reason: "missing" | "refused" | "broken";
+  /**
+   * `missing`: there is no nft. `unsupported`: the kernel has no such tables. `refused`: nothing of the transaction was done.
+   * `broken`: nobody knows what was done.
+   */
+  readonly reason: "missing" | "unsupported" | "refused" | "broken";
   /** One line for people. */
   readonly detail: string;
 }

@@ -245,8 +245,8 @@ export class TableReconciler {
     this.#suspicion = undefined;
     if (table !== undefined) return await this.#write(table, true);
     const listed = await this.#list();
-    // Without nft there is no way in which we could have left anything.
-    if (listed.kind === "failed" && listed.reason !== "missing") return listed;
+    // Without nftables there is no way in which we could have left anything.
+    if (listed.kind === "failed" && !["missing", "unsupported"].includes(listed.reason)) return listed;
     return await this.#write(undefined, listed.kind === "listed" && listed.table !== undefined);
   }
 

@@ -71,6 +71,15 @@ test("what is wanted is reported in words, and others' changes are told in one l
   );
 });
 
+test("on a kernel without nftables a node is ready, and says what it lacks", async (t) => {
+  const { ruleset, filter, lines, become } = setUp(t);
+  ruleset.failure = { kind: "failed", reason: "unsupported", detail: "the kernel has no nftables" };
+  await become(intentsOf(true));
+  assert.deepEqual(filter.health, { live: true, ready: true, detail: "the kernel has no nftables" });
+  assert.equal(packetReport(filter).failure, "the kernel has no nftables");
+  assert.equal(lines.length, 1);
+});
+
 test("without nft a node that needs it is not ready, says so once, and recovers; one that does not is", async (t) => {
   const { ruleset, clock, lines, filter, become } = setUp(t);
   ruleset.failure = { kind: "failed", reason: "missing", detail: "nft is not installed" };

@@ -70,12 +70,16 @@ export class PacketFilter implements Disposable {
     return [...this.#tables].map(([family, table]) => ({ family, ...table.status }));
   }
 
-  /** Ready when all that is wanted is in the kernel, or was. */
+  /**
+   * Ready when all that is wanted is in the kernel. A kernel that can never have it keeps the node in service, which says so:
+   * what is missing on the host can be brought, another kernel cannot.
+   */
   get health(): HealthReport {
     const { status } = this;
     const failed = status.find(({ failure }) => failure !== undefined)?.failure;
     const count = status.filter(({ wanted }) => wanted !== undefined).length;
-    const isReady = this.#intents !== undefined && failed === undefined;
+    const mayHeal = status.some(({ failure }) => failure !== undefined && failure.reason !== "unsupported");
+    const isReady = this.#intents !== undefined && !mayHeal;
     const detail = failed?.detail ?? `${count} tables of nftables`;
     return { live: true, ready: isReady, detail };
   }
