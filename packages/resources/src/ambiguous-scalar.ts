@@ -21,21 +21,46 @@ export class AmbiguousScalar {
 /** Levels that a document may be nested: no resource comes near, and a deeper one would be read by recursion. */
 export const maxNesting = 100;
 
-/** Marks the ambiguous values of a document; false when it is nested too deeply to be one. */
-export function markAmbiguous(document: Document.Parsed): boolean {
-  let isShallow = true;
+/** Whether a document is nested too deeply to be a manifest. */
+export function isDeep(document: Document.Parsed): boolean {
+  let found = false;
   visit(document, {
     Node: (_key, _node, path) => {
       if (path.length <= maxNesting || path.filter(isCollection).length <= maxNesting) return undefined;
-      isShallow = false;
+      found = true;
       return visit.BREAK;
     },
+  });
+  return found;
+}
+
+/** Marks the ambiguous values of a document. */
+export function markAmbiguous(document: Document.Parsed): void {
+  visit(document, {
     Scalar: (key, node) => {
-      if (key !== "key" && isScalar(node) && node.type === Scalar.PLAIN) mark(node);
+      if (key !== "key" && node.type === Scalar.PLAIN) mark(node);
+    },
+  });
+}
+
+/** Where in the text the first key is that its mapping has already. */
+export function repeatedKey(document: Document.Parsed): number | undefined {
+  let found: number | undefined;
+  visit(document, {
+    Map: (_key, map) => {
+      const seen = new Set<unknown>();
+      for (const { key } of map.items) {
+        if (!isScalar(key)) continue;
+        if (seen.has(key.value) && key.value !== "<<") {
+          found = key.range?.[0];
+          return visit.BREAK;
+        }
+        seen.add(key.value);
+      }
       return undefined;
     },
   });
-  return isShallow;
+  return found;
 }
 
 /** Where in the text the first alias is that names no anchor before it. */

@@ -1,9 +1,11 @@
-import { type Document, LineCounter, parseAllDocuments, stringify } from "yaml";
-import { markAmbiguous, maxNesting, unresolvedAlias } from "./ambiguous-scalar.ts";
+import { stringify } from "yaml";
 import { kinds, parseResource, type Resource } from "./kinds.ts";
-import { describeProblems, display, problem, type Problem } from "./problem.ts";
+import { describeProblems, problem, type Problem } from "./problem.ts";
+import { readQuickYaml } from "./quick-yaml.ts";
 import { apiVersion } from "./resource-schema.ts";
 import { isRecord } from "./schema-reader.ts";
+import { readWholeYaml } from "./whole-yaml.ts";
+import type { YamlDocument } from "./yaml-document.ts";
 
 /** A resource and the line of the manifest that it begins on. */
 export interface ManifestResource {
@@ -24,15 +26,14 @@ export interface Manifest {
   readonly errors: readonly ManifestError[];
 }
 
-/** Aliases (`*x`) that one document may expand to: more is an attack rather than a manifest. */
-const maxAliasCount = 100;
+/** Wrong documents that are told of: a person mends some and tries again. */
+const maxErrors = 1000;
 
 /**
  * Reads YAML or JSON: one or many documents, each a resource, a `List` or `<Kind>List`, or a bare list of resources.
  * Documents are strict, as a user's input is; blank ones are skipped.
  */
 export function parseManifest(text: string): Manifest {
-  const lines = new LineCounter();
   const resources: ManifestResource[] = [];
   const errors: ManifestError[] = [];
   const control = /(?![\t\n\r\u0085])\p{Cc}/u.exec(text);
@@ -40,16 +41,42 @@ export function parseManifest(text: string): Manifest {
     const line = text.slice(0, control.index).split("\n").length;
     return { resources, errors: [syntaxError(line, "control characters are not allowed")] };
   }
-  const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, merge: true });
-  for (const document of "empty" in documents ? [] : documents) {
-    const [broken] = document.errors;
-    if (broken !== undefined) {
-      errors.push(syntaxError(lines.linePos(broken.pos[0]).line, broken.message));
-      continue;
+  for (const part of documentsOf(text)) {
+    for (const document of readPart(part.text)) {
+      readDocument(document, part.linesBefore, resources, errors);
+      if (errors.length >= maxErrors) return { resources, errors };
     }
-    readDocument(document, lines, resources, errors);
   }
   return { resources, errors };
+}
+
+/** The text of a document, or of several, and the lines before it. */
+interface Part {
+  readonly text: string;
+  readonly linesBefore: number;
+}
+
+/** The documents of a text. Directives and document ends have rules of their own: with them the text is one part. */
+function documentsOf(text: string): readonly Part[] {
+  if (/^(?:%|\.\.\.)/m.test(text)) return [{ text, linesBefore: 0 }];
+  const starts = [...text.matchAll(/^---(?=[ \t\r\n]|$)/gm)].map(({ index }) => index).filter((at) => at > 0);
+  let linesBefore = 0;
+  return [0, ...starts].map((start, index) => {
+    const part = { text: text.slice(start, starts[index]), linesBefore };
+    linesBefore += lineCount(part.text);
+    return part;
+  });
+}
+
+function lineCount(text: string): number {
+  let count = 0;
+  for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) count += 1;
+  return count;
+}
+
+function readPart(text: string): readonly YamlDocument[] {
+  const quick = readQuickYaml(text);
+  return quick === undefined ? readWholeYaml(text) : [quick];
 }
 
 /** YAML as Calico's tools print it: keys in alphabetical order, lists not indented. */
@@ -74,30 +101,23 @@ export function toList(listName: string, items: readonly Resource[], resourceVer
 }
 
 function readDocument(
-  document: Document.Parsed,
-  lines: LineCounter,
+  document: YamlDocument,
+  linesBefore: number,
   resources: ManifestResource[],
   errors: ManifestError[],
 ): void {
-  const lineOf = (path: string): number => lineAt(document, lines, path);
-  let content: unknown;
-  if (!markAmbiguous(document)) {
-    errors.push(syntaxError(lineOf(""), tooDeep));
+  if (document.kind === "bad") {
+    errors.push(syntaxError(linesBefore + document.line, document.reason));
     return;
   }
-  try {
-    content = document.toJS({ maxAliasCount });
-  } catch (error) {
-    const at = unresolvedAlias(document);
-    const line = at === undefined ? lineOf("") : lines.linePos(at).line;
-    errors.push(syntaxError(line, error instanceof Error ? error.message : display(error)));
-    return;
-  }
+  const { content } = document;
   if (content === null || content === undefined) return;
+  const lineOf = (path: string): number => linesBefore + document.lineOf(keysOf(path));
   for (const { value, path } of itemsOf(content)) {
     const reading = parseResource(withTextMetadata(value), "user");
     if (reading.kind === "ok") resources.push({ resource: reading.value, line: lineOf(path) });
     else errors.push(toError(reading.problems, path, lineOf));
+    if (errors.length >= maxErrors) return;
   }
 }
 
@@ -141,12 +161,8 @@ function isListName(name: string): boolean {
   return name === "List" || Object.values(kinds).some(({ listName }) => listName === name);
 }
 
-const tooDeep = `is nested more than ${maxNesting} levels deep`;
-
 function syntaxError(line: number, reason: string): ManifestError {
-  // The parser says so where its own recursion ends.
-  const isTooDeep = reason.includes("call stack");
-  const text = isTooDeep ? tooDeep : reason.replaceAll(/\s+/g, " ").trim();
+  const text = reason.replaceAll(/\s+/g, " ").trim();
   return { line, problems: [problem("", undefined, text)], message: `line ${line}: ${text}` };
 }
 
@@ -155,16 +171,9 @@ function joinPath(prefix: string, path: string): string {
   return `${prefix}.${path}`;
 }
 
-/** The line of the deepest part of `path` that is in the document. */
-function lineAt(document: Document.Parsed, lines: LineCounter, path: string): number {
-  const keys = [...path.matchAll(/[^.[\]]+|\[(\d+)\]/g)].map(([name, index]) =>
+/** The names and places of a path such as `items[2].spec.cidr`. */
+function keysOf(path: string): readonly (string | number)[] {
+  return [...path.matchAll(/[^.[\]]+|\[(\d+)\]/g)].map(([name, index]) =>
     index === undefined ? name : Number(index),
   );
-  for (let depth = keys.length; depth >= 0; depth--) {
-    const node: unknown = depth === 0 ? document.contents : document.getIn(keys.slice(0, depth), true);
-    if (!isRecord(node) || !Array.isArray(node.range)) continue;
-    const [start]: readonly unknown[] = node.range;
-    if (typeof start === "number") return lines.linePos(start).line;
-  }
-  return 1;
 }

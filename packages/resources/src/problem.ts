@@ -51,9 +51,16 @@ export function display(value: unknown): string {
 }
 
 function describeField(one: Problem): string {
-  const found = one.found === undefined ? "" : ` = '${one.found}'`;
+  const found = one.found === undefined ? "" : ` = '${shorten(one.found)}'`;
   const allowed = one.allowed === undefined ? "" : `; allowed: ${one.allowed}`;
   return `${one.field}${found} (${one.reason}${allowed})`;
+}
+
+/** Characters of a value that an error text repeats: it stays a line to read. */
+const maxFound = 200;
+
+function shorten(text: string): string {
+  return text.length <= maxFound ? text : `${text.slice(0, maxFound)}…`;
 }
 
 function lastPart(path: string): string {

@@ -153,3 +153,36 @@ test("what stands in a set twice is refused in a person's file, and taken from a
     assert.equal(parseResource(document, "store").kind, "ok", kind);
   }
 });
+
+test("megabytes that mean nothing are refused in one line, or are nothing", () => {
+  const size = 2_000_000;
+  const head = "apiVersion: projectcalico.org/v3\nkind: Tier\nmetadata: {name: t}\n";
+  for (const [text, message] of [
+    ["[".repeat(size), "line 1: is nested more than 100 levels deep"],
+    ["{a: ".repeat(size / 4), "line 1: is nested more than 100 levels deep"],
+    ["- ".repeat(size / 2), "line 1: is nested more than 100 levels deep"],
+    [`[${",".repeat(size)}`, "line 1: is nested more than 100 levels deep"],
+    [`${head}x: "${"a ".repeat(size / 2)}`, 'line 4: Missing closing "quote'],
+    [
+      `${head}spec: {defaultAction: ${"Deny".repeat(size)}}`,
+      `error with field defaultAction = '${"Deny".repeat(50)}…' (is not an allowed value; allowed: Deny, Pass)`,
+    ],
+    ["\n".repeat(size), undefined],
+    ["#\n".repeat(size / 2), undefined],
+    [" ".repeat(size), undefined],
+  ] as const) {
+    const { resources, errors } = parseManifest(text);
+    assert.deepEqual(
+      [resources.length, errors.map((one) => one.message)],
+      [0, message === undefined ? [] : [message]],
+      text.slice(0, 90),
+    );
+  }
+});
+
+test("no more than a thousand wrong documents are told of", () => {
+  const { errors } = parseManifest("kind: Teir\n---\n".repeat(20_000));
+  assert.equal(errors.length, 1000);
+  assert.equal(errors.at(-1)?.line, 1999);
+  assert.equal(parseManifest(`[${"1, ".repeat(20_000)}1]`).errors.length, 1000);
+});
