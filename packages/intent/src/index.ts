@@ -37,6 +37,7 @@ export type { FloatingAddress } from "./packets/floating-addresses.ts";
 export type { OutgoingNat } from "./packets/outgoing-nat.ts";
 export { type PacketInput, type PacketIntent, packetIntents } from "./packets/packet-intent.ts";
 export type { TunnelGuard } from "./packets/tunnel-guards.ts";
+export type { DirectionLimits, WorkloadLimits } from "./packets/workload-limits.ts";
 export { bgpPort, type PeerIntent, type PeerType, type SecretKey } from "./peer-intent.ts";
 export type { PodRoute } from "./pod-routes.ts";
 export { ipv4OverIpv6Annotation } from "./peering.ts";

@@ -35,7 +35,7 @@ export function outgoingNat(
   const filter = felix.iptablesNATOutgoingInterfaceFilter ?? "";
   return {
     sources: prefixesOf(sources),
-    pools: prefixesOf(pools),
+    pools: poolPrefixes(cluster, family),
     ...(felix.natOutgoingExclusions === "IPPoolsAndHostIPs"
       ? { hosts: nodePrefixes(cluster, felix, family) }
       : {}),
@@ -44,6 +44,11 @@ export function outgoingNat(
     // iptables writes any ending as `+`.
     ...(filter === "" ? {} : { interfaceName: filter.replace(/\+$/, "*") }),
   };
+}
+
+/** Of all pools that workloads have addresses of. */
+export function poolPrefixes(cluster: ClusterFacts, family: IpFamily): readonly Prefix[] {
+  return prefixesOf(cluster.pools.filter((pool) => pool.prefix.family === family && !pool.isForServices));
 }
 
 function prefixesOf(pools: readonly PoolFacts[]): readonly Prefix[] {

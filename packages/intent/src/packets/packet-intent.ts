@@ -4,9 +4,10 @@ import { clusterFacts, type ClusterResources } from "../cluster.ts";
 import { type FelixSettings, felixSettingsOf } from "../felix-settings.ts";
 import { serviceRanges } from "../service-ranges.ts";
 import { type FloatingAddress, floatingAddresses } from "./floating-addresses.ts";
-import { type OutgoingNat, outgoingNat } from "./outgoing-nat.ts";
+import { type OutgoingNat, outgoingNat, poolPrefixes } from "./outgoing-nat.ts";
 import { type TunnelGuard, tunnelGuards } from "./tunnel-guards.ts";
 import { withoutCovered } from "./without-covered.ts";
+import { type WorkloadLimits, workloadLimits } from "./workload-limits.ts";
 
 /** All that a node's packet filter depends on. */
 export interface PacketInput {
@@ -27,6 +28,10 @@ export interface PacketIntent {
   readonly floating: readonly FloatingAddress[];
   /** One for each encapsulation in use. */
   readonly guards: readonly TunnelGuard[];
+  /** The same for both families: a workload's packets of either count. */
+  readonly limits: readonly WorkloadLimits[];
+  /** The pools, absent when nobody asks who is outside of them. */
+  readonly clusterRanges?: readonly Prefix[];
   /** Service addresses that kube-proxy has not translated: they would go round in circles. */
   readonly serviceLoops?: { readonly ranges: readonly Prefix[]; readonly action: "drop" | "reject" };
 }
@@ -47,6 +52,8 @@ export function packetIntents({
   const felix = felixSettingsOf(resources.felixConfigurations ?? [], self, environment);
   const floating = floatingAddresses({ cluster, node, endpoints, felix, problems: [] });
   const guards = tunnelGuards({ cluster, resources, self, felix });
+  const limits = workloadLimits(node, endpoints);
+  const marksLeaving = limits.some(({ dscp }) => dscp !== undefined);
   const action = loopAction(felix);
   const { configured } = serviceRanges(cluster, self);
   return ([4, 6] as const).map((family): PacketIntent => {
@@ -57,6 +64,8 @@ export function packetIntents({
       ...(outgoing === undefined ? {} : { outgoing }),
       floating: floating.filter(({ external }) => Prefix.host(external).family === family),
       guards: guards.filter((guard) => guard.family === family),
+      limits,
+      ...(marksLeaving && { clusterRanges: poolPrefixes(cluster, family) }),
       ...(action === undefined || ranges.length === 0
         ? {}
         : { serviceLoops: { ranges: withoutCovered(ranges), action } }),

@@ -1,5 +1,11 @@
 import type { NftBaseChain, NftChain, NftFamily, NftRule, NftSet, NftTable } from "@caracal/dataplane";
-import type { FloatingAddress, OutgoingNat, PacketIntent, TunnelGuard } from "@caracal/intent";
+import type {
+  DirectionLimits,
+  FloatingAddress,
+  OutgoingNat,
+  PacketIntent,
+  TunnelGuard,
+} from "@caracal/intent";
 import { IpAddress, Prefix } from "@caracal/net";
 
 /** Not `calico`: a Felix that runs, or once ran, on the host takes that table for its own, and removes what it did not write. */
@@ -42,6 +48,7 @@ interface Part {
   readonly sourceNat?: readonly NftRule[];
   readonly input?: readonly NftRule[];
   readonly forward?: readonly NftRule[];
+  readonly output?: readonly NftRule[];
 }
 
 /** The table of nftables that does what a family's intent says, or `undefined` when there is nothing to do. */
@@ -56,8 +63,9 @@ export function packetTable(
     guardPart(names, intent.guards, interfacePrefixes),
     ...(intent.outgoing === undefined ? [] : [outgoingPart(names, intent.outgoing)]),
     ...(intent.serviceLoops === undefined ? [] : [loopPart(names, intent.serviceLoops)]),
+    limitPart(names, intent, interfacePrefixes),
   ];
-  const rules = (key: "raw" | "destinationNat" | "sourceNat" | "input" | "forward"): readonly NftRule[] =>
+  const rules = (key: Exclude<keyof Part, "sets" | "chains">): readonly NftRule[] =>
     parts.flatMap((part) => part[key] ?? []);
   const base = (name: string, hook: NftBaseChain, its: readonly NftRule[]): readonly NftChain[] =>
     its.length === 0 ? [] : [{ name, base: hook, rules: its }];
@@ -85,6 +93,7 @@ export function packetTable(
       { type: "filter", hook: "forward", priority: filterPriority },
       rules("forward"),
     ),
+    ...base("filter-OUTPUT", { type: "filter", hook: "output", priority: filterPriority }, rules("output")),
     ...parts.flatMap((part) => part.chains ?? []),
   ];
   if (chains.length === 0) return undefined;
@@ -188,9 +197,8 @@ function guardPart(names: Names, guards: readonly TunnelGuard[], interfacePrefix
     sourceNat.push({ text: `${leaving} masquerade`, comment: "the node itself, by a tunnel" });
   }
   if (fromWorkloads.length === 0) return { sets, raw, input, sourceNat };
-  const interfaces = interfacePrefixes.map((prefix) => `"${prefix}*"`).join(", ");
   const chain = { name: "filter-cali-from-wl-encap", rules: fromWorkloads };
-  const jump = { text: `iifname { ${interfaces} } jump ${chain.name}` };
+  const jump = { text: `iifname ${workloadNames(interfacePrefixes)} jump ${chain.name}` };
   return { sets, raw, input: [jump, ...input], forward: [jump], chains: [chain], sourceNat };
 }
 
@@ -205,6 +213,61 @@ function loopPart(names: Names, { ranges, action }: NonNullable<PacketIntent["se
     chains: [{ name: "filter-cali-cidr-block", rules: [rule] }],
     forward: [{ text: "jump filter-cali-cidr-block" }],
   };
+}
+
+/**
+ * Workloads' limits of packets and connections hold for all that they send and receive, the node's own packets too; what leaves
+ * the pools carries the workload's differentiated services code point.
+ */
+function limitPart(
+  names: Names,
+  { limits, clusterRanges }: Pick<PacketIntent, "limits" | "clusterRanges">,
+  interfacePrefixes: readonly string[],
+): Part {
+  const pools = clusterRanges === undefined ? undefined : addressSet(names, "all-ipam-pools", clusterRanges);
+  const toWorkloads = limits.flatMap(({ interfaceName, ingress }) =>
+    limitRules(`oifname "${interfaceName}"`, ingress),
+  );
+  const fromWorkloads = limits.flatMap(({ interfaceName, egress }) =>
+    limitRules(`iifname "${interfaceName}"`, egress),
+  );
+  const marks = limits.flatMap(({ interfaceName, dscp }): readonly NftRule[] => {
+    if (dscp === undefined || pools === undefined) return [];
+    const leaving = `iifname "${interfaceName}" ${names.header} daddr != @${pools.name}`;
+    return [{ text: `${leaving} ${names.header} dscp set ${dscp}` }];
+  });
+  const chain = (name: string, rules: readonly NftRule[]): readonly NftChain[] =>
+    rules.length === 0 ? [] : [{ name, rules }];
+  const jump = (word: string, [target]: readonly NftChain[]): readonly NftRule[] =>
+    target === undefined ? [] : [{ text: `${word} ${workloadNames(interfacePrefixes)} jump ${target.name}` }];
+  const to = chain("filter-cali-to-wl-limits", toWorkloads);
+  const from = chain("filter-cali-from-wl-limits", fromWorkloads);
+  const dscp = chain("filter-cali-from-wl-dscp", marks);
+  return {
+    sets: pools === undefined ? [] : [pools],
+    chains: [...to, ...from, ...dscp],
+    input: jump("iifname", from),
+    forward: [...jump("iifname", from), ...jump("oifname", to), ...jump("iifname", dscp)],
+    output: jump("oifname", to),
+  };
+}
+
+function limitRules(match: string, { packets, connections }: DirectionLimits): readonly NftRule[] {
+  const rules: NftRule[] = [];
+  if (packets !== undefined) {
+    const { perSecond, burst } = packets;
+    rules.push({ text: `${match} limit rate over ${perSecond}/second burst ${burst} packets drop` });
+  }
+  if (connections !== undefined) {
+    const opening = `${match} meta l4proto tcp ct state new ct count over ${connections}`;
+    rules.push({ text: `${opening} reject with tcp reset` });
+  }
+  return rules;
+}
+
+/** Names of workloads' interfaces, as a set of patterns. */
+function workloadNames(interfacePrefixes: readonly string[]): string {
+  return `{ ${interfacePrefixes.map((prefix) => `"${prefix}*"`).join(", ")} }`;
 }
 
 /** Sets of thousands of nodes do not change when a pod comes. */
