@@ -38,6 +38,7 @@ test("the built-in topologies are as the scenarios say", () => {
     "leaf-spine",
     "mesh-off",
     "mesh-sockets",
+    "nat",
     "reflector-by-ip",
     "route-reflector",
   ]);

@@ -11,7 +11,7 @@ import { checkLab, findTopology, openLab } from "../src/index.ts";
 import { isRunning } from "../src/process-identity.ts";
 import { labContext, labScope, type LabScope, REPOSITORY, traces } from "./lab-scope.ts";
 
-const skip = requireRoot() || requireTool("ip", "ss", "ping");
+const skip = requireRoot() || requireTool("ip", "ss", "ping", "nft");
 const frr = skip || requireTool(frrBgpd, "vtysh");
 const bird = skip || requireTool("bird", "birdc");
 const program = [`${REPOSITORY}caracal`];
@@ -51,7 +51,7 @@ async function asExpected({ check }: Cluster): Promise<void> {
 }
 
 describe("topologies", { concurrency: 2 }, () => {
-  for (const topology of ["mesh-off", "route-reflector", "reflector-by-ip"]) {
+  for (const topology of ["mesh-off", "route-reflector", "reflector-by-ip", "nat"]) {
     test(`${topology} is as its file says`, { skip }, async (t) => asExpected(await up(t, topology)));
   }
 

@@ -1,11 +1,11 @@
-import { type IpFamily, Prefix } from "@caracal/net";
+import { IpAddress, type IpFamily, type Prefix } from "@caracal/net";
 import type { WorkloadEndpoint } from "@caracal/resources";
-import { clusterFacts, type ClusterResources } from "../cluster.ts";
+import { type ClusterFacts, clusterFacts, type ClusterResources } from "../cluster.ts";
 import { type FelixSettings, felixSettingsOf } from "../felix-settings.ts";
 import { serviceRanges } from "../service-ranges.ts";
 import { type FloatingAddress, floatingAddresses } from "./floating-addresses.ts";
 import { type OutgoingNat, outgoingNat, poolPrefixes } from "./outgoing-nat.ts";
-import { type TunnelGuard, tunnelGuards } from "./tunnel-guards.ts";
+import { type GuardSources, type TunnelGuard, tunnelGuards } from "./tunnel-guards.ts";
 import { withoutCovered } from "./without-covered.ts";
 import { type WorkloadLimits, workloadLimits } from "./workload-limits.ts";
 
@@ -51,26 +51,47 @@ export function packetIntents({
   if (self === undefined) return [];
   const felix = felixSettingsOf(resources.felixConfigurations ?? [], self, environment);
   const floating = floatingAddresses({ cluster, node, endpoints, felix, problems: [] });
-  const guards = tunnelGuards({ cluster, resources, self, felix });
   const limits = workloadLimits(node, endpoints);
   const marksLeaving = limits.some(({ dscp }) => dscp !== undefined);
+  return standing({ cluster, resources, self, felix }).map((intent) => ({
+    ...intent,
+    floating: floating.filter(({ external }) => IpAddress.family(external) === intent.family),
+    limits,
+    ...(marksLeaving && { clusterRanges: poolPrefixes(cluster, intent.family) }),
+  }));
+}
+
+/** What follows from the cluster's resources alone. */
+type StandingIntent = Omit<PacketIntent, "floating" | "limits" | "clusterRanges">;
+
+// Pods come and go much more often than what thousands of nodes are worked through for.
+const known = new WeakMap<
+  ClusterFacts,
+  { readonly felix: string; readonly intents: readonly StandingIntent[] }
+>();
+
+function standing(sources: GuardSources): readonly StandingIntent[] {
+  const felix = `${sources.self.name} ${JSON.stringify(sources.felix)}`;
+  const found = known.get(sources.cluster);
+  if (found?.felix === felix) return found.intents;
+  const intents = ([4, 6] as const).map((family) => standingIntent(sources, family));
+  known.set(sources.cluster, { felix, intents });
+  return intents;
+}
+
+function standingIntent(sources: GuardSources, family: IpFamily): StandingIntent {
+  const { cluster, self, felix } = sources;
+  const outgoing = outgoingNat(cluster, felix, family);
   const action = loopAction(felix);
-  const { configured } = serviceRanges(cluster, self);
-  return ([4, 6] as const).map((family): PacketIntent => {
-    const outgoing = outgoingNat(cluster, felix, family);
-    const ranges = configured.filter((range) => range.family === family);
-    return {
-      family,
-      ...(outgoing === undefined ? {} : { outgoing }),
-      floating: floating.filter(({ external }) => Prefix.host(external).family === family),
-      guards: guards.filter((guard) => guard.family === family),
-      limits,
-      ...(marksLeaving && { clusterRanges: poolPrefixes(cluster, family) }),
-      ...(action === undefined || ranges.length === 0
-        ? {}
-        : { serviceLoops: { ranges: withoutCovered(ranges), action } }),
-    };
-  });
+  const ranges = serviceRanges(cluster, self).configured.filter((range) => range.family === family);
+  return {
+    family,
+    ...(outgoing === undefined ? {} : { outgoing }),
+    guards: tunnelGuards(sources).filter((guard) => guard.family === family),
+    ...(action === undefined || ranges.length === 0
+      ? {}
+      : { serviceLoops: { ranges: withoutCovered(ranges), action } }),
+  };
 }
 
 function loopAction({ serviceLoopPrevention = "Drop" }: FelixSettings): "drop" | "reject" | undefined {

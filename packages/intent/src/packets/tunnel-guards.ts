@@ -17,18 +17,16 @@ export interface TunnelGuard {
   readonly isOpenToWorkloads: boolean;
 }
 
-/** The guards of the encapsulations in use on a node. */
-export function tunnelGuards({
-  cluster,
-  resources,
-  self,
-  felix,
-}: {
+/** What the guards of a node follow from. */
+export interface GuardSources {
   readonly cluster: ClusterFacts;
   readonly resources: ClusterResources;
   readonly self: NodeFacts;
   readonly felix: FelixSettings;
-}): readonly TunnelGuard[] {
+}
+
+/** The guards of the encapsulations in use on a node. */
+export function tunnelGuards({ cluster, resources, self, felix }: GuardSources): readonly TunnelGuard[] {
   const { usesIpip, usesVxlan } = overlayOf({ cluster, self, felix, speaksBgp: true });
   const guards: TunnelGuard[] = [];
   if (usesIpip) {
