@@ -11,7 +11,7 @@ export function describeReport({ pings, findings, differences, ok }: CheckReport
     pair.rttMs === undefined ? "-" : `${pair.rttMs.toFixed(3)} ms`,
     pair.found === pair.expected ? pair.found : `${pair.found}, expected ${pair.expected}`,
   ]);
-  const kinds = ["session", "route", "path", "output"] as const;
+  const kinds = ["session", "route", "path", "output", "capture"] as const;
   const counts = kinds.flatMap((kind) => {
     const those = findings.filter((finding) => finding.kind === kind);
     const good = those.filter((finding) => finding.ok).length;

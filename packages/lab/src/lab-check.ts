@@ -1,3 +1,4 @@
+import { checkCaptures } from "./checks/check-captures.ts";
 import { checkOutputs } from "./checks/check-outputs.ts";
 import { checkRouting, forwardingOf, unreachableRule } from "./checks/check-routing.ts";
 import { checkSessions } from "./checks/check-sessions.ts";
@@ -14,7 +15,7 @@ export interface CheckReport {
   /** Everything is as expected. */
   readonly ok: boolean;
   readonly pings: readonly PairCheck[];
-  /** Sessions, routes, paths by the kernels' tables, outputs of commands. */
+  /** Sessions, routes, paths by the kernels' tables, outputs of commands, captures. */
   readonly findings: readonly Finding[];
   /** All that is not as expected, one line each. */
   readonly differences: readonly string[];
@@ -47,7 +48,8 @@ export async function checkLab(open: OpenLab, ctx: LabContext): Promise<CheckRep
   ]);
   const forwarding = forwardingOf(open);
   const outputs = await checkOutputs(open, forwarding, ctx);
-  const findings = [...sessions, ...checkRouting(open, forwarding), ...outputs];
+  const captures = await checkCaptures(open, ctx);
+  const findings = [...sessions, ...checkRouting(open, forwarding), ...outputs, ...captures];
   const differences = [
     ...pings
       .flat()

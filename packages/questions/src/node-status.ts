@@ -18,6 +18,8 @@ export interface NodeStatus {
   readonly packets?: PacketReport;
   /** What of the resources cannot be done. */
   readonly problems: readonly { readonly about: string; readonly message: string }[];
+  /** What the node needs and cannot have now, a line each: its tunnels above all. */
+  readonly troubles?: readonly string[];
 }
 
 export interface KernelReport {

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
+import { ControlServer } from "@caracal/control";
 import { runDirectory, serveBird } from "../../test/bird-server.ts";
 import { run } from "../../test/test-context.ts";
 
@@ -90,5 +91,20 @@ test("no daemon, a daemon without BGP, and a user who is not root", async (t) =>
     exitCode: 1,
     stdout: "",
     stderr: "Need super user privileges: Operation not permitted\n",
+  });
+});
+
+test("what the daemon is missing is told in a line of its own", async (t) => {
+  const directory = await runDirectory(t);
+  const trouble = "vxlan.calico: no interface has the address 10.0.0.21";
+  await using _server = await ControlServer.listen({
+    path: join(directory, "control.sock"),
+    onError: (error) => assert.fail(String(error)),
+    methods: { "node.status": () => ({ node: "n1", kernel: {}, problems: [], troubles: [trouble] }) },
+  });
+  assert.deepEqual(await run("node status", { env: { CARACAL_RUN_DIR: directory } }), {
+    exitCode: 0,
+    stdout: "Calico process is running.\n\nThe BGP backend process (BIRD) is not running.\n",
+    stderr: `${trouble}\n`,
   });
 });

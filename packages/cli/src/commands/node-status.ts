@@ -9,6 +9,9 @@ import { configOption } from "../global-options.ts";
 import { boxTable } from "../output/box-table.ts";
 import { birdSocketPath, runDirectory } from "../run-directory.ts";
 
+/** A daemon that does not answer so long has other troubles. */
+const answerTimeoutMs = 2_000;
+
 export const nodeStatus: Command = {
   name: "node status",
   summary: "Show the BGP neighbours of this node.",
@@ -48,9 +51,23 @@ export const nodeStatus: Command = {
         ? `${section(4, ipv4)}${section(6, ipv6)}\n`
         : "\nThe BGP backend process (BIRD) is not running.\n",
     );
+    for (const trouble of await readTroubles(ctx)) ctx.stderr.write(`${trouble}\n`);
     return 0;
   },
 };
+
+/** What the daemon itself is missing; an older one, or one that is busy, says nothing. */
+async function readTroubles(ctx: CliContext): Promise<readonly string[]> {
+  const { controlRequest } = await import("@caracal/control");
+  const { readNodeStatus } = await import("@caracal/questions");
+  const path = join(runDirectory(ctx.env), "control.sock");
+  try {
+    const answer = await controlRequest(path, "node.status", {}, { timeoutMs: answerTimeoutMs });
+    return readNodeStatus(answer)?.troubles ?? [];
+  } catch {
+    return [];
+  }
+}
 
 /** The neighbours of one family, or `undefined` when nothing answers for it. */
 async function readPeers(ctx: CliContext, family: 4 | 6): Promise<readonly PeerRow[] | undefined> {

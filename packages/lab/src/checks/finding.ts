@@ -1,6 +1,6 @@
 /** One thing that is expected of a lab, and what was there. */
 export interface Finding {
-  readonly kind: "session" | "route" | "path" | "output";
+  readonly kind: "session" | "route" | "path" | "output" | "capture";
   /** The node, switch or pod. */
   readonly on: string;
   readonly expected: string;

@@ -1,3 +1,4 @@
+import type { CapturePattern } from "./capture-pattern.ts";
 import type { RoutePattern } from "./route-pattern.ts";
 
 /** What a topology's file says must be seen once its lab is up. */
@@ -9,6 +10,15 @@ export interface LabChecks {
   /** For each node or switch named, what its kernel's table must hold and must not. */
   readonly routes: ReadonlyMap<string, readonly RoutePattern[]>;
   readonly outputs: readonly OutputCheck[];
+  readonly captures: readonly CaptureCheck[];
+}
+
+/** How echoes of one pod to another look on their way. */
+export interface CaptureCheck {
+  readonly from: string;
+  readonly to: string;
+  readonly isIpv6: boolean;
+  readonly seen: readonly CapturePattern[];
 }
 
 /** From the pods of some nodes to those of some others; pods of one node always reach each other. */

@@ -2,12 +2,14 @@ import { oneOf, readAddress } from "../read-text.ts";
 import type { NodeSpec, SwitchSpec } from "../topology.ts";
 import type { YamlValue } from "../yaml-value.ts";
 import {
+  type CaptureCheck,
   type ExpectedSession,
   type LabChecks,
   type OutputCheck,
   SESSION_TYPES,
   type UnreachableRule,
 } from "./lab-checks.ts";
+import { CAPTURE_RULE, parseCapturePattern } from "./capture-pattern.ts";
 import { strayPlaceholders } from "./match-text.ts";
 import { parseRoutePattern, ROUTE_RULE } from "./route-pattern.ts";
 
@@ -20,7 +22,7 @@ export function readChecks(
   nodes: readonly NodeSpec[],
   switches: readonly SwitchSpec[],
 ): LabChecks {
-  value?.withKeys(["unreachable", "sessions", "routes", "outputs"]);
+  value?.withKeys(["unreachable", "sessions", "routes", "outputs", "captures"]);
   const nodeNames = nodes.map((node) => node.name);
   const routers = [...nodeNames, ...switches.map((one) => one.name)];
   const podNames = nodes.flatMap((node) => node.pods.map((pod) => pod.name));
@@ -39,6 +41,7 @@ export function readChecks(
       const [stray] = strayPlaceholders(`${output.run}\n${output.text}`, nodeNames, podNames);
       return stray === undefined ? output : one.fail(`${stray} means no node or pod of this file`);
     }),
+    captures: listIn(value, "captures").map((one) => readCaptures(one, places, podNames)),
   };
 }
 
@@ -98,6 +101,29 @@ function readOutput(value: YamlValue, places: readonly string[]): OutputCheck {
     run: value.required("run").text(),
     text: text.text(),
     isPart: includes !== undefined,
+  };
+}
+
+function readCaptures(
+  value: YamlValue,
+  places: readonly string[],
+  podNames: readonly string[],
+): CaptureCheck {
+  value.withKeys(["from", "to", "family", "seen"]);
+  const pod = (key: "from" | "to"): string =>
+    value.required(key).as("the name of a pod of this file", oneOf(podNames));
+  const family = value.optional("family")?.as("IPv4 or IPv6", oneOf(["IPv4", "IPv6"]));
+  return {
+    from: pod("from"),
+    to: pod("to"),
+    isIpv6: family === "IPv6",
+    seen: value
+      .required("seen")
+      .list()
+      .map((one) => {
+        const pattern = one.as(CAPTURE_RULE, parseCapturePattern);
+        return places.includes(pattern.on) ? pattern : one.fail(`there is no ${pattern.on} in this file`);
+      }),
   };
 }
 

@@ -79,6 +79,10 @@ export function nodeStatus(
         ? []
         : [{ about: `Node(${node})`, message: `cannot do NAT and tunnel protection: ${packets.failure}` }]),
     ],
+    troubles: [
+      ...tunnels.status.problems.map(({ device, problem }) => `${device}: ${problem}`),
+      ...(packets.failure === undefined ? [] : [`NAT and tunnel protection: ${packets.failure}`]),
+    ],
   };
 }
 
