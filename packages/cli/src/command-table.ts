@@ -40,6 +40,7 @@ export const commandTable: Readonly<Record<string, () => Promise<Command>>> = {
   "cni install": async () => (await import("./commands/cni-install.ts")).cniInstall,
   "cni uninstall": async () => (await import("./commands/cni-uninstall.ts")).cniUninstall,
   lab: async () => (await import("./commands/lab.ts")).lab,
+  crds: async () => (await import("./commands/crds.ts")).crds,
   "datastore serve": async () => (await import("./commands/datastore-serve.ts")).datastoreServe,
   "datastore migrate lock": async () =>
     (await import("./commands/datastore-migrate-lock.ts")).datastoreMigrateLock,

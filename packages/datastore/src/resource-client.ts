@@ -19,7 +19,7 @@ import { keys } from "./keys.ts";
 import { checkTierDelete, checkTierOf, formerIdentities, isVirtual } from "./policy-rules.ts";
 import { type ResourceIdentity, resourceMessage } from "./resource-error.ts";
 import { ResourceEntries } from "./resource-entries.ts";
-import { type Entry, Revision, type Store, type WriteOutcome } from "./store.ts";
+import { type Entry, Revision, type Store, StoreError, type WriteOutcome } from "./store.ts";
 import { completeResource, storedText } from "./stored-form.ts";
 
 /** How a read or a change of one resource ended; a failure's message is in Calico's words. */
@@ -141,6 +141,8 @@ export class ResourceClient {
       if (refusal?.kind === "failed") return refusal;
     }
     if (kind === "Node") {
+      const refusal = await this.#refusalOfDelete(identity);
+      if (refusal !== undefined) return refusal;
       const current = version === undefined ? undefined : await this.#entries.get(keyOf(identity));
       if (current !== undefined && current.revision !== version) {
         return failed("conflict", resourceMessage.conflict(identity));
@@ -150,8 +152,8 @@ export class ResourceClient {
     const revision = version === undefined ? undefined : Revision.of(version);
     const mayBeFormer = formerIdentities(identity).length > 0;
     const key = mayBeFormer ? (await this.#find(identity))?.key : undefined;
-    const outcome = await this.#entries.delete(key ?? keyOf(identity), revision);
-    return outcomeOf(identity, outcome, "; it has been deleted");
+    const remove = () => this.#entries.delete(key ?? keyOf(identity), revision);
+    return written(identity, remove, "; it has been deleted");
   }
 
   async #create(resource: Resource, beside?: string): Promise<ResourceOutcome> {
@@ -171,7 +173,7 @@ export class ResourceClient {
     if (value.kind === "IPPool") problems.push(...(await this.#checkNewPool(value, beside)));
     problems.push(...(await checkTierOf(this, value)));
     if (problems.length > 0) return refused(problems);
-    return outcomeOf(identity, await this.#entries.create(keyOf(identity), storedText(value)));
+    return written(identity, () => this.#entries.create(keyOf(identity), storedText(value)));
   }
 
   /** One attempt; `version` is the one that the caller insists on. */
@@ -196,7 +198,15 @@ export class ResourceClient {
     problems.push(...kinds[resource.kind].checkUpdate(current.resource, reading.value));
     if (problems.length > 0) return refused(problems);
     const at = Revision.of(resourceVersion);
-    return outcomeOf(identity, await this.#entries.update(entry.key, storedText(reading.value), at));
+    return written(identity, () => this.#entries.update(entry.key, storedText(reading.value), at));
+  }
+
+  /** What the store says to a delete of what it keeps for another owner. At a revision that nothing has, none happens. */
+  async #refusalOfDelete<K extends KindName>(
+    identity: ResourceIdentity<K>,
+  ): Promise<ResourceOutcome<Resources[K]> | undefined> {
+    const asked = await written(identity, () => this.#entries.delete(keyOf(identity), Revision.of("0")));
+    return asked.kind === "failed" && asked.reason === "refused" ? asked : undefined;
   }
 
   /** The entry of a resource, also where an older Calico stored it under another name. */
@@ -313,6 +323,20 @@ function checkIdentity({ kind, metadata }: Resource, request: string): Problem[]
 
 function keyOf({ kind, name, namespace }: ResourceIdentity): string {
   return keys.resource(kinds[kind].plural, name, namespace);
+}
+
+/** The outcome of a write. One that the store does not do is this resource's failure, not the store's. */
+async function written<K extends KindName>(
+  identity: ResourceIdentity<K>,
+  write: () => Promise<WriteOutcome>,
+  ifUnreadable?: string,
+): Promise<ResourceOutcome<Resources[K]>> {
+  try {
+    return outcomeOf(identity, await write(), ifUnreadable);
+  } catch (error) {
+    if (!(error instanceof StoreError) || error.code !== "invalid") throw error;
+    return failed("refused", error.message);
+  }
 }
 
 function outcomeOf<K extends KindName>(

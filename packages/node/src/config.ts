@@ -1,6 +1,7 @@
 import { Ipv4, Prefix } from "@caracal/net";
 import type { BirdPrograms } from "./bird-backend/config-directory.ts";
 import { type FelixEnvironment, readFelixEnvironment } from "./felix-environment.ts";
+import { isKubernetesDatastore } from "./startup/datastore-type.ts";
 
 /** What a node daemon is told by its environment, under Calico's names (facts: node start-up, §2 to §5). */
 export interface NodeConfig {
@@ -105,7 +106,9 @@ export function readConfig(environment: Environment): ConfigOutcome {
       directory: reader.text("CARACAL_SECRETS_DIR"),
       namespace: reader.text("NAMESPACE") ?? "kube-system",
     },
-    clusterType: reader.text("CLUSTER_TYPE") ?? "",
+    clusterType: [reader.text("CLUSTER_TYPE"), isKubernetesDatastore(environment) ? "kdd" : undefined]
+      .filter((type) => type !== undefined)
+      .join(","),
     kubernetesNodeName: reader.text("CALICO_K8S_NODE_REF"),
     checkNodeIp: !reader.flag("DISABLE_NODE_IP_CHECK", false),
     autodetectPollMs: reader.durationMs("AUTODETECT_POLL_INTERVAL", {
@@ -217,12 +220,12 @@ function readRouterId(reader: EnvironmentReader): string | undefined {
   return undefined;
 }
 
-/** Calico's other datastore must not be taken for etcd because endpoints are named too. */
+/** What else it is must not be taken for etcd because endpoints are named too. */
 function checkDatastoreType(reader: EnvironmentReader): void {
   for (const name of ["DATASTORE_TYPE", "CALICO_DATASTORE_TYPE"]) {
     const type = reader.text(name);
-    if (type !== undefined && type !== "etcdv3")
-      reader.problem(name, type, "is not supported: the datastore is etcd, set it to etcdv3");
+    if (type !== undefined && type !== "etcdv3" && type !== "kubernetes")
+      reader.problem(name, type, "is not supported: set it to etcdv3 or kubernetes");
   }
 }
 

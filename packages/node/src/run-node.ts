@@ -1,11 +1,10 @@
-import { readFileSync } from "node:fs";
 import { ControlError } from "@caracal/control";
 import { type Store, StoreError } from "@caracal/datastore";
-import { type EtcdConfig, EtcdStore, configFromEnvironment } from "@caracal/store-etcd";
 import { type Environment, readConfig } from "./config.ts";
 import { NodeDaemon } from "./node-daemon.ts";
 import { type Log, openLog } from "./observe/log.ts";
 import { findNodeName } from "./startup/node-name.ts";
+import { openNodeStore } from "./startup/open-node-store.ts";
 import { StartUpError } from "./startup/start-up-error.ts";
 
 export interface RunNodeOptions {
@@ -26,11 +25,10 @@ export async function runNode({ env, signal, stderr }: RunNodeOptions): Promise<
   const { config } = outcome;
   let log: Log | undefined;
   try {
-    const connection = connectionOf(env);
     const node = findNodeName(config, env["HOSTNAME"]);
     log = openLog(config.logLevel, node);
     for (const problem of config.felix.problems) log.warn({ problem }, "setting left out");
-    await using store = closing(new EtcdStore(connection));
+    await using store = closing(await openNodeStore(env));
     await new NodeDaemon({ config, node, store: store.value, log }).run(signal);
     return 0;
   } catch (error) {
@@ -39,14 +37,6 @@ export async function runNode({ env, signal, stderr }: RunNodeOptions): Promise<
     stderr.write(`${error.message}\n`);
     return 1;
   }
-}
-
-function connectionOf(env: Environment): EtcdConfig {
-  const connection = configFromEnvironment(env, (path) => readFileSync(path, "utf8"));
-  if (connection !== undefined) return connection;
-  throw new StartUpError(
-    "environment ETCD_ENDPOINTS is not set: name the datastore, such as http://127.0.0.1:2379 or unix:///run/store.sock",
-  );
 }
 
 function closing<S extends Store>(value: S): AsyncDisposable & { readonly value: S } {

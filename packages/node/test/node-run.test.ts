@@ -75,13 +75,16 @@ test("a datastore must be named, and named in a form that can be used", async (t
   }
 });
 
-test("Calico's Kubernetes datastore is refused, also where endpoints of etcd are named", async (t) => {
-  const { exitCode, stderr } = await start(t, { DATASTORE_TYPE: "kubernetes" });
-  assert.equal(exitCode, 1);
+test("the datastore's type counts, also where endpoints of etcd are named", async (t) => {
+  const unknown = await start(t, { DATASTORE_TYPE: "consul" });
+  assert.equal(unknown.exitCode, 1);
   assert.equal(
-    stderr,
-    "environment DATASTORE_TYPE='kubernetes' is not supported: the datastore is etcd, set it to etcdv3\n",
+    unknown.stderr,
+    "environment DATASTORE_TYPE='consul' is not supported: set it to etcdv3 or kubernetes\n",
   );
+  const kubernetes = await start(t, { DATASTORE_TYPE: "kubernetes", KUBECONFIG: "/nowhere/kubeconfig" });
+  assert.equal(kubernetes.exitCode, 1);
+  assert.equal(kubernetes.stderr, "cannot read the kubeconfig /nowhere/kubeconfig: no such file\n");
   assert.equal((await start(t, { DATASTORE_TYPE: "etcdv3" })).exitCode, 0);
 });
 

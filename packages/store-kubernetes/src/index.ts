@@ -6,7 +6,7 @@
  */
 export { anonymous, type ApiServer, type Credentials, type Identity } from "./api/api-server.ts";
 export type { ApiGroup } from "./collections/resource-collections.ts";
-export { crdDocuments } from "./crds/definitions.ts";
+export { crdDocuments, ownCrdDocument } from "./crds/definitions.ts";
 export { KubernetesStore, type KubernetesStoreOptions } from "./kubernetes-store.ts";
 export { openKubernetesStore } from "./open-kubernetes-store.ts";
 export type { FindOptions, Variables } from "./credentials/find-api-server.ts";

@@ -2,6 +2,7 @@ import type { Cancellation } from "@caracal/net";
 import {
   compareKeys,
   type Entry,
+  keys,
   type Listing,
   type Revision,
   type Store,
@@ -9,11 +10,13 @@ import {
   type StoreEvent,
   type WriteOutcome,
 } from "@caracal/datastore";
+import { isKindName, kinds } from "@caracal/resources";
 import { ApiClient } from "./api/api-client.ts";
 import type { ApiServer } from "./api/api-server.ts";
 import { ObjectApi } from "./api/object-api.ts";
 import { catalogue } from "./collections/catalogue.ts";
 import { type Collection, type CollectionWriter, entryOf, mayHold } from "./collections/collection.ts";
+import { type Operation, unsupported } from "./collections/read-only-writer.ts";
 import type { ApiGroup } from "./collections/resource-collections.ts";
 import { discover } from "./store/discover.ts";
 import { listCollection } from "./store/list-collection.ts";
@@ -84,15 +87,15 @@ export class KubernetesStore implements Store {
   }
 
   async create(key: string, value: string): Promise<WriteOutcome> {
-    return (await this.#writerOf(key)).create(key, value);
+    return (await this.#writerOf(key, "Create")).create(key, value);
   }
 
   async update(key: string, value: string, revision: Revision): Promise<WriteOutcome> {
-    return (await this.#writerOf(key)).update(key, value, revision);
+    return (await this.#writerOf(key, "Update")).update(key, value, revision);
   }
 
   async delete(key: string, revision?: Revision): Promise<WriteOutcome> {
-    return (await this.#writerOf(key)).delete(key, revision);
+    return (await this.#writerOf(key, "Delete")).delete(key, revision);
   }
 
   async *watch(
@@ -124,9 +127,16 @@ export class KubernetesStore implements Store {
     this.#client.close();
   }
 
-  async #writerOf(key: string): Promise<CollectionWriter> {
+  async #writerOf(key: string, operation: Operation): Promise<CollectionWriter> {
     const found = await this.#shelfOf(key);
     if (found !== undefined) return found.writer;
+    const named = keys.parse(key);
+    const plural = named?.kind === "resource" ? named.plural : undefined;
+    const kind = Object.keys(kinds)
+      .filter(isKindName)
+      .find((name) => kinds[name].plural === plural);
+    if (kind !== undefined)
+      throw unsupported(operation, kind, key, "Kubernetes has no object that it could be");
     throw new StoreError("invalid", `the Kubernetes datastore has no place for the key ${key}`);
   }
 

@@ -88,7 +88,7 @@ export async function foresee(
 ): Promise<{ readonly impact: Impact; readonly nodeCount: number }> {
   const copy = await copyOf(store);
   const resources = new ResourceClient(copy, { now: () => ctx.now().toISOString(), uuid: () => "dry-run" });
-  await change({ store: copy, resources });
+  await change({ store: copy, resources, datastoreType: "etcdv3" });
   const before = await knowCluster(store);
   const after = await knowCluster(copy);
   try {

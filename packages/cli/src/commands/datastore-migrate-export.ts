@@ -4,11 +4,8 @@ import { CliError } from "../cli-error.ts";
 import type { Command } from "../command.ts";
 import { type Connection, withConnection } from "../connection/with-connection.ts";
 import { configOption } from "../global-options.ts";
-import { exportedKinds, joinParts } from "../migration/export-file.ts";
+import { exportedKinds, joinParts, kubernetesPolicyPrefix } from "../migration/export-file.ts";
 import { isLocked } from "../resources/cluster-lock.ts";
-
-/** Policies that are made of Kubernetes' own: the cluster makes them again. */
-const kubernetesPolicyPrefix = "knp.default.";
 
 export const datastoreMigrateExport: Command = {
   name: "datastore migrate export",

@@ -5,7 +5,7 @@ import type { Arguments, Command } from "../command.ts";
 import { type Connection, withConnection } from "../connection/with-connection.ts";
 import type { CliContext } from "../context.ts";
 import { configOption } from "../global-options.ts";
-import { type ExportFile, readExportFile } from "../migration/export-file.ts";
+import { type ExportFile, kubernetesPolicyPrefix, readExportFile } from "../migration/export-file.ts";
 import { singleKindOf } from "../resources/change-report.ts";
 import { setLocked } from "../resources/cluster-lock.ts";
 import { ensureClusterInformation } from "../resources/ensure-cluster-information.ts";
@@ -49,10 +49,24 @@ function regardlessOfVersion(args: Arguments): Arguments {
 /** What a datastore may hold before: what every command and node puts there by itself. */
 const initialPlurals: ReadonlySet<string> = new Set(["clusterinformations", "tiers"]);
 
-async function refuseExisting({ store }: Connection): Promise<void> {
+/** What a Kubernetes datastore shows of the cluster's own, whatever Calico has in it. */
+const kubernetesPlurals: ReadonlySet<string> = new Set([
+  "kubernetesendpointslices",
+  "kubernetesnamespaces",
+  "kubernetesservices",
+  "nodes",
+  "profiles",
+  "workloadendpoints",
+]);
+
+async function refuseExisting({ store, datastoreType }: Connection): Promise<void> {
   for (const { key: text } of (await store.list(keys.root)).entries) {
     const key = keys.parse(text);
-    if (key === undefined || (key.kind === "resource" && initialPlurals.has(key.plural))) continue;
+    if (key === undefined) continue;
+    if (key.kind === "resource") {
+      const isViewed = kubernetesPlurals.has(key.plural) || key.name.startsWith(kubernetesPolicyPrefix);
+      if (initialPlurals.has(key.plural) || (datastoreType === "kubernetes" && isViewed)) continue;
+    }
     const plural = key.kind === "resource" ? key.plural : undefined;
     const kind = Object.values(kinds).find((one) => one.plural === plural)?.name ?? plural;
     const what = kind === undefined ? "existing IPAM resources" : `existing Calico ${kind} resource`;

@@ -25,7 +25,7 @@ test("a file's fields become Calico's variables and the environment is not mixed
   );
   assert.deepEqual(await loadApiConfig(path, { ETCD_USERNAME: "me" }), {
     datastoreType: "etcdv3",
-    environment: { ETCD_ENDPOINTS: "http://a:2379,http://b:2379" },
+    environment: { ETCD_ENDPOINTS: "http://a:2379,http://b:2379", KUBECONFIG: "x" },
   });
 });
 

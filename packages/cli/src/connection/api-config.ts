@@ -10,10 +10,14 @@ export const defaultConfigPath = "/etc/calico/calicoctl.cfg";
 /** How to reach the datastore. */
 export interface ApiConfig {
   readonly datastoreType: "etcdv3" | "kubernetes";
+  /** Nothing said which: Kubernetes is meant where no etcd is named. */
+  readonly isGuess?: true;
   /** Calico's variables (`ETCD_ENDPOINTS`, …): the process's own, or those that the file's fields stand for. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** PEM texts that stand in the file itself. */
   readonly inlineTls?: InlineTls;
+  /** A kubeconfig that stands in the file itself. */
+  readonly kubeconfigInline?: string;
 }
 
 /** Certificates in the place of the files that would hold them. */
@@ -33,7 +37,19 @@ const variables: Readonly<Record<string, string>> = {
   etcdCertFile: "ETCD_CERT_FILE",
   etcdCACertFile: "ETCD_CA_CERT_FILE",
   etcdDiscoverySrv: "ETCD_DISCOVERY_SRV",
+  kubeconfig: "KUBECONFIG",
+  k8sAPIEndpoint: "K8S_API_ENDPOINT",
+  k8sAPIToken: "K8SAPITOKEN",
+  k8sCAFile: "K8S_CA_FILE",
+  k8sCertFile: "K8S_CERT_FILE",
+  k8sKeyFile: "K8S_KEY_FILE",
+  k8sCurrentContext: "K8S_CURRENT_CONTEXT",
+  k8sInsecureSkipTLSVerify: "K8S_INSECURE_SKIP_TLS_VERIFY",
+  calicoAPIGroup: "CALICO_API_GROUP",
 };
+
+/** What is no setting of Calico's, but tells where the command runs: a file does not take its place. */
+const surroundings = ["HOME", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"];
 
 /** Fields that hold a PEM text, and the fields of its file; the two do not go together. */
 const inlineFields: Readonly<Record<string, { readonly part: keyof InlineTls; readonly file: string }>> = {
@@ -44,19 +60,9 @@ const inlineFields: Readonly<Record<string, { readonly part: keyof InlineTls; re
 
 /** Fields that Calico knows and that the stores Caracal connects to have no use for. */
 const unusedFields: ReadonlySet<string> = new Set([
-  "calicoAPIGroup",
-  "k8sAPIEndpoint",
-  "k8sAPIToken",
-  "k8sCAFile",
-  "k8sCertFile",
   "k8sClientBurst",
   "k8sClientQPS",
-  "k8sCurrentContext",
   "k8sDisableNodePoll",
-  "k8sInsecureSkipTLSVerify",
-  "k8sKeyFile",
-  "kubeconfig",
-  "kubeconfigInline",
   "usePodCIDR",
 ]);
 
@@ -70,8 +76,13 @@ export async function loadApiConfig(path: string | undefined, env: CliContext["e
     if (file === defaultConfigPath) return toConfig(env);
     throw new CliError(`Error reading config file: ${file}`, { cause: error });
   }
-  const { environment, inlineTls } = await parseConfigFile(file, text);
-  return { ...toConfig(environment), ...(Object.keys(inlineTls).length === 0 ? {} : { inlineTls }) };
+  const { environment, inlineTls, kubeconfigInline } = await parseConfigFile(file, text);
+  const around = Object.entries(env).filter(([name]) => surroundings.includes(name));
+  return {
+    ...toConfig({ ...Object.fromEntries(around), ...environment }),
+    ...(Object.keys(inlineTls).length === 0 ? {} : { inlineTls }),
+    ...(kubeconfigInline === undefined ? {} : { kubeconfigInline }),
+  };
 }
 
 function toConfig(environment: Readonly<Record<string, string | undefined>>): ApiConfig {
@@ -81,12 +92,14 @@ function toConfig(environment: Readonly<Record<string, string | undefined>>): Ap
   if (type !== "etcdv3" && type !== "kubernetes") {
     throw new CliError(`unknown datastore type: ${type}; it is etcdv3 or kubernetes`);
   }
-  return { datastoreType: type, environment };
+  const isGuess = value("DATASTORE_TYPE") === "" && !hasEtcd;
+  return { datastoreType: type, environment, ...(isGuess ? { isGuess } : {}) };
 }
 
 interface FileSettings {
   readonly environment: Readonly<Record<string, string>>;
   readonly inlineTls: InlineTls;
+  readonly kubeconfigInline: string | undefined;
 }
 
 /** The `spec` of a CalicoAPIConfig, as variables and PEM texts. */
@@ -116,12 +129,23 @@ async function parseConfigFile(file: string, text: string): Promise<FileSettings
 function readSpec(spec: Readonly<Record<string, unknown>>, fail: (why: string) => never): FileSettings {
   const environment: Record<string, string> = {};
   const inlineTls: { -readonly [Part in keyof InlineTls]: string } = {};
-  for (const [field, value] of Object.entries(spec)) {
-    if (unusedFields.has(field) || value === null) continue;
+  let kubeconfigInline: string | undefined;
+  for (const [field, given] of Object.entries(spec)) {
+    if (unusedFields.has(field) || given === null) continue;
+    const value = typeof given === "boolean" ? String(given) : given;
+    if (field === "kubeconfigInline" && typeof value === "string") {
+      if (value !== "") kubeconfigInline = value;
+      continue;
+    }
     const variable = Object.hasOwn(variables, field) ? variables[field] : undefined;
     const inline = Object.hasOwn(inlineFields, field) ? inlineFields[field] : undefined;
-    if (variable === undefined && inline === undefined) {
-      const known = [...Object.keys(variables), ...Object.keys(inlineFields), ...unusedFields];
+    if (variable === undefined && inline === undefined && field !== "kubeconfigInline") {
+      const known = [
+        ...Object.keys(variables),
+        ...Object.keys(inlineFields),
+        ...unusedFields,
+        "kubeconfigInline",
+      ];
       return fail(`unknown field "spec.${field}"${didYouMean(field, known)}`);
     }
     if (typeof value !== "string") return fail(`spec.${field} must be text`);
@@ -132,7 +156,7 @@ function readSpec(spec: Readonly<Record<string, unknown>>, fail: (why: string) =
     if (variable !== undefined) environment[variable] = value;
     if (inline !== undefined) inlineTls[inline.part] = value;
   }
-  return { environment, inlineTls };
+  return { environment, inlineTls, kubeconfigInline };
 }
 
 function shown(value: unknown): string {

@@ -1,18 +1,14 @@
 import { readFileSync } from "node:fs";
-import type { Store } from "@caracal/datastore";
+import { type Store, StoreError } from "@caracal/datastore";
 import { configFromEnvironment, EtcdStore } from "@caracal/store-etcd";
 import { CliError } from "../cli-error.ts";
 import type { ApiConfig } from "./api-config.ts";
 import { discoverEtcd } from "./discover-etcd.ts";
 
-/** Connects to the etcd, or the embedded store, that a configuration names. */
+/** Connects to the etcd, the embedded store or the Kubernetes API server that a configuration names. */
 export async function openStore(config: ApiConfig): Promise<Store> {
+  if (config.datastoreType === "kubernetes") return openKubernetes(config);
   const etcd = configFromEnvironment(await withDiscovery(config), (path) => readFileSync(path, "utf8"));
-  if (etcd !== undefined && config.datastoreType === "kubernetes") {
-    throw new CliError(
-      "datastore type kubernetes is not supported yet: set DATASTORE_TYPE (or datastoreType in the configuration file) to etcdv3",
-    );
-  }
   if (etcd === undefined) {
     throw new CliError(
       "no datastore is configured: set ETCD_ENDPOINTS (http://HOST:2379 or unix:///PATH), or etcdEndpoints in /etc/calico/calicoctl.cfg",
@@ -20,6 +16,21 @@ export async function openStore(config: ApiConfig): Promise<Store> {
   }
   const { inlineTls } = config;
   return new EtcdStore(inlineTls === undefined ? etcd : { ...etcd, tls: { ...etcd.tls, ...inlineTls } });
+}
+
+/** Most commands run without Kubernetes: its store is read from the disk when it is needed. */
+async function openKubernetes({ environment, kubeconfigInline, isGuess }: ApiConfig): Promise<Store> {
+  const { openKubernetesStore } = await import("@caracal/store-kubernetes");
+  try {
+    return await openKubernetesStore(environment, kubeconfigInline === undefined ? {} : { kubeconfigInline });
+  } catch (error) {
+    const isNone = error instanceof StoreError && error.message.startsWith("no Kubernetes API server");
+    if (isGuess !== true || !isNone) throw error;
+    throw new CliError(
+      "no datastore is configured: set ETCD_ENDPOINTS (http://HOST:2379 or unix:///PATH) or KUBECONFIG, or write /etc/calico/calicoctl.cfg",
+      { cause: error },
+    );
+  }
 }
 
 /** With the endpoints that a domain's name service tells. */

@@ -4,12 +4,14 @@ import { CliError } from "../cli-error.ts";
 import { clientVersion } from "../client-version.ts";
 import type { Arguments } from "../command.ts";
 import type { CliContext } from "../context.ts";
-import { loadApiConfig } from "./api-config.ts";
+import { type ApiConfig, loadApiConfig } from "./api-config.ts";
 
 /** A datastore that a command may use while it runs. */
 export interface Connection {
   readonly store: Store;
   readonly resources: ResourceClient;
+  /** Kubernetes has nodes, workloads and profiles of its own, which the store shows. */
+  readonly datastoreType: ApiConfig["datastoreType"];
 }
 
 /** Connects as the configuration says, compares versions, and closes the connection whatever `action` does. */
@@ -18,18 +20,24 @@ export async function withConnection<T>(
   args: Arguments,
   action: (connection: Connection) => Promise<T>,
 ): Promise<T> {
-  const config = await loadApiConfig(args.text("config"), ctx.env);
-  const store = await ctx.openStore(config);
+  const config = inContext(await loadApiConfig(args.text("config"), ctx.env), args.text("context"));
+  const { datastoreType } = config;
+  let store: Store;
+  try {
+    store = await ctx.openStore(config);
+  } catch (error) {
+    throw describedError(error, datastoreType);
+  }
   try {
     const resources = new ResourceClient(store, {
       now: () => ctx.now().toISOString().replace(/\.\d+/, ""),
       uuid: randomUUID,
     });
-    const connection = { store, resources };
+    const connection = { store, resources, datastoreType };
     if (!args.flag("allow-version-mismatch")) await checkVersion(connection.resources);
     return await action(connection);
   } catch (error) {
-    throw error instanceof StoreError ? new CliError(describeStoreError(error), { cause: error }) : error;
+    throw describedError(error, datastoreType);
   } finally {
     await store.close();
   }
@@ -56,13 +64,25 @@ function plainVersion(version: string): string {
   return version.replace(/^v/, "").replace(/-.*$/s, "");
 }
 
+/** With the context that `--context` names, which comes before the variable. */
+function inContext(config: ApiConfig, context: string | undefined): ApiConfig {
+  if (context === undefined) return config;
+  return { ...config, environment: { ...config.environment, CALICO_K8S_CURRENT_CONTEXT: context } };
+}
+
+function describedError(error: unknown, type: ApiConfig["datastoreType"]): unknown {
+  return error instanceof StoreError
+    ? new CliError(describeStoreError(error, type), { cause: error })
+    : error;
+}
+
 /** Calico's words where it has some; otherwise what failed and what to look at. */
-function describeStoreError({ code, message }: StoreError): string {
+function describeStoreError({ code, message }: StoreError, type: ApiConfig["datastoreType"]): string {
   switch (code) {
     case "unauthorized":
       return `connection is unauthorized: ${message}`;
     case "unavailable":
-      return `cannot reach the datastore: ${message}; check ETCD_ENDPOINTS or calicoctl.cfg`;
+      return `cannot reach the datastore: ${message}; check ${type === "etcdv3" ? "ETCD_ENDPOINTS" : "KUBECONFIG"} or calicoctl.cfg`;
     case "compacted":
     case "invalid":
       return message;

@@ -2,13 +2,11 @@ import { keys, resourceMessage, StoreError, type WriteOutcome } from "@caracal/d
 import type { KindName } from "@caracal/resources";
 import type { CollectionWriter } from "./collection.ts";
 
+/** A change, as Calico's messages call it. */
+export type Operation = "Create" | "Update" | "Delete";
+
 /** Calico's refusal of what cannot be done to a view of Kubernetes' own objects. */
-export function unsupported(
-  operation: "Create" | "Update" | "Delete",
-  kind: KindName,
-  key: string,
-  reason?: string,
-): StoreError {
+export function unsupported(operation: Operation, kind: KindName, key: string, reason?: string): StoreError {
   const named = keys.parse(key);
   const { name, namespace } = named?.kind === "resource" ? named : { name: key, namespace: undefined };
   return new StoreError("invalid", resourceMessage.unsupported(operation, { kind, name, namespace }, reason));

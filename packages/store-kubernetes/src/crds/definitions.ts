@@ -109,6 +109,9 @@ const ownDefinition: Definition = {
   },
 };
 
+/** The definition of what only Caracal has. */
+export const ownCrdDocument: JsonObject = documentOf(ownDefinition);
+
 function withProperty(schema: JsonObject, name: string, part: JsonObject): JsonObject {
   return { ...schema, properties: { ...fields(schema["properties"]), [name]: part } };
 }

@@ -107,7 +107,8 @@ function readSource(name: string, yaml: string, directory: string | undefined): 
   try {
     document = parse(yaml);
   } catch (cause) {
-    const reason = cause instanceof Error ? (cause.message.split("\n", 1)[0] ?? "") : String(cause);
+    const reason =
+      cause instanceof Error ? cause.message.split("\n", 1).join("").replace(/:$/, "") : String(cause);
     throw new StoreError("invalid", `kubeconfig ${name} is not YAML: ${reason}`, { cause });
   }
   const found = fields(document);

@@ -1,0 +1,268 @@
+/**
+ * Aim: calicoctl does on a Kubernetes datastore what it does on etcd, what it writes is what kubectl reads, and a cluster moves
+ * between the two. Method: a real API server with our own definitions applied by kubectl, commands as a person types them.
+ */
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { Ipam, Nanos } from "@caracal/ipam";
+import {
+  eventually,
+  type KubeApiserver,
+  requireKubeApiserver,
+  requireTool,
+  run as runProgram,
+  startEtcd,
+  startKubeApiserver,
+  Testbed,
+} from "@caracal/testbed";
+import { openStore } from "../src/connection/open-store.ts";
+import { poolYaml } from "./resources-fixture.ts";
+import { type Outcome, run } from "./test-context.ts";
+
+const skip = requireKubeApiserver() || requireTool("etcd", "etcdctl", "openssl", "kubectl");
+
+const objects = `
+apiVersion: v1
+kind: Node
+metadata: {name: n1, labels: {rack: a}}
+status: {addresses: [{type: InternalIP, address: 10.0.0.1}]}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: default}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web-0, labels: {app: web}}
+spec: {nodeName: n1, serviceAccountName: default, containers: [{name: c, image: x}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: allow-web}
+spec: {podSelector: {matchLabels: {app: web}}, ingress: [{ports: [{port: 80}]}]}
+`;
+
+const node = `apiVersion: projectcalico.org/v3
+kind: Node
+metadata: {name: n1, labels: {zone: b}}
+spec: {bgp: {ipv4Address: 10.0.0.1/24, asNumber: 65001}}
+`;
+
+for (const group of ["crd.projectcalico.org/v1", "projectcalico.org/v3"] as const) {
+  describe(`calicoctl on a Kubernetes datastore with ${group}`, { skip }, () => {
+    const bed = Testbed.create();
+    let server: KubeApiserver | undefined;
+    const plural = group === "projectcalico.org/v3" ? "projectcalico.org" : "crd.projectcalico.org";
+
+    before(async () => {
+      server = await startKubeApiserver(bed);
+      const { stdout } = await run(["crds", "--group", group]);
+      await kubectl(["apply", "-f", "-"], stdout);
+      await kubectl(["wait", "--for=condition=established", "--timeout=60s", "crd", "--all"]);
+      await kubectl(["apply", "-f", "-"], objects);
+    });
+
+    after(() => bed.close());
+
+    async function kubectl(args: readonly string[], input = ""): Promise<string> {
+      const options = { env: { KUBECONFIG: server?.kubeconfig ?? "" }, input, timeoutMs: 90_000 };
+      return (await runProgram(["kubectl", ...args], options)).stdout;
+    }
+
+    function environment(): Readonly<Record<string, string>> {
+      return { DATASTORE_TYPE: "kubernetes", KUBECONFIG: server?.kubeconfig ?? "" };
+    }
+
+    async function ctl(line: string, stdin = "", env = environment()): Promise<Outcome> {
+      return run(line, { env, openStore, stdin });
+    }
+
+    test("the views of Kubernetes' own objects", async () => {
+      assert.match(
+        (await ctl("get wep -o wide")).stdout,
+        /n1-k8s-web--0-eth0 .* cali0d7763386da .*kns\.default,ksa/,
+      );
+      const profiles = (await ctl("get profiles")).stdout;
+      for (const name of ["kns.default", "ksa.default.default", "projectcalico-default-allow"]) {
+        assert.match(profiles, new RegExp(`^${name} `, "m"));
+      }
+      assert.match((await ctl("get networkpolicy")).stdout, /^knp\.default\.allow-web /m);
+      const refused = await ctl(
+        "apply -f -",
+        "apiVersion: projectcalico.org/v3\nkind: Profile\nmetadata: {name: x}\n",
+      );
+      assert.match(refused.stderr, /operation Create is not supported on Profile\(x\)/);
+      const deleted = await ctl("delete node n1");
+      assert.match(deleted.stderr, /operation Delete is not supported on Node\(n1\)/);
+    });
+
+    test("what calicoctl writes, kubectl reads, and the other way round", async () => {
+      assert.equal((await ctl("apply -f -", `${poolYaml("p", "10.244.0.0/16")}---\n${node}`)).stderr, "");
+      const pool = JSON.parse(await kubectl(["get", `ippools.${plural}`, "p", "-o", "json"]));
+      assert.equal(pool.spec.cidr, "10.244.0.0/16");
+      const { annotations } = JSON.parse(await kubectl(["get", "node", "n1", "-o", "json"])).metadata;
+      assert.equal(annotations["projectcalico.org/IPv4Address"], "10.0.0.1/24");
+      assert.equal(annotations["projectcalico.org/ASNumber"], "65001");
+      assert.deepEqual(JSON.parse(annotations["projectcalico.org/labels"]), { zone: "b" });
+      assert.match((await ctl("get nodes -o wide")).stdout, /^n1 +65001 +10\.0\.0\.1\/24/m);
+
+      await kubectl([
+        "patch",
+        `ippools.${plural}`,
+        "p",
+        "--type=merge",
+        "-p",
+        '{"spec":{"natOutgoing":true}}',
+      ]);
+      assert.match((await ctl("get ippool p -o yaml")).stdout, /natOutgoing: true/);
+      await kubectl(["annotate", "node", "n1", "projectcalico.org/RouteReflectorClusterID=1.0.0.1"]);
+      assert.match((await ctl("get node n1 -o yaml")).stdout, /routeReflectorClusterID: 1\.0\.0\.1/);
+      const raw = `apiVersion: ${group}\nkind: GlobalNetworkSet\nmetadata: {name: raw, labels: {a: b}}\nspec: {nets: [10.9.0.0/16]}\n`;
+      await kubectl(["apply", "-f", "-"], raw);
+      assert.match((await ctl("get globalnetworkset raw -o yaml")).stdout, /labels:\n {4}a: b\n/);
+    });
+
+    test("patch, label, replace with a stale version, and delete", async () => {
+      await ctl("apply -f -", poolYaml("q", "10.245.0.0/16"));
+      const stale = (await ctl("get ippool q -o yaml")).stdout;
+      assert.match(
+        (await ctl(["patch", "ippool", "q", "-p", '{"spec":{"natOutgoing":true}}'].join(" "))).stdout,
+        /patched 1/,
+      );
+      assert.match((await ctl("replace -f -", stale)).stderr, /update conflict: IPPool\(q\)/);
+      assert.match((await ctl("label ippool q a=b")).stdout, /Successfully set label a on IPPool q/);
+      assert.equal((await ctl("delete ippool q")).exitCode, 0);
+      assert.match((await ctl("get ippool q")).stderr, /resource does not exist: IPPool\(q\)/);
+    });
+
+    test("IPAM: settings are one object, addresses are the cluster's", async () => {
+      assert.match((await ctl("ipam configure --strictaffinity=true")).stdout, /Successfully/);
+      assert.match((await ctl("ipam show --show-configuration")).stdout, /StrictAffinity +\| true/);
+      assert.match((await ctl("get ipamconfig -o yaml")).stdout, /strictAffinity: true/);
+      const store = await openStore({ datastoreType: "kubernetes", environment: environment() });
+      const ipam = new Ipam({ store, node: "n1", now: () => Nanos.of(1_700_000_000_123_456_789n) });
+      await ipam.assign({ family: 4, handle: "K8s-Pod-Network.ABC", attributes: { node: "n1" } });
+      await store.close();
+      const [block] = JSON.parse(await kubectl(["get", `ipamblocks.${plural}`, "-o", "json"])).items;
+      assert.equal(block.spec.affinity, "host:n1");
+      const [affinity] = JSON.parse(await kubectl(["get", `blockaffinities.${plural}`, "-o", "json"])).items;
+      assert.equal(affinity.metadata.name, `n1-${block.metadata.name}`);
+      assert.equal(affinity.spec.deleted, group === "projectcalico.org/v3" ? false : "false");
+      const [handle] = JSON.parse(await kubectl(["get", `ipamhandles.${plural}`, "-o", "json"])).items;
+      assert.equal(handle.metadata.name, "k8s-pod-network.abc");
+      assert.equal(handle.spec.handleID, "K8s-Pod-Network.ABC");
+      assert.match((await ctl("ipam show --show-blocks")).stdout, /Block .*10\.244\..*\/26 .*1 \(2%\)/);
+      assert.match((await ctl("get blockaffinities -o yaml")).stdout, /node: n1/);
+    });
+
+    test("a move to etcd and back", async () => {
+      const etcd = await startEtcd(bed);
+      const other = { ETCD_ENDPOINTS: etcd.endpoint };
+      assert.equal((await ctl("datastore migrate lock")).stderr, "");
+      const exported = (await ctl("datastore migrate export")).stdout;
+      assert.doesNotMatch(exported, /knp\.default/);
+      assert.equal((await ctl("datastore migrate import -f -", exported, other)).stderr, "");
+      assert.match((await ctl("get ippools", "", other)).stdout, /^p +10\.244\.0\.0\/16/m);
+      assert.match((await ctl("ipam show --show-blocks", "", other)).stdout, /1 \(2%\)/);
+      const again = (await ctl("datastore migrate export", "", other)).stdout;
+
+      // Into an API server that has the cluster's own objects, and nothing of Calico's.
+      const refused = await ctl("datastore migrate import -f -", again);
+      assert.match(refused.stderr, /Datastore already has Calico resources/);
+      for (const kind of ["ippools", "ipamblocks", "ipamhandles", "blockaffinities", "globalnetworksets"]) {
+        await kubectl(["delete", `${kind}.${plural}`, "--all"]);
+      }
+      await kubectl([
+        "delete",
+        plural === "projectcalico.org" ? "ipamconfigurations" : "ipamconfigs",
+        "--all",
+      ]);
+      const imported = await ctl("datastore migrate import -f -", again);
+      assert.equal(imported.stderr, "");
+      assert.match(imported.stdout, /successfully imported/);
+      assert.match((await ctl("ipam show --show-blocks")).stdout, /1 \(2%\)/);
+      assert.equal((await ctl("datastore migrate unlock")).stderr, "");
+    });
+
+    test("a watch over several kinds tells of all of them", async () => {
+      const stop = new AbortController();
+      const seen: string[] = [];
+      const watching = run("get networkpolicy -A --watch", {
+        env: environment(),
+        openStore,
+        signal: stop.signal,
+        stdout: { write: (text) => void seen.push(text) },
+      });
+      await eventually(() => seen.join("").includes("knp.default.allow-web"), { what: "the first listing" });
+      await kubectl(["apply", "-f", "-"], objects.replace("allow-web", "second"));
+      await ctl(
+        "apply -f -",
+        "apiVersion: projectcalico.org/v3\nkind: NetworkPolicy\nmetadata: {name: own}\nspec: {selector: all()}\n",
+      );
+      await eventually(() => /knp\.default\.second/.test(seen.join("")) && /\bown\b/.test(seen.join("")), {
+        what: "both policies",
+      });
+      stop.abort();
+      await watching;
+    });
+
+    test("the connection may stand in calicoctl.cfg, whole or by files", async () => {
+      assert.ok(server !== undefined);
+      const path = join(bed.directory("config"), "calicoctl.cfg");
+      const ca = join(bed.directory("ca"), "ca.pem");
+      writeFileSync(ca, server.ca);
+      const config = (spec: object): void => {
+        writeFileSync(
+          path,
+          JSON.stringify({ apiVersion: "projectcalico.org/v3", kind: "CalicoAPIConfig", spec }),
+        );
+      };
+      const { url, token, clientCert } = server;
+      const specs = [
+        { datastoreType: "kubernetes", kubeconfig: server.kubeconfig },
+        { datastoreType: "kubernetes", kubeconfig: server.kubeconfig, k8sCurrentContext: "testbed" },
+        { k8sAPIEndpoint: url, k8sAPIToken: token, k8sCAFile: ca },
+        { k8sAPIEndpoint: url, k8sAPIToken: token, k8sInsecureSkipTLSVerify: true },
+        { k8sAPIEndpoint: url, k8sCertFile: clientCert.cert, k8sKeyFile: clientCert.key, k8sCAFile: ca },
+        {
+          kubeconfigInline: JSON.stringify({
+            clusters: [{ name: "c", cluster: { server: url, "certificate-authority": ca } }],
+            users: [{ name: "u", user: { token } }],
+            contexts: [{ name: "x", context: { cluster: "c", user: "u" } }],
+            "current-context": "x",
+          }),
+          calicoAPIGroup: group,
+        },
+      ];
+      for (const spec of specs) {
+        config(spec);
+        const outcome = await run(`get nodes --config ${path}`, { env: {}, openStore });
+        assert.deepEqual([outcome.exitCode, outcome.stderr], [0, ""], JSON.stringify(spec));
+        assert.match(outcome.stdout, /^n1 /m);
+      }
+    });
+
+    test("who is not allowed is told so in one line", async () => {
+      assert.ok(server !== undefined);
+      const path = join(bed.directory("restricted"), "kubeconfig");
+      const cluster = { server: server.url, "insecure-skip-tls-verify": true };
+      const kubeconfig = {
+        clusters: [{ name: "c", cluster }],
+        users: [{ name: "u", user: { token: server.restrictedToken } }],
+        contexts: [{ name: "x", context: { cluster: "c", user: "u" } }],
+        "current-context": "x",
+      };
+      writeFileSync(path, JSON.stringify(kubeconfig));
+      const outcome = await ctl("get nodes", "", { KUBECONFIG: path });
+      assert.equal(outcome.exitCode, 1);
+      assert.match(outcome.stderr, /^connection is unauthorized: [^\n]*User "restricted" cannot [^\n]*\n$/);
+      const unknown = await ctl("get nodes --context=nope", "", { KUBECONFIG: path });
+      assert.match(
+        unknown.stderr,
+        /^kubeconfig \S+: the context 'nope' is not in it; of contexts it has x\n$/,
+      );
+    });
+  });
+}
