@@ -10,6 +10,8 @@ export { evaluateFilter } from "./filter/evaluate-filter.ts";
 export type { FilterHook, FilterOutcome, FilterPacket, FilterTranslation } from "./filter/filter-packet.ts";
 export { type NetworkState, type PacketFilter, emptyNetworkState } from "./network-state.ts";
 export { networkStateJson, readNetworkState } from "./network-state-json.ts";
+export { minProbeBytes, type Probe, probeMarkBytes, probePacket } from "./probe/probe-packet.ts";
+export { type ProbePorts, readFrame, type SeenFrame, type SeenHeader } from "./probe/read-frame.ts";
 export { type Interest, relevantState } from "./relevant-state.ts";
 export {
   type Flow,

@@ -45,3 +45,10 @@ export type {
   Walk,
 } from "./trace/trace-result.ts";
 export { type Place, type PlaceName, placeKey, placeText, type World } from "./trace/world.ts";
+export {
+  compareLive,
+  type LiveObservation,
+  type LivePoint,
+  type LiveResult,
+  type LiveSighting,
+} from "./trace/compare-live.ts";

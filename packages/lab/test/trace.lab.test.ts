@@ -5,11 +5,12 @@
  */
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
+import { EtcdStore } from "@caracal/store-etcd";
 import { requireRoot, requireTool, run, runAnyway, type CommandResult } from "@caracal/testbed";
 import type { LabDirectory } from "../src/index.ts";
 import { labScope, REPOSITORY } from "./lab-scope.ts";
 
-const skip = requireRoot() || requireTool("ip", "ping");
+const skip = requireRoot() || requireTool("ip", "nft", "ping");
 const program = [`${REPOSITORY}caracal`];
 
 interface Cluster {
@@ -18,6 +19,7 @@ interface Cluster {
   /** Whether one packet of this size gets through and its answer back. */
   readonly pings: (from: string, to: string, bytes?: number) => Promise<boolean>;
   readonly ip: (place: string, words: string) => Promise<unknown>;
+  readonly nft: (place: string, words: string) => Promise<unknown>;
   readonly addressOf: (pod: string) => string;
 }
 
@@ -38,12 +40,27 @@ async function labOf(t: TestContext, topology: string): Promise<Cluster> {
       return (await runAnyway([...enter(from), ...command])).exitCode === 0;
     },
     ip: (place, words) => run([...enter(place), "ip", ...words.split(" ")]),
+    nft: (place, words) => run([...enter(place), "nft", words]),
     addressOf: (pod) =>
       lab
         .pods()
         .find((one) => one.name === pod)
         ?.addresses[0]?.replace(/\/.*/, "") ?? assert.fail(pod),
   };
+}
+
+/** No capture is open in any namespace, and no question stands in the datastore. */
+async function assertNothingLeft(lab: LabDirectory): Promise<void> {
+  for (const part of lab.namespaceParts()) {
+    const { stdout } = await run(["ip", "netns", "exec", lab.namespaceName(part), "cat", "/proc/net/packet"]);
+    assert.equal(stdout.trim().split("\n").length, 1, `${part}: ${stdout}`);
+  }
+  const store = new EtcdStore({ endpoints: [`unix://${lab.storeSocket}`] });
+  try {
+    assert.deepEqual((await store.list("/caracal/")).entries, []);
+  } finally {
+    await store.close();
+  }
 }
 
 test("a leaf that knows nothing of pods is where packets to the other rack end", { skip }, async (t) => {
@@ -68,10 +85,22 @@ test("a leaf that knows nothing of pods is where packets to the other rack end",
     /^delivered to pod default\/testapp-worker2 on worker2\.k8s\.com, path MTU 1500$/m,
   );
   assert.match(near.stdout, /^return: delivered to pod default\/testapp-worker1 .*, the same way back$/m);
+
+  const really = await trace("testapp-worker1 testapp-worker3 --live");
+  assert.equal(really.exitCode, 1);
+  assert.match(really.stdout, /^ {2}\+ {2}switch leaf01, in swp1 /m);
+  assert.match(really.stdout, /^live: lost at switch leaf01: it came in by swp1, .*, as expected$/m);
+  const there = await trace("testapp-worker1 testapp-worker2 --live --size 1400");
+  assert.equal(there.exitCode, 0, there.stdout);
+  assert.doesNotMatch(there.stdout, /^ {2}[-?!] /m);
+  assert.match(
+    there.stdout,
+    /^live: it arrived at pod default\/testapp-worker2 .*, as expected, and the answer came back$/m,
+  );
 });
 
 test("through leaf and spine, and what is broken there", { skip }, async (t) => {
-  const { trace, pings, ip, addressOf } = await labOf(t, "as-per-rack");
+  const { lab, trace, pings, ip, nft, addressOf } = await labOf(t, "as-per-rack");
   const target = addressOf("testapp-worker3");
   assert.equal(await pings("testapp-worker1", target), true);
   const there = await trace("testapp-worker1 testapp-worker3 -o json");
@@ -108,6 +137,35 @@ test("through leaf and spine, and what is broken there", { skip }, async (t) => 
     /^lost at switch leaf02: the route blackhole/m,
   );
   await ip("leaf02", `route del blackhole ${target}/32`);
+
+  // Nobody but the packet itself finds out about a rule on what is not modelled.
+  await nft(
+    "spine",
+    "add table ip odd; add chain ip odd f { type filter hook forward priority 0; }; add rule ip odd f ip length 84 drop",
+  );
+  const odd = await trace("testapp-worker1 testapp-worker3 --live");
+  assert.equal(odd.exitCode, 1);
+  assert.match(
+    odd.stdout,
+    /not understood, taken not to match: rule \(handle [0-9]+\) in chain f of table ip odd/,
+  );
+  assert.match(
+    odd.stdout,
+    /^live: lost at switch spine: it came in by swp1, but did not go out by swp2, though/m,
+  );
+  await nft("spine", "delete table ip odd");
+
+  await nft(
+    "worker3.k8s.com",
+    "add table ip odd; add chain ip odd f { type filter hook forward priority 0; }; add rule ip odd f ip daddr 10.244.0.0/16 tcp dport 80 drop",
+  );
+  assert.match(
+    (await trace("testapp-worker1 testapp-worker3 --port 80 --live")).stdout,
+    /^lost at node worker3\.k8s\.com: rule .* drops it$[^]*^live: lost at node worker3\.k8s\.com: it came in by eth0, .* as expected$/m,
+  );
+  assert.equal((await trace("testapp-worker1 testapp-worker3 --port 81 --live")).exitCode, 0);
+  assert.equal((await trace("testapp-worker1 testapp-worker3 --protocol udp --port 80 --live")).exitCode, 0);
+  await assertNothingLeft(lab);
 
   const nobody = target.replace(/\.[0-9]+$/, ".77");
   assert.equal(await pings("testapp-worker1", nobody), false);

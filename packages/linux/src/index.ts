@@ -1,6 +1,6 @@
 /**
  * The Linux kernel for the rest of the house: netlink sockets, nftables, network namespaces, settings, child processes
- * in namespaces, TCP socket options.
+ * in namespaces, TCP socket options, packets captured and sent raw.
  *
  * Standards: netlink(7), rtnetlink(7), nft(8), network_namespaces(7), tcp(7) and ip(7) socket options; the codecs are
  * those of `netlink`.
@@ -23,6 +23,9 @@ export {
 export { NftRuleset, type NftRulesetOptions } from "./nft-ruleset.ts";
 export { observeNetwork } from "./observe-network.ts";
 export { type BatchFailure, NetlinkSocket } from "./netlink-socket.ts";
+export { type CapturedPacket, PacketCapture } from "./packet-capture.ts";
+export { type ProbeSighting, ProbeWatch } from "./probe-watch.ts";
+export { sendRawPacket } from "./raw-packet.ts";
 export { type PlacedLinkSettings, Rtnetlink, type VethEnd } from "./rtnetlink.ts";
 export { spawnInNamespace } from "./spawn-in-namespace.ts";
 export { readSysctl, writeSysctl } from "./sysctl.ts";

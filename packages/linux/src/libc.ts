@@ -16,6 +16,14 @@ export const libc: {
   readonly getsockname: (fd: number, address: Bytes, length: Bytes) => number;
   readonly send: (fd: number, data: Bytes, length: number, flags: number) => number;
   readonly recv: (fd: number, data: Bytes, length: number, flags: number) => number;
+  readonly recvfrom: (
+    fd: number,
+    data: Bytes,
+    length: number,
+    flags: number,
+    address: Bytes,
+    addressLength: Bytes,
+  ) => number;
   readonly fcntl: (fd: number, command: number, argument: number) => number;
   readonly setns: (fd: number, kind: number) => number;
   readonly unshare: (flags: number) => number;
@@ -32,6 +40,9 @@ export const libc: {
   getsockname: library.func("int getsockname(int fd, void *address, void *length)"),
   send: library.func("int64_t send(int fd, const void *data, size_t length, int flags)"),
   recv: library.func("int64_t recv(int fd, void *data, size_t length, int flags)"),
+  recvfrom: library.func(
+    "int64_t recvfrom(int fd, void *data, size_t length, int flags, void *address, void *addressLength)",
+  ),
   fcntl: library.func("int fcntl(int fd, int command, int64_t argument)"),
   setns: library.func("int setns(int fd, int kind)"),
   unshare: library.func("int unshare(int flags)"),

@@ -1,8 +1,9 @@
 import { closeSync } from "node:fs";
-import { Reader, Writer } from "@caracal/net";
+import { Reader } from "@caracal/net";
 import { checked, KernelError } from "./kernel-error.ts";
-import { addressOf, errnoName, lastErrno, libc } from "./libc.ts";
+import { errnoName, lastErrno, libc } from "./libc.ts";
 import { type NamespaceTarget, withNamespace } from "./namespace.ts";
+import { attachFilter, Bpf, keepAll, keepNothing } from "./socket-filter.ts";
 
 const AF_NETLINK = 16;
 const SOCK_RAW = 3;
@@ -17,10 +18,6 @@ const MSG_DONTWAIT = 0x40;
 const SOL_SOCKET = 1;
 const SO_RCVBUF = 8;
 const SO_RCVBUFFORCE = 33;
-const SO_ATTACH_FILTER = 26;
-const BPF_LD_W_ABS = 0x20;
-const BPF_JEQ_K = 0x15;
-const BPF_RET_K = 0x06;
 const SOL_NETLINK = 270;
 const NETLINK_ADD_MEMBERSHIP = 1;
 const NETLINK_CAP_ACK = 10;
@@ -32,9 +29,6 @@ const datagramBytes = 65536;
 
 /** Where the causing socket's port stands in a message's header. */
 const portOffset = 12;
-/** Bytes of struct sock_fprog, and of it with the four lines of the filter. */
-const fprogBytes = 16;
-const filterBytes = 48;
 
 /** What a receive gave: a datagram (a view valid until the next receive), nothing yet, or word that some were lost. */
 export type Received = Uint8Array | "empty" | "overrun";
@@ -82,28 +76,16 @@ export class NetlinkFd implements NetlinkTransport, Disposable {
 
   /**
    * Has the kernel drop notices of what the socket at `port` does, before they are queued: so one's own bulk work
-   * neither fills the buffer nor wakes the reader. A classic BPF program of | code u16 | jump u8 | else u8 | value u32 |.
+   * neither fills the buffer nor wakes the reader.
    */
   ignore(port: number): void {
-    const bytes = new Writer(filterBytes);
-    // struct sock_fprog: | number of lines u16 | padding | pointer u64 |, and right behind it the lines.
-    bytes.u16le(4);
-    bytes.zeros(14);
-    const line = (code: number, jump: number, otherwise: number, value: number): void => {
-      bytes.u16le(code);
-      bytes.u8(jump);
-      bytes.u8(otherwise);
-      bytes.u32le(value);
-    };
-    line(BPF_LD_W_ABS, 0, 0, portOffset);
-    // BPF loads words in network order.
-    line(BPF_JEQ_K, 0, 1, swapBytes(port));
-    line(BPF_RET_K, 0, 0, 0);
-    line(BPF_RET_K, 0, 0, 0xffffffff);
-    const filter = bytes.finish();
-    const linesAt = addressOf(filter) + BigInt(fprogBytes);
-    new DataView(filter.buffer).setBigUint64(8, linesAt, true);
-    checked("netlink.ignore", libc.setsockopt(this.fd, SOL_SOCKET, SO_ATTACH_FILTER, filter, fprogBytes));
+    attachFilter("netlink.ignore", this.fd, [
+      [Bpf.loadWordAt, 0, 0, portOffset],
+      // BPF loads words in network order.
+      [Bpf.jumpIfEqual, 0, 1, swapBytes(port)],
+      [Bpf.answer, 0, 0, keepNothing],
+      [Bpf.answer, 0, 0, keepAll],
+    ]);
   }
 
   /** Hands a datagram of requests to the kernel, which has carried them out when this returns. */

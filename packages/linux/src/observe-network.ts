@@ -22,7 +22,7 @@ const interfaceSettings = [
 /** Reads what decides where packets go in a namespace (by default the thread's own), as far as it matters for `interest`. */
 export async function observeNetwork(interest: Interest, namespace?: NamespaceTarget): Promise<NetworkState> {
   const filter = await readFilter(namespace ?? ownNamespace);
-  using tables = namespace === undefined ? Rtnetlink.open() : Rtnetlink.open(namespace);
+  using tables = Rtnetlink.open(namespace);
   const state = relevantState(
     {
       links: tables.links(),

@@ -3,7 +3,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { ControlServer } from "@caracal/control";
 import { LinuxShaping, NftRuleset, systemClock } from "@caracal/linux";
-import { AnswerDesk, traceStateMethod } from "@caracal/questions";
+import { AnswerDesk, probeMethods, traceStateMethod } from "@caracal/questions";
 import { type IpAddress, type IpFamily, Prefix } from "@caracal/net";
 import { ResourceClient, type Store, StoreError } from "@caracal/datastore";
 import { type NodeMtus, packetIntents } from "@caracal/intent";
@@ -38,6 +38,7 @@ import { StoreStatusLog } from "./observe/store-status-log.ts";
 import { birdSessions, nodeStatus, type Sessions, speakerSessions } from "./reports/node-status.ts";
 import { routeReport, type RouteReportSources } from "./reports/route-report.ts";
 import { routeTable } from "./reports/route-table.ts";
+import { TraceProbes } from "./reports/trace-probes.ts";
 import { traceState } from "./reports/trace-state.ts";
 import { type OpenRouting, openRouting } from "./routing/open-routing.ts";
 import type { Routing } from "./routing/routing.ts";
@@ -319,6 +320,7 @@ export class NodeDaemon {
     const { node, store, config } = this.#options;
     const { bgp, tables } = sources;
     const speaker = config.backend === "bird" ? undefined : bgp;
+    const probes = this.#stack.use(new TraceProbes());
     const desk = new AnswerDesk({
       store,
       node,
@@ -327,6 +329,9 @@ export class NodeDaemon {
         "node.status": () => this.#status?.(),
         "route.table": () => routeTable(node, speaker, tables),
         [traceStateMethod]: (params) => traceState(node, params),
+        [probeMethods.open]: (params) => probes.open(params),
+        [probeMethods.send]: (params) => probes.send(params),
+        [probeMethods.close]: (params) => probes.close(params),
         "route.report": (params) => routeReport(sources, wantedPrefix(params)),
       },
     });

@@ -33,3 +33,18 @@ export {
   traceStateJson,
   traceStateMethod,
 } from "./trace-state.ts";
+export {
+  type PlacedSighting,
+  probeMethods,
+  type ProbeOpened,
+  type ProbeOpening,
+  probeOpeningJson,
+  type ProbePod,
+  type ProbeSending,
+  probeSendingJson,
+  probeWatchMs,
+  readProbeOpened,
+  readProbeOpening,
+  readProbeSending,
+  readSightings,
+} from "./trace-probe.ts";

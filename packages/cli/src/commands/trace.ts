@@ -1,3 +1,4 @@
+import { minProbeBytes } from "@caracal/forwarding";
 import {
   commonFamily,
   findEnd,
@@ -60,6 +61,7 @@ export const trace: Command = {
     },
     { name: "port", value: "PORT", summary: "Port that TCP or UDP is sent to." },
     { name: "ipv6", summary: "IPv6 where both ends have both families." },
+    { name: "live", summary: "Send the packet for real too, watch for it at every hop, and compare." },
     { name: "return", summary: "Show the answer's way hop by hop too." },
     {
       name: "lab",
@@ -77,7 +79,16 @@ export const trace: Command = {
     const lab = findLabView(args.text("lab"), ctx.env);
     const env = args.text("lab") === undefined ? ctx.env : { ...ctx.env, ...lab?.environment };
     return withConnection({ ...ctx, env }, args, async ({ store }) => {
-      const answer = await answerOf({ store, lab }, { from, to, packet, isIpv6: args.flag("ipv6") });
+      const answer = await answerOf(
+        { store, lab },
+        {
+          from,
+          to,
+          packet,
+          isIpv6: args.flag("ipv6"),
+          isLive: args.flag("live"),
+        },
+      );
       print(ctx, answer, format, args.flag("return"));
       return exitCode(answer);
     });
@@ -89,20 +100,28 @@ interface Wanted {
   readonly to: string;
   readonly packet: PacketSpec;
   readonly isIpv6: boolean;
+  readonly isLive: boolean;
 }
 
-async function answerOf(sources: TraceSources, { from, to, packet, isIpv6 }: Wanted): Promise<TraceAnswer> {
+async function answerOf(
+  sources: TraceSources,
+  { from, to, packet, isIpv6, isLive }: Wanted,
+): Promise<TraceAnswer> {
   const cluster = await readCluster(sources.store);
   const places = recordedPlaces(cluster, sources.lab?.switches ?? []);
   const request = requestOf(endNamed(cluster, places, from), endNamed(cluster, places, to), packet, isIpv6);
   const traced = await traceCluster(sources, places, request);
   if (traced === undefined) throw new CliError(`nobody knows an address of ${to}`);
   const { report, unknown } = traced;
+  const live = isLive
+    ? await (await import("../trace/live-trace.ts")).liveTrace(sources, traced, request)
+    : undefined;
   return {
     from: endText(request.from, request.family),
     to: endText(request.to, request.family),
     packet: packetText(packet),
     report,
+    ...(live === undefined ? {} : { live }),
     unknown,
   };
 }
@@ -153,8 +172,10 @@ function print(
   );
 }
 
-function exitCode({ report: { forward } }: TraceAnswer): number {
+function exitCode({ report: { forward }, live }: TraceAnswer): number {
   const { verdict } = forward;
+  if (live?.kind === "arrived") return 0;
+  if (live?.kind === "lost") return lostExitCode;
   if (verdict.kind === "lost") return lostExitCode;
   return verdict.kind === "out-of-sight" && !verdict.isExpected ? unknownExitCode : 0;
 }
@@ -164,7 +185,7 @@ function readPacket(args: Arguments): PacketSpec {
   const protocol = choice(args, "protocol", protocols) ?? (port === undefined ? "icmp" : "tcp");
   if (protocol === "icmp" && port !== undefined) throw new CliError("ICMP has no ports");
   if (protocol !== "icmp" && port === undefined) throw new CliError(`--protocol ${protocol} needs a --port`);
-  const bytes = wholeNumber(args, "size", 68, 65_535) ?? 84;
+  const bytes = wholeNumber(args, "size", minProbeBytes, 65_535) ?? 84;
   return { protocol, bytes, ...(port === undefined ? {} : { port }) };
 }
 

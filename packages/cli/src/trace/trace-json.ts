@@ -2,7 +2,7 @@ import type { Walk } from "@caracal/insight";
 import type { TraceAnswer } from "./trace-answer.ts";
 
 /** The walk as data; `docs/tracing.md` tells its members. */
-export function traceJson({ from, to, packet, report, unknown }: TraceAnswer): unknown {
+export function traceJson({ from, to, packet, report, live, unknown }: TraceAnswer): unknown {
   const { forward, back, isSymmetric } = report;
   return {
     from,
@@ -10,6 +10,7 @@ export function traceJson({ from, to, packet, report, unknown }: TraceAnswer): u
     packet,
     forward: walkJson(forward),
     ...(back === undefined ? {} : { return: { ...walkJson(back), isSymmetric } }),
+    ...(live === undefined ? {} : { live }),
     unknown,
   };
 }

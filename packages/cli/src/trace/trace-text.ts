@@ -1,4 +1,6 @@
 import {
+  type LivePoint,
+  type LiveResult,
   type PlaceName,
   placeText,
   type TraceHop,
@@ -14,7 +16,7 @@ const indent = " ".repeat(6);
 
 /** The whole walk, hop by hop, as `ip` and `traceroute` would put it; then the answer's in one line, or whole too. */
 export function traceText(answer: TraceAnswer, isReturnWhole: boolean): string {
-  const { from, to, packet, report, unknown } = answer;
+  const { from, to, packet, report, live, unknown } = answer;
   const { forward, back } = report;
   const lines = [
     `${from} > ${to}: ${packet}`,
@@ -23,6 +25,7 @@ export function traceText(answer: TraceAnswer, isReturnWhole: boolean): string {
     "",
     ...verdictLines(forward),
     ...(back === undefined ? [] : returnLines(back, report.isSymmetric === true, isReturnWhole)),
+    ...(live === undefined ? [] : liveLines(live)),
     ...unknown.map((one) => `note: ${one}`),
   ];
   return `${lines.join("\n")}\n`;
@@ -73,6 +76,27 @@ function returnLines(back: Walk, isSymmetric: boolean, isWhole: boolean): readon
   if (!isWhole) return [summary];
   return [summary, "", ...hopLines(back.hops), "", ...verdictLines(back).slice(1)];
 }
+
+/** Where the real packet was seen, as a table; then what that means. */
+function liveLines({ points, text, isAnswered, errors, strays, unwatched }: LiveResult): readonly string[] {
+  const cells = points.map(
+    (point) => [`${placeText(point.place)}, ${point.direction} ${point.device}`, point] as const,
+  );
+  const width = Math.max(0, ...cells.map(([where]) => where.length));
+  return [
+    "",
+    "sent for real:",
+    ...cells.map(([where, point]) =>
+      `  ${marks[point.seen]}  ${where.padEnd(width)}  ${point.headers ?? ""}`.trimEnd(),
+    ),
+    ...strays.map((one) => `  !  ${one}: not expected there`),
+    `live: ${text}${isAnswered ? ", and the answer came back" : ""}`,
+    ...errors.map((one) => `  ${one}`),
+    ...unwatched.map((one) => `  not watched: ${one}`),
+  ];
+}
+
+const marks: Readonly<Record<LivePoint["seen"], string>> = { yes: "+", no: "-", "not watched": "?" };
 
 function wayText(places: readonly PlaceName[]): string {
   return places.map(({ name }) => name).join(", ");

@@ -36,6 +36,8 @@ const maxTunnels = 4;
 /** What one place does with one packet, from its coming in to its going out, as the kernel does it. */
 export class PlaceRun {
   readonly steps: TraceStep[] = [];
+  /** The address that the place sends with, once it has chosen one. */
+  source: IpAddress | undefined;
   readonly #place: Place;
   readonly #state: NetworkState;
   readonly #ledger: WalkLedger;
@@ -55,6 +57,7 @@ export class PlaceRun {
     const first = this.#lookUp(draft, undefined, hasSource);
     if (first.kind !== "found") return this.#notFound(first, draft);
     const source = hasSource ? draft.source : this.#sourceFor(first, draft.destination);
+    this.source = source;
     const packet = { ...draft, source: source ?? draft.source };
     const own = this.#ledger.revertDestination(this.#place.name, packet, this.steps);
     const output = this.#hook("output", own, { output: this.#linkOfRoute(first)?.name });

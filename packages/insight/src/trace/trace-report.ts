@@ -93,7 +93,7 @@ function followBack(
   // A sender that came not even to choose its source would choose its first.
   const family = IpAddress.family(destination);
   const own = from.addresses.find((one) => IpAddress.family(one) === family);
-  const answered = last.source === destination ? (own ?? last.source) : last.source;
+  const answered = forward.source === undefined ? (own ?? last.source) : last.source;
   return followPacket(world, {
     ...fixed,
     from: start,

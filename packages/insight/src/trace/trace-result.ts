@@ -9,6 +9,8 @@ export interface Walk {
   readonly pathMtu?: number;
   /** Addresses that were changed on the way, for the way back. */
   readonly translations: readonly Translation[];
+  /** As it was sent; absent: it did not come so far. */
+  readonly source?: IpAddress;
   /** The packet as it arrived, or as it was when it was lost: its addresses are those of the way back. */
   readonly last: { readonly source: IpAddress; readonly destination: IpAddress };
   /** What has to be known for the walk to go on, and is not: states asked with these give more. */

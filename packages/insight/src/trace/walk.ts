@@ -53,6 +53,7 @@ class Walker {
   readonly #wantedPlaces: PlaceName[] = [];
   readonly #seen = new Set<string>();
   #packet: Packet;
+  #source: IpAddress | undefined;
 
   constructor(world: World, request: WalkRequest) {
     this.#world = world;
@@ -90,6 +91,7 @@ class Walker {
       verdict,
       ...(pathMtu === undefined ? {} : { pathMtu }),
       translations,
+      ...(this.#source === undefined ? {} : { source: this.#source }),
       last: { source, destination },
       wants: { places: this.#wantedPlaces, addresses: wantedAddresses },
     };
@@ -106,6 +108,7 @@ class Walker {
       const run = new PlaceRun(place, state, this.#ledger, via);
       const exit = link === undefined ? this.#begin(run, place) : run.receive(link, this.#packet);
       this.#packet = exit.packet;
+      if (link === undefined) this.#source = run.source;
       const draft = {
         place: place.name,
         ...(link === undefined ? {} : { in: { device: link.name } }),
