@@ -16,6 +16,7 @@ for (const [index, { name, run }] of storeSuite.entries()) {
       // A second client of a memory store is the same store, which must outlive the case's `close`.
       open: async () => (name === "a closed store answers nothing" ? new MemoryStore() : unclosed(shared)),
       compact: async (revision) => shared.compact(revision),
+      ahead: (revision) => Revision.of(String(Number(revision) + 1000)),
     });
   });
 }

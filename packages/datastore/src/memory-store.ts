@@ -97,6 +97,12 @@ export class MemoryStore implements Store {
     signal: Cancellation,
   ): AsyncGenerator<readonly StoreEvent[], void, undefined> {
     let seen = parseRevision(after);
+    if (seen > this.#revision) {
+      throw new StoreError(
+        "compacted",
+        `the store is at revision ${this.#revision}, before the watch's ${seen}`,
+      );
+    }
     const wake = (): void => this.#wake();
     signal.addEventListener("abort", wake);
     try {

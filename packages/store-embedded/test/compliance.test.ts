@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { storeSuite } from "@caracal/datastore";
+import { Revision, storeSuite } from "@caracal/datastore";
 import { EtcdStore } from "@caracal/store-etcd";
 import { Testbed } from "@caracal/testbed";
 import { EmbeddedServer, type ListenAddress } from "../src/index.ts";
@@ -46,6 +46,7 @@ for (const { name: transport, address } of transports) {
           root: `/suite/${index}/`,
           open: async () => open(),
           compact: async (revision) => store.compact(revision),
+          ahead: (revision) => Revision.of(String(BigInt(revision) + 1000n)),
         });
       });
     }

@@ -39,6 +39,7 @@ describe("a real etcd", { skip }, () => {
         root: `/suite/${index}/`,
         open: async () => open(),
         compact: async (revision) => store.compact(revision),
+        ahead: (revision) => Revision.of(String(BigInt(revision) + 1000n)),
       });
     });
   }

@@ -1,8 +1,8 @@
-import { type ResourceClient, type ResourceOutcome, resourceMessage } from "@caracal/datastore";
+import { type ResourceClient, type ResourceOutcome, resourceMessage, StoreError } from "@caracal/datastore";
 import { kinds, type Operation, type Resource } from "@caracal/resources";
 import { CliError } from "../cli-error.ts";
 import type { Arguments, Command, Option } from "../command.ts";
-import { withConnection } from "../connection/with-connection.ts";
+import { describeStoreError, withConnection } from "../connection/with-connection.ts";
 import { didYouMean } from "../did-you-mean.ts";
 import { configOption, fileOptions, namespaceOption } from "../global-options.ts";
 import { reportChanges, singleKindOf, type Verb } from "../resources/change-report.ts";
@@ -52,7 +52,7 @@ export function changeCommand(parts: ChangeParts): Command {
       }
       const isAllowed = (resource: Resource): string | undefined => unsupported(operation, resource);
       if (dryRun === "client") return showClientRun(ctx, args, { verb, wanted, isAllowed });
-      return withConnection(ctx, args, async ({ resources, store }) => {
+      return withConnection(ctx, args, async ({ resources, store, datastoreType }) => {
         const dryChange = (copy: ResourceClient, resource: Resource): Promise<ResourceOutcome> =>
           change(copy, resource, args);
         if (dryRun === "server") {
@@ -65,13 +65,16 @@ export function changeCommand(parts: ChangeParts): Command {
         }
         const errors: string[] = [];
         let doneCount = 0;
+        let isStoreGone = false;
         for (const resource of wanted) {
           const error = isAllowed(resource) ?? (await errorOf(change(resources, resource, args)));
           if (error === undefined) doneCount += 1;
-          else errors.push(error);
-          if (errors.length > 0 && !goesOn) break;
+          else errors.push(typeof error === "string" ? error : describeStoreError(error, datastoreType));
+          // Every further one would only wait for the same.
+          isStoreGone = error instanceof StoreError && error.code === "unavailable";
+          if (isStoreGone || (errors.length > 0 && !goesOn)) break;
         }
-        if (doneCount > 0) await ensureClusterInformation(resources);
+        if (doneCount > 0 && !isStoreGone) await ensureClusterInformation(resources);
         reportChanges(ctx, verb, { total: wanted.length, doneCount, errors, singleKind });
         return 0;
       });
@@ -122,7 +125,13 @@ function unsupported(operation: Operation, { kind, metadata }: Resource): string
   return resourceMessage.unsupported(operation === "create" ? "Create" : "Update", { kind, name, namespace });
 }
 
-async function errorOf(change: Promise<ResourceOutcome>): Promise<string | undefined> {
-  const outcome = await change;
-  return outcome.kind === "ok" ? undefined : outcome.message;
+/** What failed, in Calico's words or as the store told it. */
+async function errorOf(change: Promise<ResourceOutcome>): Promise<string | StoreError | undefined> {
+  try {
+    const outcome = await change;
+    return outcome.kind === "ok" ? undefined : outcome.message;
+  } catch (error) {
+    if (error instanceof StoreError) return error;
+    throw error;
+  }
 }

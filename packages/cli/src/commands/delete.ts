@@ -1,8 +1,8 @@
-import { type ResourceOutcome, resourceMessage } from "@caracal/datastore";
+import { type ResourceOutcome, resourceMessage, StoreError } from "@caracal/datastore";
 import { type KindName, kinds } from "@caracal/resources";
 import { CliError } from "../cli-error.ts";
 import type { Arguments, Command } from "../command.ts";
-import { type Connection, withConnection } from "../connection/with-connection.ts";
+import { type Connection, describeStoreError, withConnection } from "../connection/with-connection.ts";
 import type { CliContext } from "../context.ts";
 import { configOption, fileOptions, namespaceOption } from "../global-options.ts";
 import { singleKindOf } from "../resources/change-report.ts";
@@ -95,10 +95,19 @@ async function removeAll(
   const errors: string[] = [];
   let doneCount = 0;
   for (const each of doomed) {
-    const outcome = await remove(ctx, connection, each, rules);
-    const isSkipped = outcome.kind === "failed" && outcome.reason === "missing" && rules.skipsMissing;
-    if (outcome.kind === "ok" || isSkipped) doneCount += 1;
-    else errors.push(`Failed to delete '${each.kind}' resource: ${outcome.message}`);
+    try {
+      const outcome = await remove(ctx, connection, each, rules);
+      const isSkipped = outcome.kind === "failed" && outcome.reason === "missing" && rules.skipsMissing;
+      if (outcome.kind === "ok" || isSkipped) doneCount += 1;
+      else errors.push(`Failed to delete '${each.kind}' resource: ${outcome.message}`);
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      errors.push(
+        `Failed to delete '${each.kind}' resource: ${describeStoreError(error, connection.datastoreType)}`,
+      );
+      // Every further one would only wait for the same.
+      if (error.code === "unavailable") break;
+    }
   }
   return { errors, doneCount };
 }

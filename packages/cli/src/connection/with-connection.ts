@@ -45,8 +45,8 @@ export async function withConnection<T>(
 
 /** Calico refuses to mix versions; a cluster that does not tell its version is not compared. */
 async function checkVersion(resources: ResourceClient): Promise<void> {
-  const found = await resources.get("ClusterInformation", "default");
-  if (found.kind !== "ok") return;
+  const found = await resources.get("ClusterInformation", "default").catch(unlessForbidden);
+  if (found?.kind !== "ok") return;
   const { calicoVersion = "" } = found.resource.spec;
   if (calicoVersion === "" || plainVersion(calicoVersion) === plainVersion(clientVersion)) return;
   throw new CliError(
@@ -57,6 +57,12 @@ async function checkVersion(resources: ResourceClient): Promise<void> {
       "Use --allow-version-mismatch to override",
     ].join("\n"),
   );
+}
+
+/** A user who may not read the cluster's version may still do what was asked. */
+function unlessForbidden(error: unknown): undefined {
+  if (!(error instanceof StoreError) || error.code !== "unauthorized") throw error;
+  return undefined;
 }
 
 /** Without the leading `v` and anything from the first dash. */
@@ -77,7 +83,7 @@ function describedError(error: unknown, type: ApiConfig["datastoreType"]): unkno
 }
 
 /** Calico's words where it has some; otherwise what failed and what to look at. */
-function describeStoreError({ code, message }: StoreError, type: ApiConfig["datastoreType"]): string {
+export function describeStoreError({ code, message }: StoreError, type: ApiConfig["datastoreType"]): string {
   switch (code) {
     case "unauthorized":
       return `connection is unauthorized: ${message}`;

@@ -10,6 +10,8 @@ export interface StoreSubject {
   readonly open: () => Promise<Store>;
   /** Makes the store forget the history up to `revision`. */
   readonly compact: (revision: Revision) => Promise<void>;
+  /** A moment that the store has not come to, after this one; absent where no client can tell. */
+  readonly ahead?: (revision: Revision) => Revision;
   /** How a case's texts are values here, where a store takes no others; as they are unless told. */
   readonly form?: EntryForm;
 }

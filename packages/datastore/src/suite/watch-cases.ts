@@ -20,6 +20,7 @@ export const watchCases: readonly StoreCase[] = [
   { name: "a watch sees its prefix only", run: prefixOnly },
   { name: "a watch ends when its signal aborts", run: aborts },
   { name: "a watch from before a compaction says so", run: compacted },
+  { name: "a watch from ahead of the store says that its history is another", run: fromAhead },
   { name: "watches under concurrent writers miss and repeat nothing", run: concurrentWriters },
   { name: "a slow watch is given everything", run: slowWatch },
 ];
@@ -129,6 +130,19 @@ async function compacted(subject: StoreSubject): Promise<void> {
   const after = collect(store.watch(root, entry.revision, forever), (seen) => seen.length === 1);
   written(await store.update(`${root}a`, valueOf(subject, "5"), entry.revision));
   same(textsOf(subject, await after), ["5"], "a watch from the compacted revision on");
+}
+
+/** A store that was set back, or made anew, knows nothing of what the watch has seen. */
+async function fromAhead(subject: StoreSubject): Promise<void> {
+  const { store, root, ahead } = subject;
+  const { revision } = await store.list(root);
+  const seen = collect(store.watch(root, revision, forever), (events) => events.length === 1);
+  written(await store.create(`${root}a`, valueOf(subject, "1")));
+  same((await seen).length, 1, "a watch from the present");
+  if (ahead === undefined) return;
+  await fails("compacted", "a watch from ahead", () =>
+    collect(store.watch(root, ahead(revision), forever), (events) => events.length > 0),
+  );
 }
 
 async function concurrentWriters(subject: StoreSubject): Promise<void> {
