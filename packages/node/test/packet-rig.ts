@@ -64,7 +64,11 @@ export async function packetRig(t: TestScope): Promise<PacketRig> {
   ]);
   await bed.wire(
     { namespace: host, name: "eth0", addresses: ["10.9.0.1/24", "fd09::1/64"] },
-    { namespace: outside, name: "eth0", addresses: ["10.9.0.2/24", "10.9.0.3/24", "fd09::2/64"] },
+    {
+      namespace: outside,
+      name: "eth0",
+      addresses: ["10.9.0.2/24", "10.9.0.3/24", "fd09::2/64"],
+    },
   );
   await host.run([
     "sh",
@@ -79,6 +83,7 @@ export async function packetRig(t: TestScope): Promise<PacketRig> {
     "-ec",
     `ip address add 10.245.0.9/32 dev lo; ip address add 198.51.100.7/32 dev lo
      ip -6 address add 2001:db8::7/128 dev lo nodad
+     ip -6 address add fd09::3/64 dev eth0 nodad preferred_lft 0
      ip route add 10.244.0.0/16 via 10.9.0.1; ip route add 192.0.2.0/24 via 10.9.0.1
      ip -6 route add fd00:10::/48 via fd09::1; ip -6 route add fd00:99::/64 via fd09::1`,
   ]);
@@ -203,4 +208,23 @@ export async function steadyPing(from: Namespace, to: string) {
     assert.ok(sent !== undefined, program.output);
     return { sent: Number(sent), lost: Number(sent) - Number(received) };
   };
+}
+
+/** Counts what comes in and is let in, by matches of nft's language. */
+export async function observe(namespace: Namespace, matches: readonly string[]): Promise<void> {
+  const statements = [
+    "add table ip seen",
+    "add chain ip seen in { type filter hook input priority 10; }",
+    ...matches.flatMap((match, index) => [
+      `add counter ip seen c${index}`,
+      `add rule ip seen in ${match} counter name c${index}`,
+    ]),
+  ];
+  await namespace.run(["nft", "-f", "-"], { input: `${statements.join("\n")}\n` });
+}
+
+/** The packets of each match. */
+export async function seen(namespace: Namespace): Promise<readonly number[]> {
+  const { stdout } = await namespace.run(["nft", "list", "table", "ip", "seen"]);
+  return [...stdout.matchAll(/packets (\d+)/g)].map(([, packets]) => Number(packets));
 }
