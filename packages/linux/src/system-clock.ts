@@ -7,6 +7,11 @@ const delayMaxMs = 2 ** 31 - 1;
 export const systemClock: Clock = {
   now: () => performance.now(),
   after: (delayMs, run) => {
+    // Node's shortest timer takes a millisecond, in which a route could have been changed.
+    if (delayMs <= 0) {
+      const immediate = setImmediate(run);
+      return () => clearImmediate(immediate);
+    }
     const timer = setTimeout(run, Math.min(Math.ceil(delayMs), delayMaxMs));
     return () => clearTimeout(timer);
   },

@@ -63,6 +63,16 @@ export class TunnelKeeper {
     return this.#reconciler.status;
   }
 
+  /** Takes a full look now. */
+  resync(): void {
+    this.#reconciler.resync();
+  }
+
+  /** Waits until all that is wanted now was tried. */
+  settled(): Promise<TunnelStatus> {
+    return this.#reconciler.settled();
+  }
+
   #hand(): void {
     if (this.#tunnels === undefined) return;
     this.#reconciler.apply(this.#tunnels.map((tunnel) => withMtu(tunnel, this.#mtus)));
