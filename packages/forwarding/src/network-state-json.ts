@@ -14,6 +14,7 @@ const addressMembers: ReadonlySet<string> = new Set([
   "address",
   "broadcast",
   "gateway",
+  "group",
   "local",
   "peer",
   "preferredSource",

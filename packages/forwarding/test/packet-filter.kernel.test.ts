@@ -96,13 +96,17 @@ test("floating addresses and ports by maps", { skip }, async (t) => {
     t,
     `table ip nat {
        map floating { type ipv4_addr : ipv4_addr; elements = { 172.18.0.100 : 10.244.1.1, 172.18.0.101 : 10.244.1.2 } }
+       map hairpin { type ipv4_addr . ipv4_addr : ipv4_addr; elements = { 10.244.1.1 . 10.244.1.1 : 192.0.2.9 } }
        chain prerouting { type nat hook prerouting priority dstnat;
          dnat to ip daddr map @floating
+         dnat to ip saddr . ip daddr map @hairpin
          tcp dport 8080 fib daddr type local dnat to 10.244.1.9:80; }
      }`,
-    ["172.18.0.100", "10.0.0.21"],
+    ["172.18.0.100", "10.0.0.21", "10.244.1.1"],
   );
   assert.equal(fate(filter, "prerouting", packet("1.1.1.1", "172.18.0.100")), "dnat 10.244.1.1");
+  assert.equal(fate(filter, "prerouting", packet("10.244.1.1", "10.244.1.1")), "dnat 192.0.2.9");
+  assert.equal(fate(filter, "prerouting", packet("1.1.1.1", "10.244.1.1")), "passed");
   const web = { protocol: 6, sourcePort: 4000, destinationPort: 8080 };
   assert.match(fate(filter, "prerouting", packet("1.1.1.1", "10.0.0.21", web)), /^dnat 10\.244\.1\.9:80/);
   assert.doesNotMatch(fate(filter, "prerouting", packet("1.1.1.1", "10.0.0.22", web)), /dnat/);

@@ -14,7 +14,7 @@ export interface LabPart {
 /** A lab seen from beside its cluster: the namespaces of its parts, on this machine. */
 export interface LabView {
   readonly name: string;
-  readonly switches: readonly string[];
+  readonly switches: readonly { readonly name: string; readonly addresses: readonly string[] }[];
   /** How its datastore is reached. */
   readonly environment: Readonly<Record<string, string>>;
   /** The file of the part's namespace; `undefined`: the lab has no such part. */
@@ -43,7 +43,10 @@ function viewOf(chosen: string, root: string): LabView {
   };
   return {
     name: lab.name,
-    switches: topology.switches.map((spec) => spec.name),
+    switches: topology.switches.map((spec) => ({
+      name: spec.name,
+      addresses: spec.interfaces.map(({ address }) => address),
+    })),
     environment: storeEnvironment(lab),
     namespaceOf,
     observe: async (part, interest) => {

@@ -207,3 +207,49 @@ test("one node, a daemon that is down, and words that mean nothing", { skip }, a
   );
   assert.match((await trace(`8.8.8.8 ${second.name}`)).stderr, /a trace begins at one of them/);
 });
+
+test(
+  "through VXLAN between racks, with the outer headers that are really on the wire",
+  { skip },
+  async (t) => {
+    const { trace, pings, addressOf } = await labOf(t, "vxlan-cross-subnet");
+    assert.equal(await pings("testapp-worker1", addressOf("testapp-worker3"), 1450), true);
+    const far = await trace("testapp-worker1 testapp-worker3 --live --size 1450");
+    assert.equal(far.exitCode, 0, far.stdout);
+    assert.match(far.stdout, /^ {6}route {3}\S+ via \S+ dev vxlan\.calico onlink$/m);
+    assert.match(far.stdout, /^ {6}fdb {5}66(:[0-9a-f]{2}){5} dev vxlan\.calico dst 30\.0\.0\.23$/m);
+    assert.match(
+      far.stdout,
+      /^ {6}encap {3}vxlan\.calico: VXLAN id 4096 \(UDP port 4789\) 10\.0\.0\.21 > 30\.0\.0\.23; 1500 bytes/m,
+    );
+    assert.match(
+      far.stdout,
+      /^ {2}\+ {2}switch spine, out swp2 +10\.0\.0\.21 > 30\.0\.0\.23 VXLAN id 4096 \(\S+ > \S+\)$/m,
+    );
+    assert.match(far.stdout, /path MTU 1450$/m);
+    assert.doesNotMatch(far.stdout, /^ {2}[-?!] /m);
+    const near = await trace("testapp-worker1 testapp-worker2");
+    assert.doesNotMatch(near.stdout, /vxlan/, "one subnet: no tunnel");
+  },
+);
+
+test(
+  "addresses that change on the way: a pod to the world, and the world to a floating address",
+  { skip },
+  async (t) => {
+    const { trace } = await labOf(t, "nat");
+    const out = await trace("client2 world --live");
+    assert.equal(out.exitCode, 0, out.stdout);
+    assert.match(out.stdout, /^ {6}nat {5}masquerade 10\.244\.\S+ > 172\.18\.0\.2$/m);
+    assert.match(out.stdout, /^return: delivered to pod default\/client2/m);
+    assert.match(out.stdout, /^ {2}\+ {2}switch edge, in swp1 +172\.18\.0\.2 > 203\.0\.113\.2$/m);
+    const within = await trace("client2 192.0.2.1 --live");
+    assert.equal(within.exitCode, 0, within.stdout);
+    assert.match(within.stdout, /^ {6}nat {5}dnat 192\.0\.2\.1 > 10\.244\.\S+$/m);
+    assert.match(
+      within.stdout,
+      /^live: it arrived at pod default\/web on node1, as expected, and the answer came back$/m,
+    );
+    assert.match((await trace("world client2")).stdout, /^lost at switch world: no route on world/m);
+  },
+);

@@ -37,6 +37,8 @@ const writers: Readonly<
 
 /** Commands whose first operand is a kind. */
 const kindCommands: ReadonlySet<string> = new Set(["get", "delete", "patch", "label"]);
+/** The command whose operands are pods and nodes: its own name stands for them where a kind would. */
+const traceCommand = "trace";
 
 function kindWords(): readonly string[] {
   return Object.values(kinds).map(({ name }) => name.toLowerCase());
@@ -87,6 +89,7 @@ ${arms.join("\n")}
     -*) ;;
     *) case "$line" in
 ${[...kindCommands].map((name) => `"${name} "*`).join("|")}) words="$(_caracal_names $line)" ;;
+    "${traceCommand}"|"${traceCommand} "*) words="$(_caracal_names ${traceCommand} ${traceCommand})" ;;
     esac ;;
   esac
   case "\${COMP_WORDS[COMP_CWORD-1]}" in
@@ -123,6 +126,8 @@ function fishScript(commands: readonly Command[], programs: readonly string[]): 
       const isNext = `"__fish_seen_subcommand_from ${name}; and test (count (commandline -opc)) -ge 3"`;
       lines.push(`${complete} -n ${isNext} -f -a ${quote(names)}`);
     }
+    const ends = `(${program} __names ${traceCommand} 2>/dev/null)`;
+    lines.push(`${complete} -n "__fish_seen_subcommand_from ${traceCommand}" -f -a ${quote(ends)}`);
     for (const word of namesIn()) lines.push(`${complete} -n __fish_use_subcommand -f -a ${word}`);
     for (const command of commands) {
       const words = command.name.split(" ");

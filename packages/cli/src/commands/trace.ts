@@ -14,16 +14,16 @@ import { IpAddress } from "@caracal/net";
 import { CliError } from "../cli-error.ts";
 import type { Arguments, Command } from "../command.ts";
 import { withConnection } from "../connection/with-connection.ts";
-import type { CliContext } from "../context.ts";
 import { didYouMean } from "../did-you-mean.ts";
 import { configOption } from "../global-options.ts";
 import type { TraceAnswer } from "../trace/trace-answer.ts";
 import { traceCluster, type TraceSources } from "../trace/trace-cluster.ts";
+import { dotTrace, drawTrace, mermaidTrace } from "../trace/trace-drawing.ts";
 import { traceJson } from "../trace/trace-json.ts";
 import { traceText } from "../trace/trace-text.ts";
 
 const usage = "usage: trace SRC DST; each is POD, NAMESPACE/POD, NODE or an address";
-const formats = ["text", "json"] as const;
+const formats = ["text", "json", "drawing", "mermaid", "dot"] as const;
 const protocols = ["icmp", "tcp", "udp"] as const;
 
 /** The packet does not arrive. */
@@ -89,7 +89,7 @@ export const trace: Command = {
           isLive: args.flag("live"),
         },
       );
-      print(ctx, answer, format, args.flag("return"));
+      ctx.stdout.write(printed(answer, format, args.flag("return")));
       return exitCode(answer);
     });
   },
@@ -117,7 +117,7 @@ async function answerOf(
     ? await (await import("../trace/live-trace.ts")).liveTrace(sources, traced, request)
     : undefined;
   return {
-    from: endText(request.from, request.family),
+    from: endText(request.from, request.family, report.forward.source),
     to: endText(request.to, request.family),
     packet: packetText(packet),
     report,
@@ -150,8 +150,8 @@ function requestOf(from: TraceEnd, to: TraceEnd, packet: PacketSpec, isIpv6: boo
 }
 
 /** `default/web (10.244.1.5)`; an address alone is its own text. */
-function endText({ text, addresses }: TraceEnd, family: 4 | 6): string {
-  const address = addresses.find((one) => IpAddress.family(one) === family);
+function endText({ text, addresses }: TraceEnd, family: 4 | 6, chosen?: IpAddress): string {
+  const address = chosen ?? addresses.find((one) => IpAddress.family(one) === family);
   const shown = address === undefined ? text : IpAddress.format(address);
   return shown === text ? text : `${text} (${shown})`;
 }
@@ -161,15 +161,20 @@ function packetText({ protocol, port, bytes }: PacketSpec): string {
   return `${what}, ${bytes} bytes`;
 }
 
-function print(
-  ctx: CliContext,
-  answer: TraceAnswer,
-  format: (typeof formats)[number],
-  isReturnWhole: boolean,
-): void {
-  ctx.stdout.write(
-    format === "json" ? `${JSON.stringify(traceJson(answer), null, 2)}\n` : traceText(answer, isReturnWhole),
-  );
+function printed(answer: TraceAnswer, format: (typeof formats)[number], isReturnWhole: boolean): string {
+  const { forward } = answer.report;
+  switch (format) {
+    case "text":
+      return traceText(answer, isReturnWhole);
+    case "json":
+      return `${JSON.stringify(traceJson(answer), null, 2)}\n`;
+    case "drawing":
+      return drawTrace(forward);
+    case "mermaid":
+      return mermaidTrace(forward);
+    case "dot":
+      return dotTrace(forward);
+  }
 }
 
 function exitCode({ report: { forward }, live }: TraceAnswer): number {

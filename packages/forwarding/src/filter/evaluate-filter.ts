@@ -177,6 +177,8 @@ class FilterRun {
     body: Record<string, unknown>,
   ): Verdict {
     const address = addressOf(ctx, body["addr"]);
+    // A map without an element for the packet ends the rule.
+    if (address === "none") return next;
     const port = body["port"];
     if ((how === "snat" || how === "dnat") && address === undefined && port === undefined) {
       return this.#isUncertain(chain, rule);
@@ -203,11 +205,12 @@ interface StatementPlace {
 }
 
 /** A literal address, or the one that a map gives; a range gives any of many, and so none here. */
-function addressOf(ctx: MatchContext, expression: unknown): IpAddress | undefined {
+function addressOf(ctx: MatchContext, expression: unknown): IpAddress | "none" | undefined {
   if (typeof expression === "string") return IpAddress.parse(expression);
   if (!isObject(expression) || !isObject(expression["map"])) return undefined;
   const { key, data } = expression["map"];
   const found = mapped(ctx, key, data);
+  if (found === "none") return "none";
   return typeof found === "object" && typeof found.data === "string"
     ? IpAddress.parse(found.data)
     : undefined;

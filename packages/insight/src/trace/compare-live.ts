@@ -85,7 +85,7 @@ function conclusion(
     goal !== undefined &&
     requests.some(({ place, direction }) => direction === "in" && placeKey(place) === placeKey(goal));
   if (isThere || isAnswered) {
-    const where = goal === undefined ? "it was answered" : `it arrived at ${placeText(goal)}`;
+    const where = goal === undefined ? "it arrived" : `it arrived at ${placeText(goal)}`;
     if (verdict.kind === "delivered")
       return { kind: "arrived", isAsExpected: true, text: `${where}, as expected` };
     return { kind: "arrived", isAsExpected: verdict.kind !== "lost", text: `${where}${doubt(verdict)}` };

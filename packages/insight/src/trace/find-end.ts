@@ -20,7 +20,10 @@ export type EndLookup =
   | { readonly kind: "unknown"; readonly names: readonly string[] };
 
 /** A trace's places by the records: nodes, pods, and switches where their kernels can be looked into. */
-export function recordedPlaces(cluster: ClusterSnapshot, switches: readonly string[]): readonly Place[] {
+export function recordedPlaces(
+  cluster: ClusterSnapshot,
+  switches: readonly { readonly name: string; readonly addresses: readonly string[] }[],
+): readonly Place[] {
   return [
     ...cluster.resources.nodes.map((node): Place => {
       const { bgp, addresses = [], ipv4VXLANTunnelAddr, ipv6VXLANTunnelAddr } = node.spec;
@@ -46,7 +49,10 @@ export function recordedPlaces(cluster: ClusterSnapshot, switches: readonly stri
         },
       ];
     }),
-    ...switches.map((name): Place => ({ name: { kind: "switch", name }, addresses: [] })),
+    ...switches.map(({ name, addresses }): Place => ({
+      name: { kind: "switch", name },
+      addresses: addressesOf(addresses),
+    })),
   ];
 }
 

@@ -93,7 +93,8 @@ function followBack(
   // A sender that came not even to choose its source would choose its first.
   const family = IpAddress.family(destination);
   const own = from.addresses.find((one) => IpAddress.family(one) === family);
-  const answered = forward.source === undefined ? (own ?? last.source) : last.source;
+  const answered = forward.source === undefined ? own : last.source;
+  if (answered === undefined) return undefined;
   return followPacket(world, {
     ...fixed,
     from: start,

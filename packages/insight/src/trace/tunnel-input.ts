@@ -13,10 +13,14 @@ export function openTunnel(
   outer: Packet,
   { tunnel, vni, innerDestinationMac }: Payload,
 ): Link | Loss {
-  const candidates = links.filter(({ kind, vxlan }) =>
-    tunnel === "ipip" ? kind === "ipip" : vxlan?.vni === vni && vxlan?.port === outer.destinationPort,
+  const candidates = links.filter((one) =>
+    tunnel === "ipip"
+      ? isForOuter(one, outer)
+      : one.vxlan?.vni === vni && one.vxlan?.port === outer.destinationPort,
   );
-  const link = candidates.find((one) => whyDown(one) === undefined) ?? candidates[0];
+  // A device for this very pair of ends goes before one for all.
+  const ordered = candidates.toSorted((a, b) => endCount(b) - endCount(a));
+  const link = ordered.find((one) => whyDown(one) === undefined) ?? ordered[0];
   const what =
     tunnel === "ipip" ? "IPIP device" : `VXLAN device for VNI ${vni} on port ${outer.destinationPort}`;
   if (link === undefined) {
@@ -34,6 +38,15 @@ export function openTunnel(
     return lost("wrong-tunnel-mac", text, "the sender's neighbour entry is out of date");
   }
   return link;
+}
+
+function isForOuter({ kind, ipip }: Link, { source, destination }: Packet): boolean {
+  const { local = destination, remote = source } = ipip ?? {};
+  return kind === "ipip" && local === destination && remote === source;
+}
+
+function endCount({ ipip }: Link): number {
+  return [ipip?.local, ipip?.remote].filter((end) => end !== undefined).length;
 }
 
 /** The outer headers for people and JSON. */

@@ -43,13 +43,21 @@ export function fromTunnel(
   }
 }
 
-/** RFC 2003: the other end is the gateway of the route, for a device that has no other end of its own. */
+/** RFC 2003: the other end is the device's own, or the gateway of the route for a device that has none. */
 function intoIpip(link: Link, gateway: IpAddress | undefined, packet: Packet): TunnelExit {
-  if (gateway === undefined) {
+  const { local, remote = gateway } = link.ipip ?? {};
+  if (remote === undefined) {
     const text = `the route by ${link.name} names no gateway, so there is no other end of the tunnel`;
     return { ...lost("no-tunnel", text), steps: [] };
   }
-  return { kind: "into", device: link.name, payload: { tunnel: "ipip", packet }, remote: gateway, steps: [] };
+  return {
+    kind: "into",
+    device: link.name,
+    payload: { tunnel: "ipip", packet },
+    remote,
+    ...(local === undefined ? {} : { local }),
+    steps: [],
+  };
 }
 
 /** RFC 7348 §4.1: the neighbour's hardware address says which remote end the frame is for. */
