@@ -25,6 +25,8 @@ export interface NodeConfig {
   readonly secrets: { readonly directory: string | undefined; readonly namespace: string };
   readonly clusterType: string;
   readonly kubernetesNodeName: string | undefined;
+  /** Pods and nodes are Kubernetes' own there. */
+  readonly isKubernetesDatastore: boolean;
   readonly checkNodeIp: boolean;
   readonly autodetectPollMs: number;
   /** One per family whose default pool may be made; empty when there shall be none. */
@@ -110,6 +112,7 @@ export function readConfig(environment: Environment): ConfigOutcome {
       .filter((type) => type !== undefined)
       .join(","),
     kubernetesNodeName: reader.text("CALICO_K8S_NODE_REF"),
+    isKubernetesDatastore: isKubernetesDatastore(environment),
     checkNodeIp: !reader.flag("DISABLE_NODE_IP_CHECK", false),
     autodetectPollMs: reader.durationMs("AUTODETECT_POLL_INTERVAL", {
       leastMs: 100,

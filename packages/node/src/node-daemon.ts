@@ -23,6 +23,7 @@ import { CniService } from "./endpoints/cni-service.ts";
 import { NodePodIpam } from "./endpoints/node-pod-ipam.ts";
 import { WatchedNamespaces } from "./endpoints/watched-namespaces.ts";
 import { nodeWithAddress } from "./endpoints/node-with-address.ts";
+import { podAnnotations } from "./endpoints/pod-annotations.ts";
 import { WatchedIpamSettings } from "./endpoints/watched-ipam-settings.ts";
 import { type MtuSources, mtuSourcesOf, readMtuSources } from "./mtu/mtu-sources.ts";
 import { PodMtuFile } from "./mtu/pod-mtu-file.ts";
@@ -397,6 +398,7 @@ export class NodeDaemon {
       storeWaitMs: addStoreWaitMs,
       sources: { now: () => new Date(), uuid: randomUUID },
       namespaceFacts: (namespace) => namespaces.get(namespace),
+      ...(config.isKubernetesDatastore ? { podAnnotations: (pod) => podAnnotations(store, pod) } : {}),
       nodeWith: (address) => nodeWithAddress(view.resources.nodes, address),
       defaultMtu: () => readMtu(join(config.libDir, "mtu")),
     });

@@ -38,7 +38,8 @@ export async function checkPod(services: CniServices, operation: Operation): Pro
   if (state === undefined)
     differences.push(`${attachment.ifname} and ${attachment.hostName} are not there as a pair`);
   else differences.push(...state.differences);
-  if (state !== undefined && spec.mac !== state.mac)
+  // A Kubernetes datastore keeps no MAC.
+  if (state !== undefined && spec.mac !== undefined && spec.mac !== state.mac)
     differences.push(`${attachment.ifname} has MAC ${state.mac}, not ${spec.mac}`);
   const [first] = differences;
   if (first !== undefined) throw new CniError(CniCode.checkFailed, first, differences.slice(1).join("; "));

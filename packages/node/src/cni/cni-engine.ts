@@ -34,6 +34,8 @@ export interface CniEngineOptions {
   readonly defaultMtu?: () => number | undefined;
   readonly podFacts?: (pod: PodName) => Promise<PodFacts | undefined>;
   readonly namespaceFacts?: CniServices["namespaceFacts"];
+  /** The pod's annotations, where the datastore knows them: runtimes need not hand them on then. */
+  readonly podAnnotations?: PodAnnotations;
   readonly nodeWith?: CniServices["nodeWith"];
   readonly runIpamPlugin?: CniServices["runIpamPlugin"];
   readonly beforeStep?: CniServices["beforeStep"];
@@ -42,6 +44,8 @@ export interface CniEngineOptions {
   /** How long an ADD asks again while the datastore is away, before it fails; not at all unless told. */
   readonly storeWaitMs?: number;
 }
+
+type PodAnnotations = (pod: PodName) => Promise<ReadonlyMap<string, string>>;
 
 const defaultDeadlineMs = 60_000;
 /** Pauses between questions to a datastore that is away double from the first to the last of these. */
@@ -63,6 +67,7 @@ export class CniEngine {
   readonly #isReady: () => boolean;
   readonly #deadlineMs: number;
   readonly #storeWaitMs: number;
+  readonly #podAnnotations: PodAnnotations | undefined;
   readonly #queue = new KeyedQueue({ runningMax, waitingMax });
 
   constructor(options: CniEngineOptions) {
@@ -70,6 +75,7 @@ export class CniEngine {
     this.#isReady = options.isReady;
     this.#deadlineMs = options.deadlineMs ?? defaultDeadlineMs;
     this.#storeWaitMs = options.storeWaitMs ?? 0;
+    this.#podAnnotations = options.podAnnotations;
     this.#services = {
       node: options.node,
       records: new EndpointRecords(options.store, options.sources),
@@ -160,16 +166,29 @@ export class CniEngine {
     return this.#run(attachment.hostName, signal, async (checkDeadline) => {
       const operation: Operation = { call, config, attachment, checkDeadline };
       switch (call.command) {
-        case "ADD":
-          return printed(formatResult(await addPod(this.#services, operation), config.cniVersion));
+        case "ADD": {
+          const annotated = await this.#annotated(operation);
+          return printed(formatResult(await addPod(this.#services, annotated), config.cniVersion));
+        }
         case "CHECK":
-          await checkPod(this.#services, operation);
+          await checkPod(this.#services, await this.#annotated(operation));
           return ok;
         default:
           await deletePod(this.#services, operation);
           return ok;
       }
     });
+  }
+
+  /** With the annotations that the datastore knows of the pod; what the runtime hands on is as old as the call. */
+  async #annotated(operation: Operation): Promise<Operation> {
+    const { pod } = operation.attachment;
+    if (pod === undefined || this.#podAnnotations === undefined) return operation;
+    const podAnnotations = new Map([
+      ...operation.config.podAnnotations,
+      ...(await this.#podAnnotations(pod)),
+    ]);
+    return { ...operation, config: { ...operation.config, podAnnotations } };
   }
 
   #addresses(call: CniCall, config: NetworkConfig, signal: AbortSignal | undefined): Promise<CniAnswer> {

@@ -78,9 +78,12 @@ async function tellDaemon(services: CniServices, operation: Operation, draft: Dr
     await services.hooks.endpointRemoved(noticeOf(operation, []));
 }
 
+/** A Kubernetes datastore shows a pod's endpoint from before any container has it. */
 function isOurs(operation: Operation, draft: Draft): boolean {
   if (draft.stored === undefined) return true;
-  return draft.stored.endpoint?.spec.containerID === operation.attachment.containerId;
+  const { containerId } = operation.attachment;
+  const spec = draft.stored.endpoint?.spec;
+  return spec !== undefined && (spec.containerID ?? containerId) === containerId;
 }
 
 /** The DEL that follows a refused ADD of a second interface: nothing of the first one is its business. */

@@ -21,6 +21,11 @@ export function kubernetesCollections(sliceVersion: string): readonly Collection
       kind: "Namespace",
       isNamespaced: false,
     }),
+    // Pods are listed as endpoints; their documents are for who asks about one.
+    {
+      ...documents("kubernetespods", { ...core, plural: "pods", kind: "Pod", isNamespaced: true }),
+      excludes: () => true,
+    },
     documents("kubernetesservices", { ...core, plural: "services", kind: "Service", isNamespaced: true }),
     documents(
       "kubernetesendpointslices",
