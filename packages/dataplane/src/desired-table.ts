@@ -46,6 +46,16 @@ export class DesiredTable {
     return undefined;
   }
 
+  /** What is wanted of each key, once. */
+  *routes(): Generator<DesiredRoute, void, undefined> {
+    for (const [index, { routes }] of this.#states.entries()) {
+      const earlier = this.#states.slice(0, index);
+      for (const [key, route] of routes) {
+        if (!earlier.some((state) => state.routes.has(key))) yield route;
+      }
+    }
+  }
+
   /** Takes a route in. One that the source would not own could never be removed again, and throws `RangeError`. */
   set(name: string, route: DesiredRoute): { readonly key: RouteKey; readonly changed: boolean } {
     const { source, routes } = this.#state(name);

@@ -137,3 +137,17 @@ test("an IPv6 route without a metric is the one that the kernel shows with 1024"
     routeKey({ destination: v4, protocol: 12, metric: 1024 }),
   );
 });
+
+test("an IPv6 route whose gateway is inside it crosses to another interface by a route to the gateway", () => {
+  const wanted = route("fd80::/122", {
+    nextHops: [{ interfaceIndex: 3, gateway: address("fd80::5"), onlink: true }],
+  });
+  const former = via("fd80::/122", "fd99::2");
+  assert.deepEqual(steps([wanted], [former]), [
+    "add fd80::5/128",
+    "replace fd80::/122 via fd80::5",
+    "delete fd80::5/128",
+  ]);
+  assert.deepEqual(steps([former], [wanted]), ["replace fd80::/122 via fd99::2"]);
+  assert.deepEqual(steps([wanted], []), ["add fd80::/122 via fd80::5"]);
+});

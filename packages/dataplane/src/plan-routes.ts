@@ -1,5 +1,6 @@
+import { Prefix } from "@caracal/net";
 import { type Route, RouteType } from "@caracal/netlink";
-import { isAsWanted, type RouteKey } from "./desired-route.ts";
+import { isAsWanted, type RouteKey, routeKey } from "./desired-route.ts";
 import type { RouteOperation } from "./kernel.ts";
 
 /** What is wanted and what is, of one key: table, destination and metric. */
@@ -65,6 +66,10 @@ export function planRoutes(slots: Iterable<RouteSlot>, claim: (route: Route) => 
         // A replace could hit the alien's route, and an add would be refused.
         conflicts.push({ key, wanted, alien });
       } else if (ours.length > 0) {
+        for (const stone of steppingStones(wanted, ours)) {
+          writes.push({ key: routeKey(stone), operation: { kind: "add", route: stone } });
+          deletes.push({ key: routeKey(stone), operation: { kind: "delete", route: stone } });
+        }
         writes.push({ key, operation: { kind: "replace", route: wanted } });
         superfluous = superfluous.slice(1);
       } else {
@@ -79,6 +84,24 @@ export function planRoutes(slots: Iterable<RouteSlot>, claim: (route: Route) => 
   writes.sort((a, b) => compareForWrite(a.operation.route, b.operation.route));
   deletes.sort((a, b) => compareForWrite(b.operation.route, a.operation.route));
   return { operations: [...writes, ...deletes], conflicts, heldCount };
+}
+
+/**
+ * What an IPv6 route needs while it moves to another interface and its gateway is inside it, as VXLAN's ends are inside the
+ * blocks behind them: the kernel looks the gateway up, finds the very route that is about to go, and refuses the new one for
+ * the other interface (linux/net/ipv6/route.c, ip6_route_check_nh_onlink). A route to the gateway alone is closer.
+ */
+function steppingStones(wanted: Route, former: readonly Route[]): readonly Route[] {
+  if (wanted.destination.family !== 6 || wanted.nextHops.length !== 1) return [];
+  return wanted.nextHops.flatMap(({ gateway, onlink, interfaceIndex }) => {
+    const isInside = gateway !== undefined && Prefix.contains(wanted.destination, gateway);
+    const isMoving = former.some(
+      ({ nextHops: [hop] }) => hop !== undefined && hop.interfaceIndex !== interfaceIndex,
+    );
+    if (!isInside || !isMoving || onlink !== true || interfaceIndex === undefined) return [];
+    const { preferredSource: _source, mtu: _mtu, ...rest } = wanted;
+    return [{ ...rest, destination: Prefix.host(gateway), nextHops: [{ interfaceIndex }] }];
+  });
 }
 
 /**

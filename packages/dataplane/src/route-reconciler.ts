@@ -149,6 +149,16 @@ export class RouteReconciler {
     this.#wake();
   }
 
+  /** What is wanted now, each key once. */
+  wanted(): Iterable<DesiredRoute> {
+    return this.#desired.routes();
+  }
+
+  /** What is wanted now in the place of a route. */
+  wantedFor(route: DesiredRoute): DesiredRoute | undefined {
+    return this.#desired.at(routeKey(route));
+  }
+
   /** The source has said all it wants: what it owns beyond that is removed from now on. */
   complete(source: string): void {
     if (!this.#desired.complete(source)) return;

@@ -60,3 +60,4 @@ export {
   type Vtep,
   type VxlanTunnel,
 } from "./tunnels/tunnel-intent.ts";
+export type { Lingering } from "./tunnels/overlay.ts";

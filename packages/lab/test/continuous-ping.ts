@@ -14,9 +14,9 @@ export class ContinuousPing {
   #rest = "";
   #summary = "";
 
-  constructor(lab: LabDirectory, from: string, address: string) {
+  constructor(lab: LabDirectory, from: string, address: string, intervalSeconds = INTERVAL_SECONDS) {
     this.title = `${from} to ${address}`;
-    const args = ["-n", "-i", INTERVAL_SECONDS, "-W", "5", address];
+    const args = ["-n", "-i", intervalSeconds, "-W", "5", address];
     this.#child = spawnInNamespace(lab.namespacePath(from), "ping", args, {
       env: { ...process.env, LC_ALL: "C" },
       stdio: ["ignore", "pipe", "ignore"],

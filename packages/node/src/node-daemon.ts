@@ -41,6 +41,7 @@ import { routeReport, type RouteReportSources } from "./reports/route-report.ts"
 import { routeTable } from "./reports/route-table.ts";
 import { TraceProbes } from "./reports/trace-probes.ts";
 import { traceState } from "./reports/trace-state.ts";
+import { lingerMs } from "./routing/encapsulation-memory.ts";
 import { type OpenRouting, openRouting } from "./routing/open-routing.ts";
 import type { Routing } from "./routing/routing.ts";
 import { PacketFilter } from "./packets/packet-filter.ts";
@@ -102,6 +103,7 @@ export class NodeDaemon {
       client: openClient(store),
       ipam: new Ipam({ store, node, now: nowNanos }),
       onBlocksClaimed: async (blocks) => this.#announce?.(blocks),
+      lingerMs,
     });
     this.#cni = new CniService({ log: options.log, metrics: this.#metrics, now: Date.now });
   }
@@ -226,7 +228,7 @@ export class NodeDaemon {
     if (this.#mtus !== undefined) tunnels.setMtus(this.#mtus);
     this.#keepHostSettings(view, routing);
     const own = this.#watchOwnAddresses(opened);
-    const packets = this.#openPacketFilter(view);
+    const packets = this.#openPacketFilter(view, routing);
     const tunnelAddresses = this.#keepTunnelAddresses(view, routing);
     const kernel = new LinuxShaping(opened.tables);
     const shaping = this.#stack.use(new PodShaping({ kernel, clock: systemClock, log }));
@@ -294,13 +296,17 @@ export class NodeDaemon {
   #keepTunnelAddresses(view: ClusterView, routing: Routing): TunnelAddressKeeper {
     const { node, log } = this.#options;
     this.#announce = (blocks) => routing.blocksClaimed(blocks);
-    const ensure = () => this.#tunnelAddresses.ensure();
+    const ensure = async (): Promise<void> => {
+      // Others send to the node once its tunnel address is known: by then it must take what they send.
+      await this.#tunnels?.settled();
+      await this.#tunnelAddresses.ensure();
+    };
     const mayWrite = () => view.isDatastoreReady;
     return this.#stack.use(new TunnelAddressKeeper({ node, ensure, mayWrite, log }));
   }
 
   /** Whoever routes: NAT and the protection of tunnels are the node's own. */
-  #openPacketFilter(view: ClusterView): PacketFilter {
+  #openPacketFilter(view: ClusterView, routing: Routing): PacketFilter {
     const { node, log, config } = this.#options;
     const { interfacePrefixes, felix } = config;
     const ruleset = this.#stack.use(new NftRuleset());
@@ -311,6 +317,7 @@ export class NodeDaemon {
             cluster: view.resources,
             endpoints: view.endpoints,
             environment: felix.settings,
+            lingering: routing.lingering,
           })
         : undefined;
     return this.#stack.use(new PacketFilter({ ruleset, intents, interfacePrefixes, log }));

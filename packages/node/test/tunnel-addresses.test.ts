@@ -51,8 +51,9 @@ class Cluster {
     return new Ipam({ store: this.store, node, now });
   }
 
-  tunnels(node = "n1", client = this.client): TunnelAddresses {
+  tunnels(node = "n1", client = this.client, lingering = {}): TunnelAddresses {
     return new TunnelAddresses({
+      ...lingering,
       node,
       client,
       ipam: this.ipam(node),
@@ -102,6 +103,27 @@ function cases(open: () => Promise<Cluster>): void {
     await cluster.tunnels().ensure();
     assert.deepEqual((await cluster.store.list(keys.root)).entries, before.entries);
     assert.deepEqual(await cluster.ipam().check(), []);
+  });
+
+  test("an address that no pool asks for any more stays a while, as others may still send to it", async () => {
+    const cluster = await open();
+    await cluster.node("n1", { bgp: { ipv4Address: "10.0.0.11/24" } });
+    await cluster.pool("a", ipip);
+    let nowMs = 1000;
+    const tunnels = cluster.tunnels("n1", cluster.client, { lingerMs: 60_000, now: () => nowMs });
+    await tunnels.ensure();
+    const held = await cluster.held("ipip-tunnel-addr-n1");
+    assert.equal(held.length, 1);
+    await cluster.pool("a", { ...ipip, ipipMode: "Never" });
+    await tunnels.ensure();
+    nowMs += 59_999;
+    await tunnels.ensure();
+    assert.deepEqual(await cluster.held("ipip-tunnel-addr-n1"), held);
+    assert.equal((await cluster.spec()).bgp?.ipv4IPIPTunnelAddr, held[0]);
+    nowMs += 1;
+    await tunnels.ensure();
+    assert.deepEqual(await cluster.held("ipip-tunnel-addr-n1"), []);
+    assert.deepEqual((await cluster.spec()).bgp, { ipv4Address: "10.0.0.11/24" });
   });
 
   test("pools that are disabled, for other nodes or not for tunnels give none, and the Node has no empty parts", async () => {

@@ -1,4 +1,4 @@
-import { Prefix } from "@caracal/net";
+import { IpAddress, Prefix } from "@caracal/net";
 import type { DesiredRoute } from "../desired-route.ts";
 import type { RouteSource } from "../desired-table.ts";
 import { FaultyKernel, type KernelStep } from "../faulty-kernel.ts";
@@ -30,6 +30,10 @@ export const reconcilerCases: readonly KernelCase[] = [
   { name: "reconciler: a route that somebody adds in our name goes", run: removesForged },
   { name: "reconciler: routes wait for their interface, and come back when it does", run: waitsForLink },
   { name: "reconciler: a route stays until its successor's interface is there", run: staysUntilSucceeded },
+  {
+    name: "reconciler: an IPv6 route moves to an interface where its gateway is inside it, and back",
+    run: movesInside,
+  },
   {
     name: "reconciler: a next hop that leads nowhere stops no other route, and is tried again",
     run: unresolvable,
@@ -217,6 +221,36 @@ async function staysUntilSucceeded(subject: KernelSubject): Promise<void> {
     reconciler.replace("bgp", [through("tun9")]);
     reconciler.replace("bgp", []);
     await subject.until("empty", async () => (await shown(subject)).length === 0);
+  });
+}
+
+async function movesInside(subject: KernelSubject): Promise<void> {
+  const destination = "fd80:0:0:1::/122";
+  await reconciling(subject, [bgp], async (reconciler) => {
+    const [direct, tunnelled] = (
+      [
+        ["up0", "fd99::2"],
+        ["tun0", "fd80:0:0:1::5"],
+      ] as const
+    ).map(([interfaceName, gateway]) =>
+      wishVia(destination, gateway, {
+        nextHops: [{ interfaceName, gateway: address(gateway), onlink: true }],
+      }),
+    );
+    if (direct === undefined || tunnelled === undefined) return;
+    subject.others.addLink("tun0");
+    subject.others.setLinkUp("tun0", true);
+    for (const wish of [direct, tunnelled, direct]) {
+      reconciler.replace("bgp", [wish]);
+      await subject.until("ready", isReady(reconciler));
+      const [hop] = wish.nextHops ?? [];
+      const gateway = hop?.gateway === undefined ? "" : IpAddress.format(hop.gateway);
+      same(
+        await shown(subject),
+        [`${destination} via ${gateway} dev ${hop?.interfaceName} proto 12`],
+        "routes",
+      );
+    }
   });
 }
 

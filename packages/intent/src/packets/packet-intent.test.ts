@@ -137,8 +137,8 @@ test("tunnels are guarded while they are in use, and only their nodes may send",
   assert.deepEqual(
     [...v4.guards, ...v6.guards].map((guard) => [guard.device, guard.port, texts(guard.senders)]),
     [
-      ["vxlan.calico", 8472, ["10.0.0.1/32", "192.168.0.0/24"]],
-      ["vxlan-v6.calico", 8472, []],
+      ["vxlan.calico", 8472, ["10.0.0.1/32", "10.0.0.2/32", "192.168.0.0/24"]],
+      ["vxlan-v6.calico", 8472, ["fd00::1/128"]],
     ],
   );
   const ipip = [pool("i", "10.244.0.0/16", { ipipMode: "CrossSubnet" })];

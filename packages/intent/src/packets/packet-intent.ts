@@ -3,6 +3,7 @@ import type { WorkloadEndpoint } from "@caracal/resources";
 import { type ClusterFacts, clusterFacts, type ClusterResources } from "../cluster.ts";
 import { type FelixSettings, felixSettingsOf } from "../felix-settings.ts";
 import { serviceRanges } from "../service-ranges.ts";
+import type { Lingering } from "../tunnels/overlay.ts";
 import { type FloatingAddress, floatingAddresses } from "./floating-addresses.ts";
 import { type OutgoingNat, outgoingNat, poolPrefixes } from "./outgoing-nat.ts";
 import { type GuardSources, type TunnelGuard, tunnelGuards } from "./tunnel-guards.ts";
@@ -17,6 +18,7 @@ export interface PacketInput {
   readonly endpoints: readonly WorkloadEndpoint[];
   /** What the daemon's environment says of the agent's settings. */
   readonly environment?: FelixSettings;
+  readonly lingering?: Lingering | undefined;
 }
 
 /** What becomes of packets of one family on their way through the node. */
@@ -45,6 +47,7 @@ export function packetIntents({
   cluster: resources,
   endpoints,
   environment,
+  lingering,
 }: PacketInput): readonly PacketIntent[] {
   const cluster = clusterFacts(resources);
   const self = cluster.nodesByName.get(node);
@@ -53,7 +56,7 @@ export function packetIntents({
   const floating = floatingAddresses({ cluster, node, endpoints, felix, problems: [] });
   const limits = workloadLimits(node, endpoints);
   const marksLeaving = limits.some(({ dscp }) => dscp !== undefined);
-  return standing({ cluster, resources, self, felix }).map((intent) => ({
+  return standing({ cluster, self, felix, lingering }).map((intent) => ({
     ...intent,
     floating: floating.filter(({ external }) => IpAddress.family(external) === intent.family),
     limits,
@@ -67,15 +70,16 @@ type StandingIntent = Omit<PacketIntent, "floating" | "limits" | "clusterRanges"
 // Pods come and go much more often than what thousands of nodes are worked through for.
 const known = new WeakMap<
   ClusterFacts,
-  { readonly felix: string; readonly intents: readonly StandingIntent[] }
+  { readonly sources: string; readonly intents: readonly StandingIntent[] }
 >();
 
 function standing(sources: GuardSources): readonly StandingIntent[] {
-  const felix = `${sources.self.name} ${JSON.stringify(sources.felix)}`;
+  const { self, felix, lingering } = sources;
+  const text = JSON.stringify([self.name, felix, lingering?.ipip, [...(lingering?.vxlan ?? [])]]);
   const found = known.get(sources.cluster);
-  if (found?.felix === felix) return found.intents;
+  if (found?.sources === text) return found.intents;
   const intents = ([4, 6] as const).map((family) => standingIntent(sources, family));
-  known.set(sources.cluster, { felix, intents });
+  known.set(sources.cluster, { sources: text, intents });
   return intents;
 }
 

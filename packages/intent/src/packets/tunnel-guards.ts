@@ -1,7 +1,7 @@
 import { type IpFamily, Prefix } from "@caracal/net";
-import type { ClusterFacts, ClusterResources, NodeFacts } from "../cluster.ts";
+import type { ClusterFacts, NodeFacts } from "../cluster.ts";
 import type { FelixSettings } from "../felix-settings.ts";
-import { defaultVxlanPort, overlayOf } from "../tunnels/overlay.ts";
+import { defaultVxlanPort, type Lingering, overlayOf } from "../tunnels/overlay.ts";
 import { withoutCovered } from "./without-covered.ts";
 
 /** Who may send encapsulated packets to the node: what is inside them comes past every other check. */
@@ -20,14 +20,14 @@ export interface TunnelGuard {
 /** What the guards of a node follow from. */
 export interface GuardSources {
   readonly cluster: ClusterFacts;
-  readonly resources: ClusterResources;
   readonly self: NodeFacts;
   readonly felix: FelixSettings;
+  readonly lingering?: Lingering | undefined;
 }
 
 /** The guards of the encapsulations in use on a node. */
-export function tunnelGuards({ cluster, resources, self, felix }: GuardSources): readonly TunnelGuard[] {
-  const { usesIpip, usesVxlan } = overlayOf({ cluster, self, felix, speaksBgp: true });
+export function tunnelGuards({ cluster, self, felix, lingering }: GuardSources): readonly TunnelGuard[] {
+  const { usesIpip, usesVxlan } = overlayOf({ cluster, self, felix, speaksBgp: true, lingering });
   const guards: TunnelGuard[] = [];
   if (usesIpip) {
     guards.push({
@@ -44,31 +44,23 @@ export function tunnelGuards({ cluster, resources, self, felix }: GuardSources):
       family,
       device: family === 4 ? "vxlan.calico" : "vxlan-v6.calico",
       port: felix.vxlanPort ?? defaultVxlanPort,
-      senders: nodePrefixes(cluster, felix, family, vxlanNodes(resources, family)),
+      senders: nodePrefixes(cluster, felix, family),
       isOpenToWorkloads: felix.allowVXLANPacketsFromWorkloads === true,
     });
   }
   return guards;
 }
 
-/** The addresses of the nodes, and of those outside the cluster that count as nodes. */
+/**
+ * The addresses of the nodes, and of those outside the cluster that count as nodes. Every node: one that has just learned of a
+ * pool's encapsulation may send before its own tunnel address is known here.
+ */
 export function nodePrefixes(
   cluster: ClusterFacts,
   felix: FelixSettings,
   family: IpFamily,
-  names?: ReadonlySet<string>,
 ): readonly Prefix[] {
-  const nodes = (cluster.speakers.get(family) ?? [])
-    .filter(({ node }) => names?.has(node.name) !== false)
-    .map(({ address }) => Prefix.host(address));
+  const nodes = (cluster.speakers.get(family) ?? []).map(({ address }) => Prefix.host(address));
   const others = (felix.externalNodesList ?? []).flatMap((text) => Prefix.parse(text) ?? []);
   return withoutCovered([...nodes, ...others.filter((prefix) => prefix.family === family)]);
-}
-
-/** A node without a tunnel address has no end of a tunnel to send from. */
-function vxlanNodes({ nodes }: ClusterResources, family: IpFamily): ReadonlySet<string> {
-  const ends = nodes.filter(({ spec }) =>
-    family === 4 ? spec.ipv4VXLANTunnelAddr !== undefined : spec.ipv6VXLANTunnelAddr !== undefined,
-  );
-  return new Set(ends.map(({ metadata }) => metadata.name));
 }

@@ -17,6 +17,12 @@ export interface Overlay {
   readonly ownsBlackholes: boolean;
 }
 
+/** Encapsulations that no pool asks for any more, but that other nodes may still send by: what comes so is still taken. */
+export interface Lingering {
+  readonly ipip: boolean;
+  readonly vxlan: ReadonlySet<IpFamily>;
+}
+
 /** How an address of a pool is reached on another node. */
 export type Way = "vxlan" | "ipip" | "direct" | "none";
 
@@ -25,14 +31,18 @@ export function overlayOf({
   self,
   felix,
   speaksBgp,
+  lingering,
 }: {
   readonly cluster: ClusterFacts;
   readonly self: NodeFacts;
   readonly felix: FelixSettings;
   readonly speaksBgp: boolean;
+  readonly lingering?: Lingering | undefined;
 }): Overlay {
   const { pools } = cluster;
-  const isVxlan = (family: IpFamily) => pools.some((pool) => hasVxlan(pool) && pool.prefix.family === family);
+  const isVxlan = (family: IpFamily) =>
+    lingering?.vxlan.has(family) === true ||
+    pools.some((pool) => hasVxlan(pool) && pool.prefix.family === family);
   const usesVxlan = new Set<IpFamily>();
   // The switch is IPv4's alone, as Calico's is.
   if ((felix.vxlanEnabled ?? isVxlan(4)) && self.addresses.has(4)) usesVxlan.add(4);
@@ -41,7 +51,8 @@ export function overlayOf({
   const bgp = speaksBgp ? (cluster.settings.programClusterRoutes ?? "Enabled") : "Disabled";
   return {
     pools,
-    usesIpip: (felix.ipipEnabled ?? pools.some(hasIpip)) && self.addresses.has(4),
+    usesIpip:
+      (felix.ipipEnabled ?? (lingering?.ipip === true || pools.some(hasIpip))) && self.addresses.has(4),
     usesVxlan,
     programsIpip: programs(mode, "EnabledIPIPOnly") && !programs(bgp, "EnabledIPIPOnly"),
     programsDirect: programs(mode, "EnabledNoEncapOnly") && !programs(bgp, "EnabledNoEncapOnly"),

@@ -4,7 +4,7 @@ import type { WorkloadEndpoint } from "@caracal/resources";
 import { clusterFacts, type ClusterResources } from "../cluster.ts";
 import { type FelixSettings, felixSettingsOf } from "../felix-settings.ts";
 import { type IntentProblem, sortProblems } from "../intent-problem.ts";
-import { overlayOf } from "./overlay.ts";
+import { type Lingering, overlayOf } from "./overlay.ts";
 import type { RoutedBlock } from "./routed-block.ts";
 import { tunnelDevices } from "./tunnel-devices.ts";
 import { tunnelProblems } from "./tunnel-problems.ts";
@@ -31,6 +31,7 @@ export interface TunnelSettings {
   readonly speaksBgp: boolean;
   /** What the daemon's environment says of the agent's settings. */
   readonly environment?: FelixSettings;
+  readonly lingering?: Lingering;
 }
 
 /** The tunnel end of another node. */
@@ -98,7 +99,8 @@ export function tunnelIntent(input: TunnelInput): TunnelIntent {
   if (self === undefined) return { tunnels: [], routes: [], problems: [] };
   const problems: IntentProblem[] = [];
   const felix = felixSettingsOf(input.cluster.felixConfigurations ?? [], self, input.settings.environment);
-  const overlay = overlayOf({ cluster, self, felix, speaksBgp: input.settings.speaksBgp });
+  const { speaksBgp, lingering } = input.settings;
+  const overlay = overlayOf({ cluster, self, felix, speaksBgp, lingering });
   const ends = nodeTunnels(input.cluster, cluster, input.settings.sha1, problems);
   const tunnels = tunnelDevices({ overlay, ends, self, felix, problems });
   const routes = tunnelRoutes({ ...input, overlay, tunnels, cluster, self });

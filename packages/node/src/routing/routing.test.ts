@@ -31,6 +31,7 @@ import { Metrics } from "../observe/metrics.ts";
 import { BgpSupervisor } from "./bgp-supervisor.ts";
 import { Routing } from "./routing.ts";
 
+const settledTunnels = { settled: true, ready: true, problems: [] };
 const block = "10.244.0.0/26";
 const blackhole = `blackhole ${block} proto 12`;
 const remote = "10.244.9.0/26 via 172.18.0.3 dev eth0 proto 12";
@@ -99,7 +100,11 @@ async function startNode(
       setGateways: (found) => gateways.push([...found].flat().map(IpAddress.format)),
     },
     bgp,
-    tunnels: { apply: () => undefined },
+    tunnels: {
+      apply: () => undefined,
+      status: settledTunnels,
+      settled: () => Promise.resolve(settledTunnels),
+    },
     interfacePrefixes: ["cali"],
     routerId: undefined,
     hasSecret: () => true,
@@ -216,15 +221,40 @@ test("S3: without the mesh no peer is left and learned routes go; own block and 
   assert.deepEqual(n1.speaker().peerNames, ["Mesh_172_18_0_3"]);
 });
 
-test("a pool that becomes VXLAN takes its learned routes out, and brings them back", async (t) => {
+test("a pool that becomes VXLAN keeps its routes until the other end is there, or for half a minute", async (t) => {
   const n1 = await startNode(t);
   await n1.routes();
   n1.speaker().listener.onBestRoutes([reach("10.244.9.0/26", "172.18.0.3")]);
   await n1.routes();
   await apply(n1.store, pool("10.244.0.0/16", { vxlanMode: "Always" }));
-  assert.deepEqual(await n1.routes(), [blackhole]);
+  assert.deepEqual(await n1.routes(), [remote, blackhole]);
+  assert.deepEqual(await n1.routes(20_000), [remote, blackhole]);
+  assert.deepEqual(await n1.routes(20_000), [blackhole]);
   await apply(n1.store, pool("10.244.0.0/16", { vxlanMode: "Never" }));
   assert.deepEqual(await n1.routes(), [remote, blackhole]);
+});
+
+test("a pool that becomes IPIP moves a route once the other node has its tunnel, and back at once", async (t) => {
+  const n1 = await startNode(t);
+  await n1.routes();
+  n1.speaker().listener.onBestRoutes([reach("10.244.9.0/26", "172.18.0.3")]);
+  n1.kernel.addLink("tunl0");
+  n1.kernel.setLinkUp("tunl0", true);
+  await n1.routes();
+  await apply(n1.store, pool("10.244.0.0/16", { ipipMode: "Always" }));
+  assert.deepEqual(await n1.routes(), [remote, blackhole]);
+  const tunnelled = "10.244.9.0/26 via 172.18.0.3 dev tunl0 proto 12";
+  const { bgp } = node("n2", "172.18.0.3/16").spec;
+  await apply(n1.store, {
+    ...node("n2", "172.18.0.3/16"),
+    spec: { bgp: { ...bgp, ipv4IPIPTunnelAddr: "10.244.9.1" } },
+  });
+  assert.deepEqual(await n1.routes(), [tunnelled, blackhole]);
+  await apply(n1.store, pool("10.244.0.0/16", { ipipMode: "Never" }));
+  assert.deepEqual(await n1.routes(), [remote, blackhole]);
+  assert.deepEqual(n1.routing.lingering.ipip, true);
+  await n1.routes(70_000);
+  assert.deepEqual(n1.routing.lingering.ipip, false);
 });
 
 test("a pod's route stays from CNI until the watch tells, and goes with the endpoint", async (t) => {

@@ -9,6 +9,7 @@ import {
 import {
   type FelixSettings,
   type IntentProblem,
+  type Lingering,
   type NodeIntent,
   nodeIntent,
   ownBlocks,
@@ -32,7 +33,9 @@ import type { TunnelKeeper } from "../tunnels/tunnel-keeper.ts";
 import { BgpRoutes } from "./bgp-routes.ts";
 import type { BgpSupervisor } from "./bgp-supervisor.ts";
 import { sha1, sha256 } from "./digests.ts";
+import { EncapsulationMemory } from "./encapsulation-memory.ts";
 import { blackholeRoute, peerRoute, podRoute } from "./own-routes.ts";
+import { PoolMoves } from "./pool-moves.ts";
 import { tunnelRoutes, vxlanDevices } from "./tunnel-routes.ts";
 
 export interface RoutingOptions {
@@ -46,7 +49,7 @@ export interface RoutingOptions {
   readonly resolver: Pick<KernelResolver, "path" | "forget" | "setGateways">;
   readonly bgp: BgpSupervisor;
   /** Makes the tunnel devices. */
-  readonly tunnels: Pick<TunnelKeeper, "apply">;
+  readonly tunnels: Pick<TunnelKeeper, "apply" | "status" | "settled">;
   /** What the daemon's environment says of the node agent's settings. */
   readonly felix?: FelixSettings;
   /** Routes through interfaces named so are pods'. */
@@ -80,6 +83,8 @@ export class Routing {
   readonly #pending = new PendingEndpoints();
   readonly #clock: Clock;
   readonly #bgpRoutes: BgpRoutes;
+  readonly #moves: PoolMoves;
+  readonly #memory: EncapsulationMemory;
   #intent: NodeIntent | undefined;
   #tunnelIntent: TunnelIntent | undefined;
   #programming = "";
@@ -95,21 +100,28 @@ export class Routing {
     this.#clock = options.clock ?? systemClock;
     this.#bgpRoutes = new BgpRoutes((nextHop) => options.resolver.path(nextHop));
     const learned = { protocols: options.backend === "bird" ? [] : [RouteProtocol.RTPROT_BIRD] };
+    const tunnelled = { protocols: [RouteProtocol.RTPROT_FELIX], interfaceNames: vxlanDevices };
+    const ofTunnelsAndBgp = [...tunnelled.protocols, ...learned.protocols];
+    this.#moves = new PoolMoves({
+      clock: this.#clock,
+      isReady: (route) => this.#isReady(route),
+      onExpired: () => this.schedule(),
+    });
+    this.#memory = new EncapsulationMemory(this.#clock, () => this.schedule());
     this.#reconciler = new RouteReconciler({
       kernel: options.kernel,
       clock: this.#clock,
       sources: [
         { name: "pods", owns: { interfacePrefixes: options.interfacePrefixes }, graceMs: storeGraceMs },
         { name: "blocks", owns: learned, graceMs: storeGraceMs },
-        {
-          name: "tunnels",
-          owns: { protocols: [RouteProtocol.RTPROT_FELIX], interfaceNames: vxlanDevices },
-          graceMs: storeGraceMs,
-        },
+        { name: "moves", owns: { ...tunnelled, protocols: ofTunnelsAndBgp }, graceMs: 0 },
+        { name: "tunnels", owns: tunnelled, graceMs: storeGraceMs },
         { name: "bgp", owns: learned, graceMs: bgpGraceMs },
       ],
       onStatus: (status) => this.#observe(status),
     });
+    // What it holds is never left from an earlier run.
+    this.#reconciler.complete("moves");
     // Nothing was left that would have to wait for the peers' word.
     if (!options.isRestart) this.#reconciler.complete("bgp");
     this.#listenTo(options.bgp);
@@ -126,6 +138,8 @@ export class Routing {
     this.#isStopped = true;
     this.#unsubscribe?.();
     this.#callOffNetwork?.();
+    this.#moves.stop();
+    this.#memory.stop();
     this.#reconciler.stop();
     await this.#options.bgp.stop();
   }
@@ -138,6 +152,11 @@ export class Routing {
   /** The node's tunnels, as last computed. */
   get tunnels(): TunnelIntent | undefined {
     return this.#tunnelIntent;
+  }
+
+  /** Encapsulations that no pool asks for any more, but others may still send by. */
+  get lingering(): Lingering {
+    return this.#memory.lingering;
   }
 
   get status(): RouteStatus {
@@ -209,10 +228,13 @@ export class Routing {
       endpoints: view.endpoints,
       settings,
     });
+    this.#memory.see(view.resources.pools);
     this.#tunnelIntent = this.#computeTunnels();
     stop();
     this.#intent = intent;
     this.#tellProblems([...intent.problems, ...this.#tunnelIntent.problems]);
+    const moved = this.#moves.changed(intent.kernel.programming.pools);
+    const former = moved.length === 0 ? [] : [...this.#reconciler.wanted()];
     this.#replaceTunnels();
     const speaksBgp = this.#options.backend === "caracal";
     const peers = speaksBgp ? (intent.bgp?.peers ?? []) : [];
@@ -222,6 +244,8 @@ export class Routing {
     this.#replacePods();
     this.#reconciler.complete("pods");
     this.#program(intent.kernel.programming);
+    if (moved.length > 0) this.#moves.hold(former, moved);
+    this.#settleMoves();
     this.#setGateways(peers);
     this.#options.bgp.apply(speaksBgp ? intent.bgp : undefined);
     this.#options.onIntent?.(intent);
@@ -238,7 +262,12 @@ export class Routing {
       blocks: view.blocks,
       ownBlocks: ownBlocks(node, view.affinities),
       endpoints: view.endpoints,
-      settings: { sha1, speaksBgp, ...(felix === undefined ? {} : { environment: felix }) },
+      settings: {
+        sha1,
+        speaksBgp,
+        lingering: this.#memory.lingering,
+        ...(felix === undefined ? {} : { environment: felix }),
+      },
     });
   }
 
@@ -254,6 +283,36 @@ export class Routing {
       tunnelRoutes(intent.routes, (host) => resolver.path(host)),
     );
     this.#reconciler.complete("tunnels");
+  }
+
+  /** Lets go of routes whose successors can take over; the rest waits for other nodes, for devices, or for time. */
+  #settleMoves(): void {
+    if (!this.#moves.isHolding) return;
+    this.#reconciler.replace("moves", []);
+    this.#reconciler.replace(
+      "moves",
+      this.#moves.staying((route) => this.#reconciler.wantedFor(route)),
+    );
+    const { tunnels } = this.#options;
+    if (tunnels.status.settled) return;
+    // Looked at once more when the devices and their remote ends are as they should be.
+    void tunnels.settled().then(() => {
+      if (!this.#isStopped) this.#settleMoves();
+    });
+  }
+
+  /** Without a tunnel anything arrives. VXLAN's ends are known; who takes IP-in-IP has said so by its tunnel address. */
+  #isReady({ nextHops = [] }: DesiredRoute): boolean {
+    return nextHops.every(({ interfaceName = "", gateway }) => {
+      if (vxlanDevices.includes(interfaceName)) return this.#options.tunnels.status.settled;
+      if (interfaceName !== "tunl0") return true;
+      return this.#options.view.resources.nodes.some(
+        ({ spec: { bgp } }) =>
+          bgp?.ipv4IPIPTunnelAddr !== undefined &&
+          bgp.ipv4Address !== undefined &&
+          Prefix.parseInterface(bgp.ipv4Address)?.address === gateway,
+      );
+    });
   }
 
   #replacePods(): void {

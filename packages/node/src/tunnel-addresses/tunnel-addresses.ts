@@ -12,6 +12,10 @@ export interface TunnelAddressesOptions {
   readonly log: Log;
   /** Blocks that are the node's since an address was taken from them; done when others can be sent to it. */
   readonly onBlocksClaimed: (blocks: readonly Prefix[]) => Promise<void>;
+  /** How long an address that no pool asks for any more stays, as others may still send to it; not at all if absent. */
+  readonly lingerMs?: number;
+  /** Milliseconds; the machine's own clock if absent. */
+  readonly now?: () => number;
 }
 
 /** Others write the Node too: each write is tried this often. */
@@ -26,6 +30,8 @@ export class TunnelAddresses {
   readonly #options: TunnelAddressesOptions;
   /** What was last said of each kind, so that it is said once. */
   readonly #said = new Map<TunnelKind, string>();
+  /** Since when no pool asks for an address that is there. */
+  readonly #uselessSince = new Map<TunnelKind, number>();
 
   constructor(options: TunnelAddressesOptions) {
     this.#options = options;
@@ -48,10 +54,13 @@ export class TunnelAddresses {
     const held = await this.#held(kind, handle, named);
     if (fitting.keeping.length === 0) {
       this.#said.delete(kind);
+      if ((named !== undefined || held.length > 0) && this.#lingers(kind)) return;
       await this.#name(kind, undefined);
       if (held.length > 0) await ipam.releaseHandle(handle);
+      this.#uselessSince.delete(kind);
       return;
     }
+    this.#uselessSince.delete(kind);
     const kept = held.filter((address) => fitting.keeping.some((cidr) => Prefix.contains(cidr, address)));
     const chosen =
       kept.find((address) => address === named) ??
@@ -61,6 +70,13 @@ export class TunnelAddresses {
     for (const address of held) {
       if (address !== chosen) await ipam.release({ address, handle });
     }
+  }
+
+  #lingers(kind: TunnelKind): boolean {
+    const { lingerMs = 0, now = Date.now } = this.#options;
+    const since = this.#uselessSince.get(kind) ?? now();
+    this.#uselessSince.set(kind, since);
+    return now() - since < lingerMs;
   }
 
   /** What IPAM has for the tunnel, the Node's address among it even when the handle's own record is lost. */
