@@ -1,13 +1,13 @@
-import { type Static, type TSchema, Type } from "typebox";
+import { type Static, type Schema, Type } from "./type.ts";
 import type { Immutable } from "./immutable.ts";
 import { blockText } from "./block-text.ts";
 import { parseJson, writeJson } from "./json-text.ts";
 import { isRecord, type Reading, readSchema } from "./schema-reader.ts";
 
-const texts = Type.Record(Type.String(), Type.String());
+const texts = Type.Map(Type.String());
 
 /** int64: nanosecond times do not fit a JavaScript number, so these are bigints. */
-const int64 = Type.Unsafe<bigint>({ type: "integer", format: "int64", default: 0n });
+const int64 = Type.BigInteger({ format: "int64", default: 0n });
 
 const allocationAttributeSchema = Type.Object({
   handle_id: Type.Optional(Type.String()),
@@ -28,7 +28,7 @@ const allocationBlockSchema = Type.Object({
   attributes: Type.Array(allocationAttributeSchema, { default: [] }),
   deleted: Type.Boolean({ default: false }),
   sequenceNumber: int64,
-  sequenceNumberForAllocation: Type.Record(Type.String(), int64, { default: {} }),
+  sequenceNumberForAllocation: Type.Map(int64, { default: {} }),
 });
 
 /** Owner of one or more addresses of a block. */
@@ -48,7 +48,7 @@ export type BlockAffinityRecord = Immutable<Static<typeof blockAffinitySchema>>;
 
 const ipamHandleSchema = Type.Object({
   /** Addresses held, by block CIDR. */
-  block: Type.Record(Type.String(), Type.Integer({ minimum: 0 }), { default: {} }),
+  block: Type.Map(Type.Integer({ minimum: 0 }), { default: {} }),
   deleted: Type.Boolean({ default: false }),
 });
 
@@ -101,7 +101,7 @@ interface CodecOptions<T> {
   readonly serialise?: (record: T) => string;
 }
 
-function recordCodec<S extends TSchema>(
+function recordCodec<S extends Schema<unknown>>(
   schema: S,
   options: CodecOptions<Immutable<Static<S>>> = {},
 ): RecordCodec<Immutable<Static<S>>> {

@@ -1,4 +1,4 @@
-import type { Static, TSchema } from "typebox";
+import type { Static, Schema } from "./type.ts";
 import type { Immutable } from "./immutable.ts";
 import { checkMetadata, type NameRule } from "./metadata.ts";
 import { display, problem, type Problem } from "./problem.ts";
@@ -44,7 +44,7 @@ export interface Kind<R = ResourceBase> {
   readonly operations: readonly Operation[];
   readonly immutableFields: readonly ImmutableField[];
   /** JSON Schema of the resource. */
-  readonly schema: TSchema;
+  readonly schema: Schema<unknown>;
   /** Reads a document: legacy forms converted, defaults filled in and, for a user's, every rule checked. */
   readonly parse: (document: unknown, source: DocumentSource) => Reading<R>;
   /** The resource with what Calico keeps beside it in the store, and takes away again when it reads. */
@@ -57,7 +57,7 @@ export interface Kind<R = ResourceBase> {
 export type RawDocument = Readonly<Record<string, unknown>>;
 
 /** What a kind's own file says; the rest has a usual value. */
-export interface KindParts<S extends TSchema> {
+export interface KindParts<S extends Schema<unknown>> {
   readonly name: string;
   readonly plural: string;
   readonly aliases: readonly string[];
@@ -78,7 +78,7 @@ export interface KindParts<S extends TSchema> {
 }
 
 /** Makes a kind of its parts. */
-export function defineKind<S extends TSchema>(parts: KindParts<S>): Kind<Immutable<Static<S>>> {
+export function defineKind<S extends Schema<unknown>>(parts: KindParts<S>): Kind<Immutable<Static<S>>> {
   return {
     name: parts.name,
     listName: `${parts.name}List`,
@@ -100,7 +100,7 @@ export function defineKind<S extends TSchema>(parts: KindParts<S>): Kind<Immutab
   };
 }
 
-function parseDocument<S extends TSchema>(
+function parseDocument<S extends Schema<unknown>>(
   parts: KindParts<S>,
   document: unknown,
   source: DocumentSource,

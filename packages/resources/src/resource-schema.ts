@@ -1,4 +1,4 @@
-import { type TObject, type TSchema, Type } from "typebox";
+import { type Schema, Type } from "./type.ts";
 
 /** The one API version of the resources. */
 export const apiVersion = "projectcalico.org/v3";
@@ -6,7 +6,7 @@ export const apiVersion = "projectcalico.org/v3";
 /** Annotations of one object together: 256 KiB, as in Kubernetes. */
 export const maxAnnotationBytes = 256 * 1024;
 
-const textMap = Type.Record(Type.String(), Type.String());
+const textMap = Type.Map(Type.String());
 
 const ownerReferenceSchema = Type.Object({
   apiVersion: Type.String(),
@@ -36,7 +36,7 @@ export const metadataSchema = Type.Object({
 });
 
 /** The envelope of a kind around its spec. */
-export function resourceSchema<K extends string, Spec extends TSchema>(kind: K, spec: Spec) {
+export function resourceSchema<K extends string, Spec extends Schema<unknown>>(kind: K, spec: Spec) {
   return Type.Object({
     kind: Type.Literal(kind),
     apiVersion: Type.Literal(apiVersion),
@@ -46,11 +46,11 @@ export function resourceSchema<K extends string, Spec extends TSchema>(kind: K, 
 }
 
 /** The envelope of a kind that also has a status. */
-export function resourceWithStatusSchema<K extends string, Spec extends TSchema, Status extends TObject>(
-  kind: K,
-  spec: Spec,
-  status: Status,
-) {
+export function resourceWithStatusSchema<
+  K extends string,
+  Spec extends Schema<unknown>,
+  Status extends Schema<unknown>,
+>(kind: K, spec: Spec, status: Status) {
   return Type.Object({
     kind: Type.Literal(kind),
     apiVersion: Type.Literal(apiVersion),
@@ -92,8 +92,8 @@ export function anyCase(words: readonly string[], options: { readonly descriptio
 }
 
 /** A list that holds nothing twice. */
-export function setOf<Item extends TSchema>(
-  items: Item,
+export function setOf<Item>(
+  items: Schema<Item>,
   options: {
     readonly maxItems?: number;
     readonly description?: string;

@@ -1,4 +1,4 @@
-import type { Static, TSchema } from "typebox";
+import type { Schema, SchemaNode, Static } from "./type.ts";
 import { AmbiguousScalar } from "./ambiguous-scalar.ts";
 import { formats } from "./formats.ts";
 import type { Immutable } from "./immutable.ts";
@@ -24,7 +24,7 @@ export type Reading<T> =
  * texts left out as Go's JSON does, text forms of numbers normalised. It knows the part of JSON Schema that the
  * resource schemas use.
  */
-export function readSchema<S extends TSchema>(
+export function readSchema<S extends Schema<unknown>>(
   schema: S,
   input: unknown,
   options: ReadOptions,
@@ -37,36 +37,12 @@ export function readSchema<S extends TSchema>(
 }
 
 /** What the reader has established: a value it built without a problem has the schema's type. */
-function conforms<S extends TSchema>(
+function conforms<S extends Schema<unknown>>(
   _schema: S,
   _value: unknown,
   isClean: boolean,
 ): _value is Immutable<Static<S>> {
   return isClean;
-}
-
-/** The part of JSON Schema that the reader understands. */
-interface SchemaNode {
-  readonly type?: string;
-  readonly properties?: Readonly<Record<string, SchemaNode>>;
-  readonly required?: readonly string[];
-  readonly patternProperties?: Readonly<Record<string, SchemaNode>>;
-  readonly items?: SchemaNode;
-  readonly anyOf?: readonly SchemaNode[];
-  readonly enum?: readonly unknown[];
-  readonly const?: unknown;
-  readonly minimum?: number;
-  readonly maximum?: number;
-  readonly minItems?: number;
-  readonly maxItems?: number;
-  /** A list that holds nothing twice: a person's is refused, one that a store holds already is taken as it is. */
-  readonly uniqueItems?: boolean;
-  readonly maxLength?: number;
-  readonly format?: string;
-  readonly pattern?: string;
-  /** Words of a text field whose case does not matter. */
-  readonly anyCaseOf?: readonly string[];
-  readonly default?: unknown;
 }
 
 interface Walk {

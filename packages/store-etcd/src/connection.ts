@@ -1,7 +1,7 @@
 import { StoreError } from "@caracal/datastore";
 import type { WireMethod } from "@caracal/etcd-api";
-import { Client, type ClientDuplexStream, type ClientOptions, Metadata } from "@grpc/grpc-js";
-import { parseEndpoint } from "./endpoint.ts";
+import type { Client, ClientDuplexStream } from "@grpc/grpc-js";
+import { type Endpoint, parseEndpoint } from "./endpoint.ts";
 import type { EtcdConfig } from "./etcd-config.ts";
 import { authenticate } from "./etcd-methods.ts";
 import { isCallFailure, isUnavailable, isUnsent, mapError } from "./map-error.ts";
@@ -18,24 +18,12 @@ export interface OpenStream<Request, Response> {
 
 interface Peer {
   readonly text: string;
+  readonly endpoint: Endpoint;
   /** For calls with one answer. */
   readonly channel: UnaryChannel;
-  /** For streams. */
-  readonly client: Client;
+  /** For streams, once there was one. */
+  client: Client | undefined;
 }
-
-/** Calico's: dial and request time-out of 10 s, keepalive every 30 s with 10 s to answer. */
-const channelOptions: ClientOptions = {
-  "grpc.keepalive_time_ms": 30_000,
-  "grpc.keepalive_timeout_ms": 10_000,
-  "grpc.initial_reconnect_backoff_ms": 100,
-  "grpc.max_reconnect_backoff_ms": 2_000,
-  // A server's answer is as large as what was asked for; listings are paged.
-  "grpc.max_receive_message_length": -1,
-  "grpc.max_send_message_length": -1,
-  // Two stores of one process must not share a channel: closing one would disturb the other.
-  "grpc.use_local_subchannel_pool": 1,
-};
 
 /** Calls to the first of several servers that answers. Connects when first used; throws `StoreError` only. */
 export class Connection {
@@ -49,9 +37,9 @@ export class Connection {
     if (config.endpoints.length === 0) throw new StoreError("invalid", "no etcd endpoint is given");
     this.#config = config;
     this.#peers = config.endpoints.map((endpoint) => {
-      const { text, dial, target, credentials, options } = parseEndpoint(endpoint, config.tls);
-      const channel = new UnaryChannel(dial, requestTimeoutMs);
-      return { text, channel, client: new Client(target, credentials, { ...channelOptions, ...options }) };
+      const parsed = parseEndpoint(endpoint, config.tls);
+      const channel = new UnaryChannel(parsed.dial, requestTimeoutMs);
+      return { text: parsed.text, endpoint: parsed, channel, client: undefined };
     });
   }
 
@@ -81,9 +69,14 @@ export class Connection {
   async stream<RequestInit, Request, ResponseInit, Response>(
     method: WireMethod<RequestInit, Request, ResponseInit, Response, Buffer>,
   ): Promise<OpenStream<RequestInit, Response>> {
-    const peer = this.#peer(this.#current);
-    const metadata = new Metadata();
     const token = await this.#login();
+    const [{ Metadata }, { openStreamClient }] = await Promise.all([
+      import("@grpc/grpc-js"),
+      import("./stream-client.ts"),
+    ]);
+    const peer = this.#peer(this.#current);
+    peer.client ??= openStreamClient(peer.endpoint);
+    const metadata = new Metadata();
     if (token !== undefined) metadata.set("token", token);
     // Asks a member cut off from its cluster to end the stream instead of staying silent.
     metadata.set("hasleader", "true");
@@ -106,7 +99,7 @@ export class Connection {
     this.#closed = true;
     for (const { channel, client } of this.#peers) {
       channel.close();
-      client.close();
+      client?.close();
     }
   }
 

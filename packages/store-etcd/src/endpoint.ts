@@ -1,10 +1,9 @@
 import { connect, isIP, type Socket } from "node:net";
 import { checkServerIdentity, connect as connectTls, type ConnectionOptions as TlsOptions } from "node:tls";
 import { StoreError } from "@caracal/datastore";
-import { type ChannelCredentials, type ClientOptions, credentials } from "@grpc/grpc-js";
 import type { EtcdTls } from "./etcd-config.ts";
 
-/** One server, as gRPC wants it for streams and HTTP/2 for single calls. */
+/** One server, as the gRPC library wants it for streams and HTTP/2 for single calls. */
 export interface Endpoint {
   /** Opens a connection for HTTP/2. */
   readonly dial: () => Socket;
@@ -12,9 +11,15 @@ export interface Endpoint {
   readonly text: string;
   /** gRPC target: `dns:` name or `unix:` path. */
   readonly target: string;
-  readonly credentials: ChannelCredentials;
-  /** What the channel needs to know besides. */
-  readonly options: ClientOptions;
+  /** Absent for a connection in the clear. */
+  readonly secure: SecureEndpoint | undefined;
+}
+
+/** How a server must prove what it is, and we who we are. */
+export interface SecureEndpoint {
+  /** Name or address that the server's certificate must be for. */
+  readonly host: string;
+  readonly tls: EtcdTls;
 }
 
 const defaultPort = "2379";
@@ -28,13 +33,7 @@ export function parseEndpoint(text: string, tls: EtcdTls | undefined): Endpoint 
   switch (scheme) {
     case "unix":
       if (!rest.startsWith("/")) break;
-      return {
-        text,
-        dial: () => connect(rest),
-        target: `unix:${rest}`,
-        credentials: credentials.createInsecure(),
-        options: {},
-      };
+      return { text, dial: () => connect(rest), target: `unix:${rest}`, secure: undefined };
     case "http":
     case "https": {
       const authority = parseAuthority(rest);
@@ -43,12 +42,11 @@ export function parseEndpoint(text: string, tls: EtcdTls | undefined): Endpoint 
       const place = { ...socketOptions, ...placeOf(authority) };
       if (scheme === "http") {
         const dial = (): Socket => connect(place);
-        return { text, dial, target, credentials: credentials.createInsecure(), options: {} };
+        return { text, dial, target, secure: undefined };
       }
-      const host = hostOf(authority);
-      const options = isIP(host) === 0 ? {} : { "grpc.ssl_target_name_override": nameForAddress };
-      const dial = (): Socket => connectTls({ ...place, ...secureOptions(host, tls ?? {}) });
-      return { text, dial, target, credentials: secureCredentials(host, tls ?? {}), options };
+      const secure = { host: hostOf(authority), tls: checkedTls(tls ?? {}) };
+      const dial = (): Socket => connectTls({ ...place, ...secureOptions(secure) });
+      return { text, dial, target, secure };
     }
     default:
   }
@@ -63,9 +61,6 @@ function parseAuthority(rest: string): string | undefined {
   return match === null ? undefined : `${match[1]}:${match[2] ?? defaultPort}`;
 }
 
-/** gRPC sends the host as TLS server name, and an address may not be one (RFC 6066 §3): a name goes in its place. */
-const nameForAddress = "etcd";
-
 function hostOf(authority: string): string {
   return authority.slice(0, authority.lastIndexOf(":")).replace(/^\[|\]$/g, "");
 }
@@ -74,7 +69,7 @@ function placeOf(authority: string): { readonly host: string; readonly port: num
   return { host: hostOf(authority), port: Number(authority.slice(authority.lastIndexOf(":") + 1)) };
 }
 
-function secureOptions(host: string, { ca, cert, key }: EtcdTls): TlsOptions {
+function secureOptions({ host, tls: { ca, cert, key } }: SecureEndpoint): TlsOptions {
   return {
     ALPNProtocols: ["h2"],
     ...(isIP(host) === 0 && { servername: host }),
@@ -86,19 +81,7 @@ function secureOptions(host: string, { ca, cert, key }: EtcdTls): TlsOptions {
   };
 }
 
-function secureCredentials(host: string, { ca, cert, key }: EtcdTls): ChannelCredentials {
-  if ((cert === undefined) !== (key === undefined)) {
-    throw new StoreError(
-      "invalid",
-      "a TLS client certificate and its key go together: one of them is missing",
-    );
-  }
-  return credentials.createSsl(bytes(ca), bytes(key), bytes(cert), {
-    // The certificate must be the endpoint's, whatever name was sent.
-    checkServerIdentity: (_name, certificate) => checkServerIdentity(host, certificate),
-  });
-}
-
-function bytes(text: string | undefined): Buffer | null {
-  return text === undefined ? null : Buffer.from(text);
+function checkedTls(tls: EtcdTls): EtcdTls {
+  if ((tls.cert === undefined) === (tls.key === undefined)) return tls;
+  throw new StoreError("invalid", "a TLS client certificate and its key go together: one of them is missing");
 }

@@ -1,6 +1,6 @@
 import { StoreError, type StoreErrorCode } from "@caracal/datastore";
-import { status } from "@grpc/grpc-js";
 import { failureReason } from "./failure-reason.ts";
+import { GrpcStatus } from "./grpc-status.ts";
 
 /** What gRPC tells of a failed call. */
 export interface CallFailure {
@@ -31,7 +31,7 @@ export function mapError(error: unknown, where: string): StoreError {
 export function isUnsent(error: unknown): boolean {
   return (
     isCallFailure(error) &&
-    error.code === status.UNAVAILABLE &&
+    error.code === GrpcStatus.unavailable &&
     /^(No connection established|Name resolution failed|Failed to connect)/.test(error.details)
   );
 }
@@ -43,19 +43,19 @@ export function isUnavailable(error: unknown): boolean {
 
 function codeOf({ code, details }: CallFailure): StoreErrorCode {
   switch (code) {
-    case status.UNAUTHENTICATED:
-    case status.PERMISSION_DENIED:
+    case GrpcStatus.unauthenticated:
+    case GrpcStatus.permissionDenied:
       return "unauthorized";
-    case status.OUT_OF_RANGE:
+    case GrpcStatus.outOfRange:
       return details.includes("compacted") ? "compacted" : "invalid";
-    case status.INVALID_ARGUMENT:
+    case GrpcStatus.invalidArgument:
       // etcd says so of a wrong password and of a call without a user.
       return /authentication failed|user name|auth token/.test(details) ? "unauthorized" : "invalid";
-    case status.FAILED_PRECONDITION:
-    case status.UNIMPLEMENTED:
-    case status.NOT_FOUND:
+    case GrpcStatus.failedPrecondition:
+    case GrpcStatus.unimplemented:
+    case GrpcStatus.notFound:
       return "invalid";
-    case status.RESOURCE_EXHAUSTED:
+    case GrpcStatus.resourceExhausted:
       // gRPC says so of a message above its bound; etcd of a full disk quota or too many requests.
       return details.includes("larger than max") ? "invalid" : "unavailable";
     default:

@@ -6,7 +6,7 @@ import {
   type IncomingHttpHeaders,
 } from "node:http2";
 import type { Socket } from "node:net";
-import { status } from "@grpc/grpc-js";
+import { GrpcStatus } from "./grpc-status.ts";
 
 /** What a server may have on its way to us before we have read it: a page of a listing is some megabytes. */
 const windowBytes = 8 * 1_048_576;
@@ -57,7 +57,7 @@ export class UnaryChannel {
     const timer = setTimeout(() => {
       // A server that does not answer may be gone without a word: the next call tries anew.
       this.close();
-      deadline.reject(new UnaryFailure(status.DEADLINE_EXCEEDED, "Deadline exceeded"));
+      deadline.reject(new UnaryFailure(GrpcStatus.deadlineExceeded, "Deadline exceeded"));
     }, this.#timeoutMs);
     this.#callCount += 1;
     try {
@@ -120,7 +120,7 @@ function open(dial: () => Socket): Promise<ClientHttp2Session> {
     const refuse = (cause?: Error): void => {
       const reason = cause === undefined ? "connection closed" : String(cause);
       const details = `No connection established. Last error: ${reason}`;
-      reject(new UnaryFailure(status.UNAVAILABLE, details, { cause }));
+      reject(new UnaryFailure(GrpcStatus.unavailable, details, { cause }));
     };
     // What breaks later is told to the streams.
     session.on("error", refuse);
@@ -157,7 +157,7 @@ async function ask(
 
 function refused(cause: unknown): UnaryFailure {
   const details = "No connection established. Last error: it takes no more calls";
-  return new UnaryFailure(status.UNAVAILABLE, details, { cause, isRefused: true });
+  return new UnaryFailure(GrpcStatus.unavailable, details, { cause, isRefused: true });
 }
 
 function framed(message: Uint8Array): Buffer {
@@ -186,7 +186,8 @@ function answerOf(stream: ClientHttp2Stream): Promise<Uint8Array> {
       const found = headers["grpc-status"];
       if (found === "0") {
         const message = messageOf(Buffer.concat(chunks));
-        if (message === undefined) reject(new UnaryFailure(status.INTERNAL, "an answer without its message"));
+        if (message === undefined)
+          reject(new UnaryFailure(GrpcStatus.internal, "an answer without its message"));
         else resolve(message);
       } else if (typeof found === "string") {
         reject(new UnaryFailure(Number(found), percentDecoded(String(headers["grpc-message"] ?? ""))));
@@ -201,7 +202,7 @@ function lost(reset: number | undefined, httpStatus: number | undefined, cause: 
   if (reset === constants.NGHTTP2_REFUSED_STREAM) return refused(cause);
   const isForeign = httpStatus !== undefined && httpStatus !== 200;
   const details = isForeign ? `it answers with HTTP status ${httpStatus}` : "Connection dropped";
-  return new UnaryFailure(status.UNAVAILABLE, details, { cause });
+  return new UnaryFailure(GrpcStatus.unavailable, details, { cause });
 }
 
 /** The one message of an answer; compressed ones were not asked for. */

@@ -1,5 +1,5 @@
 import { IpAddress } from "@caracal/net";
-import { type Static, Type } from "typebox";
+import { type Static, Type } from "../type.ts";
 import type { Immutable } from "../immutable.ts";
 import { defineKind, type Kind } from "../kind.ts";
 import { parsePeerAddress } from "../peer-address.ts";

@@ -1,5 +1,5 @@
 import { IpAddress, Prefix } from "@caracal/net";
-import { type Static, Type } from "typebox";
+import { type Static, Type } from "../type.ts";
 import type { Immutable } from "../immutable.ts";
 import { defineKind, type Kind, type RawDocument } from "../kind.ts";
 import { problem, type Problem } from "../problem.ts";

@@ -1,4 +1,4 @@
-import { type Static, Type } from "typebox";
+import { type Static, Type } from "../type.ts";
 import type { Immutable } from "../immutable.ts";
 import { defineKind, type Kind } from "../kind.ts";
 import { problem } from "../problem.ts";
@@ -9,7 +9,7 @@ const reconciler = Type.Optional(
   Type.Object({ reconcilerPeriod: Type.Optional(text("goDuration", { description: "5m0s where absent." })) }),
 );
 const port = Type.Optional(Type.Integer({ minimum: 0, maximum: 65535 }));
-const textMap = Type.Optional(Type.Record(Type.String(), Type.String()));
+const textMap = Type.Optional(Type.Map(Type.String()));
 
 const nodeController = Type.Object({
   reconcilerPeriod: Type.Optional(text("goDuration", { description: "5m0s where absent." })),

@@ -1,4 +1,4 @@
-import { type Static, Type } from "typebox";
+import { type Static, Type } from "../type.ts";
 import type { Immutable } from "../immutable.ts";
 import { defineKind, type Kind } from "../kind.ts";
 import { checkRules } from "../policy/check-rules.ts";
@@ -12,7 +12,7 @@ const profileSchema = resourceSchema(
       ingress: rulesSchema,
       egress: rulesSchema,
       labelsToApply: Type.Optional(
-        Type.Record(Type.String(), Type.String(), {
+        Type.Map(Type.String(), {
           description: "Labels that the endpoints of the profile get where they have none of their own.",
         }),
       ),

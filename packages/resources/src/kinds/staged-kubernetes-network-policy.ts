@@ -1,11 +1,11 @@
-import { type Static, Type } from "typebox";
+import { type Static, Type } from "../type.ts";
 import type { Immutable } from "../immutable.ts";
 import { defineKind, type Kind } from "../kind.ts";
 import { checkStagedDelete, stagedAction } from "../policy/policy-schema.ts";
 import { choice, conditionsStatusSchema, resourceWithStatusSchema, setOf, text } from "../resource-schema.ts";
 
 const labelSelector = Type.Object({
-  matchLabels: Type.Optional(Type.Record(Type.String(), Type.String())),
+  matchLabels: Type.Optional(Type.Map(Type.String())),
   matchExpressions: Type.Optional(
     Type.Array(
       Type.Object({

@@ -1,5 +1,5 @@
 import { Prefix } from "@caracal/net";
-import { type Static, Type } from "typebox";
+import { type Static, Type } from "../type.ts";
 import type { Immutable } from "../immutable.ts";
 import { defineKind, type Kind, type RawDocument } from "../kind.ts";
 import { problem, type Problem } from "../problem.ts";
@@ -46,7 +46,7 @@ const workloadEndpointSchema = resourceSchema(
         ),
       ),
       allowSpoofedSourcePrefixes: Type.Optional(Type.Array(text("ipOrCidr"))),
-      qosControls: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+      qosControls: Type.Optional(Type.Map(Type.Unknown())),
     },
     { default: {} },
   ),

@@ -1,4 +1,4 @@
-import { Type } from "typebox";
+import { Type } from "../type.ts";
 import { problem, type Problem } from "../problem.ts";
 import { choice, setOf, text } from "../resource-schema.ts";
 import { checkNoGlobal, checkRules, type RuleScope } from "./check-rules.ts";

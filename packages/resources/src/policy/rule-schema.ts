@@ -1,4 +1,4 @@
-import { type Static, Type } from "typebox";
+import { type Static, Type } from "../type.ts";
 import type { Immutable } from "../immutable.ts";
 import { choice, port, protocol, setOf, text } from "../resource-schema.ts";
 
@@ -62,9 +62,7 @@ const ruleSchema = Type.Object({
       ),
     }),
   ),
-  metadata: Type.Optional(
-    Type.Object({ annotations: Type.Optional(Type.Record(Type.String(), Type.String())) }),
-  ),
+  metadata: Type.Optional(Type.Object({ annotations: Type.Optional(Type.Map(Type.String())) })),
 });
 
 /** The rules of one direction. */

@@ -1,4 +1,4 @@
-import { Type } from "typebox";
+import { Type } from "../../type.ts";
 import { anyCase, port, text } from "../../resource-schema.ts";
 import { duration, flag, form, list, oneOf, oneOfAnyCase, portRange, whole, words } from "./setting.ts";
 

@@ -1,4 +1,4 @@
-import { Type } from "typebox";
+import { Type } from "../../type.ts";
 import { text } from "../../resource-schema.ts";
 import { duration, flag, form, list, oneOf, oneOfAnyCase, portRange, whole, words } from "./setting.ts";
 
@@ -50,7 +50,7 @@ export const ebpfSettings = {
   bpfKubeProxyIptablesCleanupEnabled: flag(true),
   bpfKubeProxyMinSyncPeriod: duration("1s"),
   bpfL3IfacePattern: form("regularExpression"),
-  bpfLogFilters: Type.Optional(Type.Record(Type.String(), Type.String())),
+  bpfLogFilters: Type.Optional(Type.Map(Type.String())),
   bpfLogLevel: oneOfAnyCase(["Off", "Info", "Debug"], "Off"),
   bpfMaglevMaxEndpointsPerService: whole(100, maglev),
   bpfMaglevMaxServices: whole(100, maglev),

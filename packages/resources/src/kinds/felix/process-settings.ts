@@ -1,4 +1,4 @@
-import { Type } from "typebox";
+import { Type } from "../../type.ts";
 import { text } from "../../resource-schema.ts";
 import { duration, flag, oneOf, oneOfAnyCase, pattern, whole, words } from "./setting.ts";
 

@@ -1,4 +1,4 @@
-import { Type } from "typebox";
+import { Type } from "../../type.ts";
 import { anyCase, choice, port, text } from "../../resource-schema.ts";
 
 /** Settings of the node agent by type. `absent` is what holds where a setting is not given; empty is nothing. */
