@@ -161,14 +161,6 @@ function keep(tunnel: DesiredTunnel, link: Link, { addresses }: DeviceSurroundin
   const own = addresses.filter(({ interfaceIndex }) => interfaceIndex === link.index);
   const isOwn = (one: InterfaceAddress): boolean =>
     one.address === address && Prefix.isHost(Prefix.of(one.address, one.prefixLength));
-  for (const one of own) {
-    if (isOwn(one) || isLinkLocal(one)) continue;
-    const text = `${IpAddress.format(one.address)}/${one.prefixLength}`;
-    steps.push({
-      operation: { kind: "address.delete", address: one },
-      news: `address ${text} is taken away`,
-    });
-  }
   if (address !== undefined && !own.some(isOwn)) {
     const host = Prefix.host(address);
     steps.push({
@@ -183,6 +175,15 @@ function keep(tunnel: DesiredTunnel, link: Link, { addresses }: DeviceSurroundin
         },
       },
       news: `it gets the address ${IpAddress.format(address)}`,
+    });
+  }
+  // With the last address of an interface the kernel drops its routes, so the old one goes after the new one has come.
+  for (const one of own) {
+    if (isOwn(one) || isLinkLocal(one)) continue;
+    const text = `${IpAddress.format(one.address)}/${one.prefixLength}`;
+    steps.push({
+      operation: { kind: "address.delete", address: one },
+      news: `address ${text} is taken away`,
     });
   }
   return { kind: "keep", link, steps };

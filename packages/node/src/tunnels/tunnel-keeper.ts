@@ -9,6 +9,8 @@ import type { NodeMtus, Tunnel } from "@caracal/intent";
 import type { Log } from "../observe/log.ts";
 import { vxlanDevices } from "../routing/tunnel-routes.ts";
 
+const ipipDevice = "tunl0";
+
 export interface TunnelKeeperOptions {
   /** An instance of its own: routing must hear of what is done through it. */
   readonly kernel: DeviceKernel;
@@ -16,20 +18,27 @@ export interface TunnelKeeperOptions {
   readonly log: Log;
 }
 
+/** Routes leave a tunnel first, here and on other nodes, which may hear of a change later: so long it still takes their packets. */
+const retireAfterMs = 10_000;
+
 /** Has the node's tunnel devices made and kept as its intent asks, and tells of them in one line each. */
 export class TunnelKeeper {
   readonly #log: Log;
+  readonly #clock: Clock;
   readonly #reconciler: TunnelReconciler;
+  /** Those that nobody wants any more, by name, until they go. */
+  readonly #retiring = new Map<string, { readonly tunnel: Tunnel; readonly callOff: () => void }>();
   #tunnels: readonly Tunnel[] | undefined;
   #mtus: NodeMtus | undefined;
   #told: ReadonlySet<string> = new Set();
 
   constructor({ kernel, clock, log }: TunnelKeeperOptions) {
     this.#log = log;
+    this.#clock = clock;
     this.#reconciler = new TunnelReconciler({
       kernel,
       clock,
-      owns: vxlanDevices,
+      owns: [...vxlanDevices, ipipDevice],
       onEvent: ({ device, news, isRepair }) => {
         if (isRepair) log.warn({ device, news }, "tunnel mended");
         else log.info({ device, news }, "tunnel changed");
@@ -44,11 +53,19 @@ export class TunnelKeeper {
 
   /** Devices stay: traffic outlives the daemon. */
   stop(): void {
+    for (const { callOff } of this.#retiring.values()) callOff();
     this.#reconciler.stop();
   }
 
   /** The tunnels that the node shall have from now on. */
   apply(tunnels: readonly Tunnel[]): void {
+    const wanted = new Set<string>(tunnels.map(({ name }) => name));
+    for (const tunnel of this.#tunnels ?? []) if (!wanted.has(tunnel.name)) this.#retire(tunnel);
+    for (const [name, { callOff }] of this.#retiring) {
+      if (!wanted.has(name)) continue;
+      callOff();
+      this.#retiring.delete(name);
+    }
     this.#tunnels = tunnels;
     this.#hand();
   }
@@ -75,7 +92,18 @@ export class TunnelKeeper {
 
   #hand(): void {
     if (this.#tunnels === undefined) return;
-    this.#reconciler.apply(this.#tunnels.map((tunnel) => withMtu(tunnel, this.#mtus)));
+    const tunnels = [...this.#tunnels, ...[...this.#retiring.values()].map(({ tunnel }) => tunnel)];
+    this.#reconciler.apply(tunnels.map((tunnel) => withMtu(tunnel, this.#mtus)));
+  }
+
+  #retire(tunnel: Tunnel): void {
+    const { name } = tunnel;
+    if (this.#retiring.has(name)) return;
+    const callOff = this.#clock.after(retireAfterMs, () => {
+      this.#retiring.delete(name);
+      this.#hand();
+    });
+    this.#retiring.set(name, { tunnel, callOff });
   }
 
   #tell({ problems }: TunnelStatus): void {
