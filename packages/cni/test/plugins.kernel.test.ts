@@ -201,6 +201,25 @@ describe("the executables", { skip }, () => {
     },
   );
 
+  it("after a reference plugin in a chain", { skip: missing("loopback", "tuning") }, async () => {
+    await using runtime = await Runtime.create();
+    const pod = await runtime.newPod();
+    const first = printed(await runtime.call("loopback", "ADD", pod, {}));
+    const result = printed(await runtime.call("calico", "ADD", pod, { prevResult: first }));
+    const ips = [
+      { version: "4", interface: 0, address: "127.0.0.1/8" },
+      { version: "6", interface: 0, address: "::1/128" },
+      { version: "4", interface: 2, address: "10.244.0.1/32" },
+    ];
+    assert.deepEqual(result["ips"], ips);
+    const last = { sysctl: { "net.core.somaxconn": "321" }, prevResult: result };
+    assert.deepEqual(printed(await runtime.call("tuning", "ADD", pod, last))["ips"], ips);
+    silent(await runtime.call("calico", "CHECK", pod, { prevResult: result }));
+    silent(await runtime.call("calico", "DEL", pod, { prevResult: result }));
+    assert.equal((await runtime.call("loopback", "DEL", pod, { prevResult: result })).exitCode, 0);
+    assert.deepEqual(await runtime.leftovers(), nothingLeft);
+  });
+
   it("with addresses of host-local", { skip: missing("host-local") }, async () => {
     await using runtime = await Runtime.create();
     const pod = await runtime.newPod();

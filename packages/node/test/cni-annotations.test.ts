@@ -176,6 +176,20 @@ describe("ipAddrsNoIpam", () => {
     await cluster.del();
   });
 
+  it("is found by GC of its network, and by no other's", async () => {
+    const cluster = await Cluster.create();
+    await cluster.add({ ipAddrsNoIpam: '["10.9.0.4"]' });
+    const collect = (config: object): Promise<CniAnswer> =>
+      cluster.call({}, { cniVersion: "1.1.0", "cni.dev/valid-attachments": [], ...config }, "a", "GC");
+    assert.equal((await collect({ name: "another" })).exitCode, 0);
+    assert.equal(
+      await cluster.refusal({ ipAddrsNoIpam: '["10.9.0.4"]' }, {}, "b"),
+      "101 the address 10.9.0.4 is another pod's",
+    );
+    assert.equal((await collect({})).exitCode, 0);
+    assert.equal(await cluster.addresses({ ipAddrsNoIpam: '["10.9.0.4"]' }, {}, "b"), "10.9.0.4/32");
+  });
+
   it("refuses what IPAM has given or may give, and a node's own", async () => {
     const cluster = await Cluster.create();
     const refusal = (address: string): Promise<string> =>

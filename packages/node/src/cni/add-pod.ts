@@ -132,8 +132,8 @@ async function assignFirst(services: CniServices, operation: Operation, draft: D
     attributes: allocationAttributes(services, pod),
     together: (address) => {
       const found = { addresses: [address], mac, facts, request };
-      const { spec, labels } = describeEndpoint(attachment, config, services.node, found);
-      return services.records.newEntry(attachment, spec, labels);
+      const description = describeEndpoint(attachment, config, services.node, found);
+      return services.records.newEntry(attachment, description);
     },
   });
   draft.undo.push(() => takeBackFirst(services, operation, draft, assigning));
@@ -379,11 +379,11 @@ async function writeEndpoint(services: CniServices, operation: Operation, draft:
   const facts = attachment.pod === undefined ? undefined : await services.podFacts(attachment.pod);
   const { addresses, mac, request } = draft;
   const found = { addresses, mac, facts, request };
-  const { spec, labels } = describeEndpoint(attachment, config, services.node, found);
+  const description = describeEndpoint(attachment, config, services.node, found);
   if (draft.stored === undefined) {
     draft.undo.push(() => removeEndpoint(services, operation));
   }
-  await services.records.put(attachment, spec, labels, draft.stored);
+  await services.records.put(attachment, description, draft.stored);
 }
 
 async function tellDaemon(services: CniServices, operation: Operation, draft: Draft): Promise<void> {

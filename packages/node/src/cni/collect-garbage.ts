@@ -3,6 +3,7 @@ import { type Attachment, handleOf, hostNameOf } from "./attachment.ts";
 import type { PodName } from "./cni-call.ts";
 import { CniCode, CniError } from "./cni-error.ts";
 import { deletePod } from "./delete-pod.ts";
+import { networkAnnotation } from "./endpoint-records.ts";
 import type { NetworkConfig } from "./network-config.ts";
 import { type CniServices, type Operation, ownIpam } from "./operation.ts";
 
@@ -14,7 +15,8 @@ export type InTurn = (
 
 /**
  * GC: removes what the node holds for attachments of this network that the runtime does not know. An allocation's handle
- * starts with its network's name, and that is the proof of which network an endpoint belongs to: what has none stays.
+ * starts with its network's name, and that is the proof of which network an endpoint belongs to; endpoints without an
+ * allocation are marked with it.
  */
 export async function collectGarbage(
   services: CniServices,
@@ -30,8 +32,14 @@ export async function collectGarbage(
   const stored = await services.records.list(services.node);
   const handles = await services.ipam.handlesOf(prefix);
   const byContainer = new Map(stored.map((one) => [one.endpoint?.spec.containerID, one.endpoint]));
+  const marked = stored.flatMap(({ endpoint }) => {
+    const { metadata, spec } = endpoint ?? {};
+    if (metadata?.annotations?.[networkAnnotation] !== config.name || spec?.containerID === undefined)
+      return [];
+    return [handleOf(config.name, spec.containerID)];
+  });
   const failures: unknown[] = [];
-  for (const handle of handles) {
+  for (const handle of new Set([...handles, ...marked])) {
     const containerId = handle.slice(prefix.length);
     if (known.has(containerId)) continue;
     const endpoint = byContainer.get(containerId);

@@ -56,9 +56,9 @@ export class EndpointRecords {
   }
 
   /** A new endpoint, for someone else to write. */
-  newEntry(attachment: Attachment, spec: WorkloadEndpoint["spec"], labels: Labels): NewEntry {
+  newEntry(attachment: Attachment, description: EndpointDescription): NewEntry {
     const key = keyOf(attachment);
-    const value = JSON.stringify(this.#record(attachment, spec, labels, undefined));
+    const value = JSON.stringify(this.#record(attachment, description, undefined));
     return { key, value, wrote: (revision: Revision) => this.#remember({ key, value, revision }) };
   }
 
@@ -87,15 +87,14 @@ export class EndpointRecords {
   /** Creates or replaces; one that says all this already is left as it is. */
   async put(
     attachment: Attachment,
-    spec: WorkloadEndpoint["spec"],
-    labels: Labels,
+    description: EndpointDescription,
     known: StoredEndpoint | undefined,
   ): Promise<void> {
     const key = keyOf(attachment);
     let current = known;
     for (let attempt = 0; attempt < writeAttemptsMax; attempt += 1) {
-      if (current?.endpoint !== undefined && saysTheSame(current.endpoint, spec, labels)) return;
-      const value = JSON.stringify(this.#record(attachment, spec, labels, current));
+      if (current?.endpoint !== undefined && saysTheSame(current.endpoint, description)) return;
+      const value = JSON.stringify(this.#record(attachment, description, current));
       const outcome =
         current === undefined
           ? await this.#store.create(key, value)
@@ -129,11 +128,11 @@ export class EndpointRecords {
 
   #record(
     attachment: Attachment,
-    spec: WorkloadEndpoint["spec"],
-    labels: Labels,
+    { spec, labels, annotations }: EndpointDescription,
     current: StoredEndpoint | undefined,
   ): object {
     const old = current?.endpoint?.metadata;
+    const allAnnotations = { ...old?.annotations, ...annotations };
     return {
       kind: "WorkloadEndpoint",
       apiVersion,
@@ -143,16 +142,24 @@ export class EndpointRecords {
         uid: old?.uid ?? this.#sources.uuid(),
         creationTimestamp: old?.creationTimestamp ?? `${this.#sources.now().toISOString().slice(0, 19)}Z`,
         labels,
-        ...(old?.annotations !== undefined && { annotations: old.annotations }),
+        ...(Object.keys(allAnnotations).length > 0 && { annotations: allAnnotations }),
       },
       spec,
     };
   }
 }
 
-type Labels = Readonly<Record<string, string>>;
+/** What an endpoint's record says besides its name. */
+export interface EndpointDescription {
+  readonly spec: WorkloadEndpoint["spec"];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+}
 
-/** Spec and labels of a pod's endpoint (Calico's rules for each orchestrator). */
+/** On endpoints without an IPAM handle, whose name says it otherwise: the CNI network that they belong to. */
+export const networkAnnotation = "caracal/network";
+
+/** A pod's endpoint (Calico's rules for each orchestrator). */
 export function describeEndpoint(
   attachment: Attachment,
   config: NetworkConfig,
@@ -161,11 +168,13 @@ export function describeEndpoint(
     readonly addresses: readonly IpAddress[];
     readonly mac: string;
     readonly facts: PodFacts | undefined;
-    readonly request: Pick<PodRequest, "floating" | "sourcePrefixes" | "qos">;
+    readonly request: Pick<PodRequest, "floating" | "sourcePrefixes" | "qos" | "unmanaged">;
   },
-): { readonly spec: WorkloadEndpoint["spec"]; readonly labels: Labels } {
+): EndpointDescription {
   const { pod, orchestrator, containerId, ifname, hostName, endpointNamespace } = attachment;
-  const { sourcePrefixes, qos } = found.request;
+  const { sourcePrefixes, qos, unmanaged } = found.request;
+  const annotations: EndpointDescription["annotations"] =
+    unmanaged.length > 0 ? { [networkAnnotation]: config.name } : {};
   const nats = found.request.floating.flatMap((external) => {
     const internal = found.addresses.find((one) => IpAddress.family(one) === IpAddress.family(external));
     if (internal === undefined) return [];
@@ -189,7 +198,7 @@ export function describeEndpoint(
     "projectcalico.org/namespace": endpointNamespace,
     "projectcalico.org/orchestrator": orchestrator,
   };
-  if (pod === undefined) return { spec: { ...common, profiles: [config.name] }, labels };
+  if (pod === undefined) return { spec: { ...common, profiles: [config.name] }, labels, annotations };
   // Calico's rule: without the Kubernetes policy the network itself is the profile.
   const profiles = config.usesKubernetesPolicy
     ? [namespaceProfile(pod.namespace), serviceAccountProfile(pod.namespace, account)]
@@ -197,6 +206,7 @@ export function describeEndpoint(
   return {
     spec: { ...common, pod: pod.name, serviceAccountName: account, profiles },
     labels: { ...labels, "projectcalico.org/serviceaccount": account },
+    annotations,
   };
 }
 
@@ -221,8 +231,15 @@ function parseText(text: string): unknown {
   }
 }
 
-function saysTheSame(endpoint: WorkloadEndpoint, spec: WorkloadEndpoint["spec"], labels: Labels): boolean {
-  return isSubset(spec, endpoint.spec) && isSubset(labels, endpoint.metadata.labels ?? {});
+function saysTheSame(
+  { spec, metadata }: WorkloadEndpoint,
+  { spec: wanted, labels, annotations }: EndpointDescription,
+): boolean {
+  return (
+    isSubset(wanted, spec) &&
+    isSubset(labels, metadata.labels ?? {}) &&
+    isSubset(annotations, metadata.annotations ?? {})
+  );
 }
 
 function isSubset(wanted: object, found: object): boolean {
