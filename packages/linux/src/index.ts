@@ -6,6 +6,7 @@
  * those of `netlink`.
  * Not here: what should be in the kernel. `dataplane` decides, this package carries out.
  */
+export { Conntrack, type ConntrackOptions } from "./conntrack.ts";
 export { KernelError } from "./kernel-error.ts";
 export { type KernelPath, KernelResolver } from "./kernel-resolver.ts";
 export { LinuxKernel } from "./linux-kernel.ts";

@@ -12,7 +12,7 @@ import {
 } from "@caracal/netlink";
 import { KernelError } from "./kernel-error.ts";
 import type { NamespaceTarget } from "./namespace.ts";
-import { NetlinkFd, type NetlinkTransport } from "./netlink-fd.ts";
+import { NetlinkFd, type NetlinkProtocol, type NetlinkTransport } from "./netlink-fd.ts";
 
 /** Most requests of one datagram: beyond it the system call's price per request no longer falls. */
 const batchRequestsMax = 64;
@@ -46,8 +46,8 @@ export class NetlinkSocket implements Disposable {
   }
 
   /** A socket of the thread's own namespace, or of the one given, wherever its user runs later. */
-  static open(namespace?: NamespaceTarget): NetlinkSocket {
-    return new NetlinkSocket(NetlinkFd.open(namespace, receiveBufferBytes));
+  static open(namespace?: NamespaceTarget, protocol?: NetlinkProtocol): NetlinkSocket {
+    return new NetlinkSocket(NetlinkFd.open(namespace, receiveBufferBytes, protocol));
   }
 
   /** The socket's netlink address: notices of what it does carry this number. */

@@ -1,6 +1,6 @@
 /**
- * rtnetlink messages as pure codecs: links, addresses, routes, neighbours, rules, acknowledgements, dumps; and what
- * nftables tells of its changes.
+ * rtnetlink messages as pure codecs: links, addresses, routes, neighbours, rules, acknowledgements, dumps; what
+ * nftables tells of its changes, and tracked connections.
  *
  * Standards: RFC 3549, linux/netlink.h, linux/rtnetlink.h and linux/netfilter/nf_tables.h with their relatives. Host
  * order is little-endian.
@@ -8,6 +8,14 @@
  */
 export { type Acknowledgement, decodeAcknowledgement, decodeDone } from "./acknowledgement.ts";
 export { type Change, decodeChange } from "./change.ts";
+export {
+  type Connection,
+  type ConnectionMatch,
+  decodeConnection,
+  dumpConnections,
+  forgetConnection,
+  forgetConnections,
+} from "./conntrack.ts";
 export {
   Af,
   FibRule,

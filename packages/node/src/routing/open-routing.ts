@@ -1,8 +1,9 @@
-import { KernelResolver, LinuxKernel, Rtnetlink, systemClock } from "@caracal/linux";
+import { Conntrack, KernelResolver, LinuxKernel, Rtnetlink, systemClock } from "@caracal/linux";
 import type { SecretKey } from "@caracal/intent";
 import { RouteProtocol } from "@caracal/netlink";
 import { BirdBackend } from "../bird-backend/bird-backend.ts";
 import type { NodeConfig } from "../config.ts";
+import { ConnectionSweeper } from "../packets/connection-sweeper.ts";
 import { BgpSupervisor } from "./bgp-supervisor.ts";
 import { openSpeaker } from "./open-speaker.ts";
 import { Routing, type RoutingOptions } from "./routing.ts";
@@ -56,8 +57,16 @@ export function openRouting(
   const tunnels = new TunnelKeeper({ kernel: devices, clock: systemClock, log });
   tunnels.start();
   stack.defer(() => tunnels.stop());
+  const connections: ConnectionSweeper = stack.use(
+    new ConnectionSweeper({
+      conntrack: stack.use(new Conntrack()),
+      isInUse: (address) => routing.isPodAddress(address),
+      log,
+    }),
+  );
   const routing: Routing = new Routing({
     ...options,
+    onAddressesGone: (addresses) => connections.forget(addresses),
     kernel,
     resolver,
     bgp,

@@ -43,6 +43,8 @@ interface Node {
   readonly lines: readonly Record<string, unknown>[];
   /** Peers and their gateways, each time that they changed. */
   readonly gateways: readonly (readonly string[])[];
+  /** Addresses that were told to be no pod's any more. */
+  readonly gone: readonly string[];
   readonly speaker: () => FakeBgp;
   /** Lets everything that is due be done; gives the routes as `ip route` would, the kernel's own left out. */
   readonly routes: (advanceMs?: number) => Promise<readonly string[]>;
@@ -71,6 +73,7 @@ async function startNode(
   const stop = new AbortController();
   const speakers: FakeBgp[] = [];
   const gateways: string[][] = [];
+  const gone: string[] = [];
   const listener: { onChange: () => void } = { onChange: () => undefined };
   const view = new ClusterView({
     node: "n1",
@@ -100,6 +103,7 @@ async function startNode(
       setGateways: (found) => gateways.push([...found].flat().map(IpAddress.format)),
     },
     bgp,
+    onAddressesGone: (addresses) => gone.push(...addresses.map(IpAddress.format)),
     tunnels: {
       apply: () => undefined,
       status: settledTunnels,
@@ -132,7 +136,7 @@ async function startNode(
     assert.ok(last !== undefined, "a speaker runs");
     return last;
   };
-  return { store, kernel, routing, lines, gateways, speaker, routes };
+  return { store, kernel, routing, lines, gateways, gone, speaker, routes };
 }
 
 async function shown(kernel: FakeKernel): Promise<readonly string[]> {
@@ -477,4 +481,18 @@ test("a problem of a resource is told once, and again when it comes back", async
   await apply(n1.store, endpoint("n1", "b", "10.244.0.1"));
   await n1.routes();
   assert.equal(told(), 2);
+});
+
+test("addresses of pods that are gone are told once, and not while a pod has them", async (t) => {
+  const { store, kernel, routing, gone, routes } = await startNode(t);
+  addPair(kernel, "calia");
+  await apply(store, endpoint("n1", "a", "10.244.0.5"));
+  await routes();
+  assert.deepEqual([gone, routing.isPodAddress(address("10.244.0.5"))], [[], true]);
+  await clientOf(store).delete("WorkloadEndpoint", "n1-k8s-a-eth0", "default");
+  await routes();
+  assert.deepEqual([gone, routing.isPodAddress(address("10.244.0.5"))], [["10.244.0.5"], false]);
+  await apply(store, endpoint("n1", "b", "10.244.0.5"));
+  await routes();
+  assert.deepEqual([gone.length, routing.isPodAddress(address("10.244.0.5"))], [1, true]);
 });

@@ -42,6 +42,8 @@ export interface RoutingOptions {
   readonly node: string;
   /** All but `caracal` program pods only: no sessions, no blocks. Routes of the protocol `bird` are left to BIRD where it runs. */
   readonly backend: Backend;
+  /** Told of addresses that no pod of the node has any more. */
+  readonly onAddressesGone?: (addresses: readonly IpAddress[]) => void;
   /** Told of every intent. */
   readonly onIntent?: (intent: NodeIntent) => void;
   readonly view: ClusterView;
@@ -90,6 +92,7 @@ export class Routing {
   #programming = "";
   #gateways = "";
   #problems: ReadonlySet<string> = new Set();
+  #podAddresses: ReadonlyMap<string, IpAddress> = new Map();
   #isScheduled = false;
   #callOffNetwork: (() => void) | undefined;
   #unsubscribe: (() => void) | undefined;
@@ -171,6 +174,11 @@ export class Routing {
       this.#isScheduled = false;
       if (!this.#isStopped) this.#recompute();
     });
+  }
+
+  /** Whether a pod of the node has the address. */
+  isPodAddress(address: IpAddress): boolean {
+    return this.#podAddresses.has(Prefix.key(Prefix.host(address)));
   }
 
   /** A pod is about to get its routes. */
@@ -323,6 +331,16 @@ export class Routing {
     // Before the datastore was read, what it knows of earlier pods is unknown: only add.
     if (this.#intent === undefined) this.#reconciler.update("pods", routes);
     else this.#reconciler.replace("pods", routes);
+    this.#tellGone(routes);
+  }
+
+  #tellGone(routes: readonly DesiredRoute[]): void {
+    const before = this.#podAddresses;
+    this.#podAddresses = new Map(
+      routes.map(({ destination }) => [Prefix.key(destination), destination.address]),
+    );
+    const gone = [...before].filter(([key]) => !this.#podAddresses.has(key)).map(([, address]) => address);
+    if (gone.length > 0) this.#options.onAddressesGone?.(gone);
   }
 
   /** An endpoint that somebody wrote by hand may name any interface, the node's own among them. */
