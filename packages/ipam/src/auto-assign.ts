@@ -183,9 +183,10 @@ class Assignment {
 
   async fromOwnBlocks(): Promise<void> {
     if (!this.#isOpen()) return;
+    this.#catalogue.probe();
     await this.#readOwn();
     // A block more will be needed, as far as is known: what there is is read beside the own blocks.
-    if (!this.#own.some(({ cidr }) => this.#mayHaveSpace(cidr))) this.#catalogue.prefetch();
+    if (!this.#own.some(({ cidr }) => this.#mayHaveSpace(cidr))) await this.#catalogue.prefetch();
     for (const found of await this.#secure(this.#own)) await this.#fill(found, true);
   }
 
@@ -206,6 +207,7 @@ class Assignment {
 
   /** Whether an own block has a free address. */
   async hasOwnSpace(): Promise<boolean> {
+    this.#catalogue.probe();
     await this.#readOwn();
     return (await this.#secure([...this.#own, ...this.#full])).some(({ cidr, block }) =>
       this.#hasSpace(cidr, block.record),
@@ -265,9 +267,8 @@ class Assignment {
       const cidr = await this.#nextCandidate();
       if (cidr === undefined) return this.#reclaim();
       const filled = await this.#claimFilled(cidr);
-      if (filled === "taken") continue;
-      if (filled !== undefined) return filled;
-      const block = await claimBlock(this.#records, owner, cidr);
+      if (filled !== undefined && filled !== "taken") return filled;
+      const block = filled === "taken" ? undefined : await claimBlock(this.#records, owner, cidr);
       if (block !== undefined) return this.#take(cidr, block);
     }
     throw contention();

@@ -19,9 +19,13 @@ interface Listed {
   readonly entry: Entry;
 }
 
+/** Blocks that are looked at one by one before all are read: in a pool that is not nearly full one of them is free. */
+const probeCount = 3;
+
 /**
- * All blocks of a family at one moment, for one node's search. They are read once, when they are first asked for; what
- * the node then finds taken is remembered here, so the store is not asked again however full the pools are.
+ * All blocks of a family, for one node's search. Where a free one is likely to be is looked at first; all are read, once,
+ * when that was in vain and for everything else. What the node then finds taken is remembered here, so the store is not
+ * asked again however full the pools are.
  */
 export class BlockCatalogue {
   readonly #records: IpamRecords;
@@ -31,6 +35,8 @@ export class BlockCatalogue {
   readonly #node: string;
   readonly #taken = new Map<Pool, TakenRange[]>();
   readonly #offered = new Set<string>();
+  /** Blocks that were not there when they were looked at. */
+  #probed: Promise<Prefix[]> | undefined;
   #listing: Promise<readonly Listed[]> | undefined;
 
   constructor(
@@ -49,13 +55,27 @@ export class BlockCatalogue {
     this.#node = search.node;
   }
 
-  /** Begins to read them, if that has not happened: what fails is told to whoever then asks. */
-  prefetch(): void {
-    this.#list().catch(() => undefined);
+  /** Looks at where a free block is likely to be. What fails is told to whoever then asks. */
+  probe(): void {
+    const candidates = this.#candidates();
+    this.#probed = Promise.all(
+      candidates.map(async (cidr) => {
+        return (await this.#records.blocks.has(keys.block(cidr))) ? [] : [cidr];
+      }),
+    ).then((found) => found.flat());
+    this.#probed.catch(() => undefined);
   }
 
-  /** A block that did not exist when they were read; each is offered once. */
+  /** Reads all, if looking at some was in vain: there will be a need. What fails is told to whoever then asks. */
+  async prefetch(): Promise<void> {
+    const free = (await this.#probed) ?? [];
+    if (free.length === 0) this.#list().catch(() => undefined);
+  }
+
+  /** A block that did not exist when it was looked at; each is offered once. */
   async nextFree(): Promise<Prefix | undefined> {
+    const free = (await this.#probed)?.shift();
+    if (free !== undefined) return free;
     for (const pool of this.#pools) {
       const taken = await this.#takenOf(pool);
       const place = firstFreePlace(taken, this.#start(pool), blockCount(pool));
@@ -120,6 +140,22 @@ export class BlockCatalogue {
       const key = keys.parse(entry.key);
       return key?.kind === "block" ? [{ cidr: key.cidr, entry }] : [];
     });
+  }
+
+  /** Of the first pool that has any, as if nothing were taken. */
+  #candidates(): readonly Prefix[] {
+    for (const pool of this.#pools) {
+      const taken = reservedBlocks(pool, this.#reservations).flatMap((range) => placesOf(pool, range) ?? []);
+      const found: Prefix[] = [];
+      while (found.length < probeCount) {
+        const place = firstFreePlace(taken, this.#start(pool), blockCount(pool));
+        if (place === undefined) break;
+        taken.push({ first: place, last: place });
+        found.push(blockAt(pool, place));
+      }
+      if (found.length > 0) return found;
+    }
+    return [];
   }
 }
 

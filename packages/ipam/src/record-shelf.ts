@@ -59,6 +59,11 @@ export class RecordShelf<T> {
     return this.#remembered.get(key)?.stored ?? this.get(key);
   }
 
+  /** Whether there is anything, readable or not. */
+  async has(key: string): Promise<boolean> {
+    return (await this.#store.get(key)) !== undefined;
+  }
+
   /** The record as it was last seen here, if it was. */
   remembered(key: string): Stored<T> | undefined {
     return this.#remembered.get(key)?.stored;

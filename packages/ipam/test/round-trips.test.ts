@@ -131,7 +131,7 @@ for (const { cidr: text, blockSize, fills } of pools) {
     });
   }
 
-  test(`with single writes a new block of ${text} in blocks of /${blockSize} costs the same however many are taken`, async () => {
+  test(`with single writes a new block of ${text} in blocks of /${blockSize} costs at most 5 however many are taken`, async () => {
     const costs = new Set<number>();
     for (const fill of fills) {
       const { store, take } = counted(singleWrites(await filled(settings, fill)));
@@ -139,7 +139,10 @@ for (const { cidr: text, blockSize, fills } of pools) {
       assert.ok(result.kind === "assigned" && result.claimed.length === 1);
       costs.add(take());
     }
-    // Which blocks are the node's, which there are, and the claim's three writes.
-    assert.deepEqual([...costs], [5]);
+    // Which blocks are the node's and whether some are free, or else which there are, and the claim's three writes.
+    assert.ok(
+      [...costs].every((cost) => cost === 4 || cost === 5),
+      [...costs].join(),
+    );
   });
 }

@@ -28,6 +28,7 @@ export class SteppedWorld {
   readonly #versions = new Map<string, number>();
   readonly #pending: PendingStep[] = [];
   readonly #seen = new Map<string, number>();
+  /** What each actor has seen, by the order in which it asked: answers that it waits for together may come in any order. */
   readonly #histories = new Map<string, string[]>();
   readonly #readMoment: ReadMoment;
   readonly crashed = new Set<string>();
@@ -113,11 +114,12 @@ export class SteppedWorld {
   #step<T>(actor: string, label: string, act: () => T): Promise<T> {
     return new Promise((resolve) => {
       if (this.crashed.has(actor)) return;
+      const history = this.#histories.get(actor) ?? [];
+      this.#histories.set(actor, history);
+      const turn = history.push(`${label} …`) - 1;
       const perform = (): void => {
         const result = act();
-        const history = this.#histories.get(actor) ?? [];
-        history.push(`${label} → ${JSON.stringify(result)}`);
-        this.#histories.set(actor, history);
+        history[turn] = `${label} → ${JSON.stringify(result)}`;
         resolve(result);
       };
       this.#pending.push({ actor, label, perform });
