@@ -4,6 +4,7 @@ import { CliError } from "../cli-error.ts";
 import type { Arguments, Command } from "../command.ts";
 import { type Connection, describeStoreError, withConnection } from "../connection/with-connection.ts";
 import type { CliContext } from "../context.ts";
+import { didYouMean } from "../did-you-mean.ts";
 import { configOption, fileOptions, namespaceOption } from "../global-options.ts";
 import { singleKindOf } from "../resources/change-report.ts";
 import { deleteNode } from "../resources/delete-node.ts";
@@ -18,6 +19,8 @@ interface Doomed {
   readonly namespace: string | undefined;
 }
 
+const dryRunModes = ["client", "server", "impact"] as const;
+
 export const deleteCommand: Command = {
   name: "delete",
   summary: "Delete resources.",
@@ -28,12 +31,18 @@ export const deleteCommand: Command = {
     { name: "force", summary: "Delete an IP pool though its addresses are in use." },
     {
       name: "dry-run",
-      value: "impact",
-      choices: ["impact"],
+      value: "MODE",
+      choices: dryRunModes,
       summary:
-        "Delete nothing: show which sessions, routes and pod pairs would come, go or move, with exit code 2 if something would be lost.",
+        "Delete nothing. client: show what is named; server: delete in a copy of the datastore and show all that would go; impact: show which sessions, routes and pod pairs would come, go or move, with exit code 2 if something would be lost.",
     },
-    { name: "output", short: "o", value: "FORMAT", choices: ["json"], summary: "With --dry-run: json." },
+    {
+      name: "output",
+      short: "o",
+      value: "FORMAT",
+      choices: ["json"],
+      summary: "With --dry-run=impact: json.",
+    },
     namespaceOption,
     configOption,
   ],
@@ -44,8 +53,17 @@ export const deleteCommand: Command = {
       ctx.stdout.write("No resources specified\n");
       return 0;
     }
+    if (args.text("dry-run") === "client") {
+      const { showClientDeletion } = await import("./delete-dry-run.ts");
+      return showClientDeletion(ctx, doomed);
+    }
     const rules = { skipsMissing: args.flag("skip-not-exists"), isForced: args.flag("force") };
     return withConnection(ctx, args, async (connection) => {
+      if (args.text("dry-run") === "server") {
+        const { showServerDeletion } = await import("./delete-dry-run.ts");
+        const quick = { ...ctx, sleep: async () => undefined };
+        return showServerDeletion(ctx, connection, doomed, (copy) => removeAll(quick, copy, doomed, rules));
+      }
       if (args.text("dry-run") !== undefined) {
         const { showImpact } = await import("./change-impact.ts");
         const change = async (copy: Connection): Promise<readonly string[]> =>
@@ -70,11 +88,12 @@ export const deleteCommand: Command = {
 
 function checkDryRun(args: Arguments): void {
   const mode = args.text("dry-run");
-  if (mode !== undefined && mode !== "impact") {
-    throw new CliError(`unknown --dry-run: ${mode}; of a deletion it is impact`);
+  if (mode !== undefined && !dryRunModes.some((known) => known === mode)) {
+    const hint = didYouMean(mode, dryRunModes);
+    throw new CliError(`unknown --dry-run: ${mode}${hint || `; it is ${dryRunModes.join(", ")}`}`);
   }
   const output = args.text("output");
-  if (output !== undefined && (mode === undefined || output !== "json")) {
+  if (output !== undefined && (mode !== "impact" || output !== "json")) {
     throw new CliError("--output takes json, and only with --dry-run=impact");
   }
 }

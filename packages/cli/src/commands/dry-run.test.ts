@@ -91,3 +91,33 @@ test("modes and formats are words that exist", async () => {
     assert.deepEqual(await run(line), { exitCode: 1, stdout: "", stderr });
   }
 });
+
+test("deletions: what is named, and all that would go", async () => {
+  const peer = { kind: "BGPPeer", spec: { node: "node1.whale.com", peerIP: "10.0.0.1", asNumber: 65001 } };
+  const store = await storeOf({ ...nodes, "ippools/p": pool, "bgppeers/own": peer });
+  assert.deepEqual(await run("delete node node1.whale.com --dry-run=client"), {
+    exitCode: 0,
+    stdout:
+      "Node(node1.whale.com) would be deleted\nSuccessfully deleted 1 'Node' resource(s) (client dry run)\n",
+    stderr: "",
+  });
+  assert.deepEqual(await dry(store, "delete node node1.whale.com --dry-run=server", ""), {
+    exitCode: 0,
+    stdout: [
+      "BGPPeer(own) would be deleted",
+      "Node(node1.whale.com) would be deleted",
+      "Successfully deleted 1 'Node' resource(s) (server dry run)\n",
+    ].join("\n"),
+    stderr: "",
+  });
+  const missing = await dry(store, "delete pool p q --dry-run=server", "");
+  assert.equal(
+    missing.stdout,
+    "IPPool(p) would be deleted\nSuccessfully deleted 1 'IPPool' resource(s) (server dry run)\n",
+  );
+  assert.match(missing.stderr, /^Failed to delete 'IPPool' resource: resource does not exist: IPPool\(q\)/);
+  assert.equal(
+    (await run("delete pool p --dry-run=sever")).stderr,
+    "unknown --dry-run: sever; did you mean server?\n",
+  );
+});

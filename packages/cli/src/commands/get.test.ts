@@ -228,10 +228,7 @@ test("a wrong question is one line", async () => {
     ["get nodes -A -n x", "cannot use both --namespace and --all-namespaces flags at the same time"],
     ["get nodes -n x", "Node is not namespaced"],
     ["get nodes -o table", "unrecognized output format 'table'"],
-    [
-      "get nodes -o go-template={{define}}",
-      'error in go-template: "define" is not supported; use json, yaml or custom-columns',
-    ],
+    ["get nodes -o go-template={{define}}", "error in go-template: {{define}} needs a name in quotes"],
     ["get nodes -o custom-columns=", "need to specify at least one column"],
     ["get nodes -f -", "give a kind or --filename, not both"],
     ["get nodes --ouput wide", "unknown flag: --ouput; did you mean --output?"],

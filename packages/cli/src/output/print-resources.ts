@@ -4,14 +4,14 @@ import { CliError, describeError } from "../cli-error.ts";
 import { didYouMean } from "../did-you-mean.ts";
 import { type CellContext, type Column, columnsOf, namespaceColumn } from "./columns.ts";
 import { tabTable } from "./tab-table.ts";
-import { parseTemplate, type TemplateNode } from "./template/parse-template.ts";
+import { parseTemplate, type Template } from "./template/parse-template.ts";
 import { runTemplate } from "./template/run-template.ts";
 
 /** How `get` prints. */
 export type OutputFormat =
   | { readonly kind: "table"; readonly which: "narrow" | "wide" }
   | { readonly kind: "columns"; readonly headings: readonly string[] }
-  | { readonly kind: "template"; readonly nodes: readonly TemplateNode[] }
+  | { readonly kind: "template"; readonly template: Template }
   | { readonly kind: "yaml" | "json" };
 
 /** What `get` found. */
@@ -33,7 +33,7 @@ export function parseOutputFormat(text: string): OutputFormat {
     return { kind: "columns", headings };
   }
   if (name === "go-template" || name === "go-template-file") {
-    return { kind: "template", nodes: parseTemplate(readTemplate(name, rest ?? "")) };
+    return { kind: "template", template: parseTemplate(readTemplate(name, rest ?? "")) };
   }
   const hint = didYouMean(name ?? "", [
     "ps",
@@ -70,7 +70,7 @@ export function formatResources(
       return `${toJson(document(found))}\n`;
     case "template":
       // Calico gives a template the list of what was asked for: one list document, or resources by name.
-      return runTemplate(format.nodes, found.list === undefined ? found.resources : [document(found)]);
+      return runTemplate(format.template, found.list === undefined ? found.resources : [document(found)]);
     case "table":
     case "columns":
       return formatTables(found, format, options);

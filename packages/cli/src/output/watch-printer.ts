@@ -63,7 +63,7 @@ export class WatchPrinter {
       return;
     }
     if (this.#format.kind === "template") {
-      for (const { resource } of changes) this.#write(runTemplate(this.#format.nodes, [resource]));
+      for (const { resource } of changes) this.#write(runTemplate(this.#format.template, [resource]));
       return;
     }
     const rows = changes.map(({ event, resource }) => [

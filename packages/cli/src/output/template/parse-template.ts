@@ -16,7 +16,15 @@ export interface Pipeline {
 export type TemplateNode =
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "print"; readonly pipeline: Pipeline }
-  | { readonly kind: "assign"; readonly name: string; readonly pipeline: Pipeline }
+  /** `:=` makes a variable of its block, `=` changes the one that is there. */
+  | {
+      readonly kind: "declare" | "assign";
+      readonly name: string;
+      readonly pipeline: Pipeline;
+    }
+  | { readonly kind: "break" | "continue" }
+  /** Runs a template that was defined, with the pipeline's value as its dot. */
+  | { readonly kind: "template"; readonly name: string; readonly pipeline: Pipeline | undefined }
   | {
       readonly kind: "if" | "with" | "range";
       /** Names for a range's index and element, the element's alone when there is one. */
@@ -26,19 +34,22 @@ export type TemplateNode =
       readonly otherwise: readonly TemplateNode[];
     };
 
+/** A template, and those that it defines by name. */
+export interface Template {
+  readonly nodes: readonly TemplateNode[];
+  readonly defined: ReadonlyMap<string, readonly TemplateNode[]>;
+}
+
 /** Deepest nesting of blocks and brackets. */
 const maxDepth = 100;
 
 /**
- * Reads a template of Go's text/template: text, values, pipelines, variables, if, with and range. Throws `CliError` on what
- * is wrong, and on what is not known here: define, template, block, break, continue.
+ * Reads a template of Go's text/template: text, values, pipelines, variables, if, with, range with break and continue, define,
+ * template and block. Throws `CliError` on what is wrong.
  */
-export function parseTemplate(text: string): readonly TemplateNode[] {
-  const pieces = split(text);
-  const nodes = parseBlock(pieces, 0);
-  const [rest] = pieces;
-  if (rest !== undefined) throw fail(`unexpected {{${rest.text}}}`);
-  return nodes;
+export function parseTemplate(text: string): Template {
+  const parser = new TemplateParser(split(text));
+  return { nodes: parser.readAll(), defined: parser.defined };
 }
 
 interface Piece {
@@ -67,58 +78,122 @@ function split(text: string): Piece[] {
   }
 }
 
-const unsupported: ReadonlySet<string> = new Set(["define", "template", "block", "break", "continue"]);
-
-/** Nodes up to the `end` or `else` that is not theirs, which stays. */
-function parseBlock(pieces: Piece[], depth: number): readonly TemplateNode[] {
-  if (depth > maxDepth) throw fail("blocks are nested too deeply");
-  const nodes: TemplateNode[] = [];
-  for (let piece = pieces[0]; piece !== undefined; piece = pieces[0]) {
-    if (piece.isAction && /^(end$|else\b)/.test(piece.text)) break;
-    pieces.shift();
-    nodes.push(piece.isAction ? parseAction(piece.text, pieces, depth) : { kind: "text", text: piece.text });
-  }
-  return nodes;
+/** Where a block stands. */
+interface Place {
+  readonly depth: number;
+  readonly isInRange: boolean;
 }
 
-function parseAction(text: string, pieces: Piece[], depth: number): TemplateNode {
-  const [, word = "", rest = ""] = /^(\w+)\s*(.*)$/s.exec(text) ?? [];
-  if (unsupported.has(word)) throw fail(`"${word}" is not supported; use json, yaml or custom-columns`);
-  if (word === "if" || word === "with" || word === "range") return parseControl(word, rest, pieces, depth);
-  const [, name, value] = /^\$(\w+)\s*:?=\s*(.*)$/s.exec(text) ?? [];
-  if (name !== undefined && value !== undefined) {
-    return { kind: "assign", name, pipeline: parsePipeline(value) };
+class TemplateParser {
+  readonly #pieces: Piece[];
+  readonly defined: Map<string, readonly TemplateNode[]> = new Map();
+
+  constructor(pieces: Piece[]) {
+    this.#pieces = pieces;
   }
-  return { kind: "print", pipeline: parsePipeline(text) };
+
+  readAll(): readonly TemplateNode[] {
+    const nodes = this.#readBlock({ depth: 0, isInRange: false });
+    const [rest] = this.#pieces;
+    if (rest !== undefined) throw fail(`unexpected {{${rest.text}}}`);
+    return nodes;
+  }
+
+  /** Nodes up to the `end` or `else` that is not theirs, which stays. */
+  #readBlock(place: Place): readonly TemplateNode[] {
+    if (place.depth > maxDepth) throw fail("blocks are nested too deeply");
+    const nodes: TemplateNode[] = [];
+    for (let piece = this.#pieces[0]; piece !== undefined; piece = this.#pieces[0]) {
+      if (piece.isAction && /^(end$|else\b)/.test(piece.text)) break;
+      this.#pieces.shift();
+      if (piece.isAction) nodes.push(...this.#readAction(piece.text, place));
+      else nodes.push({ kind: "text", text: piece.text });
+    }
+    return nodes;
+  }
+
+  #readAction(text: string, place: Place): readonly TemplateNode[] {
+    const [, word = "", rest = ""] = /^(\w+)\s*(.*)$/s.exec(text) ?? [];
+    switch (word) {
+      case "if":
+      case "with":
+      case "range":
+        return [this.#readControl(word, rest, place)];
+      case "break":
+      case "continue":
+        if (!place.isInRange || rest !== "") throw fail(`{{${text}}} stands alone, and in a range`);
+        return [{ kind: word }];
+      case "define":
+      case "block":
+        return this.#readDefinition(word, rest, place);
+      case "template": {
+        const { name, pipeline } = readName(word, rest);
+        return [{ kind: "template", name, pipeline }];
+      }
+      default:
+        return [readValue(text)];
+    }
+  }
+
+  /** `block` is a definition that is run where it stands. */
+  #readDefinition(word: "define" | "block", head: string, place: Place): readonly TemplateNode[] {
+    const { name, pipeline } = readName(word, head);
+    if (word === "define" && (place.depth > 0 || pipeline !== undefined)) {
+      throw fail("{{define}} has a name only, and stands in no other block");
+    }
+    if (word === "block" && pipeline === undefined) throw fail("{{block}} needs a name and a value");
+    const body = this.#readBlock({ depth: place.depth + 1, isInRange: false });
+    this.#readEnd(word);
+    // Go keeps the first that says something.
+    const known = this.defined.get(name);
+    if (known !== undefined && known.length > 0 && word === "define") {
+      throw fail(`template "${name}" is defined twice`);
+    }
+    this.defined.set(name, body);
+    return word === "block" ? [{ kind: "template", name, pipeline }] : [];
+  }
+
+  #readControl(kind: "if" | "with" | "range", head: string, place: Place): TemplateNode {
+    const [, names, value] = /^((?:\$\w+\s*,\s*)?\$\w+)\s*:=\s*(.*)$/s.exec(head) ?? [];
+    const variables = names === undefined ? [] : names.split(",").map((name) => name.trim().slice(1));
+    const pipeline = parsePipeline(value ?? head);
+    const inside = { depth: place.depth + 1, isInRange: place.isInRange || kind === "range" };
+    const body = this.#readBlock(inside);
+    const stop = this.#pieces.shift();
+    if (stop === undefined) throw fail(`{{${kind}}} has no {{end}}`);
+    if (stop.text === "end") return { kind, variables, pipeline, body, otherwise: [] };
+    const outside = { depth: place.depth + 1, isInRange: place.isInRange };
+    const next = /^else\s+(if|with)\s+(.*)$/s.exec(stop.text);
+    if (next !== null) {
+      const inner = next[1] === "with" ? "with" : "if";
+      const otherwise = [this.#readControl(inner, next[2] ?? "", outside)];
+      return { kind, variables, pipeline, body, otherwise };
+    }
+    const otherwise = this.#readBlock(outside);
+    this.#readEnd(kind);
+    return { kind, variables, pipeline, body, otherwise };
+  }
+
+  #readEnd(kind: string): void {
+    if (this.#pieces.shift()?.text !== "end") throw fail(`{{${kind}}} has no {{end}}`);
+  }
 }
 
-function parseControl(
-  kind: "if" | "with" | "range",
+function readValue(text: string): TemplateNode {
+  const [, name, mark, value] = /^\$(\w+)\s*(:?=)\s*(.*)$/s.exec(text) ?? [];
+  if (name === undefined || value === undefined) return { kind: "print", pipeline: parsePipeline(text) };
+  return { kind: mark === ":=" ? "declare" : "assign", name, pipeline: parsePipeline(value) };
+}
+
+/** The name that a template is defined or run by, and the value that it is given. */
+function readName(
+  word: string,
   head: string,
-  pieces: Piece[],
-  depth: number,
-): TemplateNode {
-  const [, names, value] = /^((?:\$\w+\s*,\s*)?\$\w+)\s*:=\s*(.*)$/s.exec(head) ?? [];
-  const variables = names === undefined ? [] : names.split(",").map((name) => name.trim().slice(1));
-  const pipeline = parsePipeline(value ?? head);
-  const body = parseBlock(pieces, depth + 1);
-  const stop = pieces.shift();
-  if (stop === undefined) throw fail(`{{${kind}}} has no {{end}}`);
-  if (stop.text === "end") return { kind, variables, pipeline, body, otherwise: [] };
-  const next = /^else\s+(if|with)\s+(.*)$/s.exec(stop.text);
-  if (next !== null) {
-    const inner = next[1] === "with" ? "with" : "if";
-    return {
-      kind,
-      variables,
-      pipeline,
-      body,
-      otherwise: [parseControl(inner, next[2] ?? "", pieces, depth + 1)],
-    };
-  }
-  const otherwise = parseBlock(pieces, depth + 1);
-  if (pieces.shift()?.text !== "end") throw fail(`{{${kind}}} has no {{end}}`);
-  return { kind, variables, pipeline, body, otherwise };
+): { readonly name: string; readonly pipeline: Pipeline | undefined } {
+  const [, quoted, rest = ""] = /^("(?:[^"\\]|\\.)*"|`[^`]*`)\s*(.*)$/s.exec(head) ?? [];
+  if (quoted === undefined) throw fail(`{{${word}}} needs a name in quotes`);
+  const name = quoted.startsWith("`") ? quoted.slice(1, -1) : readText(quoted);
+  return { name, pipeline: rest === "" ? undefined : parsePipeline(rest) };
 }
 
 const tokenPattern =

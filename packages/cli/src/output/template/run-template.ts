@@ -1,12 +1,12 @@
 import { isRecord } from "@caracal/resources";
 import { CliError } from "../../cli-error.ts";
-import type { Operand, Pipeline, TemplateNode } from "./parse-template.ts";
+import type { Operand, Pipeline, Template, TemplateNode } from "./parse-template.ts";
 
 /** Longest output: a template that repeats itself has no other end. */
 const maxOutputLength = 64 << 20;
 
 /** The text that a template makes of a value. */
-export function runTemplate(nodes: readonly TemplateNode[], data: unknown): string {
+export function runTemplate({ nodes, defined }: Template, data: unknown): string {
   const output: string[] = [];
   let length = 0;
   const write = (text: string): void => {
@@ -14,18 +14,37 @@ export function runTemplate(nodes: readonly TemplateNode[], data: unknown): stri
     if (length > maxOutputLength) throw fail("the output is too long");
     output.push(text);
   };
-  runNodes(nodes, { dot: data, variables: new Map([["$", data]]), write });
+  runNodes(nodes, { dot: data, variables: variablesOf(data), write, defined, depth: 0 });
   return output.join("");
+}
+
+/** Templates that run each other: one that runs itself without end stops here. */
+const maxRuns = 1000;
+
+/** Variables of a block, and those around it. */
+interface Variables {
+  readonly own: Map<string, unknown>;
+  readonly outer: Variables | undefined;
+}
+
+function variablesOf(data: unknown): Variables {
+  return { own: new Map([["$", data]]), outer: undefined };
 }
 
 interface Scope {
   readonly dot: unknown;
   /** By name, with the dollar sign. */
-  readonly variables: Map<string, unknown>;
+  readonly variables: Variables;
   readonly write: (text: string) => void;
+  readonly defined: Template["defined"];
+  /** Templates around this one. */
+  readonly depth: number;
 }
 
-function runNodes(nodes: readonly TemplateNode[], scope: Scope): void {
+/** How a block ended: at its end, or by leaving the range's round, or the range. */
+type Ending = "end" | "break" | "continue";
+
+function runNodes(nodes: readonly TemplateNode[], scope: Scope): Ending {
   for (const node of nodes) {
     switch (node.kind) {
       case "text":
@@ -34,33 +53,55 @@ function runNodes(nodes: readonly TemplateNode[], scope: Scope): void {
       case "print":
         scope.write(formatValue(valueOf(node.pipeline, scope)));
         break;
-      case "assign":
-        scope.variables.set(`$${node.name}`, valueOf(node.pipeline, scope));
+      case "declare":
+        scope.variables.own.set(`$${node.name}`, valueOf(node.pipeline, scope));
         break;
-      default:
-        runControl(node, scope);
+      case "assign":
+        holderOf(`$${node.name}`, scope).set(`$${node.name}`, valueOf(node.pipeline, scope));
+        break;
+      case "break":
+      case "continue":
+        return node.kind;
+      case "template":
+        runDefined(node, scope);
+        break;
+      default: {
+        const ending = runControl(node, scope);
+        if (ending !== "end") return ending;
+      }
     }
   }
+  return "end";
 }
 
-function runControl(node: Extract<TemplateNode, { variables: readonly string[] }>, scope: Scope): void {
+function runDefined(node: Extract<TemplateNode, { kind: "template" }>, scope: Scope): void {
+  const { name, pipeline } = node;
+  const nodes = scope.defined.get(name);
+  if (nodes === undefined) throw fail(`template "${name}" is not defined`);
+  if (scope.depth >= maxRuns) throw fail(`templates run each other more than ${maxRuns} deep`);
+  const dot = pipeline === undefined ? undefined : valueOf(pipeline, scope);
+  runNodes(nodes, { ...scope, dot, variables: variablesOf(dot), depth: scope.depth + 1 });
+}
+
+function runControl(node: Extract<TemplateNode, { variables: readonly string[] }>, scope: Scope): Ending {
   const value = valueOf(node.pipeline, scope);
   const inner = (dot: unknown, values: readonly unknown[]): Scope => {
-    const variables = new Map(scope.variables);
-    for (const [index, name] of node.variables.entries()) variables.set(`$${name}`, values[index]);
-    return { ...scope, dot, variables };
+    const own = new Map(node.variables.map((name, index) => [`$${name}`, values[index]]));
+    return { ...scope, dot, variables: { own, outer: scope.variables } };
   };
   if (node.kind !== "range") {
     const dot = node.kind === "with" ? value : scope.dot;
-    if (isTrue(value)) runNodes(node.body, inner(dot, [value]));
-    else runNodes(node.otherwise, inner(scope.dot, [value]));
-    return;
+    return isTrue(value)
+      ? runNodes(node.body, inner(dot, [value]))
+      : runNodes(node.otherwise, inner(scope.dot, [value]));
   }
   const entries = entriesOf(value);
-  if (entries.length === 0) runNodes(node.otherwise, inner(scope.dot, []));
+  if (entries.length === 0) return runNodes(node.otherwise, inner(scope.dot, []));
   for (const [key, element] of entries) {
-    runNodes(node.body, inner(element, node.variables.length > 1 ? [key, element] : [element]));
+    const values = node.variables.length > 1 ? [key, element] : [element];
+    if (runNodes(node.body, inner(element, values)) === "break") break;
   }
+  return "end";
 }
 
 function entriesOf(value: unknown): readonly (readonly [unknown, unknown])[] {
@@ -95,9 +136,16 @@ function operandValue(operand: Operand, scope: Scope): unknown {
   }
 }
 
-function variable(name: string, { variables }: Scope): unknown {
-  if (!variables.has(name)) throw fail(`undefined variable "${name}"`);
-  return variables.get(name);
+function variable(name: string, scope: Scope): unknown {
+  return holderOf(name, scope).get(name);
+}
+
+/** The innermost block's variables that have this one. */
+function holderOf(name: string, { variables }: Scope): Map<string, unknown> {
+  for (let at: Variables | undefined = variables; at !== undefined; at = at.outer) {
+    if (at.own.has(name)) return at.own;
+  }
+  throw fail(`undefined variable "${name}"`);
 }
 
 /** Where Go's structures have other names than the documents. */
