@@ -1,5 +1,5 @@
 import type { Prefix } from "@caracal/net";
-import { IpAddress } from "@caracal/net";
+import { IpAddress, Ipv6 } from "@caracal/net";
 import { type Link, Mac } from "@caracal/netlink";
 import { findReceiver } from "./find-receiver.ts";
 import { lost } from "./losses.ts";
@@ -13,6 +13,7 @@ import {
   placeKey,
   placeText,
   type Port,
+  recordedOwner,
   portsWith,
   type World,
 } from "./world.ts";
@@ -98,8 +99,7 @@ class Walker {
   }
 
   #walk(): TraceVerdict {
-    let place = this.#request.from;
-    let link: Link | undefined;
+    let { place, link } = this.#start();
     let via: Prefix | undefined;
     for (let count = 0; count < maxHops; count += 1) {
       const { state } = place;
@@ -125,6 +125,26 @@ class Walker {
       at: place.name,
       ...lost("loop", text, "compare the routes of the places above for this address"),
     };
+  }
+
+  /** A pod that nobody can look into still has one way out: its cable to its node. */
+  #start(): { place: Place; link: Link | undefined } {
+    const { from, source } = this.#request;
+    const { name, hostInterface } = from;
+    const host = this.#world.places.find(
+      (place) => place.name.kind === "node" && place.name.name === name.node,
+    );
+    const link = host?.state?.links.find((one) => one.name === hostInterface);
+    if (from.state !== undefined || source === undefined || host === undefined || link === undefined) {
+      return { place: from, link: undefined };
+    }
+    this.#wantedPlaces.push(name);
+    const because = from.unknownBecause ?? "it was not asked yet";
+    const text = `${placeText(name)} cannot be looked into: ${because}`;
+    this.#hops.push({ place: name, steps: [{ kind: "unseen", text }] });
+    this.#assumptions.push(`${placeText(name)} sends by its cable to ${host.name.name}`);
+    this.#source = source;
+    return { place: host, link };
   }
 
   #begin(run: PlaceRun, place: Place): Exit {
@@ -208,7 +228,16 @@ class Walker {
       const text = `the neighbour entry for ${address} on ${link.name} says ${Mac.format(mac)}, but ${far.name} of ${place.name.name} is ${Mac.format(far.mac)}: the frame is not taken`;
       return lost("neighbour-wrong", text, `delete the entry: ip neigh del ${address} dev ${link.name}`);
     }
-    if (state === undefined || state.addresses.some((one) => one.address === nextHop)) return undefined;
+    if (state === undefined) return undefined;
+    if (state.addresses.some((one) => one.address === nextHop)) {
+      if (IpAddress.isIpv6(nextHop) && Ipv6.isLinkLocal(nextHop)) {
+        steps.push({
+          kind: "note",
+          text: `${address} is the own address of ${far.name} of ${place.name.name}`,
+        });
+      }
+      return undefined;
+    }
     const isIpv4 = IpAddress.isIpv4(nextHop);
     const setting = isIpv4 ? `ipv4/conf/${far.name}/proxy_arp` : `ipv6/conf/${far.name}/proxy_ndp`;
     const asks = isIpv4 ? "ARP" : "neighbour discovery";
@@ -281,6 +310,11 @@ class Walker {
     const text = `beyond our sight: ${what}`;
     const outside: PlaceName = { kind: "outside", name: what };
     this.#hops.push({ place: outside, steps: [{ kind: "unseen", text }] });
+    // Whoever should have the address may not have been asked yet.
+    const owner = isDirect ? undefined : recordedOwner(this.#world, packet.destination);
+    if (port === undefined && owner !== undefined && owner.state === undefined && owner.name.kind !== "pod") {
+      return this.#unknown(owner, undefined);
+    }
     if (port === undefined) {
       return {
         kind: "out-of-sight",
