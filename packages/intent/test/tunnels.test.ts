@@ -243,6 +243,19 @@ test("settings of the agent and of the node are taken over", () => {
   );
 });
 
+test("whether checksums may be left to the interface can be said", () => {
+  for (const [featureDetectOverride, expected] of [
+    ["", undefined],
+    ["SNATFullyRandom=true", undefined],
+    ["ChecksumOffloadBroken=true", false],
+    ["SNATFullyRandom=true, ChecksumOffloadBroken=false", true],
+  ] as const) {
+    const felixConfigurations = [felix({ featureDetectOverride })];
+    const [device] = ask("worker1", { resources: { felixConfigurations } }).tunnels;
+    assert.equal(device?.kind === "vxlan" ? device.checksumOffload : "none", expected, featureDetectOverride);
+  }
+});
+
 test("IPv6 pools have a device of their own, and the IPv4 switch does not concern it", () => {
   const both = racks.map(([name, ipv4Address, octet], at) => {
     const made = node(name, { ipv4Address, ipv6Address: `fd0${at < 3 ? 0 : 3}::${octet}/64` });

@@ -4,12 +4,13 @@
  * altered one after another, with pings running that the alteration does not concern.
  */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, test, type TestContext } from "node:test";
 import { controlRequest } from "@caracal/control";
-import { eventually, requireRoot, requireTool, run } from "@caracal/testbed";
+import { eventually, requireRoot, requireTool, run, Testbed } from "@caracal/testbed";
 import { ContinuousPing } from "./continuous-ping.ts";
-import type { LabDirectory } from "../src/index.ts";
+import { findTopology, type LabDirectory } from "../src/index.ts";
 import { labScope, type LabScope, REPOSITORY } from "./lab-scope.ts";
 
 const skip = requireRoot() || requireTool("ip", "bridge", "ping", "tcpdump");
@@ -84,6 +85,23 @@ function statusCommand(lab: LabDirectory): string {
   return `CARACAL_RUN_DIR=${lab.runDirectory("worker1.k8s.com")} ${REPOSITORY}bin/calicoctl node status`;
 }
 
+/** What passes between two nodes of the clusters of both families. */
+function familyCaptures(family: string): string {
+  const [from, to] =
+    family === "IPv4" ? ["172.18.0.3", "172.18.0.2"] : ["fc00:f853:ccd:e793::3", "fc00:f853:ccd:e793::2"];
+  const device = family === "IPv4" ? "vxlan.calico" : "vxlan-v6.calico";
+  return `    - from: app-worker
+      to: app-worker2
+      family: ${family}
+      seen:
+        - app-worker eth0 plain
+        - calico-bgp-fullmesh-worker ${device} plain
+        - calico-bgp-fullmesh-worker eth0 vxlan 4096 ${from} > ${to}
+        - calico-bgp-fullmesh-worker2 eth0 vxlan 4096 ${from} > ${to}
+        - calico-bgp-fullmesh-worker2 ${device} plain
+`;
+}
+
 /** What others may do to a tunnel, as commands on worker1. */
 const deeds: readonly (readonly string[])[] = [
   ["ip link delete vxlan.calico"],
@@ -111,6 +129,25 @@ describe("vxlan", { concurrency: 2 }, () => {
       asExpected(await up(t, topology)),
     );
   }
+
+  test("both families have a tunnel each, and IPv6 alone has its own", { skip }, async (t) => {
+    const directory = Testbed.create(t).directory("families");
+    for (const [title, base] of [
+      ["both", "dual-stack"],
+      ["six", "ipv6-only"],
+    ] as const) {
+      const { text } = findTopology(base).source;
+      const file = join(directory, `${title}.yaml`);
+      const body = text.slice(0, text.indexOf("\nchecks:")).replaceAll(/^ +(?:ipip|vxlan): .*\n/gm, "");
+      const pools = body.replaceAll(/^( +)cidr: .*$/gm, (line, indent) => `${line}\n${indent}vxlan: Always`);
+      const families = title === "both" ? ["IPv4", "IPv6"] : ["IPv6"];
+      writeFileSync(
+        file,
+        `${pools}\nbackend: vxlan\nchecks:\n  captures:\n${families.map(familyCaptures).join("")}`,
+      );
+      await asExpected(await up(t, file));
+    }
+  });
 
   test("whatever is done to one tunnel is mended, and others do not notice", { skip }, async (t) => {
     const cluster = await up(t, "vxlan-cross-subnet");
@@ -162,7 +199,10 @@ describe("vxlan", { concurrency: 2 }, () => {
       await ping.stop();
     };
     const shows = (what: string, pattern: RegExp, ...words: readonly string[]): Promise<unknown> =>
-      eventually(async () => pattern.test(await on(cluster, "worker1", ...words).catch(() => "")), { what });
+      eventually(async () => pattern.test(await on(cluster, "worker1", ...words).catch(() => "")), {
+        deadlineMs: 30_000,
+        what,
+      });
     const link = ["ip", "-d", "link", "show", "vxlan.calico"];
     const patch = (kind: string, object: string, spec: object): Promise<void> =>
       onStore(cluster, "calicoctl", "patch", kind, object, "-p", JSON.stringify({ spec }));

@@ -7,6 +7,7 @@
  * Not here: what should be in the kernel. `dataplane` decides, this package carries out.
  */
 export { Conntrack, type ConntrackOptions } from "./conntrack.ts";
+export { type ChecksumProbe, type ChecksumVerdict, probeTxChecksum } from "./checksum-probe.ts";
 export { KernelError } from "./kernel-error.ts";
 export { type KernelPath, KernelResolver } from "./kernel-resolver.ts";
 export { LinuxKernel } from "./linux-kernel.ts";
@@ -27,6 +28,7 @@ export { type BatchFailure, NetlinkSocket } from "./netlink-socket.ts";
 export { type CapturedPacket, PacketCapture } from "./packet-capture.ts";
 export { type ProbeSighting, ProbeWatch } from "./probe-watch.ts";
 export { sendRawPacket } from "./raw-packet.ts";
+export { offload } from "./offload.ts";
 export { type PlacedLinkSettings, Rtnetlink, type VethEnd } from "./rtnetlink.ts";
 export { spawnInNamespace } from "./spawn-in-namespace.ts";
 export { readSysctl, writeSysctl } from "./sysctl.ts";

@@ -24,6 +24,7 @@ export const libc: {
     address: Bytes,
     addressLength: Bytes,
   ) => number;
+  readonly ioctl: (fd: number, request: number, argument: Bytes) => number;
   readonly fcntl: (fd: number, command: number, argument: number) => number;
   readonly setns: (fd: number, kind: number) => number;
   readonly unshare: (flags: number) => number;
@@ -43,6 +44,7 @@ export const libc: {
   recvfrom: library.func(
     "int64_t recvfrom(int fd, void *data, size_t length, int flags, void *address, void *addressLength)",
   ),
+  ioctl: library.func("int ioctl(int fd, ulong request, void *argument)"),
   fcntl: library.func("int fcntl(int fd, int command, int64_t argument)"),
   setns: library.func("int setns(int fd, int kind)"),
   unshare: library.func("int unshare(int flags)"),

@@ -116,7 +116,7 @@ class Programs {
   }
 
   async apply(intent: TunnelIntent): Promise<void> {
-    this.keeper.apply(intent.tunnels);
+    this.keeper.apply(intent);
     this.routes.replace("tunnels", wishes(intent));
     await this.settled();
   }

@@ -57,7 +57,14 @@ function vxlanTunnel({ ends, self, felix }: DeviceInput, family: IpFamily): Vxla
     vteps: [...known.values()]
       .flatMap((end) => (end === own ? [] : vtep(end, family)))
       .toSorted((a, b) => IpAddress.compare(a.address, b.address)),
+    ...checksumOverride(felix.featureDetectOverride),
   };
+}
+
+/** Felix's `featureDetectOverride`: `Name=value,Name=value`. */
+function checksumOverride(text = ""): { readonly checksumOffload?: boolean } {
+  const value = /(?:^|,)\s*ChecksumOffloadBroken\s*=\s*(true|false)\s*(?:,|$)/i.exec(text)?.[1];
+  return value === undefined ? {} : { checksumOffload: value.toLowerCase() === "false" };
 }
 
 function vtep({ node, address, mac }: TunnelEnd, family: IpFamily): readonly Vtep[] {

@@ -58,6 +58,8 @@ export interface VxlanTunnel {
   /** The tunnel address, as soon as the node has one. */
   readonly address?: IpAddress;
   readonly vteps: readonly Vtep[];
+  /** Whether the device may leave checksums to the interface below it, where the settings say; otherwise it is tried. */
+  readonly checksumOffload?: boolean;
 }
 
 export interface IpipTunnel {

@@ -7,6 +7,7 @@ import { ConnectionSweeper } from "../packets/connection-sweeper.ts";
 import { BgpSupervisor } from "./bgp-supervisor.ts";
 import { openSpeaker } from "./open-speaker.ts";
 import { Routing, type RoutingOptions } from "./routing.ts";
+import { ChecksumGuard } from "../tunnels/checksum-guard.ts";
 import { TunnelKeeper } from "../tunnels/tunnel-keeper.ts";
 import { SecretFiles } from "./secret-files.ts";
 
@@ -54,7 +55,8 @@ export function openRouting(
   }
   // Routing hears of devices only what others do, so they are made through an instance of their own.
   const devices = stack.use(LinuxKernel.open(undefined, ["links", "addresses", "neighbours"]));
-  const tunnels = new TunnelKeeper({ kernel: devices, clock: systemClock, log });
+  const checksums = stack.use(new ChecksumGuard({ clock: systemClock, log }));
+  const tunnels = new TunnelKeeper({ kernel: devices, clock: systemClock, log, checksums });
   tunnels.start();
   stack.defer(() => tunnels.stop());
   const connections: ConnectionSweeper = stack.use(

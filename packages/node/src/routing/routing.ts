@@ -285,7 +285,7 @@ export class Routing {
     const intent = this.#tunnelIntent;
     // Without networking nothing is ours but pods.
     if (intent === undefined || backend === "none") return;
-    tunnels.apply(intent.tunnels);
+    tunnels.apply(intent);
     this.#reconciler.replace(
       "tunnels",
       tunnelRoutes(intent.routes, (host) => resolver.path(host)),

@@ -2,12 +2,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FakeKernel, VirtualClock } from "@caracal/dataplane";
-import type { Tunnel } from "@caracal/intent";
+import type { TunnelIntent } from "@caracal/intent";
 import { IpAddress } from "@caracal/net";
 import { address, memoryLog } from "../../test/node-fixtures.ts";
 import { TunnelKeeper } from "./tunnel-keeper.ts";
 
-const tunnel: Tunnel = { kind: "ipip", name: "tunl0", family: 4, address: address("10.244.1.0") };
+const none: TunnelIntent = { tunnels: [], routes: [], problems: [] };
+const ipip: TunnelIntent = {
+  ...none,
+  tunnels: [{ kind: "ipip", name: "tunl0", family: 4, address: address("10.244.1.0") }],
+};
 
 async function addresses(kernel: FakeKernel): Promise<readonly string[]> {
   return (await kernel.dumpAddresses()).map((one) => IpAddress.format(one.address));
@@ -19,17 +23,17 @@ test("a tunnel that nobody wants goes after a while, and one that is wanted agai
   const keeper = new TunnelKeeper({ kernel, clock, log: memoryLog().log });
   t.after(() => keeper.stop());
   keeper.start();
-  keeper.apply([tunnel]);
+  keeper.apply(ipip);
   await clock.advance(1_000);
   assert.deepEqual(await addresses(kernel), ["10.244.1.0"]);
-  keeper.apply([]);
+  keeper.apply(none);
   await clock.advance(8_000);
   assert.deepEqual(await addresses(kernel), ["10.244.1.0"]);
-  keeper.apply([tunnel]);
+  keeper.apply(ipip);
   await clock.advance(21_000);
   assert.deepEqual(await addresses(kernel), ["10.244.1.0"]);
-  keeper.apply([]);
-  keeper.apply([]);
+  keeper.apply(none);
+  keeper.apply(none);
   await clock.advance(11_000);
   assert.deepEqual(await addresses(kernel), []);
 });

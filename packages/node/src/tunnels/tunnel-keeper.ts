@@ -5,8 +5,9 @@ import {
   TunnelReconciler,
   type TunnelStatus,
 } from "@caracal/dataplane";
-import type { NodeMtus, Tunnel } from "@caracal/intent";
+import type { NodeMtus, Tunnel, TunnelIntent } from "@caracal/intent";
 import type { Log } from "../observe/log.ts";
+import type { ChecksumGuard } from "./checksum-guard.ts";
 import { vxlanDevices } from "../routing/tunnel-routes.ts";
 
 const ipipDevice = "tunl0";
@@ -16,6 +17,8 @@ export interface TunnelKeeperOptions {
   readonly kernel: DeviceKernel;
   readonly clock: Clock;
   readonly log: Log;
+  /** Looks after the devices' checksums. */
+  readonly checksums?: Pick<ChecksumGuard, "look">;
 }
 
 /** Routes leave a tunnel first, here and on other nodes, which may hear of a change later: so long it still takes their packets. */
@@ -26,15 +29,19 @@ export class TunnelKeeper {
   readonly #log: Log;
   readonly #clock: Clock;
   readonly #reconciler: TunnelReconciler;
+  readonly #checksums: Pick<ChecksumGuard, "look"> | undefined;
   /** Those that nobody wants any more, by name, until they go. */
   readonly #retiring = new Map<string, { readonly tunnel: Tunnel; readonly callOff: () => void }>();
-  #tunnels: readonly Tunnel[] | undefined;
+  #intent: TunnelIntent | undefined;
+  /** Devices were made, or others are wanted. */
+  #isNew = false;
   #mtus: NodeMtus | undefined;
   #told: ReadonlySet<string> = new Set();
 
-  constructor({ kernel, clock, log }: TunnelKeeperOptions) {
+  constructor({ kernel, clock, log, checksums }: TunnelKeeperOptions) {
     this.#log = log;
     this.#clock = clock;
+    this.#checksums = checksums;
     this.#reconciler = new TunnelReconciler({
       kernel,
       clock,
@@ -42,6 +49,7 @@ export class TunnelKeeper {
       onEvent: ({ device, news, isRepair }) => {
         if (isRepair) log.warn({ device, news }, "tunnel mended");
         else log.info({ device, news }, "tunnel changed");
+        this.#isNew = true;
       },
       onStatus: (status) => this.#tell(status),
     });
@@ -58,15 +66,16 @@ export class TunnelKeeper {
   }
 
   /** The tunnels that the node shall have from now on. */
-  apply(tunnels: readonly Tunnel[]): void {
-    const wanted = new Set<string>(tunnels.map(({ name }) => name));
-    for (const tunnel of this.#tunnels ?? []) if (!wanted.has(tunnel.name)) this.#retire(tunnel);
+  apply(intent: TunnelIntent): void {
+    const wanted = new Set<string>(intent.tunnels.map(({ name }) => name));
+    for (const tunnel of this.#intent?.tunnels ?? []) if (!wanted.has(tunnel.name)) this.#retire(tunnel);
     for (const [name, { callOff }] of this.#retiring) {
       if (!wanted.has(name)) continue;
       callOff();
       this.#retiring.delete(name);
     }
-    this.#tunnels = tunnels;
+    this.#intent = intent;
+    this.#isNew = true;
     this.#hand();
   }
 
@@ -91,8 +100,8 @@ export class TunnelKeeper {
   }
 
   #hand(): void {
-    if (this.#tunnels === undefined) return;
-    const tunnels = [...this.#tunnels, ...[...this.#retiring.values()].map(({ tunnel }) => tunnel)];
+    if (this.#intent === undefined) return;
+    const tunnels = [...this.#intent.tunnels, ...[...this.#retiring.values()].map(({ tunnel }) => tunnel)];
     this.#reconciler.apply(tunnels.map((tunnel) => withMtu(tunnel, this.#mtus)));
   }
 
@@ -106,7 +115,11 @@ export class TunnelKeeper {
     this.#retiring.set(name, { tunnel, callOff });
   }
 
-  #tell({ problems }: TunnelStatus): void {
+  #tell({ problems, settled }: TunnelStatus): void {
+    if (settled && this.#isNew && this.#intent !== undefined) {
+      this.#isNew = false;
+      this.#checksums?.look(this.#intent);
+    }
     const told = this.#told;
     this.#told = new Set(problems.map(({ device, problem }) => `${device} ${problem}`));
     for (const { device, problem } of problems)
