@@ -175,7 +175,10 @@ export class ApiClient {
     if (status === 401 || status === 403) {
       throw new StoreError("unauthorized", refusalText(document, body));
     }
-    if (status >= 500) throw this.#unavailable(`${refusalText(document, body)} (${status})`);
+    // What the API server refuses, it refuses in JSON; only of a path that it does not know, it says so in plain text.
+    const isItself = document !== undefined || status === 404 || status === 429;
+    if (status >= 500 || (status >= 400 && !isItself))
+      throw this.#unavailable(`${refusalText(document, body)} (${status})`);
     if (status < 200 || (status >= 300 && status < 400) || (status < 300 && document === undefined)) {
       throw this.#unavailable("it does not answer as a Kubernetes API server does");
     }

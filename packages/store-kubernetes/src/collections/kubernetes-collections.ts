@@ -57,8 +57,10 @@ function documents(
     namespaceOf: (wanted) => (isNamespaced ? namespaceOf(wanted, prefix) : undefined),
     read: ({ name, namespace, metadata, document }) => {
       const { managedFields: _fields, ...others } = metadata;
-      const apiGroup = resource.group === "" ? resource.version : `${resource.group}/${resource.version}`;
-      const value = { ...convert(document), kind: resource.kind, apiVersion: apiGroup, metadata: others };
+      const version = resource.group === "" ? resource.version : `${resource.group}/${resource.version}`;
+      // Lists leave kind and version out, watches do not: the value is the same for both.
+      const { kind: _kind, apiVersion: _version, metadata: _metadata, ...rest } = convert(document);
+      const value = { kind: resource.kind, apiVersion: version, metadata: others, ...rest };
       return { key: keys.resource(plural, name, namespace), value: JSON.stringify(value) };
     },
     writer: () => new ReadOnlyWriter("Profile", `${resource.kind} is Kubernetes' own kind`),
