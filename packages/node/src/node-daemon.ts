@@ -135,7 +135,11 @@ export class NodeDaemon {
     if (stop.aborted) return;
     const startUp = this.#startUp();
     if (!(await this.#prepare(startUp, stop))) return;
-    if (this.#firstMtuSources.settings.ipForwarding !== "Disabled") this.#host.enableForwarding();
+    if (this.#firstMtuSources.settings.ipForwarding !== "Disabled") {
+      const interfaces = this.#host.enableForwarding();
+      if (interfaces.length > 0)
+        log.info({ interfaces }, "router advertisements are still taken, by accept_ra 2");
+    }
     writeNodeName(config.nodeNameFile, node);
     await this.#follow(stop);
     if (config.backend !== "none") {

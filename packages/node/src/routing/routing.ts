@@ -8,7 +8,6 @@ import {
 } from "@caracal/dataplane";
 import {
   type FelixSettings,
-  type IntentProblem,
   type Lingering,
   type NodeIntent,
   nodeIntent,
@@ -36,6 +35,7 @@ import { sha1, sha256 } from "./digests.ts";
 import { EncapsulationMemory } from "./encapsulation-memory.ts";
 import { blackholeRoute, peerRoute, podRoute } from "./own-routes.ts";
 import { PoolMoves } from "./pool-moves.ts";
+import { ProblemLog } from "./problem-log.ts";
 import { tunnelRoutes, vxlanDevices } from "./tunnel-routes.ts";
 
 export interface RoutingOptions {
@@ -87,11 +87,11 @@ export class Routing {
   readonly #bgpRoutes: BgpRoutes;
   readonly #moves: PoolMoves;
   readonly #memory: EncapsulationMemory;
+  readonly #problems: ProblemLog;
   #intent: NodeIntent | undefined;
   #tunnelIntent: TunnelIntent | undefined;
   #programming = "";
   #gateways = "";
-  #problems: ReadonlySet<string> = new Set();
   #podAddresses: ReadonlyMap<string, IpAddress> = new Map();
   #isScheduled = false;
   #callOffNetwork: (() => void) | undefined;
@@ -110,6 +110,7 @@ export class Routing {
       isReady: (route) => this.#isReady(route),
       onExpired: () => this.schedule(),
     });
+    this.#problems = new ProblemLog(this.#clock, options.log);
     this.#memory = new EncapsulationMemory(this.#clock, () => this.schedule());
     this.#reconciler = new RouteReconciler({
       kernel: options.kernel,
@@ -141,6 +142,7 @@ export class Routing {
     this.#isStopped = true;
     this.#unsubscribe?.();
     this.#callOffNetwork?.();
+    this.#problems.stop();
     this.#moves.stop();
     this.#memory.stop();
     this.#reconciler.stop();
@@ -240,7 +242,7 @@ export class Routing {
     this.#tunnelIntent = this.#computeTunnels();
     stop();
     this.#intent = intent;
-    this.#tellProblems([...intent.problems, ...this.#tunnelIntent.problems]);
+    this.#problems.see([...intent.problems, ...this.#tunnelIntent.problems]);
     const moved = this.#moves.changed(intent.kernel.programming.pools);
     const former = moved.length === 0 ? [] : [...this.#reconciler.wanted()];
     this.#replaceTunnels();
@@ -368,15 +370,6 @@ export class Routing {
     this.#gateways = text;
     this.#options.resolver.setGateways(new Map(gateways));
     this.#options.bgp.networkChanged();
-  }
-
-  #tellProblems(problems: readonly IntentProblem[]): void {
-    const told = this.#problems;
-    this.#problems = new Set(problems.map(({ about, message }) => `${about} ${message}`));
-    for (const { about, message } of problems) {
-      if (!told.has(`${about} ${message}`))
-        this.#options.log.warn({ about, problem: message }, "resource problem");
-    }
   }
 
   #hear(notice: KernelNotice): void {

@@ -1,7 +1,7 @@
 import { lookup } from "node:dns/promises";
-import { Rtnetlink, writeSysctl } from "@caracal/linux";
+import { readSysctl, Rtnetlink, writeSysctl } from "@caracal/linux";
 import { IpAddress, Prefix } from "@caracal/net";
-import { Iff } from "@caracal/netlink";
+import { Iff, RouteProtocol } from "@caracal/netlink";
 import type { DetectionHost } from "./autodetect.ts";
 import type { HostInterface } from "./host-interface.ts";
 
@@ -37,15 +37,38 @@ export class LocalHost implements DetectionHost {
       ?.address;
   }
 
-  /** Lets the host forward between pods and the network. IPv6 may be switched off: then there is nothing to forward. */
-  enableForwarding(): void {
+  /**
+   * Lets the host forward between pods and the network. IPv6 may be switched off: then there is nothing to forward. Gives the
+   * interfaces that are told to go on taking their default route from router advertisements, which a host that forwards drops.
+   */
+  enableForwarding(): readonly string[] {
     writeSysctl("net/ipv4/ip_forward", "1");
     try {
+      const isForwarding = readSysctl("net/ipv6/conf/all/forwarding") === "1";
+      const kept = isForwarding ? [] : keepAdvertisedRoutes();
       writeSysctl("net/ipv6/conf/all/forwarding", "1");
+      return kept;
     } catch {
       // No IPv6 in this kernel.
+      return [];
     }
   }
+}
+
+/** `accept_ra` 1 holds for hosts alone, 2 for routers too (linux/Documentation/networking/ip-sysctl, accept_ra). */
+function keepAdvertisedRoutes(): readonly string[] {
+  using kernel = Rtnetlink.open();
+  const names = new Map(kernel.links().map(({ index, name }) => [index, name]));
+  const advertised = kernel
+    .routes({ family: 6, protocol: RouteProtocol.RTPROT_RA })
+    .filter(({ destination }) => destination.length === 0)
+    .flatMap(({ nextHops }) => nextHops.flatMap(({ interfaceIndex = 0 }) => names.get(interfaceIndex) ?? []));
+  return [...new Set(advertised)].filter((name) => {
+    const path = `net/ipv6/conf/${name}/accept_ra`;
+    if (readSysctl(path) !== "1") return false;
+    writeSysctl(path, 2);
+    return true;
+  });
 }
 
 async function resolve(name: string, family: 4 | 6): Promise<IpAddress | undefined> {
