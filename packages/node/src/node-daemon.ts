@@ -46,6 +46,7 @@ import { type OpenRouting, openRouting } from "./routing/open-routing.ts";
 import type { Routing } from "./routing/routing.ts";
 import { PacketFilter } from "./packets/packet-filter.ts";
 import { packetReport } from "./packets/packet-report.ts";
+import { recheckMsOf } from "./packets/recheck-ms.ts";
 import { AddressMonitor } from "./startup/address-monitor.ts";
 import { checkBgpPort } from "./startup/check-bgp-port.ts";
 import { LocalHost } from "./startup/local-host.ts";
@@ -324,7 +325,8 @@ export class NodeDaemon {
             lingering: routing.lingering,
           })
         : undefined;
-    return this.#stack.use(new PacketFilter({ ruleset, intents, interfacePrefixes, log }));
+    const recheckMs = () => recheckMsOf(mtuSourcesOf(view.resources, node, felix.settings).settings);
+    return this.#stack.use(new PacketFilter({ ruleset, intents, interfacePrefixes, recheckMs, log }));
   }
 
   /** What others ask of this node through the datastore. */

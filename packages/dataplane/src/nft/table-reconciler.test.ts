@@ -101,6 +101,22 @@ test("an altered rule that nobody told of is found by the next look", async (t) 
   );
 });
 
+test("how often a table is looked at may change, down to never", async (t) => {
+  const { ruleset, clock, news, reconciler } = setUp(t);
+  reconciler.want(table({ pools: ["10.0.0.0/8"] }));
+  await clock.advance(0);
+  reconciler.recheckEvery(Infinity);
+  ruleset.tell = () => undefined;
+  ruleset.byOthers("delete table ip t\n");
+  await clock.advance(10 * limits.recheckMs);
+  assert.deepEqual(news, []);
+  reconciler.recheckEvery(500);
+  await clock.advance(499);
+  assert.deepEqual(news, []);
+  await clock.advance(1);
+  assert.equal(news.length, 1);
+});
+
 test("changes of other tables cause nothing; lost news cause a look", async (t) => {
   const { ruleset, clock, reconciler, news } = setUp(t);
   reconciler.want(table({ pools: [] }));

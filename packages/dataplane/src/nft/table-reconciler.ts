@@ -66,7 +66,7 @@ type Known = { readonly kind: "unknown" } | { readonly kind: "known"; readonly t
  */
 export class TableReconciler {
   readonly #options: TableReconcilerOptions;
-  readonly #limits: TableReconcilerLimits;
+  #limits: TableReconcilerLimits;
   #wanted: { readonly table: NftTable | undefined } | undefined;
   #known: Known = { kind: "unknown" };
   #rules: KnownRules = new Map();
@@ -107,6 +107,16 @@ export class TableReconciler {
     this.#wanted = { table };
     // A new wish is tried at once, whatever became of the old one.
     this.#retryAt = undefined;
+    this.#wake();
+  }
+
+  /** The table is looked at so often from now on; `Infinity` leaves it to news. */
+  recheckEvery(recheckMs: number): void {
+    if (recheckMs === this.#limits.recheckMs) return;
+    this.#limits = { ...this.#limits, recheckMs };
+    // What is due sooner, by news or after a failure, stays so.
+    const nextAt = this.#options.clock.now() + recheckMs;
+    if (this.#suspicion === undefined && this.#known.kind === "known") this.#lookAt = nextAt;
     this.#wake();
   }
 

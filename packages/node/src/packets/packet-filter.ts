@@ -18,6 +18,8 @@ export interface PacketFilterOptions {
   readonly intents: () => readonly PacketIntent[] | undefined;
   /** What names of the host side of pods' interfaces begin with. */
   readonly interfacePrefixes: readonly string[];
+  /** How often the tables are compared, whatever is told of them. */
+  readonly recheckMs?: () => number;
   readonly log: Log;
   /** The machine's own unless told. */
   readonly clock?: Clock;
@@ -103,7 +105,9 @@ export class PacketFilter implements Disposable {
     const intents = this.#options.intents();
     if (intents === undefined) return;
     this.#intents = intents;
+    const recheckMs = this.#options.recheckMs?.();
     for (const family of families) {
+      if (recheckMs !== undefined) this.#tables.get(family)?.recheckEvery(recheckMs);
       const intent = intents.find((one) => one.family === family);
       const table = intent === undefined ? undefined : packetTable(intent, this.#options.interfacePrefixes);
       this.#tables.get(family)?.want(table);

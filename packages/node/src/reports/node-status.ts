@@ -75,9 +75,7 @@ export function nodeStatus(
       ...(routing.tunnels?.problems ?? []),
       ...tunnels.status.problems.map(({ device, problem }) => ({ about: device, message: problem })),
       ...sessions.problems,
-      ...(packets.failure === undefined
-        ? []
-        : [{ about: `Node(${node})`, message: `cannot do NAT and tunnel protection: ${packets.failure}` }]),
+      ...(packets.failure === undefined ? [] : [{ about: `Node(${node})`, message: packets.failure }]),
     ],
     troubles: [
       ...tunnels.status.problems.map(({ device, problem }) => `${device}: ${problem}`),
