@@ -9,7 +9,7 @@ import { Bundle } from "../diagnostics/bundle.ts";
 import { configOption } from "../global-options.ts";
 import { auditText } from "../ipam/audit-text.ts";
 import { openIpam } from "../ipam/open-ipam.ts";
-import { takeAudit } from "../ipam/take-audit.ts";
+import { readServices, takeAudit } from "../ipam/take-audit.ts";
 import { usageTable } from "../ipam/usage-table.ts";
 
 /** Settings of a collection from Kubernetes, which there is none of here. */
@@ -63,9 +63,10 @@ async function addResources(bundle: Bundle, { resources, store }: Connection): P
 }
 
 /** A cluster that cannot be checked is what is looked into here. */
-async function auditOf({ store }: Connection): Promise<string> {
+async function auditOf({ store, datastoreType }: Connection): Promise<string> {
   try {
-    return auditText(await takeAudit(store), { showsAll: false, showsProblems: true });
+    const services = datastoreType === "kubernetes" ? await readServices(store) : undefined;
+    return auditText(await takeAudit(store, services), { showsAll: false, showsProblems: true });
   } catch (error) {
     if (error instanceof CliError) return `${describeError(error)}\n`;
     throw error;

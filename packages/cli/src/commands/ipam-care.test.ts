@@ -7,7 +7,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
-import { keys, type Store } from "@caracal/datastore";
+import { keys, MemoryStore, type Store } from "@caracal/datastore";
 import { Ipam, Nanos } from "@caracal/ipam";
 import { IpAddress, Prefix } from "@caracal/net";
 import { nodes, pool, storeOf } from "../../test/resources-fixture.ts";
@@ -187,7 +187,53 @@ test("addresses of services are in use", async () => {
     /^Loading all service load balancer IPs\.\n {2}10\.244\.9\.0 belongs to Service\(default\/web\)\nFound 1 service load balancer\(s\)\.$/m,
   );
   assert.doesNotMatch(stdout, /10\.244\.9\.0 leaked/);
+
+  // An API server that is asked knows of other services, and of none with that address.
+  const lbPool = { kind: "IPPool", spec: { cidr: "10.245.0.0/24", allowedUses: ["LoadBalancer"] } };
+  for (const { key, value } of (await (await storeOf({ "ippools/lb": lbPool })).list(keys.root)).entries) {
+    await store.create(key, value);
+  }
+  const server = new MemoryStore();
+  for (const [name, ip] of [
+    ["api", "10.245.0.7"],
+    ["foreign", "192.0.2.1"],
+  ] as const) {
+    const document = {
+      metadata: { name, namespace: "default" },
+      spec: { type: "LoadBalancer" },
+      status: { loadBalancer: { ingress: [{ ip }] } },
+    };
+    await server.create(keys.resource("kubernetesservices", name, "default"), JSON.stringify(document));
+  }
+  const asked = await run("ipam check --show-all-ips --kubeconfig /k", {
+    openStore: async ({ datastoreType, environment }) => {
+      if (datastoreType === "etcdv3") return unclosed(store);
+      assert.equal(environment.KUBECONFIG, "/k");
+      return server;
+    },
+  });
+  assert.match(
+    asked.stdout,
+    /^ {2}10\.245\.0\.7 belongs to Service\(default\/api\)\nFound 1 service load balancer/m,
+  );
+  assert.match(asked.stdout, /10\.244\.9\.0 leaked/);
+  assert.match(
+    asked.stdout,
+    /10\.245\.0\.7 in use by Service\(default\/api\) and in active IPAM pool but has no IPAM allocation/,
+  );
 });
+
+function unclosed(store: Store): Store {
+  return {
+    get: (key) => store.get(key),
+    list: (prefix) => store.list(prefix),
+    create: (key, value) => store.create(key, value),
+    update: (key, value, revision) => store.update(key, value, revision),
+    delete: (key, revision) => store.delete(key, revision),
+    watch: (prefix, after, signal) => store.watch(prefix, after, signal),
+    close: async () => undefined,
+  };
+}
 
 test("without ClusterInformation nothing is checked", async () => {
   const store = await storeOf({ "ippools/p": pool });

@@ -1,18 +1,20 @@
 import { writeFile } from "node:fs/promises";
+import type { KubernetesService } from "@caracal/resources";
 import { CliError, describeError } from "../cli-error.ts";
 import { clientVersion } from "../client-version.ts";
-import type { Command } from "../command.ts";
+import type { Arguments, Command } from "../command.ts";
 import { withConnection } from "../connection/with-connection.ts";
+import type { CliContext } from "../context.ts";
 import { configOption } from "../global-options.ts";
 import { writeReport } from "../ipam/audit-report.ts";
 import { auditText } from "../ipam/audit-text.ts";
-import { takeAudit } from "../ipam/take-audit.ts";
+import { readServices, takeAudit } from "../ipam/take-audit.ts";
 
 export const ipamCheck: Command = {
   name: "ipam check",
   summary: "Compare the addresses that are assigned with those in use.",
   description:
-    "Changes nothing. What nobody uses any more goes with ipam release --from-report. Addresses of load balancers count as in use.",
+    "Changes nothing. What nobody uses any more goes with ipam release --from-report. Where no Kubernetes API server can be asked for Services, addresses of load balancers count as in use.",
   options: [
     { name: "show-all-ips", summary: "Every address that is looked at." },
     { name: "show-problem-ips", summary: "Every address that is leaked or not assigned as it should be." },
@@ -20,13 +22,15 @@ export const ipamCheck: Command = {
     {
       name: "kubeconfig",
       value: "FILE",
-      summary: "Accepted for calicoctl's sake; Services are not asked for.",
+      summary: "Kubernetes API server to ask for Services, where the datastore is another.",
     },
     configOption,
   ],
   run: async (ctx, args) =>
-    withConnection(ctx, args, async ({ store }) => {
-      const audit = await takeAudit(store);
+    withConnection(ctx, args, async ({ store, datastoreType }) => {
+      const services =
+        datastoreType === "kubernetes" ? await readServices(store) : await askServices(ctx, args);
+      const audit = await takeAudit(store, services);
       const showsAll = args.flag("show-all-ips");
       const showsProblems = showsAll || args.flag("show-problem-ips");
       ctx.stdout.write(auditText(audit, { showsAll, showsProblems }));
@@ -40,3 +44,23 @@ export const ipamCheck: Command = {
       return 0;
     }),
 };
+
+/** The Services of the API server that a kubeconfig names; `undefined` where none is named. */
+async function askServices(
+  ctx: CliContext,
+  args: Arguments,
+): Promise<readonly KubernetesService[] | undefined> {
+  const kubeconfig = args.text("kubeconfig");
+  if (kubeconfig === undefined) return undefined;
+  const context = args.text("context");
+  const environment = {
+    KUBECONFIG: kubeconfig,
+    ...(context === undefined ? {} : { K8S_CURRENT_CONTEXT: context }),
+  };
+  const store = await ctx.openStore({ datastoreType: "kubernetes", environment });
+  try {
+    return await readServices(store);
+  } finally {
+    await store.close();
+  }
+}

@@ -1,13 +1,16 @@
 import { type Entry, keys, readResource, type Store } from "@caracal/datastore";
 import { type AddressUse, type Audit, auditAllocations, readSnapshot } from "@caracal/ipam";
 import { Prefix } from "@caracal/net";
-import type {
-  ClusterInformation,
-  IpPool,
-  KindName,
-  Node,
-  Resources,
-  WorkloadEndpoint,
+import {
+  type ClusterInformation,
+  type IpPool,
+  type KindName,
+  type KubernetesService,
+  type Node,
+  parseJson,
+  readKubernetesService,
+  type Resources,
+  type WorkloadEndpoint,
 } from "@caracal/resources";
 import { CliError } from "../cli-error.ts";
 
@@ -28,8 +31,14 @@ export interface ClusterAudit extends Audit {
   readonly handleRevisions: ReadonlyMap<string, string>;
 }
 
-/** Reads everything at one revision, so that nothing seems leaked that was only given or returned meanwhile. */
-export async function takeAudit(store: Store): Promise<ClusterAudit> {
+/**
+ * Reads everything at one revision where the store has one, so that nothing seems leaked that was only given or returned
+ * meanwhile. `services` are those of the cluster, where its API server can be asked.
+ */
+export async function takeAudit(
+  store: Store,
+  services?: readonly KubernetesService[],
+): Promise<ClusterAudit> {
   const { entries } = await store.list(keys.root);
   const snapshot = readSnapshot(entries);
   const cluster = resourcesOf("ClusterInformation", "clusterinformations", entries)[0];
@@ -41,7 +50,10 @@ export async function takeAudit(store: Store): Promise<ClusterAudit> {
   const workloadUses = resourcesOf("WorkloadEndpoint", "workloadendpoints", entries).flatMap(
     workloadAddresses,
   );
-  const serviceUses = serviceAddresses(snapshot.blocks);
+  const serviceUses =
+    services === undefined
+      ? assignedToServices(snapshot.blocks)
+      : services.flatMap((service) => balancedAddresses(service, pools));
   const audit = auditAllocations({
     snapshot,
     pools: pools.flatMap(poolRange),
@@ -106,11 +118,30 @@ function usesOf(text: string | undefined, owner: string): readonly AddressUse[] 
   return address === undefined ? [] : [{ address, owner }];
 }
 
+/** The services of a store that is a Kubernetes API server. */
+export async function readServices(store: Store): Promise<readonly KubernetesService[]> {
+  const { entries } = await store.list(keys.resources("kubernetesservices"));
+  return entries.flatMap(({ value }) => {
+    const document = parseJson(value);
+    return document.kind === "ok" ? (readKubernetesService(document.value) ?? []) : [];
+  });
+}
+
+/** What a service's load balancer was given of the pools that are for them; others' load balancers are none of IPAM's. */
+function balancedAddresses(service: KubernetesService, pools: readonly IpPool[]): readonly AddressUse[] {
+  const ranges = pools
+    .filter(({ spec }) => spec.allowedUses?.includes("LoadBalancer") === true)
+    .flatMap(poolRange);
+  return service.loadBalancerIps
+    .flatMap((text) => usesOf(text, `Service(${service.namespace}/${service.name})`))
+    .filter(({ address }) => ranges.some(({ cidr }) => Prefix.contains(cidr, address)));
+}
+
 /**
  * Addresses of load balancers belong to Services, which only Kubernetes knows: without asking it they count as in use,
  * for taking one away from a service is worse than keeping one too many.
  */
-function serviceAddresses(blocks: ReturnType<typeof readSnapshot>["blocks"]): readonly AddressUse[] {
+function assignedToServices(blocks: ReturnType<typeof readSnapshot>["blocks"]): readonly AddressUse[] {
   return blocks.flatMap(({ cidr, record }) => {
     if (record.affinity?.startsWith("virtual:") !== true) return [];
     return [...record.allocations.entries()].flatMap(([ordinal, slot]) => {
