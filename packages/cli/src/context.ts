@@ -2,7 +2,7 @@ import type { Store } from "@caracal/datastore";
 import type { ApiConfig } from "./connection/api-config.ts";
 
 /** The name a person called the command by; it changes what the usage lines say. */
-export type Guise = "caracal" | "calicoctl" | "birdcl" | "kubectl-calico";
+export type Guise = "caracal" | "calicoctl" | "birdcl" | "kubectl-calico" | "kubectl_complete-calico";
 
 /** Where text goes. */
 export interface TextSink {

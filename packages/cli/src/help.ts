@@ -5,7 +5,7 @@ import type { Guise } from "./context.ts";
 
 /** How a person types the program's name. */
 export function programName(guise: Guise): string {
-  return guise === "kubectl-calico" ? "kubectl calico" : guise;
+  return guise.startsWith("kubectl") ? "kubectl calico" : guise;
 }
 
 /** The help of one command. */

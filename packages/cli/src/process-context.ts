@@ -3,7 +3,13 @@ import { CliError } from "./cli-error.ts";
 import type { CliContext, Guise, TextSink } from "./context.ts";
 import { runCli } from "./run-cli.ts";
 
-const guises: readonly Guise[] = ["caracal", "calicoctl", "birdcl", "kubectl-calico"];
+const guises: readonly Guise[] = [
+  "caracal",
+  "calicoctl",
+  "birdcl",
+  "kubectl-calico",
+  "kubectl_complete-calico",
+];
 
 /** Runs the command line of this process: `GUISE WORD…`. */
 export async function start(): Promise<void> {

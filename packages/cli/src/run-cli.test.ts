@@ -85,3 +85,61 @@ test("names for completion are the store's, and an error is silence", async () =
     assert.deepEqual(await run(line), { exitCode: 0, stdout: "", stderr: "" }, line);
   }
 });
+
+test("kubectl is told what may follow `kubectl calico`", async () => {
+  const store = await storeOf(nodes);
+  const complete = async (...words: readonly string[]): Promise<readonly string[]> => {
+    const { exitCode, stdout, stderr } = await run(words, {
+      guise: "kubectl_complete-calico",
+      store,
+      sleep: (_ms, signal) => new Promise((resolve) => signal?.addEventListener("abort", () => resolve())),
+    });
+    assert.deepEqual([exitCode, stderr], [0, ""], words.join(" "));
+    return stdout.trimEnd().split("\n");
+  };
+  for (const [words, offered] of [
+    [["ge"], ["get", ":4"]],
+    [
+      ["node", "st"],
+      ["status", ":4"],
+    ],
+    [
+      ["datastore", "migrate", "ex"],
+      ["export", ":4"],
+    ],
+    [
+      ["get", "ippo"],
+      ["ippool", ":4"],
+    ],
+    [
+      ["get", "node", "no"],
+      ["node1.whale.com", "node2.whale.com", ":4"],
+    ],
+    [
+      ["get", "node", "node1.whale.com", "no"],
+      ["node2.whale.com", ":4"],
+    ],
+    [
+      ["get", "-n", "x", "node", "mas"],
+      ["master.whale.com", ":4"],
+    ],
+    [
+      ["get", "node", "--all-n"],
+      ["--all-namespaces", ":4"],
+    ],
+    [
+      ["get", "node", "-o", "js"],
+      ["json", ":4"],
+    ],
+    [["apply", "-f", ""], [":0"]],
+    [
+      ["completion", "b"],
+      ["bash", ":4"],
+    ],
+    [["nothing", "x"], [":4"]],
+  ] as const) {
+    assert.deepEqual(await complete(...words), offered, words.join(" "));
+  }
+  const all = await complete("");
+  assert.ok(all.includes("get") && all.includes("ipam") && !all.some((word) => word.startsWith("__")));
+});

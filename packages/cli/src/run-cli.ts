@@ -1,7 +1,7 @@
 import { CliError, describeError } from "./cli-error.ts";
 import type { Arguments, Command } from "./command.ts";
 import { commandGroups, commandTable, namesIn } from "./command-table.ts";
-import type { CliContext } from "./context.ts";
+import type { CliContext, Guise } from "./context.ts";
 import { didYouMean } from "./did-you-mean.ts";
 import { globalOptions, logLevels } from "./global-options.ts";
 import { commandHelp, overview, programName } from "./help.ts";
@@ -10,12 +10,19 @@ import { parseArguments } from "./parse-arguments.ts";
 /** Runs one command line and gives its exit code. What goes wrong is one line on stderr and exit code 1. */
 export async function runCli(words: readonly string[], ctx: CliContext): Promise<number> {
   try {
-    return await dispatch(ctx.guise === "birdcl" ? ["birdcl", ...words] : words, ctx);
+    return await dispatch([...(guiseCommands[ctx.guise] ?? []), ...words], ctx);
   } catch (error) {
     ctx.stderr.write(`${describeError(error)}\n`);
     return 1;
   }
 }
+
+/** Names that the program is called by to run one command. */
+const guiseCommands: Partial<Readonly<Record<Guise, readonly string[]>>> = {
+  birdcl: ["birdcl"],
+  // kubectl asks this program what may follow `kubectl calico …`.
+  "kubectl_complete-calico": ["__complete"],
+};
 
 async function dispatch(words: readonly string[], ctx: CliContext): Promise<number> {
   const [first, ...others] = skipLeadingOptions(words);

@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
+import { requireTool } from "@caracal/testbed";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 
@@ -70,4 +71,14 @@ test("a reader that stops early is no error", async () => {
   const { stdout, stderr } = await start("sh", ["-c", line], root);
   assert.match(stdout, /^complete -c caracal/);
   assert.equal(stderr, "0\n");
+});
+
+test("kubectl runs it as a plugin", { skip: requireTool("kubectl") }, async () => {
+  const env = { ...process.env, PATH: `${join(root, "bin")}:${process.env["PATH"] ?? ""}` };
+  const outcome = await new Promise<string>((resolve) => {
+    execFile("kubectl", ["calico", "version", "--client"], { env }, (_error, stdout, stderr) =>
+      resolve(stdout + stderr),
+    );
+  });
+  assert.match(outcome, /^Client Version: {4}v\d/);
 });

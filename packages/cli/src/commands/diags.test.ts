@@ -52,3 +52,57 @@ test("a cluster's archive has every kind, also without ClusterInformation", asyn
     assert.ok(files.includes(`diagnostics/${name}`), name);
   }
 });
+
+test("with Kubernetes, kubectl gives objects and logs of the pods that were asked for", async (t) => {
+  const tools = await mkdtemp(join(tmpdir(), "caracal-kubectl-"));
+  t.after(() => rm(tools, { recursive: true, force: true }));
+  const pod = (namespace: string, name: string, generateName: string, nodeName: string) => ({
+    metadata: { namespace, name, generateName },
+    spec: { nodeName },
+  });
+  const items = [
+    pod("kube-system", "calico-node-a", "calico-node-", "n1"),
+    pod("kube-system", "calico-node-b", "calico-node-", "n2"),
+    pod("kube-system", "calico-node-c", "calico-node-", "n3"),
+    pod("calico-system", "calico-typha-x", "calico-typha-", "n1"),
+    pod("kube-system", "coredns-1", "coredns-", "n1"),
+    pod("default", "calico-mine", "calico-mine-", "n1"),
+  ];
+  await writeFile(join(tools, "pods.json"), JSON.stringify({ items }));
+  const script = `#!/bin/sh\ncase "$*" in *"get pods"*json) cat ${tools}/pods.json ;; *) echo "$@" ;; esac\n`;
+  await writeFile(join(tools, "kubectl"), script, { mode: 0o755 });
+  const store = await storeOf({ "ippools/p": pool });
+  const env = {
+    DATASTORE_TYPE: "kubernetes",
+    KUBECONFIG: "/k",
+    PATH: `${tools}:/usr/local/bin:/usr/bin:/bin`,
+  };
+  const line = "cluster diags --since 1h --max-logs 2 --focus-nodes n3 --max-parallelism 3 --context c";
+  const { exitCode, stdout, stderr } = await run(line, { store, env });
+  assert.deepEqual([exitCode, stderr], [0, ""]);
+  const files = await filesOf(t, stdout);
+  const logs = files.filter((name) => name.endsWith(".log") && !name.includes("previous"));
+  assert.deepEqual(logs.toSorted(), [
+    "diagnostics/calico-system.calico-typha-x.log",
+    "diagnostics/kube-system.calico-node-a.log",
+    "diagnostics/kube-system.calico-node-c.log",
+  ]);
+  assert.ok(files.includes("diagnostics/kubernetes-nodes.yaml"));
+  const archive = /^Diags saved to (\S+)$/m.exec(stdout)?.[1] ?? "";
+  const log = await runProgram("tar", ["-xzOf", archive, "diagnostics/kube-system.calico-node-c.log"]);
+  assert.equal(
+    log.output,
+    "--kubeconfig=/k --context=c logs -n kube-system calico-node-c --all-containers --prefix --since=1h\n",
+  );
+
+  const without = await run("cluster diags", { store, env: { ...env, PATH: "/nowhere" } });
+  assert.equal(without.exitCode, 0);
+  assert.match(without.stderr, /^pods and their logs are not collected: [^\n]*kubectl[^\n]*\n$/);
+  await filesOf(t, without.stdout);
+  for (const [option, why] of [
+    ["--since soon", "--since: soon is not a duration such as 30m or 1h30m\n"],
+    ["--max-logs 0", "--max-logs: 0 is not a number from 1 on\n"],
+  ] as const) {
+    assert.equal((await run(`cluster diags ${option}`, { store, env })).stderr, why);
+  }
+});

@@ -17,18 +17,13 @@ export interface CommandResult {
 export async function runProgram(
   program: string,
   args: readonly string[],
-  cwd?: string,
+  options: { readonly cwd?: string; readonly env?: Readonly<Record<string, string | undefined>> } = {},
 ): Promise<CommandResult> {
   return new Promise((resolve) => {
-    execFile(
-      program,
-      args,
-      { ...commandLimits, ...(cwd === undefined ? {} : { cwd }) },
-      (error, stdout, stderr) => {
-        const why = error !== null && stdout === "" && stderr === "" ? describeError(error) : "";
-        resolve({ isOk: error === null, output: `${stdout}${stderr}${why}` });
-      },
-    );
+    execFile(program, args, { ...commandLimits, ...options }, (error, stdout, stderr) => {
+      const why = error !== null && stdout === "" && stderr === "" ? describeError(error) : "";
+      resolve({ isOk: error === null, output: `${stdout}${stderr}${why}` });
+    });
   });
 }
 
@@ -62,7 +57,7 @@ export class Bundle {
   async pack(now: Date): Promise<string> {
     const stamp = now.toISOString().replaceAll(/[-:]/g, "").replace("T", "_").slice(0, 15);
     const name = `diags-${stamp}.tar.gz`;
-    const { isOk, output } = await runProgram("tar", ["-zcf", name, "diagnostics"], this.path);
+    const { isOk, output } = await runProgram("tar", ["-zcf", name, "diagnostics"], { cwd: this.path });
     if (!isOk) throw new CliError(`Error compressing the diagnostics: ${output.trim()}`);
     return join(this.path, name);
   }
