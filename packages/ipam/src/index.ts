@@ -33,6 +33,7 @@ export {
   type IpamOptions,
   type NotFirst,
 } from "./ipam.ts";
+export { assignmentKey, type LeakFindings, type LeakSuspect, LeakWatch } from "./leak-watch.ts";
 export { IpamError, type IpamErrorCode } from "./ipam-error.ts";
 export { defaultMaxBlocks, type IpamSettings, readSettings, type SettingsSource } from "./ipam-settings.ts";
 export { type Pool, type PoolUse, selectsNode, toPool } from "./pool.ts";

@@ -131,3 +131,18 @@ test("the backend says who speaks BGP; BIRD's files are apart where the run dire
     namespace: "kube-system",
   });
 });
+
+test("the IPAM audit reports unless told, and its grace time is Calico's", () => {
+  const audit = (environment: Record<string, string>): unknown => {
+    const outcome = readConfig(environment);
+    return outcome.kind === "ok" ? outcome.config.ipamAudit : outcome.problems;
+  };
+  assert.deepEqual(audit({}), { mode: "report", graceSeconds: 900 });
+  assert.deepEqual(audit({ CARACAL_IPAM_AUDIT: "repair", CARACAL_IPAM_AUDIT_GRACE: "2m" }), {
+    mode: "repair",
+    graceSeconds: 120,
+  });
+  assert.deepEqual(audit({ CARACAL_IPAM_AUDIT: "delete" }), [
+    "environment CARACAL_IPAM_AUDIT='delete' is not one of off, report, repair",
+  ]);
+});

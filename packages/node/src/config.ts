@@ -1,5 +1,6 @@
 import { Ipv4, Prefix } from "@caracal/net";
 import type { BirdPrograms } from "./bird-backend/config-directory.ts";
+import type { IpamAuditMode } from "./ipam-audit/ipam-audit.ts";
 import { type FelixEnvironment, readFelixEnvironment } from "./felix-environment.ts";
 import { isKubernetesDatastore } from "./startup/datastore-type.ts";
 
@@ -36,6 +37,8 @@ export interface NodeConfig {
   readonly logLevel: "debug" | "info" | "warn" | "error" | "fatal";
   /** What names of the host side of pods' interfaces begin with; `cali`, which CNI uses, is among them. */
   readonly interfacePrefixes: readonly string[];
+  /** The continuous look for leaked addresses. */
+  readonly ipamAudit: { readonly mode: IpamAuditMode; readonly graceSeconds: number };
   /** Settings of the node agent that the environment gives: they win over every FelixConfiguration. */
   readonly felix: FelixEnvironment;
 }
@@ -124,6 +127,7 @@ export function readConfig(environment: Environment): ConfigOutcome {
     metrics: readEndpoint(reader, "PROMETHEUSMETRICS", 9091, false),
     logLevel: reader.oneOf("CALICO_STARTUP_LOGLEVEL", logLevels, "info"),
     interfacePrefixes: readInterfacePrefixes(reader),
+    ipamAudit: readIpamAudit(reader),
     felix: readFelixEnvironment(environment),
   };
   checkDatastoreType(reader);
@@ -132,6 +136,9 @@ export function readConfig(environment: Environment): ConfigOutcome {
     : { kind: "problems", problems: reader.problems };
 }
 
+const auditModes = { off: "off", report: "report", repair: "repair" } as const;
+/** Calico's `leakGracePeriod`. */
+const leakGraceMs = 900_000;
 const backends = { caracal: "caracal", bird: "bird", vxlan: "vxlan", none: "none" } as const;
 const logLevels = {
   trace: "debug",
@@ -214,6 +221,15 @@ function readEndpoint(
     host: reader.text(`FELIX_${name}HOST`) ?? (name === "HEALTH" ? "localhost" : "0.0.0.0"),
     port: reader.integer(`FELIX_${name}PORT`, 1, 65535, port),
   };
+}
+
+function readIpamAudit(reader: EnvironmentReader): NodeConfig["ipamAudit"] {
+  const graceMs = reader.durationMs("CARACAL_IPAM_AUDIT_GRACE", {
+    leastMs: 1_000,
+    mostMs: 86_400_000,
+    presetMs: leakGraceMs,
+  });
+  return { mode: reader.oneOf("CARACAL_IPAM_AUDIT", auditModes, "report"), graceSeconds: graceMs / 1_000 };
 }
 
 function readRouterId(reader: EnvironmentReader): string | undefined {

@@ -26,6 +26,7 @@ import { nodeWithAddress } from "./endpoints/node-with-address.ts";
 import { podAnnotations } from "./endpoints/pod-annotations.ts";
 import { WatchedIpamSettings } from "./endpoints/watched-ipam-settings.ts";
 import { type MtuSources, mtuSourcesOf, readMtuSources } from "./mtu/mtu-sources.ts";
+import { IpamAudit } from "./ipam-audit/ipam-audit.ts";
 import { PodMtuFile } from "./mtu/pod-mtu-file.ts";
 import { HostSettings } from "./host-settings/host-settings.ts";
 import { OwnAddresses } from "./host-settings/own-addresses.ts";
@@ -263,8 +264,16 @@ export class NodeDaemon {
       const found = bird === undefined ? speakerSessions(bgp) : birdSessions(bird);
       return { ...found, problems: [...found.problems, ...own.problems] };
     };
-    this.#status = () =>
-      nodeStatus(node, { routing, tunnels, packets: packetReport(packets) }, sessions(), this.#health);
+    const audit = this.#auditIpam(view, opened);
+    this.#status = () => {
+      const found = nodeStatus(
+        node,
+        { routing, tunnels, packets: packetReport(packets) },
+        sessions(),
+        this.#health,
+      );
+      return { ...found, troubles: [...(found.troubles ?? []), ...(audit?.troubles ?? [])] };
+    };
     this.#answerQuestions({ ...opened, node, sessions: () => sessions().peers });
     await this.#serveBird(opened);
     this.#serveCni(view, routing);
@@ -289,6 +298,28 @@ export class NodeDaemon {
         : this.#firstMtuSources.settings;
     const pods = () => podInterfaces(routing.intent?.kernel.podRoutes ?? [], config.interfacePrefixes);
     this.#stack.use(new HostSettings({ settings, pods, log }));
+  }
+
+  /** Leaked addresses, unless the node was told not to look for them. */
+  #auditIpam(view: ClusterView, { tables }: OpenRouting): IpamAudit | undefined {
+    const { node, store, log, config } = this.#options;
+    const { mode, graceSeconds } = config.ipamAudit;
+    if (mode === "off") return undefined;
+    const audit = new IpamAudit({
+      node,
+      store,
+      ipam: new Ipam({ store, node, now: nowNanos }),
+      mode,
+      graceSeconds,
+      hasInterface: (name) => tables.link(name) !== undefined,
+      mayWrite: () => view.isDatastoreReady,
+      now: nowNanos,
+      log,
+      metrics: this.#metrics,
+    });
+    const running = audit.run(this.#fault.signal).catch((error: unknown) => this.#fault.abort(error));
+    this.#stack.defer(() => running);
+    return audit;
   }
 
   #watchOwnAddresses({ kernel, tables, routing }: OpenRouting): OwnAddresses {

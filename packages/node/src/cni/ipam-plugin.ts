@@ -29,7 +29,8 @@ export async function assignForPlugin(
     families,
     pools: config.ipam.pools,
     ...(wanted !== undefined && { certain: [wanted] }),
-    attributes: allocationAttributes(services, pod),
+    // An audit must not look for an endpoint: the other plugin makes none.
+    attributes: { ...allocationAttributes(services, pod), note: "assigned for another plugin" },
   });
   if (outcome.kind === "refused") throw new CniError(CniCode.noAddress, outcome.reason);
   if (outcome.claimed.length > 0) await services.hooks.blocksClaimed(outcome.claimed);

@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 
 /** The daemon's Prometheus metrics: Felix's names where Felix has the thing, `caracal_` otherwise. */
 export class Metrics {
@@ -10,6 +10,9 @@ export class Metrics {
   readonly kernelRoutes: Gauge;
   readonly kernelRouteFailures: Gauge;
   readonly storeConnected: Gauge;
+  readonly ipamLeakCandidates: Gauge;
+  readonly ipamLeaks: Gauge;
+  readonly ipamReclaimed: Counter;
   readonly intentSeconds: Histogram;
   readonly cniRequestSeconds: Histogram<"command" | "outcome">;
 
@@ -25,6 +28,16 @@ export class Metrics {
       "caracal_kernel_route_failures",
       "Wanted routes that the kernel refuses.",
     );
+    this.ipamLeakCandidates = gauge(
+      "ipam_allocations_gc_candidates",
+      "Addresses of this node's pods that nobody seems to have, for less than the grace time.",
+    );
+    this.ipamLeaks = gauge("caracal_ipam_leaked_addresses", "Addresses of this node's pods that nobody has.");
+    this.ipamReclaimed = new Counter({
+      name: "ipam_allocations_gc_reclamations",
+      help: "Leaked addresses that were given back.",
+      registers,
+    });
     this.storeConnected = gauge("caracal_store_connected", "1 while the datastore answers.");
     this.bgpPeers = new Gauge({
       name: "caracal_bgp_peers",
