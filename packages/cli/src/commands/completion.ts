@@ -11,6 +11,7 @@ export const completion: Command = {
   name: "completion",
   summary: "Print a script that teaches a shell to complete commands, kinds, names and options.",
   operands: shells.join("|"),
+  operandChoices: shells,
   description: [
     "bash: source <(caracal completion bash)",
     "zsh:  source <(caracal completion zsh)",
