@@ -152,21 +152,24 @@ export class KubernetesStore implements Store {
     return shelves.filter(({ collection }) => mayHold(collection, prefix));
   }
 
+  async #ask(): Promise<{ readonly shelves: readonly Shelf[]; readonly isCertain: boolean }> {
+    const findings = await discover(this.#client, this.#apiGroup);
+    const shelves = catalogue(findings).map((collection) => {
+      const api = new ObjectApi(this.#client, collection.resource);
+      return { collection, api, writer: collection.writer(api) };
+    });
+    return { shelves, isCertain: findings.isCertain };
+  }
+
   /** What the server has is asked once; a failure is not remembered. */
   #all(): Promise<readonly Shelf[]> {
     if (this.#client.isClosed) throw new StoreError("unavailable", "the store is closed");
     const known = this.#shelves;
     if (known !== undefined) return known;
-    const asked = discover(this.#client, this.#apiGroup).then((found) =>
-      catalogue(found).map((collection) => {
-        const api = new ObjectApi(this.#client, collection.resource);
-        return { collection, api, writer: collection.writer(api) };
-      }),
-    );
-    this.#shelves = asked;
-    asked.catch(() => {
-      if (this.#shelves === asked) this.#shelves = undefined;
-    });
-    return asked;
+    const asked = this.#ask();
+    this.#shelves = asked.then(({ shelves }) => shelves);
+    const forget = (): void => void (this.#shelves = undefined);
+    asked.then(({ isCertain }) => (isCertain ? undefined : forget()), forget);
+    return this.#shelves;
   }
 }
