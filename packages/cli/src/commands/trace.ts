@@ -16,7 +16,7 @@ import type { Arguments, Command } from "../command.ts";
 import { withConnection } from "../connection/with-connection.ts";
 import { didYouMean } from "../did-you-mean.ts";
 import { configOption } from "../global-options.ts";
-import type { TraceAnswer } from "../trace/trace-answer.ts";
+import type { AnswerEnd, TraceAnswer } from "../trace/trace-answer.ts";
 import { traceCluster, type TraceSources } from "../trace/trace-cluster.ts";
 import { dotTrace, drawTrace, mermaidTrace } from "../trace/trace-drawing.ts";
 import { traceJson } from "../trace/trace-json.ts";
@@ -117,9 +117,9 @@ async function answerOf(
     ? await (await import("../trace/live-trace.ts")).liveTrace(sources, traced, request)
     : undefined;
   return {
-    from: endText(request.from, request.family, report.forward.source),
-    to: endText(request.to, request.family),
-    packet: packetText(packet),
+    from: answerEnd(request.from, request.family, report.forward.source),
+    to: answerEnd(request.to, request.family),
+    packet,
     report,
     ...(live === undefined ? {} : { live }),
     unknown,
@@ -149,16 +149,13 @@ function requestOf(from: TraceEnd, to: TraceEnd, packet: PacketSpec, isIpv6: boo
   return { from: { ...from, place }, to, family, packet };
 }
 
-/** `default/web (10.244.1.5)`; an address alone is its own text. */
-function endText({ text, addresses }: TraceEnd, family: 4 | 6, chosen?: IpAddress): string {
+function answerEnd({ text, place, addresses }: TraceEnd, family: 4 | 6, chosen?: IpAddress): AnswerEnd {
   const address = chosen ?? addresses.find((one) => IpAddress.family(one) === family);
-  const shown = address === undefined ? text : IpAddress.format(address);
-  return shown === text ? text : `${text} (${shown})`;
-}
-
-function packetText({ protocol, port, bytes }: PacketSpec): string {
-  const what = protocol === "icmp" ? "ICMP echo" : `${protocol.toUpperCase()} to port ${port ?? 0}`;
-  return `${what}, ${bytes} bytes`;
+  return {
+    name: text,
+    ...(address === undefined ? {} : { address: IpAddress.format(address) }),
+    ...(place === undefined ? {} : { place }),
+  };
 }
 
 function printed(answer: TraceAnswer, format: (typeof formats)[number], isReturnWhole: boolean): string {

@@ -12,7 +12,14 @@ import {
 import type { Store } from "@caracal/datastore";
 import type { LabView } from "@caracal/lab";
 import type { IpAddress } from "@caracal/net";
-import { askNodes, readTraceState, traceInterestJson, traceStateMethod } from "@caracal/questions";
+import {
+  type Answer,
+  askNodes,
+  readTraceState,
+  type TraceInterest,
+  traceInterestJson,
+  traceStateMethod,
+} from "@caracal/questions";
 
 /** How often more may turn out to be needed: another node on the way, another address behind a translation. */
 const maxRounds = 8;
@@ -46,20 +53,25 @@ export async function traceCluster(
   request: TraceRequest,
 ): Promise<TracedCluster | undefined> {
   const involved = new Map<string, PlaceName>();
-  const involve = (name: PlaceName | undefined): void => {
-    if (name !== undefined) involved.set(placeKey(name), name);
+  const about = new Set<IpAddress>([...request.from.addresses, ...request.to.addresses]);
+  const involve = (name: PlaceName): void => {
+    involved.set(placeKey(name), name);
+    // What goes by way of a node may be wrapped for it, and its answers go to it.
+    const node = name.node ?? name.name;
+    const host = recorded.find((place) => place.name.kind !== "pod" && place.name.name === node);
+    for (const address of host?.addresses ?? []) about.add(address);
   };
-  involve(request.from.place);
-  involve(request.to.place);
-  const hosts = new Set(
-    recorded.filter(({ name }) => name.kind === "node").flatMap(({ addresses }) => addresses),
-  );
-  const about = new Set<IpAddress>([...request.from.addresses, ...request.to.addresses, ...hosts]);
+  for (const place of [request.from.place, request.to.place]) if (place !== undefined) involve(place);
   for (const { name } of recorded) if (name.kind === "switch") involve(name);
+  const silent = new Set<string>();
   for (let round = 0; ; round += 1) {
-    const known = await knowledgeOf(sources, recorded, [...involved.values()], [...about]);
+    const known = await knowledgeOf(sources, recorded, {
+      places: [...involved.values()],
+      addresses: [...about],
+      silent,
+    });
     const world: World = {
-      about,
+      about: new Set(about),
       places: recorded.map((place) => withKnowledge(place, known.get(placeKey(place.name)))),
     };
     const report = traceReport(world, request);
@@ -89,27 +101,32 @@ function remarksOf(
   });
 }
 
+/** Who is asked, and about what. */
+interface Asked {
+  readonly places: readonly PlaceName[];
+  readonly addresses: readonly IpAddress[];
+  /** Nodes that have not answered before, and are not waited for again. */
+  readonly silent: Set<string>;
+}
+
 async function knowledgeOf(
   sources: TraceSources,
   recorded: readonly Place[],
-  places: readonly PlaceName[],
-  addresses: readonly IpAddress[],
+  { places, addresses, silent }: Asked,
 ): Promise<ReadonlyMap<string, Knowledge>> {
   const known = new Map<string, Knowledge>();
-  const nodes = [
-    ...new Set(places.flatMap(({ kind, name, node }) => (kind === "node" ? [name] : (node ?? [])))),
-  ];
+  const nodes = new Set(places.flatMap(({ kind, name, node }) => (kind === "node" ? [name] : (node ?? []))));
   await Promise.all(
-    nodes.map(async (node) => {
+    [...nodes].map(async (node) => {
       const pods = places.flatMap((name) => {
-        const hostInterface = recorded.find(
-          (place) => placeKey(place.name) === placeKey(name),
-        )?.hostInterface;
+        const key = placeKey(name);
+        const hostInterface = recorded.find((place) => placeKey(place.name) === key)?.hostInterface;
         return name.node === node && hostInterface !== undefined
           ? [{ name: name.name, interfaceName: hostInterface }]
           : [];
       });
-      for (const [key, knowledge] of await askNode(sources.store, node, { addresses, pods }))
+      const interest = { addresses, pods };
+      for (const [key, knowledge] of await askNode(sources.store, { node, interest, silent }))
         known.set(key, knowledge);
     }),
   );
@@ -120,30 +137,21 @@ async function knowledgeOf(
 /** One question for each node: they have different pods. */
 async function askNode(
   store: Store,
-  node: string,
-  interest: {
-    readonly addresses: readonly IpAddress[];
-    readonly pods: readonly { readonly name: string; readonly interfaceName: string }[];
-  },
+  {
+    node,
+    interest,
+    silent,
+  }: { readonly node: string; readonly interest: TraceInterest; readonly silent: Set<string> },
 ): Promise<ReadonlyMap<string, Knowledge>> {
   const params = traceInterestJson(interest);
-  const answers = await askNodes(store, {
-    method: traceStateMethod,
-    params,
-    nodes: [node],
-    waitMs: answerWaitMs,
-  });
-  const answer = answers.get(node);
+  const question = { method: traceStateMethod, params, nodes: [node], waitMs: answerWaitMs };
+  const answer = silent.has(node) ? undefined : (await askNodes(store, question)).get(node);
+  if (answer === undefined) silent.add(node);
   const nodeKey = placeKey({ kind: "node", name: node });
   const podKeys = interest.pods.map(({ name }) => placeKey({ kind: "pod", name }));
   const state = answer?.kind === "result" ? readTraceState(answer.result) : undefined;
   if (state === undefined) {
-    const unknownBecause =
-      answer === undefined
-        ? `its daemon did not answer within ${answerWaitMs / 1000} s`
-        : answer.kind === "error" && answer.code === "unknown-method"
-          ? "its daemon is older than this question"
-          : `its daemon answered ${answer.kind === "error" ? answer.message : "what is not understood"}`;
+    const unknownBecause = whyUnknown(answer);
     return new Map([nodeKey, ...podKeys].map((key) => [key, { unknownBecause }]));
   }
   return new Map<string, Knowledge>([
@@ -155,6 +163,14 @@ async function askNode(
         : { state: pod.state },
     ]),
   ]);
+}
+
+function whyUnknown(answer: Answer | undefined): string {
+  if (answer === undefined) return `its daemon did not answer within ${answerWaitMs / 1000} s`;
+  if (answer.kind === "result") return "its daemon answered what is not understood";
+  return answer.code === "unknown-method"
+    ? "its daemon is older than this question"
+    : `its daemon answered: ${answer.message}`;
 }
 
 async function lookDirectly(

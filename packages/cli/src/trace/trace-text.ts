@@ -1,14 +1,16 @@
 import {
   type LivePoint,
   type LiveResult,
+  type PacketSpec,
   type PlaceName,
   placeText,
   type TraceHop,
+  type TraceReport,
   type TraceStep,
   type TraceVerdict,
   type Walk,
 } from "@caracal/insight";
-import type { TraceAnswer } from "./trace-answer.ts";
+import type { AnswerEnd, TraceAnswer } from "./trace-answer.ts";
 
 /** Width of the word that says what a line is about. */
 const labelWidth = 8;
@@ -19,12 +21,12 @@ export function traceText(answer: TraceAnswer, isReturnWhole: boolean): string {
   const { from, to, packet, report, live, unknown } = answer;
   const { forward, back } = report;
   const lines = [
-    `${from} > ${to}: ${packet}`,
+    `${endText(from)} > ${endText(to)}: ${packetText(packet)}`,
     "",
     ...hopLines(forward.hops),
     "",
     ...verdictLines(forward),
-    ...(back === undefined ? [] : returnLines(back, report.isSymmetric === true, isReturnWhole)),
+    ...(back === undefined ? [] : returnLines(back, report, isReturnWhole)),
     ...(live === undefined ? [] : liveLines(live)),
     ...unknown.map((one) => `note: ${one}`),
   ];
@@ -70,11 +72,27 @@ function verdictLines({ verdict, pathMtu }: Walk): readonly string[] {
   ];
 }
 
-function returnLines(back: Walk, isSymmetric: boolean, isWhole: boolean): readonly string[] {
-  const way = isSymmetric ? "the same way back" : `by ${wayText(back.hops.map(({ place }) => place))}`;
+function returnLines(back: Walk, { forward, isSymmetric }: TraceReport, isWhole: boolean): readonly string[] {
+  const places = wayText(back.hops.map(({ place }) => place));
+  const way =
+    isSymmetric === true
+      ? "the same way back"
+      : forward.verdict.kind === "delivered"
+        ? `another way back: ${places}`
+        : `by ${places}`;
   const summary = `return: ${verdictText(back.verdict)}${back.verdict.kind === "delivered" ? `, ${way}` : ""}`;
   if (!isWhole) return [summary];
   return [summary, "", ...hopLines(back.hops), "", ...verdictLines(back).slice(1)];
+}
+
+/** `default/web (10.244.1.5)`; an address alone is its own name. */
+function endText({ name, address }: AnswerEnd): string {
+  return address === undefined || address === name ? name : `${name} (${address})`;
+}
+
+function packetText({ protocol, port, bytes }: PacketSpec): string {
+  const what = protocol === "icmp" ? "ICMP echo" : `${protocol.toUpperCase()} to port ${port ?? 0}`;
+  return `${what}, ${bytes} bytes`;
 }
 
 /** Where the real packet was seen, as a table; then what that means. */

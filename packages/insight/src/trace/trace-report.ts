@@ -106,8 +106,9 @@ function followBack(
   });
 }
 
+/** Routers that are not seen go by the gateways' names, of which each side has its own. */
 function pathOf({ hops }: Walk): readonly string[] {
-  return hops.map(({ place }) => placeKey(place));
+  return hops.flatMap(({ place }) => (place.kind === "outside" ? [] : [placeKey(place)]));
 }
 
 function protocolNumber({ protocol }: PacketSpec, family: 4 | 6): number {
