@@ -97,3 +97,28 @@ test("IPIP is taken from nodes only, and never leaves workloads", { skip }, asyn
   await eventually(async () => (await seen(node))[0] === 4, { what: "the node's" });
   assert.deepEqual([...(await seen(node)), ...(await seen(outside))], [4, 1]);
 });
+
+test("what the node sends through a tunnel has the tunnel's address", { skip }, async (t) => {
+  const { node, outside, set } = await packetRig(t);
+  const add = "type vxlan id 4096 dstport 4789 dev eth0".split(" ");
+  for (const [namespace, device, local, remote, address] of [
+    [node, "vxlan.calico", "10.9.0.1", "10.9.0.2", "10.244.0.0/32"],
+    [outside, "vx", "10.9.0.2", "10.9.0.1", "10.245.7.0/32"],
+  ] as const) {
+    await namespace.ip("link", "add", device, ...add, "local", local, "remote", remote);
+    await namespace.ip("address", "add", address, "dev", device);
+    await namespace.ip("link", "set", device, "up");
+  }
+  await node.ip("route", "add", "10.245.7.0/32", "dev", "vxlan.calico");
+  await outside.ip("route", "add", "10.244.0.0/32", "dev", "vx");
+  await observe(outside, [
+    "ip saddr 10.9.0.1 icmp type echo-request",
+    "ip saddr 10.244.0.0 icmp type echo-request",
+  ]);
+  const ping = async (): Promise<void> => void (await pings(node, "10.245.7.0", "-I", "10.9.0.1"));
+  await ping();
+  assert.deepEqual(await seen(outside), [3, 0], "without a rule");
+  await set({ pools: vxlanPools, nodeSpec: ends });
+  await ping();
+  assert.deepEqual(await seen(outside), [3, 3]);
+});

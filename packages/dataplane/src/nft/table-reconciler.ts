@@ -28,6 +28,9 @@ const defaultLimits: TableReconcilerLimits = {
   quarrelMs: 60_000,
 };
 
+/** Looks after lost news take at most this share of the time, however many are lost. */
+const lookTimeShare = 1 / 5;
+
 export interface TableReconcilerOptions {
   readonly ruleset: Ruleset;
   readonly clock: Clock;
@@ -73,6 +76,7 @@ export class TableReconciler {
   /** Somebody else changed the table since the last look, or may have. */
   #suspicion: { readonly isTold: boolean; readonly by: RulesetAuthor | undefined } | undefined;
   #lookAt = Infinity;
+  #lastLookMs = 0;
   #retryAt: number | undefined;
   #failures = 0;
   #failure: RulesetFailure | undefined;
@@ -154,11 +158,16 @@ export class TableReconciler {
 
   #hear(notice: RulesetNotice): void {
     const { family, name } = this.#options;
-    if (notice.kind === "overrun") this.#suspicion ??= { isTold: false, by: undefined };
-    else if (notice.tables.some((table) => table.family === family && table.name === name))
+    const { clock } = this.#options;
+    let pauseMs = this.#repairPauseMs();
+    if (notice.kind === "overrun") {
+      this.#suspicion ??= { isTold: false, by: undefined };
+      // Others may change so much that news are lost again and again.
+      pauseMs = Math.max(pauseMs, this.#lastLookMs * (1 / lookTimeShare - 1));
+    } else if (notice.tables.some((table) => table.family === family && table.name === name))
       this.#suspicion = { isTold: true, by: notice.by };
     else return;
-    this.#lookAt = Math.min(this.#lookAt, this.#options.clock.now() + this.#repairPauseMs());
+    this.#lookAt = Math.min(this.#lookAt, clock.now() + pauseMs);
     this.#wake();
   }
 
@@ -234,7 +243,9 @@ export class TableReconciler {
     this.#suspicion = undefined;
     // Where we have nothing, there is nothing to put back.
     if (known.table === undefined) return table === undefined ? undefined : await this.#write(table, true);
+    const startedAt = this.#options.clock.now();
     const listed = await this.#list();
+    this.#lastLookMs = this.#options.clock.now() - startedAt;
     if (listed.kind === "failed") return listed;
     const differences = compareTable(known.table, listed.table, this.#rules);
     // Told of a change without a difference, we may have learned from a table that was no longer ours alone.

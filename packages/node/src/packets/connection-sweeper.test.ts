@@ -16,32 +16,33 @@ function setUp(t: TestContext, fails = false) {
   };
   const sweeper = new ConnectionSweeper({ conntrack, isInUse: (address) => address === 77, log });
   t.after(() => sweeper[Symbol.dispose]());
-  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const turn = (): void => t.mock.timers.tick(1);
   return { sweeper, forgotten, lines, turn };
 }
 
-test("addresses are swept one a turn, each once, but not those that a pod has again", async (t) => {
+test("addresses are swept one by one, each once, but not those that a pod has again", (t) => {
   const { sweeper, forgotten, turn } = setUp(t);
   sweeper.forget([1, 2, 2, 77].map(Ipv4.of));
   assert.deepEqual(forgotten, []);
-  await turn();
+  turn();
   assert.equal(forgotten.length, 1);
-  for (let turns = 0; turns < 5; turns += 1) await turn();
+  for (let turns = 0; turns < 5; turns += 1) turn();
   assert.deepEqual(forgotten, [1, 2]);
 });
 
-test("of too many the oldest are left to time out", async (t) => {
+test("of too many the oldest are left to time out", (t) => {
   const { sweeper, forgotten, turn } = setUp(t);
   sweeper.forget(Array.from({ length: 10_003 }, (_, index) => Ipv4.of(index)));
-  await turn();
+  turn();
   assert.deepEqual(forgotten, [3]);
 });
 
-test("a kernel that cannot is asked no more, and told of once", async (t) => {
+test("a kernel that cannot is asked no more, and told of once", (t) => {
   const { sweeper, lines, turn } = setUp(t, true);
   sweeper.forget([Ipv4.of(1), Ipv4.of(2)]);
-  for (let turns = 0; turns < 5; turns += 1) await turn();
+  for (let turns = 0; turns < 5; turns += 1) turn();
   sweeper.forget([Ipv4.of(3)]);
-  await turn();
+  turn();
   assert.equal(lines.length, 1);
 });

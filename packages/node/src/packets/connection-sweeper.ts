@@ -1,6 +1,8 @@
 import type { IpAddress } from "@caracal/net";
 import type { Log } from "../observe/log.ts";
 
+/** Looking through what the kernel tracks takes at most this share of the time, however much it tracks. */
+const timeShare = 1 / 5;
 /** Addresses that wait; beyond it connections of the oldest time out by themselves. */
 const waitingMax = 10_000;
 
@@ -14,12 +16,12 @@ export interface ConnectionSweeperOptions {
 
 /**
  * Forgets the tracked connections of addresses that no pod has any more: a pod that gets one of them next would receive what
- * the former pod's connections still bring, translated for it. An address a turn, for the kernel looks through all it tracks.
+ * the former pod's connections still bring, translated for it. One after the other, for the kernel looks through all it tracks.
  */
 export class ConnectionSweeper implements Disposable {
   readonly #options: ConnectionSweeperOptions;
   readonly #waiting = new Set<IpAddress>();
-  #next: NodeJS.Immediate | undefined;
+  #next: NodeJS.Timeout | undefined;
   /** The kernel tracks none, or does not let them be forgotten. */
   #isUnable = false;
 
@@ -34,13 +36,13 @@ export class ConnectionSweeper implements Disposable {
       if (this.#waiting.size <= waitingMax) break;
       this.#waiting.delete(oldest);
     }
-    this.#next ??= setImmediate(() => this.#sweep());
+    this.#next ??= setTimeout(() => this.#sweep(), 0);
   }
 
   [Symbol.dispose](): void {
     this.#isUnable = true;
     this.#waiting.clear();
-    clearImmediate(this.#next);
+    clearTimeout(this.#next);
   }
 
   #sweep(): void {
@@ -48,6 +50,7 @@ export class ConnectionSweeper implements Disposable {
     const [address] = this.#waiting;
     if (address === undefined) return;
     this.#waiting.delete(address);
+    const startedAt = performance.now();
     try {
       if (!this.#options.isInUse(address)) this.#options.conntrack.forget(address);
     } catch (error) {
@@ -56,6 +59,8 @@ export class ConnectionSweeper implements Disposable {
       this.#options.log.warn({ err: error }, "connections of pods that are gone are left to time out");
       return;
     }
-    if (this.#waiting.size > 0) this.#next = setImmediate(() => this.#sweep());
+    if (this.#waiting.size === 0) return;
+    const pauseMs = (performance.now() - startedAt) * (1 / timeShare - 1);
+    this.#next = setTimeout(() => this.#sweep(), pauseMs);
   }
 }
