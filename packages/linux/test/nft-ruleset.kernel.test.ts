@@ -5,6 +5,8 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test, type TestContext } from "node:test";
+import { IpAddress } from "@caracal/net";
+import fc from "fast-check";
 import { type NftTable, type TableNews, TableReconciler } from "@caracal/dataplane";
 import { NftRuleset, namespacePath, systemClock } from "../src/index.ts";
 import { freshNamespace, kernelSkip, run } from "./fresh-namespace.ts";
@@ -220,3 +222,75 @@ test("two reconcilers of one program do not take each other for strangers", { sk
   }
   assert.deepEqual([reconciler.status.isReady, other.status.isReady, news], [true, true, []]);
 });
+
+/** Prefixes of which none is in another: the ends of the address space, neighbours and halves of one, single addresses. */
+const edges: Readonly<Record<"ip" | "ip6", readonly string[]>> = {
+  ip: [
+    "0.0.0.0",
+    "0.0.0.1",
+    "0.0.0.2/31",
+    "10.0.0.0/9",
+    "10.128.0.0/9",
+    "11.0.0.0/8",
+    "255.255.255.254/31",
+    "224.0.0.0/4",
+    "0.0.0.0/0",
+  ],
+  ip6: ["::", "::1", "::ffff:1.2.3.4", "fd00::/64", "fd00:0:0:1::/64", "ff00::/8", "ffff:ffff::/32", "::/0"],
+};
+
+test(
+  "whatever prefixes follow whatever others, the kernel has them, and is not written twice",
+  { skip },
+  async (t) => {
+    const namespace = freshNamespace(t);
+    using ruleset = new NftRuleset({ namespace: namespacePath(namespace) });
+    for (const family of ["ip", "ip6"] as const) {
+      const news: TableNews[] = [];
+      const reconciler = new TableReconciler({
+        ruleset,
+        clock: systemClock,
+        family,
+        name: "caracal",
+        onNews: (one) => news.push(one),
+      });
+      reconciler.start();
+      t.after(() => reconciler.stop());
+      await fc.assert(
+        fc.asyncProperty(fc.subarray([...edges[family]]), async (prefixes) => {
+          const isWhole = prefixes.includes(family === "ip" ? "0.0.0.0/0" : "::/0");
+          const chosen = (isWhole ? prefixes.slice(-1) : prefixes).map(canonical).filter(isApart);
+          const elements = new Map(chosen.map((prefix) => [prefix, ""]));
+          const keyType = family === "ip" ? "ipv4_addr" : "ipv6_addr";
+          const table = {
+            family,
+            name: "caracal",
+            sets: [{ name: "s", keyType, isInterval: true, elements }],
+            chains: [],
+          };
+          reconciler.want(table);
+          const { isReady, failure } = await reconciler.settled();
+          assert.ok(isReady, failure?.detail ?? "not ready");
+          const listed = await ruleset.list(family, "caracal");
+          assert.ok(listed.kind === "listed");
+          assert.deepEqual(new Set(listed.table?.sets.get("s")?.elements.keys()), new Set(chosen));
+        }),
+        { numRuns: 25 },
+      );
+      assert.deepEqual(news, []);
+    }
+  },
+);
+
+/** `224.0.0.0/4` has `255.255.255.254/31` in it, `ff00::/8` has `ffff:ffff::/32`. */
+function isApart(prefix: string, _index: number, all: readonly string[]): boolean {
+  return !(
+    (prefix === "255.255.255.254/31" && all.includes("224.0.0.0/4")) ||
+    (prefix === "ffff:ffff::/32" && all.includes("ff00::/8"))
+  );
+}
+
+function canonical(text: string): string {
+  const address = IpAddress.parse(text);
+  return address === undefined ? text : IpAddress.format(address);
+}
