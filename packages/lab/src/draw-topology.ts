@@ -47,13 +47,17 @@ function racksOf({ networks }: Topology, spec: SwitchSpec): readonly NetworkSpec
 
 /** A box: name, AS and daemon; then each interface with its address and where it leads. */
 function drawSwitch(topology: Topology, spec: SwitchSpec): readonly string[] {
-  const rows = spec.interfaces.map(({ name, network, address }) => {
-    const { subnet = "" } = topology.networks.find((one) => one.name === network) ?? {};
-    const length = subnet.slice(subnet.indexOf("/"));
+  const rows = spec.interfaces.flatMap(({ name, network, address, address6 }) => {
+    const { subnet = "", subnet6 = "" } = topology.networks.find((one) => one.name === network) ?? {};
+    const withLength = (text: string, of: string): string => `${text}${of.slice(of.indexOf("/"))}`;
     const others = topology.switches.filter(
       (other) => other !== spec && other.interfaces.some((one) => one.network === network),
     );
-    return [name, `${address}${length}`, `to ${others.map((other) => other.name).join(", ") || network}`];
+    const end = `to ${others.map((other) => other.name).join(", ") || network}`;
+    return [
+      [name, withLength(address, subnet), end],
+      ...(address6 === undefined ? [] : [["", withLength(address6, subnet6), ""]]),
+    ];
   });
   const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   const inside = [

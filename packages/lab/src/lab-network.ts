@@ -56,16 +56,19 @@ function addressesIn(
 /** Makes a switch's namespace and wires it to its networks. */
 export function makeSwitch(lab: LabDirectory, spec: SwitchSpec, networks: readonly NetworkSpec[]): void {
   makeRouter(lab, spec.name).close();
-  for (const { name, network: networkName, address } of spec.interfaces) {
+  const isDual = spec.interfaces.some(({ address6 }) => address6 !== undefined);
+  if (isDual) writeSysctl("net/ipv6/conf/all/forwarding", 1, lab.namespacePath(spec.name));
+  for (const { name, network: networkName, address, address6 } of spec.interfaces) {
     const network = networks.find((candidate) => candidate.name === networkName);
     if (network === undefined) throw new LabError(`there is no network ${networkName}`);
     const port = portName(`${spec.name}-${name}`, `${spec.name}-${name}`);
     plug(lab, network, port, {
       place: spec.name,
       interface: name,
-      addresses: addressesIn(network, address, undefined),
+      addresses: addressesIn(network, address, address6),
     });
-    writeSysctl(`net/ipv6/conf/${name}/disable_ipv6`, 1, lab.namespacePath(spec.name));
+    if (address6 === undefined)
+      writeSysctl(`net/ipv6/conf/${name}/disable_ipv6`, 1, lab.namespacePath(spec.name));
   }
 }
 

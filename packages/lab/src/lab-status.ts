@@ -70,7 +70,7 @@ async function switchTable({ lab, topology }: OpenLab, ctx: LabContext): Promise
   const rows = reports.map(({ spec, programs, sessions }) => [
     spec.name,
     `AS ${spec.asNumber}`,
-    spec.interfaces.map(({ address }) => address).join(" "),
+    spec.interfaces.map(addressText).join(" "),
     programs.map(({ name, isRunning: runs }) => `${name} ${runs ? "running" : "gone"}`).join(", "),
     `${(sessions ?? []).filter(({ state }) => state === ESTABLISHED).length}/${spec.neighbors.length}`,
     String(countBgpRoutes(lab, spec.name)),

@@ -1,4 +1,4 @@
-import { Ipv4, Prefix, type Prefix4 } from "@caracal/net";
+import { IpAddress, Prefix, type Prefix4 } from "@caracal/net";
 import { AsNumber } from "@caracal/resources";
 import { matching, oneOf, readAnyPrefix, readHost, readPrefix, readPrefix6, unique } from "./read-text.ts";
 import {
@@ -31,6 +31,7 @@ interface Plug {
   readonly switch: string;
   readonly network: NetworkSpec;
   readonly address: string;
+  readonly address6?: string;
 }
 
 /** Reads `networks`, `racks`, `links` and `switches`. */
@@ -94,15 +95,17 @@ function readLan(value: YamlValue): NetworkSpec {
     subnet: Prefix.format(subnet),
     ...(gateway === undefined ? {} : { gateway }),
   };
-  const second = value.optional("subnet6");
-  if (second === undefined) {
-    if (value.optional("gateway6") !== undefined) value.required("subnet6");
-    return lan;
-  }
-  if (subnet.family === 6) second.fail("the network's subnet is IPv6 already");
-  const subnet6 = second.as("an IPv6 subnet such as fd00:172:18::/64", readPrefix6);
+  const subnet6 = readSubnet6(value);
+  if (subnet6 === undefined) return lan;
+  if (subnet.family === 6) value.required("subnet6").fail("the network's subnet is IPv6 already");
   const gateway6 = readGateway(value.optional("gateway6"), subnet6);
   return { ...lan, subnet6: Prefix.format(subnet6), ...(gateway6 === undefined ? {} : { gateway6 }) };
+}
+
+/** The second family's, without which there is no gateway of it. */
+function readSubnet6(value: YamlValue): Prefix | undefined {
+  if (value.optional("gateway6") !== undefined) value.required("subnet6");
+  return value.optional("subnet6")?.as("an IPv6 subnet such as fd00:172:18::/64", readPrefix6);
 }
 
 function readGateway(value: YamlValue | undefined, subnet: Prefix): string | undefined {
@@ -110,34 +113,54 @@ function readGateway(value: YamlValue | undefined, subnet: Prefix): string | und
 }
 
 function readRack(value: YamlValue, switchNames: readonly string[]): Plug {
-  value.withKeys(["name", "subnet", "gateway", "switch"]);
+  value.withKeys(["name", "subnet", "gateway", "subnet6", "gateway6", "switch"]);
   const { name, subnet } = readSubnet(value);
   const address = value
     .required("gateway")
     .as(`an address in ${Prefix.format(subnet)}`, (text) => readHost(text, subnet));
-  const network: NetworkSpec = { name, kind: "rack", subnet: Prefix.format(subnet), gateway: address };
-  return { switch: readSwitchName(value.required("switch"), switchNames), network, address };
+  const subnet6 = readSubnet6(value);
+  const address6 = subnet6 && readGateway(value.required("gateway6"), subnet6);
+  const network: NetworkSpec = {
+    name,
+    kind: "rack",
+    subnet: Prefix.format(subnet),
+    gateway: address,
+    ...(subnet6 && address6 ? { subnet6: Prefix.format(subnet6), gateway6: address6 } : {}),
+  };
+  return {
+    switch: readSwitchName(value.required("switch"), switchNames),
+    network,
+    address,
+    ...(address6 === undefined ? {} : { address6 }),
+  };
 }
 
 /** A cable between two switches; they have its first two addresses, in the order they are named. */
 function readLink(value: YamlValue, switchNames: readonly string[], number: number): readonly [Plug, Plug] {
-  value.withKeys(["switches", "subnet"]);
+  value.withKeys(["switches", "subnet", "subnet6"]);
   const ends = value.required("switches").list();
   const [near, far] = ends.map((end) => readSwitchName(end, switchNames));
   if (near === undefined || far === undefined || near === far || ends.length > 2)
     return value.required("switches").fail("two different switches are needed");
   const subnet = value.required("subnet").as("an IPv4 subnet such as 10.1.1.0/30", readPrefix);
   if (subnet.length > 30) value.required("subnet").fail("a link needs two addresses: /30 or shorter");
+  const subnet6 = readSubnet6(value);
+  if (subnet6 !== undefined && subnet6.length > 126)
+    value.required("subnet6").fail("a link needs two addresses: /126 or shorter");
   const name = `${near}-${far}`;
   const network: NetworkSpec = {
     name: NETWORK_NAME.test(name) ? name : `link${number}`,
     kind: "link",
     subnet: Prefix.format(subnet),
+    ...(subnet6 === undefined ? {} : { subnet6: Prefix.format(subnet6) }),
   };
-  return [
-    { switch: near, network, address: hostOf(subnet, 1) },
-    { switch: far, network, address: hostOf(subnet, 2) },
-  ];
+  const end = (name: string, number: bigint): Plug => ({
+    switch: name,
+    network,
+    address: hostOf(subnet, number),
+    ...(subnet6 === undefined ? {} : { address6: hostOf(subnet6, number) }),
+  });
+  return [end(near, 1n), end(far, 2n)];
 }
 
 function readSwitchName(value: YamlValue, names: readonly string[]): string {
@@ -156,10 +179,11 @@ function readName(value: YamlValue): string {
 function interfacesOf(name: string, plugs: readonly Plug[]): readonly SwitchInterface[] {
   return plugs
     .filter((plug) => plug.switch === name)
-    .map(({ network, address }, index) => ({
+    .map(({ network, address, address6 }, index) => ({
       name: `swp${index + 1}`,
       network: network.name,
       address,
+      ...(address6 === undefined ? {} : { address6 }),
       isRack: network.kind === "rack",
     }));
 }
@@ -170,16 +194,13 @@ function switchNeighbors(
   heads: readonly SwitchHead[],
 ): readonly SwitchNeighbor[] {
   const own = plugs.filter((plug) => plug.switch === name && plug.network.kind === "link");
-  return own.flatMap(({ network, address: localAddress }) =>
+  return own.flatMap((near) =>
     plugs
-      .filter((plug) => plug.network === network && plug.switch !== name)
-      .map((plug) => ({
-        name: plug.switch,
-        address: plug.address,
-        asNumber: heads.find((head) => head.name === plug.switch)?.asNumber ?? 0,
-        localAddress,
-        isNode: false,
-      })),
+      .filter((plug) => plug.network === near.network && plug.switch !== name)
+      .flatMap((far) => {
+        const asNumber = heads.find((head) => head.name === far.switch)?.asNumber ?? 0;
+        return inBothFamilies(near, far, { name: far.switch, asNumber, isNode: false });
+      }),
   );
 }
 
@@ -189,17 +210,28 @@ function nodeNeighbors(
   nodes: readonly NodeSpec[],
 ): readonly SwitchNeighbor[] {
   const racks = plugs.filter((plug) => plug.switch === head.name && plug.network.kind === "rack");
-  return racks.flatMap(({ network, address: localAddress }) =>
+  return racks.flatMap((near) =>
     nodes
-      .filter((node) => node.network === network.name)
-      .map((node) => ({
-        name: node.name,
-        address: node.address,
-        asNumber: head.servers === "internal" ? head.asNumber : node.asNumber,
-        localAddress,
-        isNode: true,
-      })),
+      .filter((node) => node.network === near.network.name)
+      .flatMap((node) => {
+        const asNumber = head.servers === "internal" ? head.asNumber : node.asNumber;
+        return inBothFamilies(near, node, { name: node.name, asNumber, isNode: true });
+      }),
   );
+}
+
+/** One session for each family that both ends have an address of. */
+function inBothFamilies(
+  near: Pick<Plug, "address" | "address6">,
+  far: { readonly address: string; readonly address6?: string },
+  rest: Omit<SwitchNeighbor, "address" | "localAddress">,
+): readonly SwitchNeighbor[] {
+  return [
+    { ...rest, address: far.address, localAddress: near.address },
+    ...(near.address6 === undefined || far.address6 === undefined
+      ? []
+      : [{ ...rest, address: far.address6, localAddress: near.address6 }]),
+  ];
 }
 
 function checkSubnets(values: readonly YamlValue[], networks: readonly NetworkSpec[]): void {
@@ -216,8 +248,8 @@ function checkSubnets(values: readonly YamlValue[], networks: readonly NetworkSp
   }
 }
 
-function hostOf(subnet: Prefix4, number: number): string {
-  return Ipv4.format(Ipv4.add(subnet.address, number) ?? subnet.address);
+function hostOf(subnet: Prefix, number: bigint): string {
+  return IpAddress.format(Prefix.at(subnet, number) ?? subnet.address);
 }
 
 function readAsNumber(text: string): number | undefined {

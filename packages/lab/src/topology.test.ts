@@ -31,6 +31,7 @@ test("the built-in topologies are as the scenarios say", () => {
     "as-per-rack",
     "as-per-server",
     "dual-stack",
+    "dual-stack-racks",
     "full-mesh",
     "ipip-always",
     "ipip-cross-subnet",
@@ -163,6 +164,28 @@ test("racks and links plug switches in, and tell whom they peer with", () => {
     { name: "a", address: "10.0.0.1", asNumber: 65011, localAddress: "10.0.0.254", isNode: true },
   ]);
   assert.equal(nodes[0]?.asNumber, 65011);
+});
+
+test("a rack and a link of both families have a session for each", () => {
+  const text = FABRIC.replace(
+    "gateway: 10.0.0.254",
+    "gateway: 10.0.0.254, subnet6: 'fd00::/64', gateway6: 'fd00::fe'",
+  )
+    .replace("subnet: 10.1.1.0/30", "subnet: 10.1.1.0/30, subnet6: 'fd01::/126'")
+    .replace("address: 10.0.0.1,", "address: 10.0.0.1, address6: 'fd00::1',");
+  const [spine, leaf] = parseTopology(text, "t.yaml").switches;
+  assert.deepEqual(spine?.interfaces, [
+    { name: "swp1", network: "leaf-spine", address: "10.1.1.2", address6: "fd01::2", isRack: false },
+  ]);
+  assert.deepEqual(
+    leaf?.neighbors.map(({ name, address, localAddress }) => [name, address, localAddress]),
+    [
+      ["spine", "10.1.1.2", "10.1.1.1"],
+      ["spine", "fd01::2", "fd01::1"],
+      ["a", "10.0.0.1", "10.0.0.254"],
+      ["a", "fd00::1", "fd00::fe"],
+    ],
+  );
 });
 
 test("the switch's own AS is what servers: internal stands for", () => {
@@ -389,7 +412,7 @@ for (const [text, what, from, to, message] of ALL_MISTAKES) {
 test("an unknown topology names those that exist; an unreadable file says so", () => {
   assert.throws(
     () => findTopology("full-mess"),
-    /there is no topology full-mess: there are as-per-rack, as-per-server, dual-stack, full-mesh, /,
+    /there is no topology full-mess: there are as-per-rack, as-per-server, dual-stack, dual-stack-racks, full-mesh, /,
   );
   assert.throws(() => findTopology("./none.yaml"), /cannot read the topology: ENOENT/);
 });

@@ -79,10 +79,11 @@ export interface SwitchInterface {
   readonly name: string;
   readonly network: string;
   readonly address: string;
+  readonly address6?: string;
   readonly isRack: boolean;
 }
 
-/** A BGP session that a switch is configured for. */
+/** A BGP session that a switch is configured for; with a neighbour of both families there is one for each. */
 export interface SwitchNeighbor {
   /** The switch or node at the other end. */
   readonly name: string;

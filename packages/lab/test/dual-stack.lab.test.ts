@@ -10,6 +10,7 @@ import { test } from "node:test";
 import {
   birdPrograms,
   eventually,
+  frrBgpd,
   requireBird1,
   requireRoot,
   requireTool,
@@ -223,4 +224,55 @@ test("IPv4 pods reach each other across nodes that have IPv6 alone", { skip }, a
     there.find((one) => one.includes(".")) ?? "",
   ]);
   assert.match(why, /fc00:f853:ccd:e793::2/);
+});
+
+for (const [daemon, tools] of [
+  ["caracal", ["ip"]],
+  ["bird", ["bird", "birdc"]],
+  ["frr", [frrBgpd, "vtysh"]],
+] as const) {
+  test(
+    `dual-stack-racks on ${daemon}: VXLAN between racks in both families`,
+    { skip: skip || requireTool(...tools) },
+    async (t) => {
+      const scope = await labScope(t, { program });
+      const name = scope.newName();
+      const { exitCode, stderr } = await scope.lab([
+        "up",
+        "dual-stack-racks",
+        "--name",
+        name,
+        "--switches",
+        daemon,
+      ]);
+      assert.equal(exitCode, 0, stderr);
+      await asExpected(scope, name);
+    },
+  );
+}
+
+test("nodes and their racks' switches speak in both families", { skip }, async (t) => {
+  const scope = await labScope(t, { program });
+  const file = join(Testbed.create(t).directory("racks"), "racks.yaml");
+  const { text } = findTopology("dual-stack-racks").source;
+  const peer = (name: string, rack: string, peerIP: string, asNumber: number): string =>
+    `  - { apiVersion: projectcalico.org/v3, kind: BGPPeer, metadata: { name: ${name} }, spec: { nodeSelector: "rack == '${rack}'", peerIP: "${peerIP}", asNumber: ${asNumber} } }\n`;
+  const labelled = (name: string, rack: string, asNumber: number): string =>
+    `  - { apiVersion: projectcalico.org/v3, kind: Node, metadata: { name: ${name}, labels: { rack: ${rack} } }, spec: { bgp: { asNumber: ${asNumber} } } }\n`;
+  const resources = `resources:
+  - { apiVersion: projectcalico.org/v3, kind: BGPConfiguration, metadata: { name: default }, spec: { nodeToNodeMeshEnabled: false } }
+${labelled("worker1.k8s.com", "rack1", 65001)}${labelled("worker2.k8s.com", "rack1", 65001)}${labelled("worker3.k8s.com", "rack2", 65002)}${peer("leaf01", "rack1", "10.0.0.254", 65001)}${peer("leaf01-v6", "rack1", "fd00:10::254", 65001)}${peer("leaf02", "rack2", "30.0.0.254", 65002)}${peer("leaf02-v6", "rack2", "fd00:30::254", 65002)}`;
+  const routed = text
+    .slice(0, text.indexOf("\nchecks:"))
+    .replace("backend: vxlan\n", "")
+    .replaceAll("  vxlan: CrossSubnet\n", "")
+    .replaceAll("}\n  - { name: leaf02", ", servers: internal }\n  - { name: leaf02")
+    .replace("asNumber: 65002 }", "asNumber: 65002, servers: internal }");
+  writeFileSync(file, `${routed}\n${resources}`);
+  const name = await up(scope, file);
+  await asExpected(scope, name);
+  const status = await inside(name, "worker1.k8s.com", ["calicoctl", "node", "status"]);
+  assert.match(status, /\| fd00:10::254 \| node specific \| up /);
+  const routes = await inside(name, "worker1.k8s.com", ["ip", "-6", "route"]);
+  assert.match(routes, /^fd00:10:244:[0-9a-f:]+\/122 via fd00:10::254 dev eth0 proto bird /m);
 });

@@ -7,9 +7,9 @@ import { accepts } from "../lab-store.ts";
 import {
   announcedSubnets,
   routerIdOf,
+  sessionName,
   type SwitchPlace,
   type SwitchRuntime,
-  symbolOf,
 } from "./switch-runtime.ts";
 
 const ANSWER_TIMEOUT_MS = 5_000;
@@ -57,11 +57,11 @@ function configuration(place: SwitchPlace): unknown {
     control: socketOf(place),
     kernel: { table: 254, protocol: 12 },
     static: announcedSubnets(place).map((prefix) => ({ prefix, blackhole: true, programmed: false })),
-    neighbors: spec.neighbors.map(({ name, address, asNumber, isNode }) => ({
-      name: symbolOf(name),
-      address,
-      asn: asNumber,
-      ...(isNode ? towardsNodes(asNumber === spec.asNumber) : {}),
+    neighbors: spec.neighbors.map((neighbor) => ({
+      name: sessionName(neighbor),
+      address: neighbor.address,
+      asn: neighbor.asNumber,
+      ...(neighbor.isNode ? towardsNodes(neighbor.asNumber === spec.asNumber) : {}),
     })),
   };
 }

@@ -7,6 +7,7 @@ import { writeNetCommand } from "./net-command.ts";
 import {
   announcedSubnets,
   findProgram,
+  isIpv6,
   routerIdOf,
   type SwitchPlace,
   type SwitchProgram,
@@ -18,6 +19,9 @@ import {
 const PACKAGE = "frr";
 /** zebra does not run as anyone but the user whom the package makes. */
 const USER = "frr";
+/** Peer groups of the nodes, by the family of their sessions. */
+const SERVERS = "servers";
+const SERVERS6 = "servers6";
 
 /** FRR, as on a Cumulus switch: zebra for the kernel, bgpd for BGP; run by themselves, without FRR's services. */
 export const frrRuntime: SwitchRuntime = {
@@ -47,12 +51,18 @@ export const frrRuntime: SwitchRuntime = {
   },
   environment: () => ({}),
   sessions: async (place) => {
-    const command = "show bgp ipv4 unicast summary json";
-    const { exitCode, stdout } = await runCommand(
-      [...vtyshCommand(place), "-d", "bgpd", "-c", command],
-      place.ctx,
-    );
-    return exitCode === 0 ? readSummary(stdout) : undefined;
+    const families = place.spec.neighbors.some(({ address }) => isIpv6(address))
+      ? ["ipv4", "ipv6"]
+      : ["ipv4"];
+    const found: SwitchSession[] = [];
+    for (const family of families) {
+      const command = `show bgp ${family} unicast summary json`;
+      const argv = [...vtyshCommand(place), "-d", "bgpd", "-c", command];
+      const { exitCode, stdout } = await runCommand(argv, place.ctx);
+      if (exitCode !== 0) return undefined;
+      found.push(...readSummary(stdout));
+    }
+    return found;
   },
 };
 
@@ -85,32 +95,57 @@ function program(place: SwitchPlace, name: string, answers: () => Promise<boolea
   return { name, argv: [findProgram(place, name, PACKAGE), ...paths.flat()], answers };
 }
 
-/** The nodes are one peer group, `servers`, so that how the switch peers with them is one line. */
+/** The nodes are one peer group, `servers`, and over IPv6 another, so that how the switch peers with them is one line. */
 function bgpdConfiguration(place: SwitchPlace): string {
   const { name, asNumber, neighbors, servers } = place.spec;
-  const nodes = neighbors.filter((neighbor) => neighbor.isNode);
+  const groups = [
+    ...new Set(neighbors.filter(({ isNode }) => isNode).map(({ address }) => groupOf(address))),
+  ];
   const sessions = neighbors.flatMap(({ name: peer, address, asNumber: peerAs, isNode }) => [
-    isNode ? `neighbor ${address} peer-group servers` : `neighbor ${address} remote-as ${peerAs}`,
+    isNode ? `neighbor ${address} peer-group ${groupOf(address)}` : `neighbor ${address} remote-as ${peerAs}`,
     `neighbor ${address} description ${peer}`,
     `neighbor ${address} timers connect 1`,
   ]);
-  const group =
-    nodes.length === 0 ? [] : ["neighbor servers peer-group", `neighbor servers remote-as ${servers}`];
-  const networks = announcedSubnets(place).map((subnet) => `network ${subnet}`);
-  // Inside one AS the switch is its nodes' reflector.
-  const reflected =
-    servers === "internal" && nodes.length > 0 ? ["neighbor servers route-reflector-client"] : [];
+  const group = groups.flatMap((one) => [
+    `neighbor ${one} peer-group`,
+    `neighbor ${one} remote-as ${servers}`,
+  ]);
+  const hasIpv6 = neighbors.some(({ address }) => isIpv6(address));
   return [
     `hostname ${name}`,
     `router bgp ${asNumber}`,
     ...[`bgp router-id ${routerIdOf(place.spec)}`, "no bgp ebgp-requires-policy", ...group, ...sessions].map(
       indented,
     ),
-    " address-family ipv4 unicast",
-    ...[...networks, ...reflected].map((line) => indented(indented(line))),
-    " exit-address-family",
+    ...addressFamily(place, false),
+    ...(hasIpv6 ? addressFamily(place, true) : []),
     "",
   ].join("\n");
+}
+
+/** FRR speaks IPv4 with everyone unless told not to, and IPv6 with those alone that it is told to. */
+function addressFamily(place: SwitchPlace, isSix: boolean): readonly string[] {
+  const { neighbors, servers } = place.spec;
+  const networks = announcedSubnets(place).filter((subnet) => isIpv6(subnet) === isSix);
+  const overIpv6 = neighbors.filter(({ address }) => isIpv6(address));
+  const peers = new Set(overIpv6.map(({ address, isNode }) => (isNode ? groupOf(address) : address)));
+  const group = isSix ? SERVERS6 : SERVERS;
+  const hasNodes = neighbors.some(({ address, isNode }) => isNode && groupOf(address) === group);
+  const lines = [
+    ...networks.map((subnet) => `network ${subnet}`),
+    ...[...peers].map((peer) => (isSix ? `neighbor ${peer} activate` : `no neighbor ${peer} activate`)),
+    // Inside one AS the switch is its nodes' reflector.
+    ...(servers === "internal" && hasNodes ? [`neighbor ${group} route-reflector-client`] : []),
+  ];
+  return [
+    ` address-family ${isSix ? "ipv6" : "ipv4"} unicast`,
+    ...lines.map((line) => indented(indented(line))),
+    " exit-address-family",
+  ];
+}
+
+function groupOf(address: string): string {
+  return isIpv6(address) ? SERVERS6 : SERVERS;
 }
 
 function readSummary(text: string): readonly SwitchSession[] {

@@ -13,7 +13,7 @@ import {
   findProgram,
   routerIdOf,
   type SwitchPlace,
-  symbolOf,
+  sessionName,
   writeCommand,
 } from "./switch-runtime.ts";
 
@@ -69,5 +69,7 @@ test("a switch's command puts its own words before the caller's, whatever is in 
 test("a switch tells of its racks only, and is called by its first address", () => {
   assert.deepEqual(announcedSubnets(place), ["10.0.0.0/24"]);
   assert.equal(routerIdOf(place.spec), "10.0.0.254");
-  assert.equal(symbolOf("worker1.k8s.com"), "worker1_k8s_com");
+  const neighbor = { name: "worker1.k8s.com", asNumber: 65001, localAddress: "", isNode: true };
+  assert.equal(sessionName({ ...neighbor, address: "10.0.0.21" }), "worker1_k8s_com");
+  assert.equal(sessionName({ ...neighbor, address: "fd00::21" }), "worker1_k8s_com_v6");
 });

@@ -2,7 +2,7 @@ import { accessSync, chmodSync, constants, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { LabContext } from "../lab-context.ts";
 import { LabError } from "../lab-error.ts";
-import type { NetworkSpec, SwitchSpec } from "../topology.ts";
+import type { NetworkSpec, SwitchNeighbor, SwitchSpec } from "../topology.ts";
 
 /** A switch as its programs need it. */
 export interface SwitchPlace {
@@ -76,11 +76,23 @@ export function routerIdOf({ interfaces }: SwitchSpec): string {
 /** What a switch tells the others of its own: the subnets of its racks, so that nodes of different racks can talk. */
 export function announcedSubnets({ spec, networks }: SwitchPlace): readonly string[] {
   const racks = spec.interfaces.filter((one) => one.isRack).map((one) => one.network);
-  return networks.filter(({ name }) => racks.includes(name)).map(({ subnet }) => subnet);
+  return networks
+    .filter(({ name }) => racks.includes(name))
+    .flatMap(({ subnet, subnet6 }) => (subnet6 === undefined ? [subnet] : [subnet, subnet6]));
+}
+
+/** A session's name in a configuration, by its neighbour's; of two with one neighbour that of IPv6 says so. */
+export function sessionName({ name, address }: SwitchNeighbor): string {
+  return isIpv6(address) ? `${symbolOf(name)}_v6` : symbolOf(name);
+}
+
+/** Whether an address or a prefix is IPv6. */
+export function isIpv6(text: string): boolean {
+  return text.includes(":");
 }
 
 /** The neighbour's name as a word of a configuration language. */
-export function symbolOf(name: string): string {
+function symbolOf(name: string): string {
   return name.replaceAll(/[^A-Za-z0-9]/g, "_");
 }
 
