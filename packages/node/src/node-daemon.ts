@@ -15,6 +15,7 @@ import { BirdSocket } from "@caracal/bird-view";
 import { PodShaping } from "./qos/pod-shaping.ts";
 import { ClusterView, pause } from "./cluster/cluster-view.ts";
 import { CniEngine } from "./cni/cni-engine.ts";
+import { DeletionBacklog } from "./cni/deletion-backlog.ts";
 import { LinkRemover } from "./cni/link-remover.ts";
 import { LinuxPodKernel } from "./cni/linux-pod-kernel.ts";
 import type { Backend, NodeConfig } from "./config.ts";
@@ -440,6 +441,9 @@ export class NodeDaemon {
       },
       isReady: () => view.isDatastoreReady,
       storeWaitMs: addStoreWaitMs,
+      deletions: new DeletionBacklog(join(config.libDir, "cni-deletions")),
+      knowsEndpoint: (namespace, name) =>
+        view.endpoints.some(({ metadata }) => metadata.name === name && metadata.namespace === namespace),
       sources: { now: () => new Date(), uuid: randomUUID },
       namespaceFacts: (namespace) => namespaces.get(namespace),
       ...(config.isKubernetesDatastore ? { podAnnotations: (pod) => podAnnotations(store, pod) } : {}),
@@ -447,6 +451,8 @@ export class NodeDaemon {
       defaultMtu: () => readMtu(join(config.libDir, "mtu")),
     });
     this.#cni.open(engine);
+    const finishing = finishDeletions(engine, signal).catch((error: unknown) => this.#fault.abort(error));
+    this.#stack.defer(() => finishing);
     this.#stack.defer(() => this.#cni.drain());
   }
 
@@ -466,6 +472,17 @@ export class NodeDaemon {
       const snapshot = () => state.snapshot(family);
       this.#stack.use(await BirdSocket.open({ path, version: birdVersion, snapshot }));
     }
+  }
+}
+
+/** So often it is tried to finish deletions that wait for the datastore. */
+const deletionPauseMs = 2_000;
+
+/** Until the signal aborts. */
+async function finishDeletions(engine: CniEngine, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await engine.finishDeletions();
+    await pause(deletionPauseMs, signal);
   }
 }
 

@@ -11,6 +11,7 @@ import { formatResult } from "./cni-result.ts";
 import { atLeast, supportedVersions } from "./cni-version.ts";
 import { runIpamPlugin } from "./delegated-ipam.ts";
 import { deletePod } from "./delete-pod.ts";
+import type { DeletionBacklog } from "./deletion-backlog.ts";
 import { collectGarbage } from "./collect-garbage.ts";
 import { EndpointRecords, type RecordSources } from "./endpoint-records.ts";
 import { assignForPlugin, checkForPlugin, releaseForPlugin } from "./ipam-plugin.ts";
@@ -39,6 +40,10 @@ export interface CniEngineOptions {
   readonly nodeWith?: CniServices["nodeWith"];
   readonly runIpamPlugin?: CniServices["runIpamPlugin"];
   readonly beforeStep?: CniServices["beforeStep"];
+  /** Deletions that wait for a datastore that is away; without it they fail. */
+  readonly deletions?: DeletionBacklog;
+  /** Whether an endpoint is known to be this node's, also while the datastore is away. */
+  readonly knowsEndpoint?: (namespace: string, name: string) => boolean;
   /** How long a call may take; shorter than the plugin waits, which waits shorter than the runtime. */
   readonly deadlineMs?: number;
   /** How long an ADD asks again while the datastore is away, before it fails; not at all unless told. */
@@ -67,6 +72,8 @@ export class CniEngine {
   readonly #isReady: () => boolean;
   readonly #deadlineMs: number;
   readonly #storeWaitMs: number;
+  readonly #deletions: DeletionBacklog | undefined;
+  readonly #knowsEndpoint: (namespace: string, name: string) => boolean;
   readonly #podAnnotations: PodAnnotations | undefined;
   readonly #queue = new KeyedQueue({ runningMax, waitingMax });
 
@@ -75,6 +82,8 @@ export class CniEngine {
     this.#isReady = options.isReady;
     this.#deadlineMs = options.deadlineMs ?? defaultDeadlineMs;
     this.#storeWaitMs = options.storeWaitMs ?? 0;
+    this.#deletions = options.deletions;
+    this.#knowsEndpoint = options.knowsEndpoint ?? (() => false);
     this.#podAnnotations = options.podAnnotations;
     this.#services = {
       node: options.node,
@@ -167,6 +176,7 @@ export class CniEngine {
       const operation: Operation = { call, config, attachment, checkDeadline };
       switch (call.command) {
         case "ADD": {
+          await this.#finishDeletion(call);
           const annotated = await this.#annotated(operation);
           return printed(formatResult(await addPod(this.#services, annotated), config.cniVersion));
         }
@@ -174,10 +184,75 @@ export class CniEngine {
           await checkPod(this.#services, await this.#annotated(operation));
           return ok;
         default:
-          await deletePod(this.#services, operation);
+          await this.#delete(operation);
           return ok;
       }
     });
+  }
+
+  /**
+   * A pod that the daemon knows can go while the datastore is away: its interface is gone, and what the datastore holds of
+   * it is removed when that is back.
+   */
+  async #delete(operation: Operation): Promise<void> {
+    const isKnown = this.#knows(operation.attachment);
+    try {
+      await deletePod(this.#services, operation);
+    } catch (error) {
+      const isAway = error instanceof StoreError && error.code === "unavailable";
+      if (!isAway || !isKnown || !this.#postpone(operation.call)) throw error;
+      return;
+    }
+    this.#deletions?.remove(operation.call);
+  }
+
+  #knows(attachment: Attachment): boolean {
+    const { endpointNamespace, endpointName, hostName, netns, ifname } = attachment;
+    if (this.#deletions === undefined) return false;
+    if (this.#services.records.remembers(attachment)) return true;
+    if (this.#knowsEndpoint(endpointNamespace, endpointName)) return true;
+    return netns !== "" && this.#services.kernel.podEnd(hostName, netns) === ifname;
+  }
+
+  /** False when it cannot be kept: then the runtime must ask again. */
+  #postpone(call: CniCall): boolean {
+    try {
+      return this.#deletions?.add(call) ?? false;
+    } catch {
+      // A disk that is full, most of all.
+      return false;
+    }
+  }
+
+  /** A deletion that was answered must not be done to what comes after it. In its pod's turn. */
+  async #finishDeletion(call: CniCall): Promise<void> {
+    const waiting = this.#deletions?.find(call);
+    if (waiting === undefined) return;
+    const config = parseNetworkConfig(waiting.stdin);
+    const attachment = nameAttachment(waiting, config, this.#services.node);
+    await deletePod(this.#services, { call: waiting, config, attachment, checkDeadline: () => undefined });
+    this.#deletions?.remove(waiting);
+  }
+
+  /**
+   * Does what was postponed, each deletion in its pod's turn; says whether nothing is left. Ends early while the datastore
+   * is away or locked.
+   */
+  async finishDeletions(): Promise<boolean> {
+    for (const call of this.#deletions?.calls ?? []) {
+      if (!this.#isReady()) return false;
+      try {
+        const { hostName } = nameAttachment(call, parseNetworkConfig(call.stdin), this.#services.node);
+        await this.#run(hostName, undefined, async () => {
+          await this.#finishDeletion(call);
+          return ok;
+        });
+      } catch (error) {
+        if (error instanceof StoreError || error instanceof QueueFullError) return false;
+        // This one may never succeed, as with a plugin that is gone; the others shall.
+      }
+    }
+    return (this.#deletions?.calls.length ?? 0) === 0;
   }
 
   /** With the annotations that the datastore knows of the pod; what the runtime hands on is as old as the call. */

@@ -55,6 +55,11 @@ export class EndpointRecords {
     return entry === undefined ? this.find(attachment) : read(entry);
   }
 
+  /** Whether the endpoint was written here and not removed since. */
+  remembers(attachment: Attachment): boolean {
+    return this.#remembered.has(keyOf(attachment));
+  }
+
   /** A new endpoint, for someone else to write. */
   newEntry(attachment: Attachment, description: EndpointDescription): NewEntry {
     const key = keyOf(attachment);
@@ -108,9 +113,9 @@ export class EndpointRecords {
   /** Removes the endpoint if it is still this container's; false when there was none to remove. */
   async remove(stored: StoredEndpoint): Promise<boolean> {
     let current = stored;
-    this.#remembered.delete(stored.entry.key);
     for (let attempt = 0; attempt < writeAttemptsMax; attempt += 1) {
       const outcome = await this.#store.delete(current.entry.key, current.entry.revision);
+      this.#remembered.delete(stored.entry.key);
       if (outcome.kind === "ok") return true;
       if (outcome.kind !== "conflict") return false;
       current = read(outcome.current);

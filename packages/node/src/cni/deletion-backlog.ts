@@ -1,0 +1,101 @@
+import { createHash } from "node:crypto";
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { type CniCall, readCall } from "./cni-call.ts";
+
+/** More deletions than a node has pods are a storm that the runtime shall repeat. */
+export const backlogMost = 4_096;
+/** A call's input is bounded by what a plugin sends; a larger file is not ours. */
+const fileBytesMost = 4 << 20;
+const suffix = ".json";
+
+/**
+ * Deletions that were answered while the datastore was away and that have yet to reach it, one file each: they survive the
+ * daemon and the node. Written to the disk before the answer, removed when done.
+ */
+export class DeletionBacklog {
+  readonly #directory: string;
+  readonly #calls = new Map<string, CniCall>();
+
+  /** Takes over what earlier daemons left. A file that cannot be read is none of theirs, and stays. */
+  constructor(directory: string) {
+    this.#directory = directory;
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    for (const name of readdirSync(directory)) {
+      if (!name.endsWith(suffix) || this.#calls.size >= backlogMost) continue;
+      const call = readFile(join(directory, name));
+      if (call !== undefined && name === fileName(call)) this.#calls.set(name, call);
+    }
+  }
+
+  get calls(): readonly CniCall[] {
+    return [...this.#calls.values()];
+  }
+
+  /** Keeps a DEL for later; false when there are too many. Throws when the disk does not take it. */
+  add(call: CniCall): boolean {
+    const name = fileName(call);
+    if (this.#calls.has(name)) return true;
+    if (this.#calls.size >= backlogMost) return false;
+    const path = join(this.#directory, name);
+    try {
+      writeFileSync(`${path}.new`, JSON.stringify(call), { mode: 0o600, flush: true });
+      renameSync(`${path}.new`, path);
+      flushDirectory(this.#directory);
+    } catch (error) {
+      rmSync(`${path}.new`, { force: true });
+      throw error;
+    }
+    this.#calls.set(name, call);
+    return true;
+  }
+
+  /** The deletion of the same attachment that waits, if one does. */
+  find(call: CniCall): CniCall | undefined {
+    return this.#calls.get(fileName(call));
+  }
+
+  /** It is done. */
+  remove(call: CniCall): void {
+    const name = fileName(call);
+    rmSync(join(this.#directory, name), { force: true });
+    this.#calls.delete(name);
+  }
+}
+
+/** One for each attachment: container and interface. */
+function fileName({ containerId, ifname }: CniCall): string {
+  const digest = createHash("sha256").update(`${containerId}/${ifname}`).digest("hex");
+  return `${digest}${suffix}`;
+}
+
+function readFile(path: string): CniCall | undefined {
+  try {
+    if (statSync(path).size > fileBytesMost) return undefined;
+    const value: unknown = JSON.parse(readFileSync(path, "utf8"));
+    const call = readCall(value);
+    return call?.command === "DEL" ? call : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function flushDirectory(path: string): void {
+  const directory = openSync(path, "r");
+  try {
+    fsyncSync(directory);
+  } finally {
+    closeSync(directory);
+  }
+}

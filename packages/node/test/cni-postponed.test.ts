@@ -1,0 +1,162 @@
+/**
+ * Aim: a pod that the daemon knows can be deleted while the datastore is away: its interface goes at once, the rest when the
+ * datastore is back, also through the next daemon, and never to what comes after it. Method: an engine over fakes and a
+ * memory store that goes away; the backlog in a real directory.
+ */
+import assert from "node:assert/strict";
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test, type TestContext } from "node:test";
+import { backlogMost, DeletionBacklog } from "../src/cni/deletion-backlog.ts";
+import type { CniEngine } from "../src/cni/cni-engine.ts";
+import { FakeKernel } from "./cni-fakes.ts";
+import { CniNode, podCall, result } from "./cni-suite.ts";
+
+const nothing = { kernel: [], allocations: [], endpoints: [] };
+const netns = "/run/netns/pod";
+const deletion = podCall(netns, { command: "DEL" });
+const ok = { exitCode: 0, stdout: "" };
+
+interface World {
+  readonly node: CniNode;
+  readonly kernel: FakeKernel;
+  readonly directory: string;
+  /** A new daemon's engine. */
+  readonly engine: () => CniEngine;
+}
+
+function newWorld(t: TestContext): World {
+  const directory = mkdtempSync(join(tmpdir(), "caracal-backlog-"));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  const kernel = new FakeKernel();
+  kernel.namespaces.add(netns);
+  const node = new CniNode({
+    kernel,
+    newNamespace: () => netns,
+    removeNamespace: (path) => kernel.removeNamespace(path),
+    snapshot: () => [...kernel.pairs.keys()],
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  });
+  const backlog = join(directory, "deletions");
+  return {
+    node,
+    kernel,
+    directory: backlog,
+    engine: () => node.engine({ deletions: new DeletionBacklog(backlog) }),
+  };
+}
+
+/** The fake IPAM keeps its records in the store's stead: it goes away with it. */
+function disconnect(node: CniNode): void {
+  node.store.disconnect();
+}
+
+test("a known pod goes at once, and the rest when the datastore is back", async (t) => {
+  const { node, kernel, engine, directory } = newWorld(t);
+  const daemon = engine();
+  result(await daemon.answer(podCall(netns)));
+  disconnect(node);
+  assert.deepEqual(await daemon.answer(deletion), ok);
+  assert.deepEqual([...kernel.pairs], []);
+  assert.equal(statSync(directory).mode & 0o777, 0o700);
+  assert.deepEqual(await daemon.answer(deletion), ok, "again");
+  assert.equal(await daemon.finishDeletions(), false);
+  node.store.reconnect();
+  assert.equal(await daemon.finishDeletions(), true);
+  assert.deepEqual(await node.state(), nothing);
+  assert.deepEqual(readdirSync(directory), []);
+});
+
+test("the next daemon finishes what its predecessor answered", async (t) => {
+  const { node, engine } = newWorld(t);
+  const former = engine();
+  result(await former.answer(podCall(netns)));
+  disconnect(node);
+  assert.deepEqual(await former.answer(deletion), ok);
+  node.store.reconnect();
+  assert.equal(await engine().finishDeletions(), true);
+  assert.deepEqual(await node.state(), nothing);
+});
+
+test("a pod that is not known is to be deleted later", async (t) => {
+  const { node, engine } = newWorld(t);
+  disconnect(node);
+  const answer = await engine().answer(deletion);
+  assert.equal(JSON.parse(answer.stdout).code, 11);
+});
+
+test("a pod whose interface alone tells of it is known", async (t) => {
+  const { node, engine } = newWorld(t);
+  result(await engine().answer(podCall(netns)));
+  disconnect(node);
+  assert.deepEqual(await engine().answer(deletion), ok);
+});
+
+test("an ADD of the same container comes after the deletion that waits for it, not before", async (t) => {
+  const { node, engine } = newWorld(t);
+  const daemon = engine();
+  result(await daemon.answer(podCall(netns)));
+  disconnect(node);
+  assert.deepEqual(await daemon.answer(deletion), ok);
+  node.store.reconnect();
+  const made = result(await daemon.answer(podCall(netns)));
+  assert.equal(await daemon.finishDeletions(), true);
+  const check = podCall(netns, { command: "CHECK" }, { prevResult: made });
+  assert.deepEqual(await daemon.answer(check), ok);
+});
+
+test("the pod's next container keeps what is its own", async (t) => {
+  const { node, kernel, engine } = newWorld(t);
+  const daemon = engine();
+  result(await daemon.answer(podCall(netns)));
+  disconnect(node);
+  assert.deepEqual(await daemon.answer(deletion), ok);
+  node.store.reconnect();
+  kernel.namespaces.add("/run/netns/next");
+  const next = { containerId: "next" };
+  const made = result(await daemon.answer(podCall("/run/netns/next", next)));
+  assert.equal(await daemon.finishDeletions(), true);
+  const check = podCall("/run/netns/next", { command: "CHECK", ...next }, { prevResult: made });
+  assert.deepEqual(await daemon.answer(check), ok);
+  assert.deepEqual([...node.ipam.allocations.keys()], ["k8s-pod-network.next"]);
+});
+
+test("a locked datastore is not written to", async (t) => {
+  const { node, directory, engine } = newWorld(t);
+  result(await engine().answer(podCall(netns)));
+  disconnect(node);
+  assert.deepEqual(await engine().answer(deletion), ok);
+  node.store.reconnect();
+  const locked = node.engine({ deletions: new DeletionBacklog(directory), isReady: () => false });
+  assert.equal(await locked.finishDeletions(), false);
+  assert.equal((await node.store.list("")).entries.length, 1);
+});
+
+test("strange files are passed over, and the backlog is bounded", (t) => {
+  const { directory } = newWorld(t);
+  const backlog = new DeletionBacklog(directory);
+  writeFileSync(join(directory, "strange.json"), "{");
+  writeFileSync(join(directory, "other.json"), JSON.stringify(deletion));
+  writeFileSync(join(directory, "half.json.new"), "");
+  for (let index = 0; index < 3; index += 1) backlog.add({ ...deletion, containerId: `c${index}` });
+  assert.deepEqual(new DeletionBacklog(directory).calls.map(({ containerId }) => containerId).toSorted(), [
+    "c0",
+    "c1",
+    "c2",
+  ]);
+  for (let index = 3; index < backlogMost; index += 1) {
+    const call = { ...deletion, containerId: `c${index}` };
+    assert.equal(backlog.add(call), true);
+  }
+  assert.equal(backlog.add({ ...deletion, containerId: "one-more" }), false);
+});
+
+test("without room on the disk the runtime must ask again", async (t) => {
+  const { node, directory, engine } = newWorld(t);
+  const daemon = engine();
+  result(await daemon.answer(podCall(netns)));
+  disconnect(node);
+  rmSync(directory, { recursive: true });
+  assert.equal(JSON.parse((await daemon.answer(deletion)).stdout).code, 11);
+});
