@@ -109,15 +109,17 @@ export class KubernetesStore implements Store {
     const abort = (): void => stop.abort();
     signal.addEventListener("abort", abort);
     if (signal.aborted) abort();
-    const { where } = this.#client;
+    const { where, closed } = this.#client;
+    closed.addEventListener("abort", abort);
     const watches = shelves.map(({ api, collection }, index) =>
       watchCollection({ api, collection, prefix, after: versions[index], signal: stop.signal, where }),
     );
     try {
       yield* mergeWatches(watches);
-      if (this.#client.isClosed) throw new StoreError("unavailable", "the store is closed");
+      if (closed.aborted) throw new StoreError("unavailable", "the store is closed");
     } finally {
       signal.removeEventListener("abort", abort);
+      closed.removeEventListener("abort", abort);
       abort();
       await Promise.allSettled(watches.map((watch) => watch.return()));
     }

@@ -289,6 +289,23 @@ test("a kind that the server does not know is empty, and cannot be written", asy
   assert.match(error.message, /does not know ippools\.crd\.projectcalico\.org: .*'caracal crds' prints$/);
 });
 
+test("a store that is closed ends its watches and requests at once", async (t) => {
+  const store = await storeOn(t, ({ url = "" }, response) => {
+    if (url.includes("watch=")) response.writeHead(200).flushHeaders();
+  });
+  const watching = failure(() => take(store.watch(prefix, Revision.of("10"), never), 1));
+  const asking = failure(() => store.get(`${prefix}p`));
+  setTimeout(() => void store.close(), 50);
+  const ends = [await watching, await asking];
+  assert.deepEqual(
+    ends.map(({ code, message }) => [code, message]),
+    [
+      ["unavailable", "the store is closed"],
+      ["unavailable", "the store is closed"],
+    ],
+  );
+});
+
 test("a revision of several kinds watches those, and no others", async (t) => {
   const store = await storeOn(t, (_, response) =>
     json(response, 200, { items: [], metadata: { resourceVersion: "5" } }),

@@ -72,6 +72,11 @@ export class ApiClient {
     return this.#closing.signal.aborted;
   }
 
+  /** Aborts when the client is closed. */
+  get closed(): AbortSignal {
+    return this.#closing.signal;
+  }
+
   /** One request. What the server refuses for good is an answer, as far as callers can tell it from its status. */
   async request(request: ApiRequest): Promise<ApiAnswer> {
     return this.#slots.run(async () => {
@@ -95,6 +100,7 @@ export class ApiClient {
     try {
       const answer = await this.#open(request, either);
       if (answer.status === 200) return { chunks: answer.body };
+      if (answer.status === 401) this.#server.credentials.forget();
       const body = await readAll(answer, maxAnswerBytes);
       return this.#judge(request, answer.status, body);
     } catch (error) {
