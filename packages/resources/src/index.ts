@@ -94,6 +94,7 @@ export { defaultTier, formerPolicyNames } from "./policy/policy-names.ts";
 export type { EntityRule, Rule } from "./policy/rule-schema.ts";
 export { parsePeerAddress, type PeerAddress } from "./peer-address.ts";
 export { describeProblems, type Problem } from "./problem.ts";
+export { type QosControls, type QosReading, readQosControls } from "./qos/qos-controls.ts";
 export { apiVersion } from "./resource-schema.ts";
 export { isRecord, type Reading } from "./schema-reader.ts";
 export type { Selector } from "./selector/ast.ts";

@@ -1,11 +1,11 @@
 import { IpAddress, type IpFamily, Prefix } from "@caracal/net";
 import { Mac } from "@caracal/netlink";
+import { type QosReading, readQosControls } from "@caracal/resources";
 import { type CniCall, parseArguments, podOf } from "./cni-call.ts";
 import { CniCode, CniError } from "./cni-error.ts";
 import type { NetworkConfig } from "./network-config.ts";
 import { ownIpam } from "./operation.ts";
 import type { NamespaceFacts } from "./ports.ts";
-import { type QosReading, readQosControls } from "../qos/qos-controls.ts";
 import { requestedAddress } from "./requested-address.ts";
 
 /** What a pod asks of its network by annotations, CNI_ARGS and configuration, checked and in one piece. */

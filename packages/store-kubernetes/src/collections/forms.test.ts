@@ -208,10 +208,15 @@ test("a pod's addresses are the kubelet's, else the plugin's, and none when it h
   assert.deepEqual(networks(ended, { podIP: "10.0.0.3" }, { deletionTimestamp: "2024-01-01T00:00:00Z" }), []);
   assert.deepEqual(networks({ "cni.projectcalico.org/podIP": "10.0.0.4" }, {}), ["10.0.0.4/32"]);
 
-  const nat = { ...noted, "cni.projectcalico.org/floatingIPs": '["192.0.2.1"]' };
+  const nat = {
+    ...noted,
+    "cni.projectcalico.org/floatingIPs": '["192.0.2.1"]',
+    "kubernetes.io/ingress-bandwidth": "10M",
+  };
   const { metadata, spec } = JSON.parse(JSON.stringify(pod(nat, {})));
   assert.equal(metadata.name, "worker--1-k8s-web--0-eth0");
   assert.deepEqual(spec.ipNATs, [{ internalIP: "10.0.0.1", externalIP: "192.0.2.1" }]);
+  assert.equal(spec.qosControls.ingressBandwidth, 10_000_000);
   assert.deepEqual(spec.ports, [
     { name: "http", protocol: "TCP", port: 80 },
     { protocol: "TCP", port: 82, hostPort: 8082 },

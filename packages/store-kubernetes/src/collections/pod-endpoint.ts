@@ -4,6 +4,7 @@ import {
   hostInterfaceHashInput,
   hostInterfaceName,
   namespaceProfile,
+  readQosControls,
   serviceAccountProfile,
   workloadEndpointName,
 } from "@caracal/resources";
@@ -68,6 +69,7 @@ export function podEndpoint(object: ApiObject): JsonObject | undefined {
       profiles,
       interfaceName: hostInterfaceName(hash),
       ports: portsOf(spec),
+      qosControls: readQosControls(new Map(Object.entries(annotations))).controls,
       allowSpoofedSourcePrefixes: textList(annotations["cni.projectcalico.org/allowedSourcePrefixes"]),
     }),
   };
