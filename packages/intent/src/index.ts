@@ -49,6 +49,7 @@ export {
   type RoutedBlock,
   routedBlockOf,
 } from "./tunnels/routed-block.ts";
+export { takenTunnelAddresses } from "./tunnels/tunnel-problems.ts";
 export {
   type IpipTunnel,
   type Tunnel,

@@ -11,6 +11,7 @@ import {
   isSameRoutedBlock,
   type RoutedBlock,
   routedBlockOf,
+  takenTunnelAddresses,
   type TunnelInput,
   tunnelIntent,
   type TunnelRoute,
@@ -70,7 +71,6 @@ function ask(name: string, { resources, input, speaksBgp = false }: Change = {})
     cluster: cluster({ nodes, pools: vxlan("CrossSubnet"), ...resources }),
     blocks,
     ownBlocks: blocks.filter((one) => one.node === name).map((one) => one.prefix),
-    endpoints: [],
     settings: { sha1, speaksBgp },
     ...input,
   });
@@ -314,11 +314,21 @@ test("missing tunnel addresses, taken ones and pools inside pools are told", () 
     "Node(master1) has no ipv4VXLANTunnelAddr yet, so it is not reached through VXLAN, nor are worker2, worker3",
     "Node(worker1) has no ipv4VXLANTunnelAddr yet, so other nodes do not reach it through VXLAN",
   ]);
+  const alone = { nodes: [...nodes.slice(0, 3), node("worker3", { ipv4Address: "30.0.0.23/24" })] };
+  assert.deepEqual(
+    lines({ resources: alone, input: { blocks: blocks.slice(0, 3) } }),
+    [],
+    "no block, no need",
+  );
   const endpoints = [pod("worker1", "a", "10.244.204.0/32"), pod("worker1", "b", "10.244.73.0/32")];
-  assert.deepEqual(lines({ input: { endpoints } }), [
-    "WorkloadEndpoint(default/worker1-k8s-a-eth0) has 10.244.204.0, the tunnel address of this node: make the pod anew",
-    "WorkloadEndpoint(default/worker1-k8s-b-eth0) has 10.244.73.0, the tunnel address of Node(worker3): make the pod anew",
-  ]);
+  const taken = takenTunnelAddresses(ask("worker1").tunnels, "worker1", endpoints);
+  assert.deepEqual(
+    taken.map(({ about, message }) => `${about} ${message}`),
+    [
+      "WorkloadEndpoint(default/worker1-k8s-a-eth0) has 10.244.204.0, the tunnel address of this node: make the pod anew",
+      "WorkloadEndpoint(default/worker1-k8s-b-eth0) has 10.244.73.0, the tunnel address of Node(worker3): make the pod anew",
+    ],
+  );
   const pools = [...vxlan("CrossSubnet"), pool("inner", "10.244.73.0/24", { vxlanMode: "Always" })];
   assert.deepEqual(lines({ resources: { pools } }), [
     "IPPool(inner) lies in 10.244.0.0/16 of IPPool(default): where both have an address, this one decides how it is reached",

@@ -87,7 +87,6 @@ function intentOf(resources: ClusterResources): TunnelIntent {
     cluster: resources,
     blocks,
     ownBlocks: [blockOf(0)],
-    endpoints: [],
     settings: { sha1: (text) => createHash("sha1").update(text).digest(), speaksBgp: false },
   });
 }

@@ -1,6 +1,5 @@
 import type { IpAddress, IpFamily, Prefix } from "@caracal/net";
 import type { Mac } from "@caracal/netlink";
-import type { WorkloadEndpoint } from "@caracal/resources";
 import { clusterFacts, type ClusterResources } from "../cluster.ts";
 import { type FelixSettings, felixSettingsOf } from "../felix-settings.ts";
 import { type IntentProblem, sortProblems } from "../intent-problem.ts";
@@ -19,8 +18,6 @@ export interface TunnelInput {
   readonly blocks: readonly RoutedBlock[];
   /** The node's own blocks, as its IPAM knows them: sooner than the cluster's record does. */
   readonly ownBlocks: readonly Prefix[];
-  /** Workload endpoints; those of other nodes are ignored. */
-  readonly endpoints: readonly WorkloadEndpoint[];
   readonly settings: TunnelSettings;
 }
 
@@ -106,6 +103,6 @@ export function tunnelIntent(input: TunnelInput): TunnelIntent {
   const ends = nodeTunnels(input.cluster, cluster, input.settings.sha1, problems);
   const tunnels = tunnelDevices({ overlay, ends, self, felix, problems });
   const routes = tunnelRoutes({ ...input, overlay, tunnels, cluster, self });
-  problems.push(...tunnelProblems({ overlay, ends, tunnels, self, endpoints: input.endpoints }));
+  problems.push(...tunnelProblems({ overlay, ends, self, blocks: input.blocks }));
   return { tunnels, routes, problems: sortProblems(problems) };
 }

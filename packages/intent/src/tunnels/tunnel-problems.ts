@@ -1,8 +1,9 @@
-import { IpAddress, Prefix } from "@caracal/net";
+import { IpAddress, type IpFamily, Prefix } from "@caracal/net";
 import type { WorkloadEndpoint } from "@caracal/resources";
 import type { NodeFacts } from "../cluster.ts";
-import type { IntentProblem } from "../intent-problem.ts";
-import { hasIpip, hasVxlan, type Overlay } from "./overlay.ts";
+import { compareText, type IntentProblem } from "../intent-problem.ts";
+import { hasIpip, hasVxlan, type Overlay, poolOf } from "./overlay.ts";
+import type { RoutedBlock } from "./routed-block.ts";
 import type { Tunnel } from "./tunnel-intent.ts";
 import type { NodeTunnels } from "./vteps.ts";
 
@@ -12,19 +13,13 @@ const namesMax = 3;
 export interface ProblemInput {
   readonly overlay: Overlay;
   readonly ends: NodeTunnels;
-  readonly tunnels: readonly Tunnel[];
   readonly self: NodeFacts;
-  readonly endpoints: readonly WorkloadEndpoint[];
+  readonly blocks: readonly RoutedBlock[];
 }
 
 /** What in the resources keeps tunnels from doing all that pools ask for. */
 export function tunnelProblems(input: ProblemInput): readonly IntentProblem[] {
-  return [
-    ...switchedOff(input),
-    ...overlaps(input.overlay),
-    ...withoutAddress(input),
-    ...takenAddresses(input),
-  ];
+  return [...switchedOff(input), ...overlaps(input.overlay), ...withoutAddress(input)];
 }
 
 function switchedOff({ overlay, self }: ProblemInput): readonly IntentProblem[] {
@@ -54,14 +49,18 @@ function isAround(outer: Prefix, inner: Prefix): boolean {
   return outer.length < inner.length && Prefix.covers(outer, inner);
 }
 
-function withoutAddress({ overlay, ends, self }: ProblemInput): readonly IntentProblem[] {
+/** A node that no pool selects has no tunnel address, and needs none: nothing leads to it. */
+function withoutAddress({ overlay, ends, self, blocks }: ProblemInput): readonly IntentProblem[] {
   return [...overlay.usesVxlan].flatMap((family) => {
     const field = family === 4 ? "ipv4VXLANTunnelAddr" : "ipv6VXLANTunnelAddr";
-    const waiting = [...(ends.vxlan.get(family)?.values() ?? [])].filter((end) => end.address === undefined);
-    const own = waiting.some(({ node }) => node === self);
-    const others = waiting.map(({ node }) => node.name).filter((name) => name !== self.name);
+    const waiting = new Set<string>();
+    for (const { node, address } of ends.vxlan.get(family)?.values() ?? [])
+      if (address === undefined) waiting.add(node.name);
+    const found = waiting.size === 0 ? [] : holdersOf(overlay, blocks, family);
+    const names = [...new Set(found)].filter((name) => waiting.has(name)).toSorted(compareText);
+    const others = names.filter((name) => name !== self.name);
     const problems: IntentProblem[] = [];
-    if (own) {
+    if (others.length < names.length) {
       const message = `has no ${field} yet, so other nodes do not reach it through VXLAN`;
       problems.push({ about: `Node(${self.name})`, message });
     }
@@ -76,12 +75,25 @@ function withoutAddress({ overlay, ends, self }: ProblemInput): readonly IntentP
   });
 }
 
+/** The nodes that have blocks of VXLAN pools. */
+function holdersOf(overlay: Overlay, blocks: readonly RoutedBlock[], family: IpFamily): readonly string[] {
+  return blocks.flatMap(({ prefix, node }) => {
+    if (node === undefined || prefix.family !== family) return [];
+    const pool = poolOf(overlay.pools, prefix);
+    return pool !== undefined && hasVxlan(pool) ? [node] : [];
+  });
+}
+
 function more(rest: number): string {
   return rest < namesMax ? "" : ` and ${rest - namesMax + 1} more`;
 }
 
-/** A pod of ours with a tunnel's address: one of the two is not reached. */
-function takenAddresses({ tunnels, endpoints, self }: ProblemInput): readonly IntentProblem[] {
+/** Pods of a node that have the address of a tunnel's end: one of the two is not reached. */
+export function takenTunnelAddresses(
+  tunnels: readonly Tunnel[],
+  nodeName: string,
+  endpoints: readonly WorkloadEndpoint[],
+): readonly IntentProblem[] {
   const holders = new Map<string, string>();
   for (const tunnel of tunnels) {
     if (tunnel.address !== undefined) holders.set(IpAddress.format(tunnel.address), "this node");
@@ -89,7 +101,7 @@ function takenAddresses({ tunnels, endpoints, self }: ProblemInput): readonly In
     for (const { address, node } of tunnel.vteps) holders.set(IpAddress.format(address), `Node(${node})`);
   }
   return endpoints
-    .filter(({ spec }) => spec.node === self.name)
+    .filter(({ spec }) => spec.node === nodeName)
     .flatMap(({ metadata, spec }) =>
       (spec.ipNetworks ?? []).flatMap((network) => {
         const [text = ""] = network.split("/");

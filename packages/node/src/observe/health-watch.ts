@@ -19,7 +19,7 @@ export interface SessionStates {
 export interface HealthSources {
   readonly view: Pick<ClusterView, "staleBecause">;
   readonly routing: Pick<Routing, "intent" | "status" | "tunnels">;
-  readonly tunnels: Pick<TunnelKeeper, "status">;
+  readonly tunnels: Pick<TunnelKeeper, "status" | "hasSettled">;
   readonly bgp: SessionStates;
   readonly packets: { readonly health: HealthReport };
   /** Without BGP there is no readiness of it. */
@@ -74,11 +74,12 @@ function kernelReport({ intent, status }: Pick<Routing, "intent" | "status">): H
 /** Without its tunnels a node is cut off from others' pods. */
 function tunnelReport(
   { tunnels: intent }: Pick<Routing, "tunnels">,
-  { status }: Pick<TunnelKeeper, "status">,
+  { status, hasSettled }: Pick<TunnelKeeper, "status" | "hasSettled">,
 ): HealthReport {
   const names = (intent?.tunnels ?? []).map(({ name }) => name);
   if (names.length === 0) return { live: true, ready: true, detail: "none" };
   const [first] = status.problems;
+  if (first === undefined && !hasSettled) return { live: true, ready: false, detail: "being made" };
   const detail = first === undefined ? names.join(", ") : `${first.device}: ${first.problem}`;
   return { live: true, ready: first === undefined, detail };
 }

@@ -72,7 +72,7 @@ export function nodeStatus(
     packets,
     problems: [
       ...(intent?.problems ?? []),
-      ...(routing.tunnels?.problems ?? []),
+      ...routing.tunnelProblems,
       ...tunnels.status.problems.map(({ device, problem }) => ({ about: device, message: problem })),
       ...sessions.problems,
       ...(packets.failure === undefined ? [] : [{ about: `Node(${node})`, message: packets.failure }]),

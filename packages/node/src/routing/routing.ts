@@ -8,6 +8,7 @@ import {
 } from "@caracal/dataplane";
 import {
   type FelixSettings,
+  type IntentProblem,
   type Lingering,
   type NodeIntent,
   nodeIntent,
@@ -16,8 +17,8 @@ import {
   type PodRoute,
   type ProgrammingPolicy,
   type SecretKey,
+  takenTunnelAddresses,
   type TunnelIntent,
-  tunnelIntent,
 } from "@caracal/intent";
 import { IpAddress, Prefix } from "@caracal/net";
 import { type Change, RouteProtocol, RouteTable } from "@caracal/netlink";
@@ -36,6 +37,7 @@ import { EncapsulationMemory } from "./encapsulation-memory.ts";
 import { blackholeRoute, peerRoute, podRoute } from "./own-routes.ts";
 import { PoolMoves } from "./pool-moves.ts";
 import { ProblemLog } from "./problem-log.ts";
+import { TunnelMemo } from "./tunnel-memo.ts";
 import { tunnelRoutes, vxlanDevices } from "./tunnel-routes.ts";
 
 export interface RoutingOptions {
@@ -90,6 +92,8 @@ export class Routing {
   readonly #problems: ProblemLog;
   #intent: NodeIntent | undefined;
   #tunnelIntent: TunnelIntent | undefined;
+  readonly #tunnelMemo = new TunnelMemo();
+  #taken: readonly IntentProblem[] = [];
   #programming = "";
   #gateways = "";
   #podAddresses: ReadonlyMap<string, IpAddress> = new Map();
@@ -157,6 +161,11 @@ export class Routing {
   /** The node's tunnels, as last computed. */
   get tunnels(): TunnelIntent | undefined {
     return this.#tunnelIntent;
+  }
+
+  /** What keeps tunnels from doing all that the resources ask for. */
+  get tunnelProblems(): readonly IntentProblem[] {
+    return [...(this.#tunnelIntent?.problems ?? []), ...this.#taken];
   }
 
   /** Encapsulations that no pool asks for any more, but others may still send by. */
@@ -239,13 +248,16 @@ export class Routing {
       settings,
     });
     this.#memory.see(view.resources.pools);
-    this.#tunnelIntent = this.#computeTunnels();
+    const before = this.#tunnelIntent;
+    const tunnels = this.#computeTunnels();
+    this.#tunnelIntent = tunnels;
     stop();
     this.#intent = intent;
-    this.#problems.see([...intent.problems, ...this.#tunnelIntent.problems]);
+    this.#taken = takenTunnelAddresses(tunnels.tunnels, node, view.endpoints);
+    this.#problems.see([...intent.problems, ...this.tunnelProblems]);
     const moved = this.#moves.changed(intent.kernel.programming.pools);
     const former = moved.length === 0 ? [] : [...this.#reconciler.wanted()];
-    this.#replaceTunnels();
+    if (tunnels !== before) this.#replaceTunnels();
     const speaksBgp = this.#options.backend === "caracal";
     const peers = speaksBgp ? (intent.bgp?.peers ?? []) : [];
     const blackholes = speaksBgp ? intent.kernel.blackholes.map(blackholeRoute) : [];
@@ -266,12 +278,11 @@ export class Routing {
   #computeTunnels(): TunnelIntent {
     const { view, node, backend, felix } = this.#options;
     const speaksBgp = backend === "caracal" || backend === "bird";
-    return tunnelIntent({
+    return this.#tunnelMemo.of({
       node,
       cluster: view.resources,
       blocks: view.blocks,
       ownBlocks: ownBlocks(node, view.affinities),
-      endpoints: view.endpoints,
       settings: {
         sha1,
         speaksBgp,

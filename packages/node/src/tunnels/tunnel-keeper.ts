@@ -35,6 +35,7 @@ export class TunnelKeeper {
   #intent: TunnelIntent | undefined;
   /** Devices were made, or others are wanted. */
   #isNew = false;
+  #hasSettled = false;
   #mtus: NodeMtus | undefined;
   #told: ReadonlySet<string> = new Set();
 
@@ -85,6 +86,11 @@ export class TunnelKeeper {
     this.#hand();
   }
 
+  /** All that was wanted at first has been tried. */
+  get hasSettled(): boolean {
+    return this.#hasSettled;
+  }
+
   get status(): TunnelStatus {
     return this.#reconciler.status;
   }
@@ -116,6 +122,7 @@ export class TunnelKeeper {
   }
 
   #tell({ problems, settled }: TunnelStatus): void {
+    this.#hasSettled ||= settled;
     if (settled && this.#isNew && this.#intent !== undefined) {
       this.#isNew = false;
       this.#checksums?.look(this.#intent);
