@@ -185,6 +185,11 @@ test("one node, a daemon that is down, and words that mean nothing", { skip }, a
   assert.equal(down.exitCode, 0, down.stdout + down.stderr);
   assert.match(down.stdout, /^ {6}arrives 172\.18\.0\./m);
 
+  const self = await trace(`${first.name} ${first.name} --live`);
+  assert.equal(self.exitCode, 0, self.stdout);
+  assert.match(self.stdout, /^ {2}\+ {2}pod \S+ on \S+, in lo /m);
+  assert.doesNotMatch(self.stdout, /^ {2}[-?!] /m);
+
   const pid = lab.daemon({ node: second.node })?.pid;
   assert.ok(pid !== undefined);
   process.kill(pid, "SIGSTOP");

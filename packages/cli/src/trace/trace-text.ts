@@ -163,9 +163,7 @@ function stepLines(step: TraceStep): readonly string[] {
     case "nat":
       return [line("nat", `${step.how} ${step.from} > ${step.to}`), more(step.by)];
     case "mtu":
-      return [
-        line("mtu", `${step.bytes} bytes ${step.fits ? "fit" : "do not fit"} ${step.device} mtu ${step.mtu}`),
-      ];
+      return [line("mtu", `${step.bytes} bytes do not fit ${step.device} mtu ${step.mtu}`)];
     case "note":
       return [line("note", step.text)];
     case "unseen":

@@ -129,6 +129,14 @@ function pointsOf({ place, in: input, steps, out }: TraceHop): readonly Expected
   return [
     ...(input === undefined ? [] : [{ place, device: input.device, direction: "in" as const }]),
     ...steps.flatMap((step): readonly Expected[] => {
+      // What a place sends to itself goes out by its loopback and comes in again.
+      if (step.kind === "deliver" && input === undefined && step.device !== undefined) {
+        const { device } = step;
+        return [
+          { place, device, direction: "out" },
+          { place, device, direction: "in" },
+        ];
+      }
       if (step.kind === "decapsulate") return [{ place, device: step.device, direction: "in" }];
       return step.kind === "encapsulate" ? [{ place, device: step.device, direction: "out" }] : [];
     }),

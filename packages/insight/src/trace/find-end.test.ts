@@ -11,6 +11,7 @@ const plain = anyCluster({
     "worker1.k8s.com": { address: "10.0.0.21", pods: { web: "10.244.1.5", db: "10.244.1.6" } },
     "worker2.k8s.com": { address: "10.0.0.22", pods: { both: "10.244.2.5", shop: "10.244.2.6" } },
     both: { address: "10.0.0.23" },
+    "cluster-edge": { address: "10.0.0.24" },
   },
 });
 const other: WorkloadEndpoint = {
@@ -40,6 +41,7 @@ test("pods, nodes, switches and addresses", () => {
   assert.equal(meant("db"), "default/db = pod default/db 10.244.1.6");
   assert.equal(meant("prod/web"), "prod/web = pod prod/web 10.244.2.9 fd00::9");
   assert.equal(meant("worker1"), "worker1.k8s.com = node worker1.k8s.com 10.0.0.21");
+  assert.equal(meant("edge"), "cluster-edge = node cluster-edge 10.0.0.24");
   assert.equal(meant("leaf01"), "leaf01 = switch leaf01 10.0.0.254");
   assert.equal(meant("10.0.0.22"), "10.0.0.22 = node worker2.k8s.com 10.0.0.22");
   assert.equal(meant("10.244.1.5"), "10.244.1.5 = pod default/web 10.244.1.5");

@@ -113,8 +113,9 @@ function floatingOwner({ endpoints }: ClusterSnapshot, address: string): PlaceNa
 
 function isCalled({ kind, name }: PlaceName, words: string): boolean {
   if (kind === "pod") return name === words || name.slice(name.indexOf("/") + 1) === words;
-  // The first label of a domain name is what people call a host.
-  return name === words || `${kind}/${name}` === words || name.startsWith(`${words}.`);
+  // The first label of a domain name is what people call a host, or what comes last after a cluster's name.
+  const isShort = name.startsWith(`${words}.`) || name.endsWith(`-${words}`);
+  return name === words || `${kind}/${name}` === words || isShort;
 }
 
 function shortName({ kind, name }: PlaceName): string {

@@ -62,3 +62,13 @@ export function encapsulated(
 export function innermost(packet: Packet): Packet {
   return packet.payload === undefined ? packet : innermost(packet.payload.packet);
 }
+
+/** The packet as the next machine gets it: marks stay behind. */
+export function withoutMark(packet: Packet): Packet {
+  const { payload } = packet;
+  return {
+    ...packet,
+    mark: 0,
+    ...(payload === undefined ? {} : { payload: { ...payload, packet: withoutMark(payload.packet) } }),
+  };
+}

@@ -76,7 +76,7 @@ export class PlaceRun {
     if (strange !== undefined) return { ...strange, packet };
     const found = this.#lookUp(packet, link.name, true);
     if (found.kind !== "found") return this.#notFound(found, packet);
-    if (found.match.route.type === RouteType.RTN_LOCAL) return this.#deliver(link, packet);
+    if (isForOneself(found.match.route)) return this.#deliver(link, packet);
     const setting = IpAddress.isIpv4(packet.destination)
       ? `ipv4/conf/${link.name}/forwarding`
       : "ipv6/conf/all/forwarding";
@@ -108,11 +108,12 @@ export class PlaceRun {
   /** Out by the route, into a tunnel if its interface is one. */
   #send(packet: Packet, found: Found, isOwn: boolean): Exit {
     const { route } = found.match;
-    if (route.type === RouteType.RTN_LOCAL) {
-      const link = this.#linkOfRoute(found) ?? this.#state.links.find(isLoopback);
-      return link === undefined ? { kind: "delivered", packet } : this.#deliver(link, packet);
-    }
     this.steps.push(routeStep(this.#state, packet.destination, found, packet.payload !== undefined));
+    if (isForOneself(route)) {
+      // Whatever interface has the address, a packet for oneself goes by the loopback.
+      const loopback = this.#state.links.find(isLoopback);
+      return loopback === undefined ? { kind: "delivered", packet } : this.#deliver(loopback, packet);
+    }
     const hop = this.#chooseHop(route);
     const link = linkOf(this.#state, hop?.interfaceIndex);
     if (hop === undefined || link === undefined) {
@@ -128,9 +129,9 @@ export class PlaceRun {
     if (tooLarge !== undefined) return { ...tooLarge, packet };
     const nextHop = hop.gateway ?? packet.destination;
     const source = chooseSource(this.#state, link, nextHop);
-    const unreverted = this.#hook("postrouting", packet, { output: link.name }, source);
-    if ("kind" in unreverted) return unreverted;
-    const leaving = this.#ledger.revertSource(this.#place.name, unreverted, this.steps);
+    const translated = this.#hook("postrouting", packet, { output: link.name }, source);
+    if ("kind" in translated) return translated;
+    const leaving = this.#ledger.revertSource(this.#place.name, translated, this.steps);
     const tunnel = fromTunnel(this.#state, link, hop.gateway, leaving);
     if (tunnel !== undefined) return this.#tunnel(tunnel, leaving);
     const mac = this.#resolve(link, nextHop);
@@ -256,7 +257,7 @@ export class PlaceRun {
     const { bytes } = packet;
     this.#ledger.noteMtu(mtu - (bytes - innermost(packet).bytes));
     if (bytes <= mtu) return undefined;
-    this.steps.push({ kind: "mtu", device: link.name, mtu, bytes, fits: false });
+    this.steps.push({ kind: "mtu", device: link.name, mtu, bytes });
     if (packet.dontFragment) return doesNotFit(this.#place.name, link.name, mtu, bytes, isOwn);
     this.steps.push({ kind: "note", text: `it is sent in fragments of ${mtu} bytes` });
     return undefined;
@@ -280,7 +281,7 @@ export class PlaceRun {
 
   #sourceFor(found: Found, destination: IpAddress): IpAddress | undefined {
     const { route } = found.match;
-    if (route.type === RouteType.RTN_LOCAL) return destination;
+    if (isForOneself(route)) return destination;
     const link = this.#linkOfRoute(found);
     const target = route.nextHops[0]?.gateway ?? destination;
     return (
@@ -314,6 +315,11 @@ export class PlaceRun {
     this.#ledger.noteTranslation(this.#place.name, packet, result.packet);
     return result.packet;
   }
+}
+
+/** The place itself takes the packet: it has the address, alone or with others. */
+function isForOneself({ type }: Route): boolean {
+  return type === RouteType.RTN_LOCAL || type === RouteType.RTN_BROADCAST || type === RouteType.RTN_ANYCAST;
 }
 
 function stateText(bits: number): string {

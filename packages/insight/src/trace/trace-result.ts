@@ -108,13 +108,12 @@ export type TraceStep =
       readonly to: string;
       readonly by: string;
     }
-  /** Whether the packet fits. */
+  /** The packet does not fit. */
   | {
       readonly kind: "mtu";
       readonly device: string;
       readonly mtu: number;
       readonly bytes: number;
-      readonly fits: boolean;
     }
   /** Something worth knowing that changes nothing. */
   | { readonly kind: "note"; readonly text: string }

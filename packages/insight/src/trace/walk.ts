@@ -3,7 +3,7 @@ import { IpAddress, Ipv6 } from "@caracal/net";
 import { type Link, Mac } from "@caracal/netlink";
 import { findReceiver } from "./find-receiver.ts";
 import { lost } from "./losses.ts";
-import { innermost, type Packet } from "./packet.ts";
+import { innermost, type Packet, withoutMark } from "./packet.ts";
 import { type Exit, PlaceRun } from "./place-run.ts";
 import type { TraceHop, TraceStep, TraceVerdict, Translation, Walk } from "./trace-result.ts";
 import { WalkLedger } from "./walk-ledger.ts";
@@ -118,6 +118,7 @@ class Walker {
       const next = this.#next(place, draft, exit);
       if ("kind" in next) return next;
       via = exit.route.destination;
+      this.#packet = withoutMark(exit.packet);
       ({ place, link } = next);
     }
     const text = `it comes to ${place.name.name} again and again: the routes lead in a circle`;
