@@ -14,7 +14,7 @@ export function ipamFile({ family, intent, bgp, options }: FamilyView): string {
       ofFamily(hiddenPools, family).map(({ prefix }) => verdict(prefix, "reject")),
     ),
     "",
-    ...birdFunction("reject_tunnel_routes (bool internal_peer)", tunnelRules(programming)),
+    ...birdFunction("reject_tunnel_routes (bool internal_peer)", tunnelRules(programming, options)),
     "",
     "# Decides what peers are told: the first rule that accepts or rejects ends it.",
     ...birdFunction("calico_export_to_bgp_peers (bool internal_peer)", [
@@ -39,9 +39,11 @@ export function ipamFile({ family, intent, bgp, options }: FamilyView): string {
 }
 
 /** Routes through tunnels are the node daemon's: it makes them on every node. */
-function tunnelRules({ programsIpip }: ProgrammingPolicy): readonly string[] {
+function tunnelRules({ programsIpip }: ProgrammingPolicy, { hasTunnels }: BirdOptions): readonly string[] {
   const named = (pattern: string): string => `(ifname ~ "${pattern}")`;
-  const internal = ["*.cali", "*.calico", ...(programsIpip ? [] : ["tunl0"])].map(named).join(" || ");
+  const internal = ["*.cali", "*.calico", ...(programsIpip && hasTunnels ? [] : ["tunl0"])]
+    .map(named)
+    .join(" || ");
   return [
     "if (defined(ifname)) then {",
     `  if (${named("bpf*.cali")}) then { reject; }`,
@@ -84,16 +86,15 @@ function poolRules(
       : ["# Routes to this pool are handled by the node daemon.", "reject;"];
   }
   if (!programsIpip) return ["# IPIP routes are handled by the node daemon.", "reject;"];
-  const subnet = ipipMode === "CrossSubnet" ? subnets.get(prefix.family) : undefined;
-  const isNear = subnet === undefined ? "" : ` && ( bgp_next_hop ~ ${Prefix.format(subnet)} )`;
-  if (!hasTunnels) {
-    const isFar = subnet === undefined ? "" : ` && !( bgp_next_hop ~ ${Prefix.format(subnet)} )`;
+  if (!hasTunnels)
+    // What needs no tunnel too: two programs must not share a pool's routes. The node's own blocks stay.
     return [
-      "# This BIRD cannot send packets through tunnels.",
-      `if ( defined(bgp_next_hop)${isFar} ) then { reject; }`,
+      "# IPIP routes are handled by the node daemon.",
+      "if ( defined(bgp_next_hop) ) then { reject; }",
       "accept;",
     ];
-  }
+  const subnet = ipipMode === "CrossSubnet" ? subnets.get(prefix.family) : undefined;
+  const isNear = subnet === undefined ? "" : ` && ( bgp_next_hop ~ ${Prefix.format(subnet)} )`;
   if (subnet === undefined) return ['krt_tunnel = "tunl0";', "accept;"];
   return [
     `if ( defined(bgp_next_hop)${isNear} ) then`,

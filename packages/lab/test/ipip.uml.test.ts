@@ -4,9 +4,10 @@
  */
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { controlRequest } from "@caracal/control";
-import { eventually, requireMachine, run } from "@caracal/testbed";
+import { birdPrograms, eventually, requireBird1, requireMachine, run, Testbed } from "@caracal/testbed";
 import type { LabDirectory } from "../src/index.ts";
 import { capture, type Tap } from "./capture.ts";
 import { ContinuousPing } from "./continuous-ping.ts";
@@ -28,8 +29,8 @@ class Cluster {
     this.lab = lab;
   }
 
-  static async up(t: TestContext, topology: string): Promise<Cluster> {
-    const scope = await labScope(t, { program });
+  static async up(t: TestContext, topology: string, env = process.env): Promise<Cluster> {
+    const scope = await labScope(t, { program, env });
     const name = scope.newName();
     const { exitCode, stderr } = await scope.lab(["up", topology, "--name", name]);
     assert.equal(exitCode, 0, stderr);
@@ -298,4 +299,33 @@ test("ipip-always", { skip }, async (t) => {
       assert.doesNotMatch(lines, plain(from, near));
     }
   });
+});
+
+test("nodes whose BIRD knows no tunnels", { skip: skip || requireBird1() }, async (t) => {
+  const file = join(Testbed.create(t).directory("topology"), "ipip-bird.yaml");
+  const route = (address: string, other: string): string =>
+    `<block ${other}> via ${address} dev tunl0 proto 80 onlink`;
+  const topology = {
+    name: "ipip-bird",
+    backend: "bird",
+    pool: { cidr: "10.244.0.0/16", ipip: "Always" },
+    networks: [{ name: "lan", subnet: "10.0.0.0/24" }],
+    nodes: [
+      { name: "a", address: "10.0.0.1", pods: ["pod-a"] },
+      { name: "b", address: "10.0.0.2", pods: ["pod-b"] },
+    ],
+    checks: {
+      routes: {
+        a: ["blackhole <block a> proto bird", route("10.0.0.2", "b")],
+        b: ["blackhole <block b> proto bird", route("10.0.0.1", "a")],
+      },
+    },
+  };
+  writeFileSync(file, JSON.stringify(topology));
+  const programs = {
+    CARACAL_BIRD: birdPrograms("1.6").daemon,
+    CARACAL_BIRD6: birdPrograms("1.6 for IPv6").daemon,
+  };
+  const cluster = await Cluster.up(t, file, { ...process.env, ...programs });
+  await t.test("have their daemon program the pool's routes", () => cluster.isAsExpected());
 });

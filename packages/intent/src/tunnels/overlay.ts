@@ -13,6 +13,8 @@ export interface Overlay {
   /** Whether routes of IPIP pools, and of pools without encapsulation, are ours to program and not a BGP speaker's. */
   readonly programsIpip: boolean;
   readonly programsDirect: boolean;
+  /** A BGP speaker does what `programsIpip` leaves. */
+  readonly leavesIpip: boolean;
   /** Nothing speaks BGP: blackholes are ours too. */
   readonly ownsBlackholes: boolean;
 }
@@ -31,12 +33,14 @@ export function overlayOf({
   self,
   felix,
   speaksBgp,
+  bgpHasTunnels = true,
   lingering,
 }: {
   readonly cluster: ClusterFacts;
   readonly self: NodeFacts;
   readonly felix: FelixSettings;
   readonly speaksBgp: boolean;
+  readonly bgpHasTunnels?: boolean | undefined;
   readonly lingering?: Lingering | undefined;
 }): Overlay {
   const { pools } = cluster;
@@ -49,12 +53,15 @@ export function overlayOf({
   if (isVxlan(6) && self.addresses.has(6)) usesVxlan.add(6);
   const mode = felix.programClusterRoutes ?? "EnabledIPIPOnly";
   const bgp = speaksBgp ? (cluster.settings.programClusterRoutes ?? "Enabled") : "Disabled";
+  // What cannot be done leaves no choice.
+  const leavesIpip = bgpHasTunnels && programs(bgp, "EnabledIPIPOnly");
   return {
     pools,
+    leavesIpip,
     usesIpip:
       (felix.ipipEnabled ?? (lingering?.ipip === true || pools.some(hasIpip))) && self.addresses.has(4),
     usesVxlan,
-    programsIpip: programs(mode, "EnabledIPIPOnly") && !programs(bgp, "EnabledIPIPOnly"),
+    programsIpip: programs(mode, "EnabledIPIPOnly") && !leavesIpip,
     programsDirect: programs(mode, "EnabledNoEncapOnly") && !programs(bgp, "EnabledNoEncapOnly"),
     ownsBlackholes: !speaksBgp,
   };

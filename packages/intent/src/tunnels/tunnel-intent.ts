@@ -26,6 +26,8 @@ export interface TunnelSettings {
   readonly sha1: (text: string) => Uint8Array;
   /** Something speaks BGP on the node: it programs what BGPConfiguration says, and the blackholes. */
   readonly speaksBgp: boolean;
+  /** False where what speaks BGP cannot send packets through `tunl0`: a stock BIRD. */
+  readonly bgpHasTunnels?: boolean;
   /** What the daemon's environment says of the agent's settings. */
   readonly environment?: FelixSettings;
   readonly lingering?: Lingering;
@@ -98,8 +100,8 @@ export function tunnelIntent(input: TunnelInput): TunnelIntent {
   if (self === undefined) return { tunnels: [], routes: [], problems: [] };
   const problems: IntentProblem[] = [];
   const felix = felixSettingsOf(input.cluster.felixConfigurations ?? [], self, input.settings.environment);
-  const { speaksBgp, lingering } = input.settings;
-  const overlay = overlayOf({ cluster, self, felix, speaksBgp, lingering });
+  const { speaksBgp, bgpHasTunnels, lingering } = input.settings;
+  const overlay = overlayOf({ cluster, self, felix, speaksBgp, bgpHasTunnels, lingering });
   const ends = nodeTunnels(input.cluster, cluster, input.settings.sha1, problems);
   const tunnels = tunnelDevices({ overlay, ends, self, felix, problems });
   const routes = tunnelRoutes({ ...input, overlay, tunnels, cluster, self });

@@ -30,7 +30,12 @@ function switchedOff({ overlay, self }: ProblemInput): readonly IntentProblem[] 
   return overlay.pools.flatMap((pool) => {
     if (pool.prefix.family !== 4 || !self.addresses.has(4)) return [];
     if (hasVxlan(pool) && !overlay.usesVxlan.has(4)) return [problem(pool.name, "vxlanEnabled")];
-    return hasIpip(pool) && !overlay.usesIpip ? [problem(pool.name, "ipipEnabled")] : [];
+    if (!hasIpip(pool)) return [];
+    if (!overlay.usesIpip) return [problem(pool.name, "ipipEnabled")];
+    if (overlay.programsIpip || overlay.leavesIpip) return [];
+    const message =
+      "has IPIP routes that nobody programs: set programClusterRoutes of FelixConfiguration or of BGPConfiguration";
+    return [{ about: `IPPool(${pool.name})`, message }];
   });
 }
 

@@ -1,5 +1,5 @@
 import { birdFiles } from "@caracal/confd";
-import type { IntentProblem, NodeIntent, SecretKey } from "@caracal/intent";
+import type { NodeIntent, SecretKey } from "@caracal/intent";
 import type { Log } from "../observe/log.ts";
 import { askBird } from "./bird-conversation.ts";
 import { type BirdPeer, birdPeers } from "./bird-peers.ts";
@@ -21,6 +21,8 @@ export interface BirdBackendOptions {
   readonly interfacePrefixes: readonly string[];
   readonly passwordOf: (secret: SecretKey) => string | undefined;
   readonly log: Log;
+  /** What BIRD can do is known from now on. */
+  readonly onAbilities?: () => void;
 }
 
 /**
@@ -82,17 +84,9 @@ export class BirdBackend {
     return this.#failure ?? this.#birds.bird.failure ?? this.#birds.bird6.failure;
   }
 
-  /** What of the intent BIRD cannot do. */
-  get problems(): readonly IntentProblem[] {
-    if (this.#hasTunnels !== false) return [];
-    const { pools = [], programsIpip = false } = this.#applied?.kernel.programming ?? {};
-    return pools
-      .filter(({ ipipMode }) => programsIpip && ipipMode !== "Never")
-      .map(({ name }) => ({
-        about: `IPPool(${name})`,
-        message:
-          "needs IPIP tunnels, which a stock BIRD cannot route through: routes that need one are left out",
-      }));
+  /** Whether it can send packets through `tunl0`, as Calico's own BIRD can; undefined while that is not known. */
+  get hasTunnels(): boolean | undefined {
+    return this.#hasTunnels;
   }
 
   async stop(): Promise<void> {
@@ -107,7 +101,11 @@ export class BirdBackend {
     const intent = this.#wanted;
     if (intent === undefined || this.#isStopped) return;
     const { interfacePrefixes, passwordOf, log } = this.#options;
-    const hasTunnels = (this.#hasTunnels ??= await this.#findTunnels());
+    const hasTunnels = this.#hasTunnels ?? (await this.#findTunnels());
+    if (this.#hasTunnels === undefined) {
+      this.#hasTunnels = hasTunnels;
+      this.#options.onAbilities?.();
+    }
     const files = birdFiles(intent, { hasTunnels, interfacePrefixes, passwordOf });
     if (files === undefined) {
       await Promise.all([this.#birds.bird.kill(), this.#birds.bird6.kill()]);
@@ -121,12 +119,8 @@ export class BirdBackend {
       return;
     }
     const isFirst = this.#applied === undefined;
-    const told = new Set(this.problems.map(({ about }) => about));
     this.#failure = undefined;
     this.#applied = intent;
-    for (const { about, message } of this.problems) {
-      if (!told.has(about)) log.warn({ about, problem: message }, "resource problem");
-    }
     for (const name of ["bird", "bird6"] as const) {
       const hasChanged = outcome.changed.some(
         (file) => file.startsWith(`${name}.`) || file.startsWith(`${name}_`),

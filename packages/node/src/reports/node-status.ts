@@ -29,7 +29,7 @@ export function speakerSessions(bgp: BgpSupervisor): Sessions {
 
 /** BIRD's sessions. */
 export function birdSessions(bird: BirdBackend): Sessions {
-  return { peers: bird.peers().map(birdPeerStatus), refused: [], problems: bird.problems };
+  return { peers: bird.peers().map(birdPeerStatus), refused: [], problems: [] };
 }
 
 /** The parts of the daemon that routes and packets are asked of. */

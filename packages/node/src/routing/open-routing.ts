@@ -27,7 +27,7 @@ export interface OpenRouting {
 export function openRouting(
   options: Omit<
     RoutingOptions,
-    "kernel" | "resolver" | "bgp" | "tunnels" | "isRestart" | "hasSecret" | "onIntent"
+    "kernel" | "resolver" | "bgp" | "tunnels" | "isRestart" | "hasSecret" | "onIntent" | "bgpHasTunnels"
   >,
   { secrets: secretsAt, bird: birdAt, runDir }: Pick<NodeConfig, "secrets" | "bird" | "runDir">,
   stack: AsyncDisposableStack,
@@ -50,7 +50,8 @@ export function openRouting(
   });
   let bird: BirdBackend | undefined;
   if (options.backend === "bird") {
-    bird = new BirdBackend({ ...birdAt, runDir, interfacePrefixes, passwordOf, log });
+    const onAbilities = (): void => routing.schedule();
+    bird = new BirdBackend({ ...birdAt, runDir, interfacePrefixes, passwordOf, log, onAbilities });
     stack.defer(() => bird?.stop());
   }
   // Routing hears of devices only what others do, so they are made through an instance of their own.
@@ -76,6 +77,7 @@ export function openRouting(
     isRestart,
     hasSecret: (secret) => passwordOf(secret) !== undefined,
     onIntent: (intent) => bird?.apply(intent),
+    bgpHasTunnels: () => bird?.hasTunnels ?? true,
   });
   routing.start();
   stack.defer(() => routing.stop());

@@ -46,6 +46,8 @@ export interface RoutingOptions {
   readonly backend: Backend;
   /** Told of addresses that no pod of the node has any more. */
   readonly onAddressesGone?: (addresses: readonly IpAddress[]) => void;
+  /** Whether what speaks BGP can send through IPIP devices; it can unless told. */
+  readonly bgpHasTunnels?: () => boolean;
   /** Told of every intent. */
   readonly onIntent?: (intent: NodeIntent) => void;
   readonly view: ClusterView;
@@ -276,7 +278,7 @@ export class Routing {
   }
 
   #computeTunnels(): TunnelIntent {
-    const { view, node, backend, felix } = this.#options;
+    const { view, node, backend, felix, bgpHasTunnels } = this.#options;
     const speaksBgp = backend === "caracal" || backend === "bird";
     return this.#tunnelMemo.of({
       node,
@@ -286,6 +288,7 @@ export class Routing {
       settings: {
         sha1,
         speaksBgp,
+        bgpHasTunnels: bgpHasTunnels?.() ?? true,
         lingering: this.#memory.lingering,
         ...(felix === undefined ? {} : { environment: felix }),
       },

@@ -21,17 +21,11 @@ export interface TunnelKeeperOptions {
   readonly checksums?: Pick<ChecksumGuard, "look">;
 }
 
-/** Routes leave a tunnel first, here and on other nodes, which may hear of a change later: so long it still takes their packets. */
-const retireAfterMs = 10_000;
-
 /** Has the node's tunnel devices made and kept as its intent asks, and tells of them in one line each. */
 export class TunnelKeeper {
   readonly #log: Log;
-  readonly #clock: Clock;
   readonly #reconciler: TunnelReconciler;
   readonly #checksums: Pick<ChecksumGuard, "look"> | undefined;
-  /** Those that nobody wants any more, by name, until they go. */
-  readonly #retiring = new Map<string, { readonly tunnel: Tunnel; readonly callOff: () => void }>();
   #intent: TunnelIntent | undefined;
   /** Devices were made, or others are wanted. */
   #isNew = false;
@@ -41,7 +35,6 @@ export class TunnelKeeper {
 
   constructor({ kernel, clock, log, checksums }: TunnelKeeperOptions) {
     this.#log = log;
-    this.#clock = clock;
     this.#checksums = checksums;
     this.#reconciler = new TunnelReconciler({
       kernel,
@@ -62,19 +55,11 @@ export class TunnelKeeper {
 
   /** Devices stay: traffic outlives the daemon. */
   stop(): void {
-    for (const { callOff } of this.#retiring.values()) callOff();
     this.#reconciler.stop();
   }
 
   /** The tunnels that the node shall have from now on. */
   apply(intent: TunnelIntent): void {
-    const wanted = new Set<string>(intent.tunnels.map(({ name }) => name));
-    for (const tunnel of this.#intent?.tunnels ?? []) if (!wanted.has(tunnel.name)) this.#retire(tunnel);
-    for (const [name, { callOff }] of this.#retiring) {
-      if (!wanted.has(name)) continue;
-      callOff();
-      this.#retiring.delete(name);
-    }
     this.#intent = intent;
     this.#isNew = true;
     this.#hand();
@@ -107,18 +92,7 @@ export class TunnelKeeper {
 
   #hand(): void {
     if (this.#intent === undefined) return;
-    const tunnels = [...this.#intent.tunnels, ...[...this.#retiring.values()].map(({ tunnel }) => tunnel)];
-    this.#reconciler.apply(tunnels.map((tunnel) => withMtu(tunnel, this.#mtus)));
-  }
-
-  #retire(tunnel: Tunnel): void {
-    const { name } = tunnel;
-    if (this.#retiring.has(name)) return;
-    const callOff = this.#clock.after(retireAfterMs, () => {
-      this.#retiring.delete(name);
-      this.#hand();
-    });
-    this.#retiring.set(name, { tunnel, callOff });
+    this.#reconciler.apply(this.#intent.tunnels.map((tunnel) => withMtu(tunnel, this.#mtus)));
   }
 
   #tell({ problems, settled }: TunnelStatus): void {
