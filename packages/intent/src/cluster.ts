@@ -111,6 +111,19 @@ export function clusterFacts(resources: ClusterResources): ClusterFacts {
   return facts;
 }
 
+/** What stands for a node that has no resource: it has no address, and no label. */
+export function missingNode(name: string): NodeFacts {
+  return {
+    name,
+    kubernetesName: name,
+    labels: {},
+    createdAt: "",
+    asNumber: undefined,
+    addresses: new Map(),
+    clusterId: undefined,
+  };
+}
+
 /** The AS a node speaks as: its own, else the cluster's, else 64512. */
 export function asNumberOf(cluster: ClusterFacts, node: NodeFacts): number {
   return node.asNumber ?? positive(cluster.settings.asNumber) ?? defaultAsNumber;

@@ -6,6 +6,7 @@ import {
   clusterFacts,
   type ClusterResources,
   listenPortOf,
+  missingNode,
   type NodeFacts,
 } from "./cluster.ts";
 import { prefixAdvertisements } from "./communities.ts";
@@ -148,15 +149,7 @@ function unknownNode(name: string, problems: IntentProblem[]): NodeFacts {
     about: `Node(${name})`,
     message: "does not exist, so this node has no routes to give or take",
   });
-  return {
-    name,
-    kubernetesName: name,
-    labels: {},
-    createdAt: "",
-    asNumber: undefined,
-    addresses: new Map(),
-    clusterId: undefined,
-  };
+  return missingNode(name);
 }
 
 function bgpIntent(

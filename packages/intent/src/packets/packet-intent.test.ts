@@ -166,6 +166,8 @@ test("service ranges that nobody translated are stopped as the settings say", ()
   assert.equal(set("Disabled"), undefined);
 });
 
-test("an unknown node does nothing to packets", () => {
-  assert.deepEqual(packetIntents({ node: "z", cluster: cluster({ nodes }), endpoints: [] }), []);
+test("a node without a resource keeps the NAT of its pods", () => {
+  const pools = [nat("a", "10.244.0.0/16", { vxlanMode: "Always" })];
+  const [v4] = packetIntents({ node: "z", cluster: cluster({ nodes, pools }), endpoints: [] });
+  assert.deepEqual([texts(v4?.outgoing?.sources), v4?.guards], [["10.244.0.0/16"], []]);
 });

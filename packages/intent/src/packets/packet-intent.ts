@@ -1,6 +1,6 @@
 import { IpAddress, type IpFamily, type Prefix } from "@caracal/net";
 import type { WorkloadEndpoint } from "@caracal/resources";
-import { type ClusterFacts, clusterFacts, type ClusterResources } from "../cluster.ts";
+import { type ClusterFacts, clusterFacts, type ClusterResources, missingNode } from "../cluster.ts";
 import { type FelixSettings, felixSettingsOf } from "../felix-settings.ts";
 import { serviceRanges } from "../service-ranges.ts";
 import type { Lingering } from "../tunnels/overlay.ts";
@@ -50,8 +50,8 @@ export function packetIntents({
   lingering,
 }: PacketInput): readonly PacketIntent[] {
   const cluster = clusterFacts(resources);
-  const self = cluster.nodesByName.get(node);
-  if (self === undefined) return [];
+  // Pods outlive their Node resource, and so does what they need.
+  const self = cluster.nodesByName.get(node) ?? missingNode(node);
   const felix = felixSettingsOf(resources.felixConfigurations ?? [], self, environment);
   const floating = floatingAddresses({ cluster, node, endpoints, felix, problems: [] });
   const limits = workloadLimits(node, endpoints);

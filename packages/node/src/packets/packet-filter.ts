@@ -33,6 +33,8 @@ export class PacketFilter implements Disposable {
   readonly #options: PacketFilterOptions;
   readonly #tables = new Map<4 | 6, TableReconciler>();
   #intents: readonly PacketIntent[] | undefined;
+  /** All that is wanted was in the kernel once. */
+  #hasBegun = false;
   #isScheduled = false;
   #isStopped = false;
 
@@ -73,17 +75,18 @@ export class PacketFilter implements Disposable {
   }
 
   /**
-   * Ready when all that is wanted is in the kernel. A kernel that can never have it keeps the node in service, which says so:
-   * what is missing on the host can be brought, another kernel cannot.
+   * Ready when what was wanted first is in the kernel, and as long as nothing fails. A kernel that can never have it keeps the
+   * node in service, which says so: what is missing on the host can be brought, another kernel cannot.
    */
   get health(): HealthReport {
     const { status } = this;
     const failed = status.find(({ failure }) => failure !== undefined)?.failure;
     const count = status.filter(({ wanted }) => wanted !== undefined).length;
+    const isDone = status.every(({ isReady, failure }) => isReady || failure?.reason === "unsupported");
+    this.#hasBegun ||= this.#intents !== undefined && isDone;
     const mayHeal = status.some(({ failure }) => failure !== undefined && failure.reason !== "unsupported");
-    const isReady = this.#intents !== undefined && !mayHeal;
-    const detail = failed?.detail ?? `${count} tables of nftables`;
-    return { live: true, ready: isReady, detail };
+    const detail = failed?.detail ?? (this.#hasBegun ? `${count} tables` : "the tables are not written yet");
+    return { live: true, ready: this.#hasBegun && !mayHeal, detail };
   }
 
   /** Ends watching; the tables stay. */
