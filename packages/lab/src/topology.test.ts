@@ -42,6 +42,8 @@ test("the built-in topologies are as the scenarios say", () => {
     "nat",
     "reflector-by-ip",
     "route-reflector",
+    "vxlan-always",
+    "vxlan-cross-subnet",
   ]);
   const mesh = findTopology("full-mesh");
   assert.deepEqual(
