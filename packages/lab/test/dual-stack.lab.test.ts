@@ -226,6 +226,30 @@ test("IPv4 pods reach each other across nodes that have IPv6 alone", { skip }, a
   assert.match(why, /fc00:f853:ccd:e793::2/);
 });
 
+test(
+  "ipv6-only without a router ID: no node is ready, and each says what is missing",
+  { skip },
+  async (t) => {
+    const scope = await labScope(t, { program });
+    const file = join(Testbed.create(t).directory("no-id"), "no-id.yaml");
+    const { text } = findTopology("ipv6-only").source;
+    const one = text
+      .slice(0, text.indexOf("  - name: calico-bgp-fullmesh-worker\n"))
+      .replace("nodes:", 'environment: { CALICO_ROUTER_ID: "" }\nnodes:');
+    writeFileSync(file, one);
+    const name = scope.newName();
+    // Alone it has nobody to speak to, so the lab is up all the same.
+    const { exitCode, stderr } = await scope.lab(["up", file, "--name", name]);
+    assert.equal(exitCode, 0, stderr);
+    const { stdout } = await scope.lab(["status", "--name", name]);
+    assert.match(stdout, /control-plane +fc00:f853:ccd:e793::4 +running \([0-9]+\) +no /);
+    assert.match(
+      stdout,
+      /has no IPv4 address to take a router ID from: set CALICO_ROUTER_ID to hash or to an address/,
+    );
+  },
+);
+
 for (const [daemon, tools] of [
   ["caracal", ["ip"]],
   ["bird", ["bird", "birdc"]],

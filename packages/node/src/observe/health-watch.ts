@@ -1,4 +1,5 @@
 import type { PeerSnapshot } from "@caracal/bgp";
+import type { NodeIntent } from "@caracal/intent";
 import type { ClusterView } from "../cluster/cluster-view.ts";
 import type { Routing } from "../routing/routing.ts";
 import type { TunnelKeeper } from "../tunnels/tunnel-keeper.ts";
@@ -51,13 +52,22 @@ export class HealthWatch implements Disposable {
     this.#health.report("nftables", packets.health);
     if (!speaksBgp) return;
     const peers = bgp.peers();
-    this.#health.report("bgp", bgpReadiness(peers, Date.now() - startedAtMs, bgp.failure));
+    const failure = bgp.failure ?? whyNoBgp(routing.intent);
+    this.#health.report("bgp", bgpReadiness(peers, Date.now() - startedAtMs, failure));
     metrics.countPeers(peers.map((peer) => peer.state));
   }
 
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
   }
+}
+
+/** Why the node has no speaker although it is one of the cluster's: it has no router ID, say. */
+function whyNoBgp(intent: NodeIntent | undefined): string | undefined {
+  if (intent === undefined || intent.bgp !== undefined) return undefined;
+  const about = `Node(${intent.node})`;
+  const problem = intent.problems.find((one) => one.about === about);
+  return `${about} ${problem?.message ?? "has no BGP"}`;
 }
 
 /** Ready when all that is wanted was tried: one route that the kernel refuses must not take a whole node out of service. */
