@@ -37,7 +37,9 @@ export {
   type TraceRequest,
 } from "./trace/trace-report.ts";
 export type {
+  Fork,
   LossReason,
+  OtherWay,
   OuterHeaders,
   TraceHop,
   TraceStep,

@@ -242,7 +242,7 @@ test(
   "addresses that change on the way: a pod to the world, and the world to a floating address",
   { skip },
   async (t) => {
-    const { trace } = await labOf(t, "nat");
+    const { trace, ip } = await labOf(t, "nat");
     const out = await trace("client2 world --live");
     assert.equal(out.exitCode, 0, out.stdout);
     assert.match(out.stdout, /^ {6}nat {5}masquerade 10\.244\.\S+ > 172\.18\.0\.2$/m);
@@ -256,5 +256,17 @@ test(
       /^live: it arrived at pod default\/web on node1, as expected, and the answer came back$/m,
     );
     assert.match((await trace("world client2")).stdout, /^lost at switch world: no route on world/m);
+
+    // Both nodes tell the switch of the floating address: it has two equal ways.
+    const either = await trace("world 192.0.2.1");
+    assert.equal(either.exitCode, 0, either.stdout);
+    assert.match(
+      either.stdout,
+      /^other flows, at switch edge via 172\.18\.0\.\d dev swp1: delivered to pod default\/web on node1$/m,
+    );
+    await ip("node2", "rule add to 192.0.2.1 prohibit");
+    const half = await trace("world 192.0.2.1");
+    assert.match(half.stdout, /lost at node node2: a routing rule on node2 says prohibit/);
+    assert.notEqual(half.exitCode, 0);
   },
 );

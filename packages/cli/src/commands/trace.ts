@@ -38,7 +38,7 @@ export const trace: Command = {
   description: [
     "SRC and DST are each POD, NAMESPACE/POD, NODE (or node/NODE) or an address; DST may be any address.",
     "Every daemon on the way tells its kernel's state through the datastore; in a lab the switches are looked into too.",
-    "Exit code 1 when the packet is lost, 2 when nobody can say.",
+    "Exit code 1 when the packet is lost, 2 when nobody can say or it depends on the flow.",
   ].join("\n"),
   options: [
     {
@@ -174,11 +174,13 @@ function printed(answer: TraceAnswer, format: (typeof formats)[number], isReturn
   }
 }
 
-function exitCode({ report: { forward }, live }: TraceAnswer): number {
+function exitCode({ report: { forward, otherWays }, live }: TraceAnswer): number {
   const { verdict } = forward;
   if (live?.kind === "arrived") return 0;
   if (live?.kind === "lost") return lostExitCode;
   if (verdict.kind === "lost") return lostExitCode;
+  // Which way a flow takes is its hash's secret.
+  if (otherWays.some((other) => other.verdict.kind === "lost")) return unknownExitCode;
   return verdict.kind === "out-of-sight" && !verdict.isExpected ? unknownExitCode : 0;
 }
 

@@ -22,6 +22,7 @@ const walk: Walk = {
   ],
   verdict: { kind: "lost", at: leaf, reason: "no-route", text: 'no route for "x"' },
   translations: [],
+  forks: [],
   last: { source: Ipv4.of(1), destination: Ipv4.of(2) },
   wants: { places: [], addresses: [] },
 };

@@ -3,12 +3,13 @@ import type { TraceAnswer } from "./trace-answer.ts";
 
 /** The walk as data; `docs/tracing.md` tells its members. */
 export function traceJson({ from, to, packet, report, live, unknown }: TraceAnswer): unknown {
-  const { forward, back, isSymmetric } = report;
+  const { forward, otherWays, back, isSymmetric } = report;
   return {
     from,
     to,
     packet,
     forward: walkJson(forward),
+    otherWays,
     ...(back === undefined ? {} : { return: { ...walkJson(back), isSymmetric } }),
     ...(live === undefined ? {} : { live }),
     unknown,

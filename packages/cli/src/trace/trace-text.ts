@@ -26,6 +26,9 @@ export function traceText(answer: TraceAnswer, isReturnWhole: boolean): string {
     ...hopLines(forward.hops),
     "",
     ...verdictLines(forward),
+    ...report.otherWays.map(
+      ({ at, way, verdict }) => `other flows, at ${placeText(at)} ${way}: ${verdictText(verdict)}`,
+    ),
     ...(back === undefined ? [] : returnLines(back, report, isReturnWhole)),
     ...(live === undefined ? [] : liveLines(live)),
     ...unknown.map((one) => `note: ${one}`),

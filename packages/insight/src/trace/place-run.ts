@@ -263,16 +263,21 @@ export class PlaceRun {
     return undefined;
   }
 
+  /** Of several ways only those whose interfaces are up count, as for the kernel. */
   #chooseHop({ nextHops }: Route): Route["nextHops"][number] | undefined {
-    if (nextHops.length > 1) {
-      const text = `one of ${nextHops.length} ways of equal cost: a hash of the flow chooses, this is the first that is up`;
-      this.steps.push({ kind: "note", text });
-    }
-    const isUp = (hop: Route["nextHops"][number]): boolean => {
-      const link = linkOf(this.#state, hop.interfaceIndex);
+    const usable = nextHops.filter(({ interfaceIndex }) => {
+      const link = linkOf(this.#state, interfaceIndex);
       return link !== undefined && whyDown(link) === undefined;
-    };
-    return nextHops.find(isUp) ?? nextHops[0];
+    });
+    if (usable.length < 2) return usable[0] ?? nextHops[0];
+    const ways = usable.map(({ gateway, interfaceIndex }) => {
+      const device = linkOf(this.#state, interfaceIndex)?.name ?? "";
+      return `${gateway === undefined ? "" : `via ${IpAddress.format(gateway)} `}dev ${device}`;
+    });
+    const taken = this.#ledger.chooseWay(this.#place.name, ways);
+    const text = `one of ${ways.length} equal ways, by the hash of the flow; followed ${ways[taken] ?? ""}`;
+    this.steps.push({ kind: "note", text });
+    return usable[taken];
   }
 
   #linkOfRoute({ match }: Found): Link | undefined {

@@ -1,8 +1,8 @@
 import { IpAddress } from "@caracal/net";
 import type { TraceEnd } from "./find-end.ts";
 import { IpProtocol } from "./packet.ts";
-import type { Walk } from "./trace-result.ts";
-import { followPacket } from "./walk.ts";
+import type { OtherWay, Walk } from "./trace-result.ts";
+import { followPacket, type WalkRequest } from "./walk.ts";
 import { findPlace, type PlaceName, placeKey, type World } from "./world.ts";
 
 /** What kind of packet is followed. */
@@ -28,12 +28,17 @@ export interface TraceReport {
   readonly back?: Walk;
   /** The answer comes by the same places. */
   readonly isSymmetric?: boolean;
+  /** For packets of other flows, where the hash decides between equal ways. */
+  readonly otherWays: readonly OtherWay[];
   /** What has to be known before this is the whole answer. */
   readonly wants: Walk["wants"];
 }
 
 /** The port that an answer is for; which one does not matter to anybody, but rules may look at it. */
 export const sourcePort = 40_001;
+
+/** More ways than this are not followed. */
+const maxOtherWays = 16;
 
 /** Follows a packet and its answer through what is known of the world. */
 export function traceReport(
@@ -48,25 +53,47 @@ export function traceReport(
     : from.addresses.find((one) => IpAddress.family(one) === family);
   const fixed = { protocol: protocolNumber(packet, family), bytes: packet.bytes, dontFragment: true };
   const ports = packet.protocol === "icmp" ? undefined : { near: sourcePort, far: packet.port ?? 0 };
-  const forward = followPacket(world, {
+  const sent: WalkRequest = {
     ...fixed,
     from: start,
     destination,
     ...(source === undefined ? {} : { source }),
     ...(to.place === undefined ? {} : { expected: to.place }),
     ...(ports === undefined ? {} : { sourcePort: ports.near, destinationPort: ports.far }),
-  });
+  };
+  const forward = followPacket(world, sent);
+  const others = followOthers(world, sent, forward);
+  const otherWays = others.map(({ other }) => other);
   const back = followBack(world, { from, to, forward, fixed, ports, destination });
   const wants = {
-    places: [...forward.wants.places, ...(back?.wants.places ?? [])],
-    addresses: [...forward.wants.addresses, ...(back?.wants.addresses ?? [])],
+    places: [forward, ...others, ...(back === undefined ? [] : [back])].flatMap((walk) => walk.wants.places),
+    addresses: [forward, ...others, ...(back === undefined ? [] : [back])].flatMap(
+      (walk) => walk.wants.addresses,
+    ),
   };
-  if (back === undefined) return { forward, wants };
+  if (back === undefined) return { forward, otherWays, wants };
   const isSymmetric =
     forward.verdict.kind === "delivered" &&
     back.verdict.kind === "delivered" &&
     pathOf(forward).join() === pathOf(back).toReversed().join();
-  return { forward, back, isSymmetric, wants };
+  return { forward, otherWays, back, isSymmetric, wants };
+}
+
+/** One walk for each way that was not taken, where the others are as they were. */
+function followOthers(
+  world: World,
+  sent: WalkRequest,
+  { forks }: Walk,
+): readonly { readonly other: OtherWay; readonly wants: Walk["wants"] }[] {
+  return forks
+    .flatMap(({ at, ways, taken }) =>
+      ways.flatMap((way, index) => (index === taken ? [] : [{ at, way, index }])),
+    )
+    .slice(0, maxOtherWays)
+    .map(({ at, way, index }) => {
+      const { verdict, wants } = followPacket(world, { ...sent, choices: new Map([[placeKey(at), index]]) });
+      return { other: { at, way, verdict }, wants };
+    });
 }
 
 interface BackRequest {

@@ -9,12 +9,30 @@ export interface Walk {
   readonly pathMtu?: number;
   /** Addresses that were changed on the way, for the way back. */
   readonly translations: readonly Translation[];
+  /** Where one of several equal ways was taken. */
+  readonly forks: readonly Fork[];
   /** As it was sent; absent: it did not come so far. */
   readonly source?: IpAddress;
   /** The packet as it arrived, or as it was when it was lost: its addresses are those of the way back. */
   readonly last: { readonly source: IpAddress; readonly destination: IpAddress };
   /** What has to be known for the walk to go on, and is not: states asked with these give more. */
   readonly wants: { readonly places: readonly PlaceName[]; readonly addresses: readonly IpAddress[] };
+}
+
+/** A place where the hash of a flow decides which of several equal ways a packet takes. */
+export interface Fork {
+  readonly at: PlaceName;
+  /** In the words of `ip route`: `via 10.1.1.2 dev swp2`. */
+  readonly ways: readonly string[];
+  /** The one that was followed. */
+  readonly taken: number;
+}
+
+/** What becomes of packets that take another of several equal ways. */
+export interface OtherWay {
+  readonly at: PlaceName;
+  readonly way: string;
+  readonly verdict: TraceVerdict;
 }
 
 /** What happens at one place. */

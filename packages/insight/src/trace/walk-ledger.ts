@@ -1,7 +1,7 @@
 import type { IpAddress } from "@caracal/net";
 import { endText } from "./filter-step.ts";
 import type { Packet } from "./packet.ts";
-import type { Ends, TraceStep, Translation } from "./trace-result.ts";
+import type { Ends, Fork, TraceStep, Translation } from "./trace-result.ts";
 import { type PlaceName, placeKey, type World } from "./world.ts";
 
 /** What a walk collects on its way besides its hops. */
@@ -10,11 +10,14 @@ export class WalkLedger {
   readonly #reverse: readonly Translation[];
   readonly #wanted = new Set<IpAddress>();
   readonly #translations: Translation[] = [];
+  readonly #forks: Fork[] = [];
+  readonly #choices: ReadonlyMap<string, number>;
   #pathMtu: number | undefined;
 
-  /** `reverse`: what was changed on the way there, to be changed back by connection tracking. */
-  constructor({ about }: World, reverse: readonly Translation[]) {
+  /** `choices`: which of several equal ways to take, by place; the first one otherwise. `reverse`: what was changed on the way there, to be changed back by connection tracking. */
+  constructor({ about }: World, reverse: readonly Translation[], choices: ReadonlyMap<string, number>) {
     this.#about = about;
+    this.#choices = choices;
     this.#reverse = reverse;
   }
 
@@ -26,6 +29,10 @@ export class WalkLedger {
     return this.#translations;
   }
 
+  get forks(): readonly Fork[] {
+    return this.#forks;
+  }
+
   get pathMtu(): number | undefined {
     return this.#pathMtu;
   }
@@ -33,6 +40,13 @@ export class WalkLedger {
   /** A state that was not asked for the address may lack the routes to it. */
   need(address: IpAddress): void {
     if (!this.#about.has(address)) this.#wanted.add(address);
+  }
+
+  /** Which of the ways is to be taken. */
+  chooseWay(at: PlaceName, ways: readonly string[]): number {
+    const taken = Math.min(this.#choices.get(placeKey(at)) ?? 0, ways.length - 1);
+    this.#forks.push({ at, ways, taken });
+    return taken;
   }
 
   noteMtu(mtu: number): void {

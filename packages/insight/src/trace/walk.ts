@@ -34,6 +34,8 @@ export interface WalkRequest {
   readonly destinationPort?: number;
   readonly bytes: number;
   readonly dontFragment: boolean;
+  /** Which of several equal ways to take, by `placeKey`; the first one otherwise. */
+  readonly choices?: ReadonlyMap<string, number>;
   /** What another walk changed, when this is the way back of it. */
   readonly reverse?: readonly Translation[];
 }
@@ -69,7 +71,7 @@ class Walker {
       bytes,
       dontFragment,
     } = request;
-    this.#ledger = new WalkLedger(world, reverse);
+    this.#ledger = new WalkLedger(world, reverse, request.choices ?? new Map());
     this.#packet = {
       source: source ?? destination,
       destination,
@@ -85,13 +87,14 @@ class Walker {
 
   run(): Walk {
     const verdict = this.#walk();
-    const { pathMtu, translations, wantedAddresses } = this.#ledger;
+    const { pathMtu, forks, translations, wantedAddresses } = this.#ledger;
     const { source, destination } = innermost(this.#packet);
     return {
       hops: this.#hops,
       verdict,
       ...(pathMtu === undefined ? {} : { pathMtu }),
       translations,
+      forks,
       ...(this.#source === undefined ? {} : { source: this.#source }),
       last: { source, destination },
       wants: { places: this.#wantedPlaces, addresses: wantedAddresses },
