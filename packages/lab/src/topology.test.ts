@@ -62,6 +62,14 @@ test("the built-in topologies are as the scenarios say", () => {
     natOutgoing: true,
   });
   const sockets = findTopology("mesh-sockets").nodes.map(({ name, address }) => `${name} ${address}`);
+  for (const [name, vxlan] of [
+    ["vxlan-always", "Always"],
+    ["vxlan-cross-subnet", "CrossSubnet"],
+  ] as const) {
+    const { pool, nodes } = findTopology(name);
+    assert.deepEqual([pool.vxlan, pool.blockSize], [vxlan, 24]);
+    assert.deepEqual(new Set(nodes.map(({ backend }) => backend)), new Set(["vxlan"]));
+  }
   assert.deepEqual(sockets, ["km01 192.168.80.121", "kw01 192.168.80.124", "kw02 192.168.80.125"]);
 });
 
