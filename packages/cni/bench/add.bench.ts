@@ -1,10 +1,12 @@
 // Start-up of the plugin in its forms, then whole ADDs and DELs alone and 50 at a time, against Debian's `ptp` with `host-local` in the
-// same run. Both run in one node namespace on pods that are namespaces; rounds alternate. All of it is removed at the end.
+// same run; at last 1,000 pods on the one node, added and deleted, and what is left behind then (nothing). Both run in one node namespace on pods that are namespaces; rounds alternate. All of it is removed at the end.
 import { type ChildProcess, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { keys } from "@caracal/datastore";
+import { readSnapshot } from "@caracal/ipam";
 import {
   createNamespace,
   deleteNamespace,
@@ -13,6 +15,7 @@ import {
   spawnInNamespace,
   withNamespace,
 } from "@caracal/linux";
+import { EtcdStore } from "@caracal/store-etcd";
 import { buildPlugins } from "../src/index.ts";
 
 const referencePlugins = "/usr/lib/cni";
@@ -20,6 +23,7 @@ const startRounds = 60;
 const aloneRounds = 100;
 const crowd = 50;
 const crowdRounds = 3;
+const thousand = 1_000;
 
 const prefix = `cb${process.pid}`;
 const directory = mkdtempSync(join(tmpdir(), "caracal-bench-"));
@@ -69,6 +73,46 @@ async function call(contender: Contender, command: string, pod: number): Promise
   child.stdin?.end(contender.stdin);
   const [status]: unknown[] = await once(child, "exit");
   if (status !== 0) throw new Error(`${contender.name} ${command} of pod ${pod} failed`);
+}
+
+/** Every pod up to `count`, a crowd at a time; calls a second. */
+async function callAll(contender: Contender, command: string, count: number): Promise<number> {
+  const start = performance.now();
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    for (let pod = next++; pod < count; pod = next++) await call(contender, command, pod);
+  };
+  await Promise.all(Array.from({ length: crowd }, lane));
+  return (count * 1000) / (performance.now() - start);
+}
+
+/** A full node, then an empty one. */
+async function measureThousand(contender: Contender): Promise<void> {
+  for (let pod = crowd; pod < thousand; pod += 1) namespace(`pod${pod}`);
+  const before = await leftBehind();
+  const added = await callAll(contender, "ADD", thousand);
+  const full = await leftBehind();
+  const deleted = await callAll(contender, "DEL", thousand);
+  const after = await leftBehind();
+  console.log(`\n${thousand} pods on one node, ${crowd} at a time`);
+  console.log(
+    `ADD   ${added.toFixed(0)} /s   interfaces, endpoints, handles and addresses ${full.join(", ")}`,
+  );
+  console.log(`DEL   ${deleted.toFixed(0)} /s   left behind ${after.join(", ")}`);
+  if (after.join() !== before.join())
+    throw new Error(`${after.join()} were left behind, ${before.join()} before`);
+}
+
+/** Pods' interfaces on the node, and endpoints, handles and addresses in the datastore. */
+async function leftBehind(): Promise<readonly number[]> {
+  using rtnetlink = Rtnetlink.open(nodePath);
+  const interfaces = rtnetlink.links().filter(({ name }) => name.startsWith("cali")).length;
+  const store = new EtcdStore({ endpoints: [`unix://${join(directory, "store.sock")}`] });
+  const endpoints = await store.list(keys.resources("workloadendpoints"));
+  const { blocks, handles } = readSnapshot((await store.list(`${keys.root}ipam/`)).entries);
+  await store.close();
+  const taken = blocks.flatMap(({ record }) => record.allocations.filter((slot) => slot !== null)).length;
+  return [interfaces, endpoints.entries.length, handles.length, taken];
 }
 
 /** Calls a second with a whole crowd at once. */
@@ -200,6 +244,7 @@ async function main(): Promise<void> {
     ];
     measureAlone(contenders);
     await measureCrowd(contenders);
+    await measureThousand(contenders[0]);
   } finally {
     for (const child of processes.toReversed()) {
       const ended = once(child, "exit");
