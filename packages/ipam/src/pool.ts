@@ -16,8 +16,10 @@ export interface Pool {
   readonly cidr: Prefix;
   /** Prefix length of its blocks. */
   readonly blockSize: number;
-  /** Neither disabled nor being deleted. */
+  /** Neither disabled nor being deleted, and not marked as one that cannot give addresses. */
   readonly isEnabled: boolean;
+  /** Which of that it is. */
+  readonly disabledBecause?: string;
   readonly isAutomatic: boolean;
   readonly uses: readonly PoolUse[];
   readonly nodeSelector: string;
@@ -58,17 +60,27 @@ export function toPool(resource: IpPool): Pool | undefined {
   const cidr = Prefix.parseInterface(spec.cidr)?.network;
   if (cidr === undefined) return undefined;
   const { blockSize = 0, allowedUses = [] } = spec;
+  const disabledBecause = whyDisabled(resource);
   return {
     name: metadata.name,
     cidr,
     blockSize: blockSize === 0 ? defaultBlockSize(cidr.family) : blockSize,
-    isEnabled: spec.disabled !== true && metadata.deletionTimestamp === undefined,
+    isEnabled: disabledBecause === undefined,
+    ...(disabledBecause !== undefined && { disabledBecause }),
     isAutomatic: spec.assignmentMode !== "Manual",
     // None named means the usual ones, as when the field is absent.
     uses: allowedUses.length === 0 ? ["Workload", "Tunnel"] : allowedUses,
     nodeSelector: spec.nodeSelector ?? "",
     namespaceSelector: spec.namespaceSelector ?? "",
   };
+}
+
+function whyDisabled({ metadata, spec, status }: IpPool): string | undefined {
+  if (spec.disabled === true) return "it is disabled";
+  if (metadata.deletionTimestamp !== undefined) return "it is being deleted";
+  const condition = status?.conditions?.find(({ type }) => type === "Allocatable");
+  if (condition?.status !== "False") return undefined;
+  return `it is not allocatable${condition.message ? `: ${condition.message}` : ""}`;
 }
 
 /** The pools that a request may take addresses from, in the order to try them. */
@@ -98,7 +110,8 @@ function selectNamed(request: PoolRequest, pools: readonly Pool[], named: readon
     );
     if (pool === undefined || !pool.isEnabled) {
       const shown = cidr === undefined ? text : Prefix.format(cidr);
-      const refusals = pool === undefined ? [] : [{ pool: pool.name, reason: "it is disabled" }];
+      const reason = pool?.disabledBecause ?? "it is disabled";
+      const refusals = pool === undefined ? [] : [{ pool: pool.name, reason }];
       const message = withRefusals(`the given pool (${shown}) does not exist, or is not enabled`, refusals);
       return { kind: "refused", code: "unknownPool", message, refusals };
     }
@@ -125,7 +138,7 @@ function selectUse(
 
 /** Why the automatic choice passes a pool over. */
 function refusal(request: PoolRequest, pool: Pool): string | undefined {
-  if (!pool.isEnabled) return "it is disabled";
+  if (!pool.isEnabled) return pool.disabledBecause ?? "it is disabled";
   if (!pool.isAutomatic) return "its assignment mode is Manual";
   if (!selectsNode(pool, request.nodeLabels)) return `its nodeSelector is ${pool.nodeSelector}`;
   if (pool.namespaceSelector === "") return undefined;

@@ -158,3 +158,40 @@ test("a block whose affinity record was deleted gives no more addresses, and ask
     [],
   );
 });
+
+test("reservations that cover a pool only together leave nothing, and no block is taken for it", async () => {
+  const store = new CountingStore();
+  await putPools(store, { a: { cidr: "10.0.0.0/26", blockSize: 28 } });
+  const reservation = {
+    kind: "IPReservation",
+    apiVersion: "projectcalico.org/v3",
+    metadata: { name: "all" },
+    // The second half in pieces smaller than a block.
+    spec: { reservedCIDRs: ["10.0.0.0/27", ...[32, 40, 48, 56].map((last) => `10.0.0.${last}/29`)] },
+  };
+  await store.create(keys.resource("ipreservations", "all"), JSON.stringify(reservation));
+  const result = await ipamOf(store).assign({ family: 4, handle: "h", attributes: {} });
+  assert.ok(result.kind === "short");
+  assert.match(result.message, /a \(10\.0\.0\.0\/26\): 0 of 64 addresses in use, 64 reserved$/);
+  assert.deepEqual((await store.list("/calico/ipam/")).entries, []);
+});
+
+test("a pool that is marked as not allocatable gives nothing, and says why", async () => {
+  const store = new CountingStore();
+  const pool = {
+    kind: "IPPool",
+    apiVersion: "projectcalico.org/v3",
+    metadata: { name: "a" },
+    spec: { cidr: "10.0.0.0/26" },
+    status: {
+      conditions: [{ type: "Allocatable", status: "False", reason: "Overlap", message: "it overlaps b" }],
+    },
+  };
+  await store.create(keys.resource("ippools", "a"), JSON.stringify(pool));
+  const result = await ipamOf(store).assign({ family: 4, handle: "h", attributes: {} });
+  assert.ok(result.kind === "refused");
+  assert.equal(
+    result.message,
+    "no configured Calico pools for node n1 (a: it is not allocatable: it overlaps b)",
+  );
+});
