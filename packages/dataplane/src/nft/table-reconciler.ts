@@ -51,6 +51,8 @@ export type TableNews =
 export interface TableStatus {
   /** The kernel has what is wanted, as far as is known. */
   readonly isReady: boolean;
+  /** The kernel has had what was wanted at least once. */
+  readonly hasBegun: boolean;
   /** Nothing is left to do now. */
   readonly isSettled: boolean;
   /** The table that is wanted, if one is. */
@@ -82,6 +84,7 @@ export class TableReconciler {
   #failure: RulesetFailure | undefined;
   #repairs: number[] = [];
   #repairCount = 0;
+  #hasBegun = false;
   #isBusy = false;
   #isStopped = false;
   #callOff: (() => void) | undefined;
@@ -129,6 +132,7 @@ export class TableReconciler {
     const wanted = this.#wanted?.table;
     return {
       isReady: isSettled && this.#isAsWanted(),
+      hasBegun: this.#hasBegun,
       isSettled,
       ...(wanted === undefined ? {} : { wanted }),
       repairCount: this.#repairCount,
@@ -221,6 +225,7 @@ export class TableReconciler {
     const before = this.#failure;
     this.#failure = failure;
     if (failure === undefined) {
+      this.#hasBegun = true;
       this.#failures = 0;
       this.#retryAt = undefined;
       this.#lookAt =

@@ -33,8 +33,6 @@ export class PacketFilter implements Disposable {
   readonly #options: PacketFilterOptions;
   readonly #tables = new Map<4 | 6, TableReconciler>();
   #intents: readonly PacketIntent[] | undefined;
-  /** All that is wanted was in the kernel once. */
-  #hasBegun = false;
   #isScheduled = false;
   #isStopped = false;
 
@@ -82,11 +80,11 @@ export class PacketFilter implements Disposable {
     const { status } = this;
     const failed = status.find(({ failure }) => failure !== undefined)?.failure;
     const count = status.filter(({ wanted }) => wanted !== undefined).length;
-    const isDone = status.every(({ isReady, failure }) => isReady || failure?.reason === "unsupported");
-    this.#hasBegun ||= this.#intents !== undefined && isDone;
-    const mayHeal = status.some(({ failure }) => failure !== undefined && failure.reason !== "unsupported");
-    const detail = failed?.detail ?? (this.#hasBegun ? `${count} tables` : "the tables are not written yet");
-    return { live: true, ready: this.#hasBegun && !mayHeal, detail };
+    const isReady = status.every(({ hasBegun, failure }) =>
+      failure === undefined ? hasBegun : failure.reason === "unsupported",
+    );
+    const detail = failed?.detail ?? (isReady ? `${count} tables` : "the tables are not written yet");
+    return { live: true, ready: isReady, detail };
   }
 
   /** Ends watching; the tables stay. */
