@@ -90,7 +90,7 @@ export {
   toList,
   toYaml,
 } from "./manifest.ts";
-export { defaultTier, formerPolicyNames } from "./policy/policy-names.ts";
+export { defaultTier, formerPolicyNames, kubernetesPolicyPrefix } from "./policy/policy-names.ts";
 export type { EntityRule, Rule } from "./policy/rule-schema.ts";
 export { parsePeerAddress, type PeerAddress } from "./peer-address.ts";
 export { describeProblems, type Problem } from "./problem.ts";

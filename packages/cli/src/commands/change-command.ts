@@ -7,6 +7,7 @@ import { didYouMean } from "../did-you-mean.ts";
 import { configOption, fileOptions, namespaceOption } from "../global-options.ts";
 import { reportChanges, singleKindOf, type Verb } from "../resources/change-report.ts";
 import { ensureClusterInformation } from "../resources/ensure-cluster-information.ts";
+import { kubernetesPolicyRefusal } from "../resources/kubernetes-policies.ts";
 import { withNamespace } from "../resources/namespaces.ts";
 import { readManifests } from "../resources/read-manifests.ts";
 import { showClientRun, showServerRun } from "./dry-run.ts";
@@ -120,8 +121,10 @@ function checkDryRun(args: Arguments): void {
 
 /** Calico's words where people may not change resources of this kind. */
 function unsupported(operation: Operation, { kind, metadata }: Resource): string | undefined {
-  if (kinds[kind].operations.includes(operation)) return undefined;
   const { name, namespace } = metadata;
+  if (kinds[kind].operations.includes(operation)) {
+    return kubernetesPolicyRefusal(operation, { kind, name, namespace });
+  }
   return resourceMessage.unsupported(operation === "create" ? "Create" : "Update", { kind, name, namespace });
 }
 

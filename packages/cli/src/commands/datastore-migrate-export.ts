@@ -1,10 +1,17 @@
 import { keys, readResource } from "@caracal/datastore";
-import { type KindName, kinds, type Resource, toList, toYaml } from "@caracal/resources";
+import {
+  type KindName,
+  kinds,
+  kubernetesPolicyPrefix,
+  type Resource,
+  toList,
+  toYaml,
+} from "@caracal/resources";
 import { CliError } from "../cli-error.ts";
 import type { Command } from "../command.ts";
 import { type Connection, withConnection } from "../connection/with-connection.ts";
 import { configOption } from "../global-options.ts";
-import { exportedKinds, joinParts, kubernetesPolicyPrefix } from "../migration/export-file.ts";
+import { exportedKinds, joinParts } from "../migration/export-file.ts";
 import { isLocked } from "../resources/cluster-lock.ts";
 
 export const datastoreMigrateExport: Command = {

@@ -1,11 +1,11 @@
 import { keys, type ResourceClient } from "@caracal/datastore";
-import { kinds } from "@caracal/resources";
+import { kinds, kubernetesPolicyPrefix } from "@caracal/resources";
 import { CliError } from "../cli-error.ts";
 import type { Arguments, Command } from "../command.ts";
 import { type Connection, withConnection } from "../connection/with-connection.ts";
 import type { CliContext } from "../context.ts";
 import { configOption } from "../global-options.ts";
-import { type ExportFile, kubernetesPolicyPrefix, readExportFile } from "../migration/export-file.ts";
+import { type ExportFile, readExportFile } from "../migration/export-file.ts";
 import { singleKindOf } from "../resources/change-report.ts";
 import { setLocked } from "../resources/cluster-lock.ts";
 import { ensureClusterInformation } from "../resources/ensure-cluster-information.ts";

@@ -9,6 +9,7 @@ import { configOption, fileOptions, namespaceOption } from "../global-options.ts
 import { singleKindOf } from "../resources/change-report.ts";
 import { deleteNode } from "../resources/delete-node.ts";
 import { deletePool } from "../resources/delete-pool.ts";
+import { kubernetesPolicyRefusal } from "../resources/kubernetes-policies.ts";
 import { kindNamed } from "../resources/find-kind.ts";
 import { namespaceFor, withNamespace } from "../resources/namespaces.ts";
 import { readManifests } from "../resources/read-manifests.ts";
@@ -138,11 +139,8 @@ async function remove(
   rules: Rules,
 ): Promise<ResourceOutcome> {
   const { kind, name, namespace } = doomed;
-  if (kind === "NetworkPolicy" && name.startsWith("knp.default.")) {
-    const reason = "kubernetes network policies must be managed through the kubernetes API";
-    const message = resourceMessage.unsupported("delete", doomed, reason);
-    return { kind: "failed", reason: "refused", message };
-  }
+  const refusal = kubernetesPolicyRefusal("delete", doomed);
+  if (refusal !== undefined) return { kind: "failed", reason: "refused", message: refusal };
   if (!kinds[kind].operations.includes("delete")) {
     return { kind: "failed", reason: "refused", message: resourceMessage.unsupported("Delete", doomed) };
   }

@@ -160,7 +160,10 @@ test("what calicoctl refuses is refused in its words", async () => {
     assert.match(stderr, expected, line);
   }
   const knp = manifest.replace("allow-web", "knp.default.allow-web");
-  assert.match((await run("apply -f -", { store, stdin: knp })).stderr, /knp.default.allow-web/);
+  assert.match(
+    (await run("apply -f -", { store, stdin: knp })).stderr,
+    /operation create is not supported on NetworkPolicy\(shop\/knp\.default\.allow-web\): kubernetes network policies must be managed through the kubernetes API\n$/,
+  );
   const removed = await run("delete -f -", { store, stdin: manifest });
   // The tier comes first in the file, and still has a policy then.
   assert.match(removed.stdout, /^Successfully deleted 7 resource\(s\)\n$/);

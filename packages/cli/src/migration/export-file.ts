@@ -51,9 +51,6 @@ const exportedPlurals = [
 /** What a Kubernetes datastore has of its own, and Calico's file leaves out. */
 const workloadPlurals = ["profiles", "workloadendpoints"] as const;
 
-/** Of policies that are made of Kubernetes' own: the cluster makes them again. */
-export const kubernetesPolicyPrefix = "knp.default.";
-
 /** The kinds to export, in their order. */
 export function exportedKinds(withWorkloads: boolean): readonly KindName[] {
   const plurals: readonly string[] = [...exportedPlurals, ...(withWorkloads ? workloadPlurals : [])];

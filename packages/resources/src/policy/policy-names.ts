@@ -14,9 +14,14 @@ const nameAnnotation = "projectcalico.org/metadata";
 const label = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?";
 const policyNamePattern = new RegExp(`^(${label}\\.)?${label}$`);
 
-/** `name` or `tier.name`. Copies of Kubernetes policies (`knp.default.`) are not for users to change. */
+/** Begins the names of Calico's copies of Kubernetes policies. They can be read from files, but people may not change them. */
+export const kubernetesPolicyPrefix = "knp.default.";
+
+/** `name` or `tier.name`, or the name of a copy. */
 export const policyNameRule: NameRule = {
-  accepts: (name) => policyNamePattern.test(name) && !name.startsWith("knp.default."),
+  accepts: (name) =>
+    policyNamePattern.test(name) ||
+    (name.startsWith(kubernetesPolicyPrefix) && name.length > kubernetesPolicyPrefix.length),
   allowed: "name or tier.name, each a label of up to 63 of a–z 0–9 -",
 };
 
