@@ -15,7 +15,7 @@ import {
   startKubeApiserver,
   Testbed,
 } from "@caracal/testbed";
-import { type ApiGroup, crdDocuments, KubernetesStore } from "../src/index.ts";
+import { type ApiGroup, crdDocuments, KubernetesStore, ownCrdDocument } from "../src/index.ts";
 import { adminOf } from "./admin-server.ts";
 
 const skip = requireKubeApiserver() || requireTool("etcd", "etcdctl", "openssl");
@@ -44,45 +44,51 @@ const subjects: readonly {
   },
 ];
 
-for (const group of ["crd.projectcalico.org", "projectcalico.org"] as const satisfies readonly ApiGroup[]) {
-  // What is not Calico's is the same with both.
-  const own =
-    group === "crd.projectcalico.org" ? subjects : subjects.filter(({ form }) => form !== undefined);
-  describe(`the Kubernetes store with ${group}`, { skip }, () => {
-    const bed = Testbed.create();
-    const stores: Store[] = [];
-    let cached: KubeApiserver | undefined;
-    let uncached: KubeApiserver | undefined;
+/** What is not Calico's is the same with both groups. */
+const groups = [
+  { group: "crd.projectcalico.org", of: subjects },
+  { group: "projectcalico.org", of: subjects.filter(({ form }) => form !== undefined) },
+] as const satisfies readonly { readonly group: ApiGroup; readonly of: typeof subjects }[];
 
-    function open(server: KubeApiserver | undefined): Store {
-      assert.ok(server !== undefined);
-      const store = new KubernetesStore({ server: adminOf(server) });
-      stores.push(store);
-      return store;
-    }
+describe("the Kubernetes store", { skip }, () => {
+  const bed = Testbed.create();
+  const stores: Store[] = [];
+  let cached: KubeApiserver | undefined;
+  let uncached: KubeApiserver | undefined;
 
-    before(async () => {
-      const etcd = await startEtcd(bed);
-      cached = await startKubeApiserver(bed, { etcd, definitions: crdDocuments(group) });
-      uncached = await startKubeApiserver(bed, { etcd, args: ["--watch-cache=false"] });
-    });
+  function open(server: KubeApiserver | undefined, apiGroup: ApiGroup): Store {
+    assert.ok(server !== undefined);
+    const store = new KubernetesStore({ server: adminOf(server), apiGroup });
+    stores.push(store);
+    return store;
+  }
 
-    after(async () => {
-      await Promise.all(stores.map((store) => store.close()));
-      await bed.close();
-    });
+  before(async () => {
+    const etcd = await startEtcd(bed);
+    const all = groups.flatMap(({ group }) => crdDocuments(group)).filter((one) => one !== ownCrdDocument);
+    // Every fiftieth answer asks the client to connect anew.
+    const args = ["--goaway-chance=0.02"];
+    cached = await startKubeApiserver(bed, { etcd, definitions: [...all, ownCrdDocument], args });
+    uncached = await startKubeApiserver(bed, { etcd, args: ["--watch-cache=false"] });
+  });
 
-    for (const { what, root, form } of own) {
-      describe(what, () => {
+  after(async () => {
+    await Promise.all(stores.map((store) => store.close()));
+    await bed.close();
+  });
+
+  for (const { group, of } of groups) {
+    for (const { what, root, form } of of) {
+      describe(`${what} of ${group}`, () => {
         for (const [index, { name, run, needsAnyForm }] of storeSuite.entries()) {
           if (needsAnyForm === true && form !== undefined) continue;
           test(name, async () => {
             // What etcd forgets, a server with a watch cache still remembers.
             const server = name.includes("compaction") ? uncached : cached;
             await run({
-              store: open(server),
+              store: open(server, group),
               root: root(index),
-              open: async () => open(server),
+              open: async () => open(server, group),
               compact: async (revision) => {
                 await server?.etcd.etcdctl("compaction", revision);
               },
@@ -92,8 +98,8 @@ for (const group of ["crd.projectcalico.org", "projectcalico.org"] as const sati
         }
       });
     }
-  });
-}
+  }
+});
 
 /** A resource that carries text in an annotation. */
 function resourceForm(kind: string): EntryForm {

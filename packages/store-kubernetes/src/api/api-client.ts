@@ -168,6 +168,10 @@ export class ApiClient {
       // Another request may have connected anew meanwhile.
       if (this.#channel !== known) return this.#channelFor(identity);
     }
+    void known?.open.then(
+      (channel) => channel.retire(),
+      () => undefined,
+    );
     const open = openChannel(this.#server, identity);
     this.#channel = { identity, open };
     const channel = await open;

@@ -24,7 +24,7 @@ const reasons: Readonly<Record<string, string>> = {
   HPE_INVALID_CONSTANT: "it does not speak HTTP there",
 };
 
-/** Errors after which nothing of the request has reached the server's hands. */
+/** Errors of requests that were never sent. */
 const unsent: ReadonlySet<string> = new Set(["ERR_HTTP2_GOAWAY_SESSION", "ERR_HTTP2_INVALID_SESSION"]);
 
 /** The `StoreError` of a request that got no answer. */
@@ -35,9 +35,10 @@ export function connectionFailure(error: unknown, where: string): StoreError {
   return new StoreError("unavailable", `${where}: ${reason}`, { cause: error });
 }
 
-/** Whether the request never left, so that even a write may be sent again. */
+/** Whether the server has not begun with the request (RFC 9113 §8.7), so that even a write may be sent again. */
 export function isUnsent(error: unknown): boolean {
-  return unsent.has(codeOf(error));
+  const isRefused = error instanceof Error && error.message.includes("NGHTTP2_REFUSED_STREAM");
+  return isRefused || unsent.has(codeOf(error));
 }
 
 /** What the server says of a request that it refused: the message of its Status, or the text. */

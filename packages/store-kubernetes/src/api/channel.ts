@@ -22,6 +22,8 @@ export interface Channel {
   /** Whether a new request may be made on it. */
   readonly isOpen: boolean;
   open(request: ChannelRequest): Promise<ChannelAnswer>;
+  /** Makes no new requests, and ends when those under way have ended. */
+  retire(): void;
   /** Ends every request. */
   close(): void;
 }

@@ -48,6 +48,12 @@ export class Http1Channel implements Channel {
     });
   }
 
+  retire(): void {
+    this.#isOpen = false;
+    // Connections that come free are let go instead of kept.
+    this.#agent.maxFreeSockets = 0;
+  }
+
   close(): void {
     this.#isOpen = false;
     this.#agent.destroy();

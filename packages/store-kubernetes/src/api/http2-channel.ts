@@ -45,6 +45,10 @@ export class Http2Channel implements Channel {
     });
   }
 
+  retire(): void {
+    this.#session.close();
+  }
+
   close(): void {
     this.#session.destroy(undefined, constants.NGHTTP2_CANCEL);
   }

@@ -220,9 +220,13 @@ function settingsResources(group: ApiGroup): Collection {
     writer: (api) =>
       new ObjectWriter(api, collection, {
         build: (key, value, address) => {
-          const given = fields(readValue(key, value)["spec"]);
-          const spec = { strictAffinity: false, autoAllocateBlocks: false, maxBlocksPerHost: 0, ...given };
-          return objectOf(resource, address, spec);
+          const { spec: given, metadata } = readValue(key, value);
+          const { labels, annotations } = fields(metadata);
+          const none = { strictAffinity: false, autoAllocateBlocks: false, maxBlocksPerHost: 0 };
+          return objectOf(resource, present({ ...address, labels, annotations }), {
+            ...none,
+            ...fields(given),
+          });
         },
       }),
   };

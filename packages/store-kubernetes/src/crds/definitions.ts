@@ -26,7 +26,7 @@ export function crdDocuments(group: ApiGroup): readonly JsonObject[] {
     const { plural, isNamespaced } = kinds[kind];
     return { group, version, kind, plural, isNamespaced, spec, ...(status === undefined ? {} : { status }) };
   });
-  return [...customs, ...ipamDefinitions(group), ownDefinition].map(documentOf);
+  return [...[...customs, ...ipamDefinitions(group)].map(documentOf), ownCrdDocument];
 }
 
 function schemaParts(kind: KindName): { readonly spec: JsonObject; readonly status: JsonObject | undefined } {
