@@ -13,7 +13,37 @@ import { Dice, requireRoot, requireTool } from "@caracal/testbed";
 import { type Place, type PlaceName, traceReport, type TraceReport, type World } from "../src/index.ts";
 
 const skip = requireRoot() || requireTool("ip", "nft", "ping", "sysctl");
-const pods = { a: "10.244.1.5", b: "10.244.2.5" } as const;
+
+/** The addresses of one family: pods, their networks, and of the nodes' links to the router. */
+interface Plan {
+  readonly family: 4 | 6;
+  readonly pod: (side: 1 | 2) => string;
+  readonly pods: (side: 1 | 2) => string;
+  readonly link: (side: 1 | 2, host: number) => string;
+  readonly linkLength: number;
+  readonly everything: string;
+}
+
+const plans: Readonly<Record<4 | 6, Plan>> = {
+  4: {
+    family: 4,
+    pod: (side) => `10.244.${side}.5`,
+    pods: (side) => `10.244.${side}.0/24`,
+    link: (side, host) => `10.0.${side}.${host}`,
+    linkLength: 24,
+    everything: "0.0.0.0/0",
+  },
+  6: {
+    family: 6,
+    pod: (side) => `fd00:244:${side}::5`,
+    pods: (side) => `fd00:244:${side}::/64`,
+    link: (side, host) => `fd00:${side}::${host}`,
+    linkLength: 64,
+    everything: "::/0",
+  },
+};
+/** Of the node's end of a pod's cable, by its MAC. */
+const linkLocalGateway = "fe80::ecee:eeff:feee:eeee";
 
 /** Names of namespaces by the places that they stand for. */
 type Site = Readonly<Record<"podA" | "nodeA" | "router" | "nodeB" | "podB", string>>;
@@ -66,7 +96,28 @@ const faults: readonly (readonly [where: keyof Site, words: string])[] = [
   ["podB", "ip route del default"],
 ];
 
-function build(t: TestContext): Site {
+const faults6: typeof faults = [
+  ["nodeA", "ip -6 route del fd00:244:2::/64"],
+  ["router", "ip -6 route del fd00:244:1::/64"],
+  ["nodeB", "ip -6 route del fd00:244:2::5"],
+  ["router", "ip -6 route add unreachable fd00:244:2::5"],
+  ["nodeB", "ip -6 rule add from fd00:244:1::5 prio 50 prohibit"],
+  ["router", "sysctl -qw net.ipv6.conf.all.forwarding=0"],
+  ["router", "ip link set right down"],
+  ["router", "ip link set right mtu 1400"],
+  ["nodeA", "ip neigh replace fd00:1::254 lladdr 02:00:00:00:00:99 dev eth0 nud permanent"],
+  [
+    "router",
+    "nft add table ip6 t; nft add chain ip6 t f {type filter hook forward priority 0;}; nft add rule ip6 t f ip6 saddr fd00:244:1::5 drop",
+  ],
+  [
+    "nodeA",
+    "nft add table ip6 t; nft add chain ip6 t p {type nat hook postrouting priority 100;}; nft add rule ip6 t p oifname eth0 masquerade",
+  ],
+  ["podB", "ip -6 addr del fd00:244:2::5/128 dev eth0"],
+];
+
+function build(t: TestContext, plan: Plan = plans[4]): Site {
   const names = (["podA", "nodeA", "router", "nodeB", "podB"] as const).map((part) => {
     const name = `ct${process.pid}-${randomBytes(3).toString("hex")}-${part}`;
     createNamespace(name);
@@ -77,45 +128,49 @@ function build(t: TestContext): Site {
   const site = { podA, nodeA, router, nodeB, podB };
   for (const part of ["podA", "nodeA", "router", "nodeB", "podB"] as const) {
     const forwards = part === "podA" || part === "podB" ? 0 : 1;
-    sh(
-      site,
-      part,
-      `ip link set lo up; sysctl -qw net.ipv4.ip_forward=${forwards} net.ipv4.conf.all.rp_filter=0`,
-    );
-    sh(site, part, "sysctl -qw net.ipv4.conf.default.rp_filter=0");
+    sh(site, part, `ip link set lo up; sysctl -qw net.ipv4.ip_forward=${forwards}`);
+    sh(site, part, "sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0");
+    // Addresses are there at once: nobody else has them.
+    sh(site, part, `sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.all.forwarding=${forwards}`);
   }
-  for (const [pod, node, own, side] of [
-    ["podA", "nodeA", 1, "left"],
-    ["podB", "nodeB", 2, "right"],
-  ] as const) {
-    sh(
-      site,
-      node,
-      `ip link add cali1 address ee:ee:ee:ee:ee:ee type veth peer name eth0 netns ${site[pod]}; ip link set cali1 up`,
-    );
-    sh(site, node, "sysctl -qw net.ipv4.conf.cali1.proxy_arp=1 net.ipv4.neigh.cali1.proxy_delay=0");
-    sh(
-      site,
-      pod,
-      `ip link set eth0 up; ip addr add 10.244.${own}.5/32 dev eth0; ip route add 169.254.1.1 dev eth0 scope link; ip route add default via 169.254.1.1`,
-    );
-    sh(
-      site,
-      node,
-      `ip link add eth0 type veth peer name ${side} netns ${router}; ip link set eth0 up; ip addr add 10.0.${own}.1/24 dev eth0`,
-    );
-    sh(
-      site,
-      node,
-      `ip route add 10.244.${own}.5 dev cali1; ip route add blackhole 10.244.${own}.0/24 proto bird; ip route add 10.244.${3 - own}.0/24 via 10.0.${own}.254; ip route add default via 10.0.${own}.254`,
-    );
-    sh(
-      site,
-      "router",
-      `ip link set ${side} up; ip addr add 10.0.${own}.254/24 dev ${side}; ip route add 10.244.${own}.0/24 via 10.0.${own}.1`,
-    );
-  }
+  join(site, plan, { pod: "podA", node: "nodeA", side: 1, port: "left" });
+  join(site, plan, { pod: "podB", node: "nodeB", side: 2, port: "right" });
   return site;
+}
+
+interface Half {
+  readonly pod: "podA" | "podB";
+  readonly node: "nodeA" | "nodeB";
+  readonly side: 1 | 2;
+  readonly port: string;
+}
+
+/** A pod on its node, as the plugin and the daemon make it, and the node on the router. */
+function join(site: Site, plan: Plan, { pod, node, side, port }: Half): void {
+  const { family, linkLength, everything } = plan;
+  const [own, others] = [plan.pod(side), plan.pods(side === 1 ? 2 : 1)];
+  const hostLength = family === 4 ? 32 : 128;
+  const route = `ip -${family} route add`;
+  const gateway = family === 4 ? "169.254.1.1" : linkLocalGateway;
+  sh(
+    site,
+    node,
+    `ip link add cali1 address ee:ee:ee:ee:ee:ee type veth peer name eth0 netns ${site[pod]}; ip link set cali1 up`,
+  );
+  sh(site, node, "sysctl -qw net.ipv4.conf.cali1.proxy_arp=1 net.ipv4.neigh.cali1.proxy_delay=0");
+  sh(site, pod, `ip link set eth0 up; ip addr add ${own}/${hostLength} dev eth0`);
+  if (family === 4) sh(site, pod, `${route} ${gateway} dev eth0 scope link`);
+  sh(site, pod, `${route} ${everything} via ${gateway} dev eth0`);
+  sh(site, node, `ip link add eth0 type veth peer name ${port} netns ${site.router}; ip link set eth0 up`);
+  sh(site, node, `ip addr add ${plan.link(side, 1)}/${linkLength} dev eth0`);
+  sh(site, "router", `ip link set ${port} up; ip addr add ${plan.link(side, 254)}/${linkLength} dev ${port}`);
+  sh(site, node, `${route} ${own} dev cali1; ${route} blackhole ${plan.pods(side)} proto bird`);
+  sh(
+    site,
+    node,
+    `${route} ${others} via ${plan.link(side, 254)}; ${route} ${everything} via ${plan.link(side, 254)}`,
+  );
+  sh(site, "router", `${route} ${plan.pods(side)} via ${plan.link(side, 1)}`);
 }
 
 function sh(site: Site, where: keyof Site, words: string): void {
@@ -129,8 +184,9 @@ function sh(site: Site, where: keyof Site, words: string): void {
   ]);
 }
 
-async function computed(site: Site, bytes: number): Promise<TraceReport> {
-  const addresses = [pods.a, pods.b, "10.0.1.1", "10.0.2.1", "10.0.1.254", "10.0.2.254"].map(address);
+async function computed(site: Site, bytes: number, plan: Plan = plans[4]): Promise<TraceReport> {
+  const links = ([1, 2] as const).flatMap((side) => [plan.link(side, 1), plan.link(side, 254)]);
+  const addresses = [plan.pod(1), plan.pod(2), ...links].map(address);
   const places: Place[] = [];
   for (const part of ["podA", "nodeA", "router", "nodeB", "podB"] as const) {
     const state = await observeNetwork({ addresses, interfaces: ["cali1"] }, namespacePath(site[part]));
@@ -150,9 +206,9 @@ async function computed(site: Site, bytes: number): Promise<TraceReport> {
     isWholePlace: false,
   });
   const report = traceReport(world, {
-    from: end(placeNames.podA, pods.a),
-    to: end(placeNames.podB, pods.b),
-    family: 4,
+    from: end(placeNames.podA, plan.pod(1)),
+    to: end(placeNames.podB, plan.pod(2)),
+    family: plan.family,
     packet: { protocol: "icmp", bytes },
   });
   assert.ok(report !== undefined);
@@ -164,8 +220,9 @@ function address(text: string): IpAddress {
   return IpAddress.parse(text) ?? assert.fail(text);
 }
 
-function isAnswered(site: Site, bytes: number): boolean {
-  const command = ["ping", "-n", "-c", "1", "-W", "1", "-M", "do", "-s", String(bytes - 28), pods.b];
+function isAnswered(site: Site, bytes: number, plan: Plan = plans[4]): boolean {
+  const payload = bytes - (plan.family === 4 ? 28 : 48);
+  const command = ["ping", "-n", "-c", "1", "-W", "1", "-M", "do", "-s", String(payload), plan.pod(2)];
   return spawnSync("ip", ["netns", "exec", site.podA, ...command]).status === 0;
 }
 
@@ -178,12 +235,14 @@ function verdicts({ forward, back }: TraceReport): string {
   return JSON.stringify([forward.verdict, back?.verdict]);
 }
 
-test("without a fault it arrives, and comes back the same way", { skip }, async (t) => {
-  const site = build(t);
-  assert.ok(isAnswered(site, 84));
-  const report = await computed(site, 84);
-  assert.ok(arrives(report) && report.isSymmetric === true, verdicts(report));
-});
+for (const plan of [plans[4], plans[6]]) {
+  test(`IPv${plan.family} without a fault arrives, and comes back the same way`, { skip }, async (t) => {
+    const site = build(t, plan);
+    assert.ok(isAnswered(site, 84, plan));
+    const report = await computed(site, 84, plan);
+    assert.ok(arrives(report) && report.isSymmetric === true, verdicts(report));
+  });
+}
 
 for (const [where, words] of faults) {
   test(`${where}: ${words}`, { skip }, async (t) => {
@@ -191,6 +250,15 @@ for (const [where, words] of faults) {
     sh(site, where, words);
     const report = await computed(site, 1450);
     assert.equal(arrives(report), isAnswered(site, 1450), verdicts(report));
+  });
+}
+
+for (const [where, words] of faults6) {
+  test(`IPv6, ${where}: ${words}`, { skip }, async (t) => {
+    const site = build(t, plans[6]);
+    sh(site, where, words);
+    const report = await computed(site, 1450, plans[6]);
+    assert.equal(arrives(report), isAnswered(site, 1450, plans[6]), verdicts(report));
   });
 }
 
