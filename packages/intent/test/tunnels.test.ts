@@ -134,7 +134,7 @@ test("Always goes through VXLAN everywhere; a mask of /32 makes every node a far
   }
 });
 
-test("beside a BGP speaker VXLAN pools are still ours, and blackholes and other pools are not", () => {
+test("beside a BGP speaker VXLAN pools are still ours, and other pools and their blackholes are not", () => {
   const pools = [
     ...vxlan("Always"),
     pool("plain", "10.9.0.0/16"),
@@ -146,7 +146,8 @@ test("beside a BGP speaker VXLAN pools are still ours, and blackholes and other 
     resources: { pools },
     input: { blocks: more },
   });
-  assert.equal(routes.length, 3);
+  assert.equal(routes.length, 4);
+  assert.ok(show(routes).includes("blackhole 10.244.204.0/24"));
   assert.deepEqual(
     tunnels.map(({ name }) => name),
     ["tunl0", "vxlan.calico"],

@@ -8,9 +8,17 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test, type TestContext } from "node:test";
 import { controlRequest } from "@caracal/control";
-import { eventually, requireRoot, requireTool, run, Testbed } from "@caracal/testbed";
+import {
+  birdPrograms,
+  eventually,
+  requireBird1,
+  requireRoot,
+  requireTool,
+  run,
+  Testbed,
+} from "@caracal/testbed";
 import { ContinuousPing } from "./continuous-ping.ts";
-import { findTopology, type LabDirectory } from "../src/index.ts";
+import { findTopology, type LabContext, type LabDirectory } from "../src/index.ts";
 import { labScope, type LabScope, REPOSITORY } from "./lab-scope.ts";
 
 const skip = requireRoot() || requireTool("ip", "bridge", "ping", "tcpdump");
@@ -21,8 +29,13 @@ interface Cluster {
   readonly name: string;
 }
 
-async function up(t: TestContext, topology: string): Promise<Cluster> {
-  const scope = await labScope(t, { program });
+const stockBird = {
+  CARACAL_BIRD: birdPrograms("1.6").daemon,
+  CARACAL_BIRD6: birdPrograms("1.6 for IPv6").daemon,
+};
+
+async function up(t: TestContext, topology: string, changes: Partial<LabContext> = {}): Promise<Cluster> {
+  const scope = await labScope(t, { program, ...changes });
   const name = scope.newName();
   const { exitCode, stderr } = await scope.lab(["up", topology, "--name", name, "--switches", "caracal"]);
   assert.equal(exitCode, 0, stderr);
@@ -148,6 +161,45 @@ describe("vxlan", { concurrency: 2 }, () => {
       await asExpected(await up(t, file));
     }
   });
+
+  for (const [backend, missing, env, blackhole] of [
+    ["caracal", false, {}, "bird"],
+    ["bird", requireBird1(), stockBird, "80"],
+  ] as const) {
+    test(
+      `beside the BGP speaker ${backend} VXLAN pools are the daemon's, across a restart too`,
+      { skip: skip || missing },
+      async (t) => {
+        const file = join(Testbed.create(t).directory(backend), "beside.yaml");
+        const { text } = findTopology("vxlan-cross-subnet").source;
+        writeFileSync(
+          file,
+          text.slice(0, text.indexOf("\nchecks:")).replace("backend: vxlan", `backend: ${backend}`),
+        );
+        const cluster = await up(t, file, { env: { ...process.env, ...env } });
+        const { scope, name } = cluster;
+        const lab = scope.directory(name);
+        const [to = ""] = lab.pods().find((pod) => pod.name === "testapp-worker3")?.addresses ?? [];
+        const before = await on(cluster, "worker1", "ip", "route");
+        assert.match(before, new RegExp(`^blackhole 10\\.244\\.[0-9]+\\.0/24 proto ${blackhole} *$`, "m"));
+        assert.equal(before.match(/ dev eth0 proto 80 onlink/g)?.length, 2, before);
+        assert.equal(before.match(/ dev vxlan\.calico onlink/g)?.length, 1, before);
+        const ping = new ContinuousPing(lab, "testapp-worker1", to);
+        try {
+          const { exitCode, stderr } = await scope.lab(["restart", "worker1", "--name", name]);
+          assert.equal(exitCode, 0, stderr);
+          await eventually(async () => (await scope.lab(["check", "--name", name])).exitCode === 0, {
+            deadlineMs: 60_000,
+          });
+        } finally {
+          const { sent, lost } = await ping.stop();
+          assert.ok(sent > 20);
+          assert.deepEqual(lost, []);
+        }
+        assert.equal(await on(cluster, "worker1", "ip", "route"), before);
+      },
+    );
+  }
 
   test("whatever is done to one tunnel is mended, and others do not notice", { skip }, async (t) => {
     const cluster = await up(t, "vxlan-cross-subnet");

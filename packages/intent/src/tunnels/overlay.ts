@@ -15,7 +15,7 @@ export interface Overlay {
   readonly programsDirect: boolean;
   /** A BGP speaker does what `programsIpip` leaves. */
   readonly leavesIpip: boolean;
-  /** Nothing speaks BGP: blackholes are ours too. */
+  /** Nothing speaks BGP: blackholes of all these pools are ours too, and not of VXLAN pools alone. */
   readonly ownsBlackholes: boolean;
 }
 

@@ -1,6 +1,6 @@
 import { IpAddress, Prefix } from "@caracal/net";
-import type { ClusterFacts, NodeFacts } from "../cluster.ts";
-import { isOurs, type Overlay, poolOf, wayTo } from "./overlay.ts";
+import type { ClusterFacts, NodeFacts, PoolFacts } from "../cluster.ts";
+import { hasVxlan, isOurs, type Overlay, poolOf, wayTo } from "./overlay.ts";
 import type { RoutedBlock } from "./routed-block.ts";
 import type { Tunnel, TunnelRoute, Vtep } from "./tunnel-intent.ts";
 
@@ -43,15 +43,18 @@ export function tunnelRoutes(input: RouteInput): readonly TunnelRoute[] {
     );
     if (!isCovered) add(Prefix.host(address), node);
   }
-  if (overlay.ownsBlackholes) {
-    for (const prefix of ownBlocks) {
-      const pool = poolOf(overlay.pools, prefix);
-      // One address has no room for a blackhole beside its pod's route.
-      if (pool === undefined || !isOurs(overlay, pool) || Prefix.isHost(prefix)) continue;
-      if (self.addresses.has(prefix.family)) routes.set(Prefix.key(prefix), { kind: "blackhole", prefix });
-    }
+  for (const prefix of ownBlocks) {
+    const pool = poolOf(overlay.pools, prefix);
+    // One address has no room for a blackhole beside its pod's route.
+    if (pool === undefined || !stopsAt(overlay, pool) || Prefix.isHost(prefix)) continue;
+    if (self.addresses.has(prefix.family)) routes.set(Prefix.key(prefix), { kind: "blackhole", prefix });
   }
   return [...routes.values()].toSorted((a, b) => Prefix.compare(a.prefix, b.prefix));
+}
+
+/** Stock BIRD, too, leaves whatever lies in a VXLAN pool to the agent. */
+function stopsAt(overlay: Overlay, pool: PoolFacts): boolean {
+  return isOurs(overlay, pool) && (overlay.ownsBlackholes || hasVxlan(pool));
 }
 
 /** How prefixes are reached on other nodes. */

@@ -48,18 +48,18 @@ async function checkOne(open: OpenLab, check: CaptureCheck, ctx: LabContext): Pr
   } finally {
     await Promise.all(captures.map((capture) => capture.stop()));
   }
-  return captures.map(({ pattern, packets }): Finding => {
+  return captures.map(({ pattern, packets, failure }): Finding => {
     const echoes = packets.filter((layers) => isEchoBetween(layers, pair));
     const ok =
       pattern.way.kind === "nothing"
-        ? echoes.length === 0
+        ? echoes.length === 0 && failure === undefined
         : echoes.length > 0 && echoes.every((layers) => isWrappedSo(layers, pattern));
     const odd = echoes.find((layers) => !isWrappedSo(layers, pattern)) ?? echoes[0];
     return {
       kind: "capture",
       on: pattern.on,
       expected: `${check.from} → ${check.to}: ${pattern.text}`,
-      found: odd === undefined ? "nothing" : describeLayers(odd),
+      found: failure ?? (odd === undefined ? "nothing" : describeLayers(odd)),
       ok,
     };
   });
@@ -80,6 +80,8 @@ class Capture {
   readonly #child: ChildProcess;
   readonly #ready: Promise<void>;
   #bytes = Buffer.alloc(0);
+  #isListening = false;
+  #said = "";
 
   constructor(open: OpenLab, pattern: CapturePattern, ctx: LabContext) {
     this.pattern = pattern;
@@ -95,14 +97,24 @@ class Capture {
     stdout?.on("data", (chunk: Buffer) => {
       if (this.#bytes.length < MAX_CAPTURE_BYTES) this.#bytes = Buffer.concat([this.#bytes, chunk]);
     });
-    // Without an interface of that name, or without the program, nothing is ever seen: the finding says so.
     this.#ready = new Promise((resolve) => {
       stderr?.on("data", (text: Buffer) => {
-        if (text.includes("listening on")) resolve();
+        this.#said += text.toString();
+        this.#isListening ||= this.#said.includes("listening on");
+        if (this.#isListening) resolve();
       });
       this.#child.once("close", () => resolve());
-      this.#child.once("error", () => resolve());
+      this.#child.once("error", (error) => {
+        this.#said += error.message;
+        resolve();
+      });
     });
+  }
+
+  /** Why nothing could be captured: no such program, no such interface. */
+  get failure(): string | undefined {
+    if (this.#isListening) return undefined;
+    return `no capture: ${this.#said.trim().split("\n").at(-1) ?? "tcpdump said nothing"}`;
   }
 
   async started(): Promise<void> {
