@@ -26,7 +26,7 @@ export function texts(value: unknown): Readonly<Record<string, string>> {
   return found;
 }
 
-/** Without members that are undefined, and without empty maps and lists where `keepEmpty` is not set. */
+/** Without members that are undefined. */
 export function present(object: JsonObject): JsonObject {
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined));
 }

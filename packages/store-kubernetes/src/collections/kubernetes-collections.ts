@@ -4,7 +4,7 @@ import type { ApiObject } from "../api/api-object.ts";
 import { fields, type JsonObject, list, present, text, texts } from "../api/json-fields.ts";
 import type { ApiResource } from "../api/object-api.ts";
 import type { Collection } from "./collection.ts";
-import { ReadOnlyWriter } from "./read-only-writer.ts";
+import { readOnly, readOnlyDocument } from "./read-only-writer.ts";
 import { namespaceOf, resourceAddress } from "./resource-collections.ts";
 
 /** What distinguishes Kubernetes' policies among Calico's. */
@@ -63,7 +63,7 @@ function documents(
       const value = { kind: resource.kind, apiVersion: version, metadata: others, ...rest };
       return { key: keys.resource(plural, name, namespace), value: JSON.stringify(value) };
     },
-    writer: () => new ReadOnlyWriter("Profile", `${resource.kind} is Kubernetes' own kind`),
+    writer: () => readOnlyDocument(resource.kind),
   };
 }
 
@@ -100,7 +100,7 @@ const kubernetesPolicies: Collection = {
     key: keys.resource("networkpolicies", `${policyStart}${object.name}`, object.namespace),
     value: policyText(object),
   }),
-  writer: () => new ReadOnlyWriter("NetworkPolicy", "it is a Kubernetes NetworkPolicy: use kubectl"),
+  writer: () => readOnly("NetworkPolicy", "it is a Kubernetes NetworkPolicy: use kubectl"),
 };
 
 function policyText({ name, namespace, uid, metadata, document }: ApiObject): string {

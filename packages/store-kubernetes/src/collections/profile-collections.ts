@@ -4,10 +4,10 @@ import type { ApiObject } from "../api/api-object.ts";
 import { type JsonObject, present, texts } from "../api/json-fields.ts";
 import type { Address } from "../api/object-api.ts";
 import type { Collection } from "./collection.ts";
-import { ReadOnlyWriter } from "./read-only-writer.ts";
+import { readOnly } from "./read-only-writer.ts";
 
 const prefix = keys.resources("profiles");
-const writer = new ReadOnlyWriter("Profile", "profiles are Kubernetes' namespaces and service accounts");
+const writer = readOnly("Profile", "profiles are Kubernetes' namespaces and service accounts");
 const allow = [{ action: "Allow", source: {}, destination: {} }];
 
 /** The profiles of namespaces and service accounts. A revision names the versions of both, as Calico's does. */

@@ -12,25 +12,37 @@ export function unsupported(operation: Operation, kind: KindName, key: string, r
   return new StoreError("invalid", resourceMessage.unsupported(operation, { kind, name, namespace }, reason));
 }
 
-/** Refuses every change. */
-export class ReadOnlyWriter implements CollectionWriter {
-  readonly #kind: KindName;
-  readonly #reason: string;
+/** Refuses every change of a kind of Calico's. */
+export function readOnly(kind: KindName, reason: string): CollectionWriter {
+  return new ReadOnlyWriter((operation, key) => unsupported(operation, kind, key, reason));
+}
 
-  constructor(kind: KindName, reason: string) {
-    this.#kind = kind;
-    this.#reason = reason;
+/** Refuses every change of a kind that Calico only reads. */
+export function readOnlyDocument(kind: string): CollectionWriter {
+  return new ReadOnlyWriter((operation, key) => {
+    return new StoreError(
+      "invalid",
+      `operation ${operation} is not supported on ${key}: ${kind} is Kubernetes' own`,
+    );
+  });
+}
+
+class ReadOnlyWriter implements CollectionWriter {
+  readonly #refusal: (operation: Operation, key: string) => StoreError;
+
+  constructor(refusal: (operation: Operation, key: string) => StoreError) {
+    this.#refusal = refusal;
   }
 
   async create(key: string): Promise<WriteOutcome> {
-    throw unsupported("Create", this.#kind, key, this.#reason);
+    throw this.#refusal("Create", key);
   }
 
   async update(key: string): Promise<WriteOutcome> {
-    throw unsupported("Update", this.#kind, key, this.#reason);
+    throw this.#refusal("Update", key);
   }
 
   async delete(key: string): Promise<WriteOutcome> {
-    throw unsupported("Delete", this.#kind, key, this.#reason);
+    throw this.#refusal("Delete", key);
   }
 }
