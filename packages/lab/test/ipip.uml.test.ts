@@ -309,7 +309,7 @@ test("nodes whose BIRD knows no tunnels", { skip: skip || requireBird1() }, asyn
     name: "ipip-bird",
     backend: "bird",
     pool: { cidr: "10.244.0.0/16", ipip: "Always" },
-    networks: [{ name: "lan", subnet: "10.0.0.0/24" }],
+    networks: [{ name: "lan", subnet: "10.0.0.0/24", gateway: "10.0.0.254" }],
     nodes: [
       { name: "a", address: "10.0.0.1", pods: ["pod-a"] },
       { name: "b", address: "10.0.0.2", pods: ["pod-b"] },
