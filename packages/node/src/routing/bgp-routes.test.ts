@@ -4,8 +4,9 @@ import { test } from "node:test";
 import type { DesiredRoute } from "@caracal/dataplane";
 import type { ProgrammingPolicy } from "@caracal/intent";
 import { IpAddress, Prefix } from "@caracal/net";
-import { address, prefix, reach } from "../../test/node-fixtures.ts";
-import { BgpRoutes } from "./bgp-routes.ts";
+import { address, node, prefix, reach } from "../../test/node-fixtures.ts";
+import { BgpRoutes, type TunnelEndLookup } from "./bgp-routes.ts";
+import { TunnelEnds } from "./tunnel-ends.ts";
 
 type Pool = ProgrammingPolicy["pools"][number];
 
@@ -35,14 +36,17 @@ function policy(changes: Partial<ProgrammingPolicy> = {}): ProgrammingPolicy {
 }
 
 /** 172.18.0.0/16 is on eth0, 30.0.0.0/24 behind a router, the rest nowhere. */
-function routesUnder(rules: ProgrammingPolicy): BgpRoutes {
+function routesUnder(
+  rules: ProgrammingPolicy,
+  ends: TunnelEndLookup = (_destination, nextHop) => nextHop,
+): BgpRoutes {
   const routes = new BgpRoutes((nextHop) => {
     if (Prefix.contains(prefix("172.18.0.0/16"), nextHop))
       return { interfaceName: "eth0", gateway: undefined };
     if (Prefix.contains(prefix("30.0.0.0/24"), nextHop))
       return { interfaceName: "eth0", gateway: address("172.18.0.1") };
     return undefined;
-  });
+  }, ends);
   routes.under(rules);
   return routes;
 }
@@ -118,7 +122,33 @@ test("a change of policy decides anew about all that was learned", () => {
 });
 
 test("before there is a policy nothing is programmed, and nothing forgotten", () => {
-  const routes = new BgpRoutes(() => ({ interfaceName: "eth0", gateway: undefined }));
+  const routes = new BgpRoutes(
+    () => ({ interfaceName: "eth0", gateway: undefined }),
+    (_destination, nextHop) => nextHop,
+  );
   assert.equal(programmed(routes, "10.244.1.0/26", "172.18.0.3"), "nothing");
   assert.equal(routes.under(policy()).length, 1);
+});
+
+test("what goes into a tunnel goes to a node, also where a switch is the next hop", () => {
+  const ends = new TunnelEnds();
+  const nodes = [node("n2", "30.0.0.23/24"), node("n3", "30.0.0.24/24")];
+  const block = {
+    prefix: prefix("10.244.1.0/26"),
+    node: "n2",
+    borrowed: [{ address: address("10.244.1.9"), node: "n3" }],
+  };
+  const always = policy({ pools: [pool({ ipipMode: "Always" })] });
+  const routes = routesUnder(always, (destination, nextHop) => ends.endOf(destination, nextHop));
+  const via = (destination: string, nextHop: string): string | undefined =>
+    /via (\S+) dev tunl0/.exec(programmed(routes, destination, nextHop))?.[1];
+  assert.equal(ends.see(nodes, [block]), false);
+  assert.equal(via("10.244.1.0/26", "30.0.0.24"), "30.0.0.24");
+  // Nobody has been sent elsewhere, so nothing depends on the blocks.
+  assert.equal(ends.see(nodes, [{ ...block }]), false);
+  assert.equal(via("10.244.1.0/26", "172.18.0.254"), "30.0.0.23");
+  assert.equal(via("10.244.1.9/32", "172.18.0.254"), "30.0.0.24");
+  assert.equal(via("10.244.2.0/26", "172.18.0.254"), "172.18.0.254");
+  assert.equal(ends.see(nodes, [{ ...block, node: "n3" }]), true);
+  assert.match(routes.under(always).map(text).join(), /10\.244\.1\.0\/26 via 30\.0\.0\.24 dev tunl0/);
 });

@@ -10,6 +10,9 @@ type Reach = Extract<BestRouteChange, { readonly kind: "reach" }>;
 /** How next hops are reached. */
 export type PathLookup = (nextHop: IpAddress) => KernelPath | undefined;
 
+/** Who takes packets to a destination out of an IPIP tunnel, where its route has this next hop. */
+export type TunnelEndLookup = (destination: Prefix, nextHop: IpAddress) => IpAddress;
+
 /** What a batch of best routes means for the kernel. */
 export interface RouteUpdate {
   readonly set: readonly DesiredRoute[];
@@ -23,10 +26,12 @@ export interface RouteUpdate {
 export class BgpRoutes {
   readonly #best = new Map<string, Reach>();
   readonly #path: PathLookup;
+  readonly #tunnelEnd: TunnelEndLookup;
   #policy: ProgrammingPolicy | undefined;
 
-  constructor(path: PathLookup) {
+  constructor(path: PathLookup, tunnelEnd: TunnelEndLookup) {
     this.#path = path;
+    this.#tunnelEnd = tunnelEnd;
   }
 
   /** Prefixes with a best route learned from a peer. */
@@ -72,7 +77,8 @@ export class BgpRoutes {
       case "skip":
         return undefined;
       case "tunnel": {
-        const hop = { interfaceName: verdict.device, gateway: first.address, onlink: true };
+        const gateway = this.#tunnelEnd(destination, first.address);
+        const hop = { interfaceName: verdict.device, gateway, onlink: true };
         return { destination, protocol, nextHops: [hop] };
       }
       case "direct": {

@@ -38,6 +38,7 @@ import { blackholeRoute, peerRoute, podRoute } from "./own-routes.ts";
 import { PoolMoves } from "./pool-moves.ts";
 import { ProblemLog } from "./problem-log.ts";
 import { TunnelMemo } from "./tunnel-memo.ts";
+import { TunnelEnds } from "./tunnel-ends.ts";
 import { tunnelRoutes, vxlanDevices } from "./tunnel-routes.ts";
 
 export interface RoutingOptions {
@@ -89,6 +90,7 @@ export class Routing {
   readonly #pending = new PendingEndpoints();
   readonly #clock: Clock;
   readonly #bgpRoutes: BgpRoutes;
+  readonly #tunnelEnds = new TunnelEnds();
   readonly #moves: PoolMoves;
   readonly #memory: EncapsulationMemory;
   readonly #problems: ProblemLog;
@@ -107,7 +109,10 @@ export class Routing {
   constructor(options: RoutingOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#bgpRoutes = new BgpRoutes((nextHop) => options.resolver.path(nextHop));
+    this.#bgpRoutes = new BgpRoutes(
+      (nextHop) => options.resolver.path(nextHop),
+      (destination, nextHop) => this.#tunnelEnds.endOf(destination, nextHop),
+    );
     const learned = { protocols: options.backend === "bird" ? [] : [RouteProtocol.RTPROT_BIRD] };
     const tunnelled = { protocols: [RouteProtocol.RTPROT_FELIX], interfaceNames: vxlanDevices };
     const ofTunnelsAndBgp = [...tunnelled.protocols, ...learned.protocols];
@@ -366,10 +371,12 @@ export class Routing {
 
   /** Decides anew about learned routes when a pool's mode or the node's subnet changed. */
   #program(policy: ProgrammingPolicy): void {
+    const { view } = this.#options;
+    const haveEndsMoved = this.#tunnelEnds.see(view.resources.nodes, view.blocks);
     const text = JSON.stringify([policy, [...policy.subnets]], (_key, value: unknown) =>
       typeof value === "bigint" ? String(value) : value,
     );
-    if (text === this.#programming) return;
+    if (text === this.#programming && !haveEndsMoved) return;
     this.#programming = text;
     const routes: readonly DesiredRoute[] = this.#bgpRoutes.under(policy);
     this.#reconciler.replace("bgp", routes);
