@@ -1,6 +1,7 @@
 /**
  * Calico's resources as values: schemas and the types inferred from them, defaults, validation in Calico's words,
- * selectors and an index of what they match, names, YAML and JSON. Pure.
+ * selectors and an index of what they match, names, JSON. Pure. Manifests, and the YAML they are written in, have an entrance of
+ * their own (`@caracal/resources/manifest`): the parser takes a while to load, and most commands need none.
  *
  * Standards: projectcalico.org/v3, JSON Schema, RFC 1123 names, RFC 5396 AS numbers.
  * Not here: the store, IPAM's algorithms, what follows from the resources.
@@ -22,7 +23,7 @@ export {
   type RecordCodec,
 } from "./ipam-records.ts";
 export { jsonSchemaOf } from "./json-schema.ts";
-export { parseJson, writeJson } from "./json-text.ts";
+export { parseJson, toJson, writeJson } from "./json-text.ts";
 export type { DocumentSource, ImmutableField, Kind, Metadata, Operation, ResourceBase } from "./kind.ts";
 export {
   applyDefaults,
@@ -81,15 +82,7 @@ export { type WorkloadEndpoint, workloadEndpointKind } from "./kinds/workload-en
 export { type KubernetesEndpointSlice, readKubernetesEndpointSlice } from "./kubernetes/endpoint-slice.ts";
 export { calicoPolicySpec } from "./kubernetes/network-policy.ts";
 export { type KubernetesService, readKubernetesService } from "./kubernetes/service.ts";
-export {
-  type Manifest,
-  type ManifestError,
-  type ManifestResource,
-  parseManifest,
-  toJson,
-  toList,
-  toYaml,
-} from "./manifest.ts";
+export { toList } from "./list-document.ts";
 export { defaultTier, formerPolicyNames, kubernetesPolicyPrefix } from "./policy/policy-names.ts";
 export type { EntityRule, Rule } from "./policy/rule-schema.ts";
 export { parsePeerAddress, type PeerAddress } from "./peer-address.ts";

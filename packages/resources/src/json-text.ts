@@ -42,3 +42,8 @@ export function writeJson(value: unknown, indent = 0): string {
     typeof found === "bigint" ? JSON.rawJSON(String(found)) : found;
   return JSON.stringify(value, write, indent);
 }
+
+/** JSON as Calico's tools print it: fields in their declared order, two spaces. */
+export function toJson(value: unknown): string {
+  return JSON.stringify(value, null, 2);
+}

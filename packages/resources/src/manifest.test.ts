@@ -7,7 +7,9 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { validDocument } from "../test/arbitraries.ts";
 import { kinds, parseResource } from "./kinds.ts";
-import { parseManifest, toJson, toList, toYaml } from "./manifest.ts";
+import { toJson } from "./json-text.ts";
+import { toList } from "./list-document.ts";
+import { parseManifest, toYaml } from "./manifest.ts";
 import { describeProblems } from "./problem.ts";
 
 /** A manifest of one pool with the given spec lines; the spec begins on line 5. */

@@ -2,7 +2,6 @@ import { stringify } from "yaml";
 import { kinds, parseResource, type Resource } from "./kinds.ts";
 import { describeProblems, problem, type Problem } from "./problem.ts";
 import { readQuickYaml } from "./quick-yaml.ts";
-import { apiVersion } from "./resource-schema.ts";
 import { isRecord } from "./schema-reader.ts";
 import { readWholeYaml } from "./whole-yaml.ts";
 import type { YamlDocument } from "./yaml-document.ts";
@@ -83,21 +82,6 @@ function readPart(text: string): readonly YamlDocument[] {
 export function toYaml(value: unknown): string {
   // The 1.1 rules quote what older YAML readers would take for times, octals and yes/no.
   return stringify(value, { version: "1.1", sortMapEntries: true, lineWidth: 0, indentSeq: false });
-}
-
-/** JSON as Calico's tools print it: fields in their declared order, two spaces. */
-export function toJson(value: unknown): string {
-  return JSON.stringify(value, null, 2);
-}
-
-/** The list document of a kind: `IPPoolList`. */
-export function toList(listName: string, items: readonly Resource[], resourceVersion?: string): unknown {
-  return {
-    kind: listName,
-    apiVersion,
-    metadata: resourceVersion === undefined ? {} : { resourceVersion },
-    items,
-  };
 }
 
 function readDocument(

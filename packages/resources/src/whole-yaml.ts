@@ -1,7 +1,8 @@
 import { type Document, LineCounter, parseAllDocuments } from "yaml";
-import { isDeep, markAmbiguous, maxNesting, repeatedKey, unresolvedAlias } from "./ambiguous-scalar.ts";
+import { maxNesting } from "./ambiguous-scalar.ts";
 import { display } from "./problem.ts";
 import { isRecord } from "./schema-reader.ts";
+import { isDeep, markAmbiguous, repeatedKey, unresolvedAlias } from "./yaml-checks.ts";
 import type { YamlDocument } from "./yaml-document.ts";
 
 /** Aliases (`*x`) that one document may expand to: more is an attack rather than a manifest. */

@@ -1,6 +1,7 @@
 import { rm } from "node:fs/promises";
 import { keys } from "@caracal/datastore";
-import { isKindName, kinds, toList, toYaml } from "@caracal/resources";
+import { isKindName, kinds, toList } from "@caracal/resources";
+import { toYaml } from "@caracal/resources/manifest";
 import { CliError, describeError } from "../cli-error.ts";
 import { clientVersion } from "../client-version.ts";
 import type { Command } from "../command.ts";

@@ -1,7 +1,7 @@
 /** Aim: old manifests are converted to what the changing commands accept, and nothing is lost silently. Method: whole command lines. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseManifest } from "@caracal/resources";
+import { parseManifest } from "@caracal/resources/manifest";
 import { run } from "../../test/test-context.ts";
 
 /** Converts one document; it must be accepted as a user's own. */

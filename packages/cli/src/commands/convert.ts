@@ -1,4 +1,5 @@
-import { describeProblems, isKindName, isRecord, kinds, toJson, toYaml } from "@caracal/resources";
+import { describeProblems, isKindName, isRecord, kinds, toJson } from "@caracal/resources";
+import { toYaml } from "@caracal/resources/manifest";
 import { CliError, describeError } from "../cli-error.ts";
 import type { Command } from "../command.ts";
 import { type RawDocument, textOf } from "../conversion/document-parts.ts";

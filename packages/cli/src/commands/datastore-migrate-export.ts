@@ -1,12 +1,6 @@
 import { keys, readResource } from "@caracal/datastore";
-import {
-  type KindName,
-  kinds,
-  kubernetesPolicyPrefix,
-  type Resource,
-  toList,
-  toYaml,
-} from "@caracal/resources";
+import { type KindName, kinds, kubernetesPolicyPrefix, type Resource, toList } from "@caracal/resources";
+import { toYaml } from "@caracal/resources/manifest";
 import { CliError } from "../cli-error.ts";
 import type { Command } from "../command.ts";
 import { type Connection, withConnection } from "../connection/with-connection.ts";

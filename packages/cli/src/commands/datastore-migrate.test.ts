@@ -6,7 +6,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { keys, MemoryStore, type Store } from "@caracal/datastore";
 import { Ipam, Nanos } from "@caracal/ipam";
-import { isRecord, parseManifest } from "@caracal/resources";
+import { isRecord } from "@caracal/resources";
+import { parseManifest } from "@caracal/resources/manifest";
 import { nodes, pool, storeOf } from "../../test/resources-fixture.ts";
 import { run } from "../../test/test-context.ts";
 

@@ -1,5 +1,6 @@
 import { formatIdentity, ResourceClient, type ResourceOutcome, type Store } from "@caracal/datastore";
-import { kinds, type Resource, toJson, toYaml } from "@caracal/resources";
+import { kinds, type Resource, toJson } from "@caracal/resources";
+import { toYaml } from "@caracal/resources/manifest";
 import { CliError } from "../cli-error.ts";
 import type { Arguments } from "../command.ts";
 import type { CliContext } from "../context.ts";

@@ -14,8 +14,7 @@ import { withoutClusterFields } from "../resources/export-form.ts";
 import { kindNamed } from "../resources/find-kind.ts";
 import { inListOrder } from "../resources/list-order.ts";
 import { namespaceFor, withNamespace } from "../resources/namespaces.ts";
-import { readManifests } from "../resources/read-manifests.ts";
-import { watchResources, type WatchQuestion } from "./get-watch.ts";
+import type { WatchQuestion } from "./get-watch.ts";
 
 export const get: Command = {
   name: "get",
@@ -46,6 +45,7 @@ export const get: Command = {
     const query = await readQuery(ctx, args, namespaces);
     return withConnection(ctx, args, async (connection) => {
       if (args.flag("watch")) {
+        const { watchResources } = await import("./get-watch.ts");
         return watchResources(ctx, connection, {
           ...watchedOf(query),
           format,
@@ -61,7 +61,7 @@ export const get: Command = {
           : found;
         const cells = { clusterAsNumber: await readClusterAsNumber(connection, query, format) };
         const showsNamespaces = namespaces.isAll || namespaces.given !== undefined;
-        ctx.stdout.write(formatResources(shown, format, { cells, showsNamespaces }));
+        ctx.stdout.write(await formatResources(shown, format, { cells, showsNamespaces }));
       }
       if (errors.length > 0) throw new CliError(errors.join("\n"));
       return 0;
@@ -104,6 +104,7 @@ async function readQuery(ctx: CliContext, args: Arguments, namespaces: Namespace
   const [word, ...names] = args.positional;
   if (args.text("filename") !== undefined) {
     if (word !== undefined) throw new CliError("give a kind or --filename, not both");
+    const { readManifests } = await import("../resources/read-manifests.ts");
     const resources = await readManifests(ctx, args);
     const wanted = resources.map((resource) => wantedOf(resource, namespaces.given));
     return { kind: "named", wanted, listKind: undefined, isFromFile: true };

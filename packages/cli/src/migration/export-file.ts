@@ -10,11 +10,11 @@ import {
   type KindName,
   kinds,
   parseJson,
-  parseManifest,
   type RecordCodec,
   type Resource,
   writeJson,
 } from "@caracal/resources";
+import { parseManifest } from "@caracal/resources/manifest";
 import { CliError } from "../cli-error.ts";
 
 /*

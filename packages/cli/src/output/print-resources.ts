@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { kinds, type Resource, toJson, toList, toYaml } from "@caracal/resources";
+import { kinds, type Resource, toJson, toList } from "@caracal/resources";
 import { CliError, describeError } from "../cli-error.ts";
 import { didYouMean } from "../did-you-mean.ts";
 import { type CellContext, type Column, columnsOf, namespaceColumn } from "./columns.ts";
@@ -58,14 +58,16 @@ function readTemplate(name: string, text: string): string {
 }
 
 /** The text that `get` prints. */
-export function formatResources(
+export async function formatResources(
   found: Found,
   format: OutputFormat,
   options: { readonly cells: CellContext; readonly showsNamespaces: boolean },
-): string {
+): Promise<string> {
   switch (format.kind) {
-    case "yaml":
+    case "yaml": {
+      const { toYaml } = await import("@caracal/resources/manifest");
       return toYaml(document(found));
+    }
     case "json":
       return `${toJson(document(found))}\n`;
     case "template":

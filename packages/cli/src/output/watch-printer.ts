@@ -1,4 +1,5 @@
-import { type KindName, kinds, type Resource, toJson, toYaml } from "@caracal/resources";
+import { type KindName, kinds, type Resource, toJson } from "@caracal/resources";
+import { toYaml } from "@caracal/resources/manifest";
 import { CliError } from "../cli-error.ts";
 import { type CellContext, type Column, columnsOf, namespaceColumn } from "./columns.ts";
 import type { OutputFormat } from "./print-resources.ts";

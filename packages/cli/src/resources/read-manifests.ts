@@ -1,6 +1,7 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { extname, join } from "node:path";
-import { type ManifestError, parseManifest, type Resource } from "@caracal/resources";
+import { type Resource } from "@caracal/resources";
+import { type ManifestError, parseManifest } from "@caracal/resources/manifest";
 import { CliError, describeError } from "../cli-error.ts";
 import type { Arguments } from "../command.ts";
 import type { CliContext } from "../context.ts";

@@ -1,0 +1,71 @@
+import { type Document, isCollection, isScalar, Scalar, visit } from "yaml";
+import { AmbiguousScalar, maxNesting } from "./ambiguous-scalar.ts";
+
+/** Whether a document is nested too deeply to be a manifest. */
+export function isDeep(document: Document.Parsed): boolean {
+  let found = false;
+  visit(document, {
+    Node: (_key, _node, path) => {
+      if (path.length <= maxNesting || path.filter(isCollection).length <= maxNesting) return undefined;
+      found = true;
+      return visit.BREAK;
+    },
+  });
+  return found;
+}
+
+/** Marks the ambiguous values of a document. */
+export function markAmbiguous(document: Document.Parsed): void {
+  visit(document, {
+    Scalar: (key, node) => {
+      if (key !== "key" && node.type === Scalar.PLAIN) mark(node);
+    },
+  });
+}
+
+/** Where in the text the first key is that its mapping has already. */
+export function repeatedKey(document: Document.Parsed): number | undefined {
+  let found: number | undefined;
+  visit(document, {
+    Map: (_key, map) => {
+      const seen = new Set<unknown>();
+      for (const { key } of map.items) {
+        if (!isScalar(key)) continue;
+        if (seen.has(key.value) && key.value !== "<<") {
+          found = key.range?.[0];
+          return visit.BREAK;
+        }
+        seen.add(key.value);
+      }
+      return undefined;
+    },
+  });
+  return found;
+}
+
+/** Where in the text the first alias is that names no anchor before it. */
+export function unresolvedAlias(document: Document.Parsed): number | undefined {
+  let found: number | undefined;
+  visit(document, {
+    Alias: (_key, node) => {
+      if (node.resolve(document) !== undefined) return undefined;
+      found = node.range?.[0];
+      return visit.BREAK;
+    },
+  });
+  return found;
+}
+
+function mark(node: Scalar): void {
+  const { source, value } = node;
+  if (source === undefined) return;
+  if (/^(yes|no|on|off)$/i.test(source)) {
+    if (typeof value === "string") node.value = new AmbiguousScalar(source, /^(yes|on)$/i.test(source));
+  } else if (/^[-+]?0[0-9_]+$/.test(source)) {
+    node.value = new AmbiguousScalar(source, Number(source.replaceAll("_", "")), true);
+  } else if (/^[-+]?[0-9][0-9_]*_[0-9_]*$/.test(source)) {
+    node.value = new AmbiguousScalar(source, Number(source.replaceAll("_", "")));
+  } else if (typeof value === "number" && Number.isFinite(value) && String(value) !== source) {
+    node.value = new AmbiguousScalar(source, value);
+  }
+}
