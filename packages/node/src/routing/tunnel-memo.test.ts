@@ -33,6 +33,8 @@ test("each part that they depend on makes them anew", () => {
   const changes: readonly TunnelInput[] = [
     { ...input, blocks: [{ prefix: prefix("10.244.2.0/26"), node: "n2", borrowed: [] }] },
     { ...input, ownBlocks: [] },
+    { ...input, settings: { ...input.settings, speaksBgp: true } },
+    { ...input, settings: { ...input.settings, bgpHasTunnels: false } },
     { ...input, settings: { ...input.settings, lingering: { ipip: true, vxlan: new Set() } } },
     { ...input, settings: { ...input.settings, lingering: { ipip: false, vxlan: new Set([6]) } } },
     { ...input, cluster: { ...cluster, nodes: cluster.nodes.toReversed() } },

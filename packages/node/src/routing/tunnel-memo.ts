@@ -9,7 +9,7 @@ export class TunnelMemo {
   #parts: readonly unknown[] = [];
   #intent: TunnelIntent | undefined;
 
-  /** The same object as long as nothing changed. `settings` are those of the daemon, but for what lingers. */
+  /** The same object as long as nothing changed. The environment is the daemon's for ever. */
   of(input: TunnelInput): TunnelIntent {
     const parts = partsOf(input);
     const isSame = parts.length === this.#parts.length && parts.every((part, at) => part === this.#parts[at]);
@@ -23,8 +23,10 @@ export class TunnelMemo {
 /** Resources are immutable values: one that is the same object is the same. */
 function partsOf({ cluster, blocks, ownBlocks, settings }: TunnelInput): readonly unknown[] {
   const { nodes, pools, bgpConfigurations, felixConfigurations = [] } = cluster;
-  const { lingering } = settings;
+  const { lingering, speaksBgp, bgpHasTunnels } = settings;
   return [
+    speaksBgp,
+    bgpHasTunnels,
     blocks,
     ownBlocks.map(Prefix.key).join(),
     lingering?.ipip,
