@@ -310,6 +310,7 @@ class Assignment {
   #take(cidr: Prefix, block: Stored<AllocationBlock>): FoundBlock {
     this.#ownCount += 1;
     this.#claimed.push(cidr);
+    this.#catalogue.took(cidr);
     return { cidr, block };
   }
 

@@ -1,5 +1,5 @@
 import { type Entry, keys } from "@caracal/datastore";
-import { type IpFamily, Prefix } from "@caracal/net";
+import { IpAddress, type IpFamily, Prefix } from "@caracal/net";
 import type { AllocationBlock } from "@caracal/resources";
 import {
   blockAt,
@@ -19,7 +19,7 @@ interface Listed {
   readonly entry: Entry;
 }
 
-/** Blocks that are looked at one by one before all are read: in a pool that is not nearly full one of them is free. */
+/** Blocks of a neighbourhood that are offered before all are read. */
 const probeCount = 3;
 
 /**
@@ -35,7 +35,7 @@ export class BlockCatalogue {
   readonly #node: string;
   readonly #taken = new Map<Pool, TakenRange[]>();
   readonly #offered = new Set<string>();
-  /** Blocks that were not there when they were looked at. */
+  /** Blocks of one neighbourhood that were free when it was read. */
   #probed: Promise<Prefix[]> | undefined;
   #listing: Promise<readonly Listed[]> | undefined;
 
@@ -55,14 +55,9 @@ export class BlockCatalogue {
     this.#node = search.node;
   }
 
-  /** Looks at where a free block is likely to be. What fails is told to whoever then asks. */
+  /** Reads the neighbourhood where a free block is likely to be. What fails is told to whoever then asks. */
   probe(): void {
-    const candidates = this.#candidates();
-    this.#probed = Promise.all(
-      candidates.map(async (cidr) => {
-        return (await this.#records.blocks.has(keys.block(cidr))) ? [] : [cidr];
-      }),
-    ).then((found) => found.flat());
+    this.#probed = this.#readNeighbourhood();
     this.#probed.catch(() => undefined);
   }
 
@@ -84,6 +79,14 @@ export class BlockCatalogue {
       return blockAt(pool, place);
     }
     return undefined;
+  }
+
+  /** The node has this block now: the next search begins behind it. */
+  took(block: Prefix): void {
+    const pool = this.#pools.find(({ cidr }) => Prefix.covers(cidr, block));
+    const place = pool === undefined ? undefined : placesOf(pool, block)?.last;
+    if (pool === undefined || place === undefined) return;
+    this.#records.nextPlaces.set(Prefix.key(pool.cidr), (place + 1n) % blockCount(pool));
   }
 
   /** A block that names `affinity` as its owner, besides those in `known`; each is offered once. */
@@ -142,21 +145,60 @@ export class BlockCatalogue {
     });
   }
 
-  /** Of the first pool that has any, as if nothing were taken. */
-  #candidates(): readonly Prefix[] {
-    for (const pool of this.#pools) {
-      const taken = reservedBlocks(pool, this.#reservations).flatMap((range) => placesOf(pool, range) ?? []);
-      const found: Prefix[] = [];
-      while (found.length < probeCount) {
-        const place = firstFreePlace(taken, this.#start(pool), blockCount(pool));
-        if (place === undefined) break;
-        taken.push({ first: place, last: place });
-        found.push(blockAt(pool, place));
-      }
-      if (found.length > 0) return found;
+  /** Free blocks around the place in the first pool where the search begins; blocks of any size count as taken. */
+  async #readNeighbourhood(): Promise<Prefix[]> {
+    const [pool] = this.#pools;
+    if (pool === undefined) return [];
+    const start = this.#records.nextPlaces.get(Prefix.key(pool.cidr)) ?? this.#start(pool);
+    const { region, prefix, wider } = neighbourhoodOf(blockAt(pool, start));
+    const { blocks } = this.#records;
+    const [entries, ...found] = await Promise.all([
+      blocks.entries(prefix),
+      ...wider.map(async (cidr) => ((await blocks.has(keys.block(cidr))) ? [cidr] : [])),
+    ]);
+    const listed = entries.flatMap(({ key: text }) => {
+      const key = keys.parse(text);
+      return key?.kind === "block" ? [key.cidr] : [];
+    });
+    const reserved = reservedBlocks(pool, this.#reservations);
+    const taken = [...listed, ...found.flat(), ...reserved].flatMap((range) => placesOf(pool, range) ?? []);
+    const within = placesOf(pool, region);
+    if (within === undefined) return [];
+    taken.push({ first: 0n, last: within.first - 1n });
+    const free: Prefix[] = [];
+    while (free.length < probeCount) {
+      const place = firstFreePlace(taken, start, within.last + 1n);
+      if (place === undefined) break;
+      taken.push({ first: place, last: place });
+      free.push(blockAt(pool, place));
     }
-    return [];
+    return free;
   }
+}
+
+/** Blocks have /20 to /32, or /116 to /128. */
+const widestIpv4 = 20;
+
+/**
+ * A range around a block, small enough to be read, the keys of whose blocks begin alike, and the blocks that begin outside of
+ * it and may still cover the block: a pool may hold blocks of another size than its own, left from an earlier one.
+ */
+function neighbourhoodOf(block: Prefix): {
+  readonly region: Prefix;
+  readonly prefix: string;
+  readonly wider: readonly Prefix[];
+} {
+  const length = block.family === 6 ? 112 : block.length < 24 ? 16 : 24;
+  const region = Prefix.of(block.address, length);
+  const first = IpAddress.format(region.address);
+  const last = IpAddress.format(Prefix.at(region, Prefix.size(region) - 1n) ?? region.address);
+  let common = 0;
+  while (common < first.length && first[common] === last[common]) common += 1;
+  const wider =
+    length === 24
+      ? Array.from({ length: 24 - widestIpv4 }, (_, index) => Prefix.of(block.address, widestIpv4 + index))
+      : [];
+  return { region, prefix: keys.blocks(block.family) + first.slice(0, common), wider };
 }
 
 /** Whole blocks that are reserved: one that is reserved only in part still has addresses to give. */

@@ -24,6 +24,8 @@ export interface IpamRecords {
    * that.
    */
   readonly transact: ((steps: readonly ShelfStep[]) => Promise<boolean>) | undefined;
+  /** Behind the last block that was taken from a pool: where the next search in it begins, by the pool's range. */
+  readonly nextPlaces: Map<string, bigint>;
   readonly now: () => Nanos;
   /** How often a compare-and-swap is tried before giving up. */
   readonly attempts: number;
@@ -37,6 +39,7 @@ export function openRecords(store: Store, now: () => Nanos, attempts: number = d
     handles: new RecordShelf(store, IpamHandleCodec, now),
     config: new RecordShelf(store, IpamConfigCodec, now),
     transact: store.transact === undefined ? undefined : (steps) => transact(store, steps),
+    nextPlaces: new Map(),
     now,
     attempts,
   };

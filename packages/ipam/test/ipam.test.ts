@@ -175,6 +175,25 @@ test("200 pods at once share reads and block writes", async () => {
   assert.deepEqual(await ipam.check(), []);
 });
 
+test("a block of another size is never overlapped, wherever it begins", async () => {
+  for (const existing of ["10.0.0.0/20", "10.0.0.0/24", "10.0.3.128/25", "10.0.3.240/28", "10.0.3.255/32"]) {
+    const cluster = new Cluster();
+    const before = new Cluster();
+    const size = Number(existing.split("/")[1]);
+    await before.pool("old", existing, { blockSize: size });
+    await before.assign("former", "h");
+    const key = keys.block(prefix(existing));
+    await cluster.set(key, (await before.store.get(key))?.value ?? "");
+    await cluster.pool("p", "10.0.0.0/22", { blockSize: 26 });
+    await cluster.config({ strict_affinity: true, auto_allocate_blocks: true, maxBlocksPerHost: 100 });
+    for (const node of ["a", "b", "c", "d"]) {
+      await cluster.ipam(node).assign({ family: 4, count: 200, handle: node, attributes: {} });
+    }
+    const overlaps = (await cluster.ipam("a").check()).filter(({ code }) => code === "overlap");
+    assert.deepEqual(overlaps, [], existing);
+  }
+});
+
 test("when every block is taken a node borrows, and says so in the report; with strict affinity it does not", async () => {
   const cluster = new Cluster();
   await cluster.pool("p", "10.0.0.0/30", { blockSize: 30 });

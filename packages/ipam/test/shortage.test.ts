@@ -104,8 +104,8 @@ test("namespaces part requests only where a pool selects by them", async () => {
       }),
     );
   assert.equal(new Set(await together()).size, 4);
-  // One batch: pools, reservations and affinities were listed once, the blocks not at all.
-  assert.equal(store.calls.filter((call) => call.startsWith("list ")).length, 3);
+  // One batch: pools, reservations, affinities and a neighbourhood of blocks were listed once.
+  assert.equal(store.calls.filter((call) => call.startsWith("list ")).length, 4);
   await putPools(store, { b: { cidr: "10.1.0.0/24", namespaceSelector: "team == 'x'" } });
   const named = await together();
   assert.equal(new Set(named).size, 4);
