@@ -1,10 +1,10 @@
 /**
  * How many addresses a second IPAM assigns, against bare transactions on the same store from as many clients in the same
  * run: 1, 10 and 100 nodes with one request at a time each, and one node with 50. The rounds alternate, and the ratio is the
- * median of the ratios of neighbouring rounds, so that other work on the machine counts little. `load` is what this process
- * spends on either: with many nodes in one process it is what limits them, not the store.
+ * median of the ratios of neighbouring rounds, so that other work on the machine counts little. The microseconds are what this
+ * process spends on one: with many nodes in one process it is what limits them, not the store.
  *
- *     npm run bench -w @caracal/ipam [-- etcd|embedded|memory]
+ *     npm run bench -- ipam [--store=etcd|embedded|memory]
  */
 import { join } from "node:path";
 import { MemoryStore, type Store } from "@caracal/datastore";
@@ -149,6 +149,6 @@ const loads: readonly Load[] = [
   { label: "10 nodes", nodes: 10, atOnce: 1 },
   { label: "100 nodes", nodes: 100, atOnce: 1 },
 ];
-const only = process.argv[2];
+const only = /^--store=(.*)$/.exec(process.argv[2] ?? "")?.[1];
 for (const subject of subjects.filter(({ name }) => only === undefined || only === name))
   for (const load of loads) await compare(subject, load);
