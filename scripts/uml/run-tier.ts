@@ -14,7 +14,8 @@ const inside = "CARACAL_IN_UML";
 /** What the run inside says of the tier, and is said outside again. */
 const frameLine = /^(=== uml: |[0-9]+ passed, )/;
 const countLine = /^=== uml: ([0-9]+) passed, ([0-9]+) failed, ([0-9]+) skipped /;
-const timeoutMs = 8 * 60_000;
+/** Several times what the tier takes on a machine that does nothing else. */
+const timeoutMs = 14 * 60_000;
 
 /** Whether this process is in the machine that the tier made. */
 export function isInMachine(): boolean {
@@ -32,6 +33,9 @@ export async function runTierInMachine(parts: readonly string[], files: number):
     return { passed: 0, failed: 0, skipped: files };
   }
   let count: TierCount | undefined;
+  // Else the machine would outlive who ends the tests.
+  const stop = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => stop.abort());
   // What the first program compiles, the others need not: most of their start is that.
   const cache = mkdtempSync(join(tmpdir(), "caracal-uml-cache-"));
   try {
@@ -40,6 +44,7 @@ export async function runTierInMachine(parts: readonly string[], files: number):
       command: [process.execPath, "scripts/test.ts", "--tier", "uml", ...parts],
       env: { [inside]: "1", HOME: "/root", NODE_COMPILE_CACHE: cache, NO_COLOR: "1" },
       timeoutMs,
+      signal: stop.signal,
       onLine: (line) => {
         const [, passed, failed, skipped] = countLine.exec(line) ?? [];
         if (passed !== undefined)
@@ -48,6 +53,7 @@ export async function runTierInMachine(parts: readonly string[], files: number):
       },
     });
     if (outcome.kind === "exited" && count !== undefined) return count;
+    if (outcome.kind === "stopped") process.exitCode = 1;
     if (outcome.kind === "died") console.log(outcome.lastLines.join("\n"));
     const reason = outcome.kind === "exited" ? `its tests ended with code ${outcome.exitCode}` : outcome.kind;
     console.log(`    the machine told no result: ${reason}`);
