@@ -167,6 +167,8 @@ describe("cni install", () => {
     assert.match(kubeconfig, /server: "https:\/\/\[fd00::1\]:6443"/);
     assert.match(kubeconfig, /token: "to\\"ken"/);
     assert.ok(kubeconfig.includes(Buffer.from("authority").toString("base64")));
+    uninstall();
+    assert.equal(existsSync(join(root, "net/calico-tls")), false);
   });
 
   it("keeps what was there, an earlier configuration too, and puts all of it back", () => {

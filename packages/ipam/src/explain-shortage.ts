@@ -18,7 +18,7 @@ export function explainShortage(
   const reasons = usages.map(({ name, cidr, total, inUse, reserved, free }) => {
     const usage = `${inUse} of ${total} addresses in use, ${reserved} reserved`;
     // The node may not have another block, or others' blocks are not to be borrowed from.
-    const rest = free === 0n ? "" : `, ${free} free in blocks that are not this node's`;
+    const rest = free === 0n ? "" : `, ${free} free outside this node's blocks`;
     return `${name} (${Prefix.format(cidr)}): ${usage}${rest}`;
   });
   const all = [...reasons, ...passedOver.map(({ pool, reason }) => `${pool}: ${reason}`)];

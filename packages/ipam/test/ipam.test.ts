@@ -211,7 +211,7 @@ test("when every block is taken a node borrows, and says so in the report; with 
   assert.equal(
     await cluster.refusal("n2"),
     "Assigned 0 out of 1 requested IPv4 addresses; No more free affine blocks and strict affinity enabled; " +
-      "pools tried: p (10.0.0.0/30): 2 of 4 addresses in use, 0 reserved, 2 free in blocks that are not this node's",
+      "pools tried: p (10.0.0.0/30): 2 of 4 addresses in use, 0 reserved, 2 free outside this node's blocks",
   );
 });
 

@@ -201,6 +201,7 @@ export const RouteProtocol = {
   RTPROT_STATIC: 4,
   RTPROT_RA: 9,
   RTPROT_BIRD: 12,
+  RTPROT_DHCP: 16,
   RTPROT_FELIX: 80,
 } as const;
 

@@ -447,6 +447,8 @@ export class NodeDaemon {
       sources: { now: () => new Date(), uuid: randomUUID },
       namespaceFacts: (namespace) => namespaces.get(namespace),
       ...(config.isKubernetesDatastore ? { podAnnotations: (pod) => podAnnotations(store, pod) } : {}),
+      podCidrs: () =>
+        view.resources.nodes.find(({ metadata }) => metadata.name === node)?.status?.podCIDRs ?? [],
       nodeWith: (address) => nodeWithAddress(view.resources.nodes, address),
       defaultMtu: () => readMtu(join(config.libDir, "mtu")),
     });

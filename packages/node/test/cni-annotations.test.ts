@@ -201,6 +201,10 @@ describe("ipAddrsNoIpam", () => {
       "101 the address 10.244.77.7 is of pool default, which gives it to others",
     );
     assert.equal(await refusal("10.244.0.99"), "101 the address 10.244.0.99 is node node-2's own");
+    const gateway = IpAddress.parse("172.18.0.1");
+    assert.ok(gateway !== undefined);
+    cluster.kernel.gateways.add(gateway);
+    assert.equal(await refusal("172.18.0.1"), "101 the address 172.18.0.1 is a gateway of this node");
     const reservation = {
       kind: "IPReservation",
       apiVersion: "projectcalico.org/v3",
@@ -257,6 +261,9 @@ describe("pools", () => {
       nodeSelector: "none == 'x'",
     });
     assert.match(await cluster.addresses({}), /^10\.1\./);
+    const args = "K8S_POD_NAMESPACE=default;K8S_POD_NAME=other";
+    const alone = podCall("/run/netns/a", { plugin: "calico-ipam", args, containerId: "c-other" });
+    assert.match(result(await cluster.engine.answer(alone)).ips[0]?.address ?? "", /^10\.1\./);
     const profile = {
       kind: "Profile",
       apiVersion: "projectcalico.org/v3",

@@ -103,11 +103,16 @@ interface Pair {
 /** Namespaces are paths that were added; pairs are records in a map by host end. */
 export class FakeKernel implements PodKernel {
   readonly namespaces = new Set<string>();
+  readonly gateways = new Set<IpAddress>();
   readonly pairs = new Map<string, Pair>();
   #made = 0;
 
   hasNamespace(netns: string): boolean {
     return this.namespaces.has(netns);
+  }
+
+  isGateway(address: IpAddress): boolean {
+    return this.gateways.has(address);
   }
 
   createPair(pod: PodInterface): boolean {

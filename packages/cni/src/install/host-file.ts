@@ -7,6 +7,7 @@ import {
   openSync,
   readFileSync,
   renameSync,
+  rmdirSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -55,6 +56,16 @@ export function replaceHostFile(path: string, { content, mode }: HostFile): void
 export function removeHostFile(path: string): void {
   rmSync(path, { force: true });
   syncDirectory(dirname(path));
+}
+
+/** A directory that holds something, or that is not there, stays as it is. */
+export function removeIfEmpty(directory: string): void {
+  try {
+    rmdirSync(directory);
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code !== "ENOTEMPTY" && code !== "EEXIST" && code !== "ENOENT") throw error;
+  }
 }
 
 export function digestOf(content: Buffer): string {

@@ -28,6 +28,8 @@ interface Target {
 }
 
 const pluginNames = ["calico", "calico-ipam"] as const;
+/** Of the directory beside the network configuration that holds etcd's certificates. */
+export const tlsDirectoryName = "calico-tls";
 const tlsNames = ["etcd-ca", "etcd-cert", "etcd-key"] as const;
 
 /**
@@ -98,7 +100,9 @@ function tlsTargets({ tlsDirectory, netDirectory }: InstallSettings): readonly T
   return tlsNames.flatMap((name) => {
     const file = readHostFile(join(tlsDirectory, name));
     if (file === undefined) return [];
-    return [{ path: join(netDirectory, "calico-tls", name), file: { content: file.content, mode: 0o600 } }];
+    return [
+      { path: join(netDirectory, tlsDirectoryName, name), file: { content: file.content, mode: 0o600 } },
+    ];
   });
 }
 
@@ -137,7 +141,7 @@ function configTargets(settings: InstallSettings, usesKubernetes: boolean): read
 function hostPaths(settings: InstallSettings): Readonly<Record<string, string>> {
   const { netDirectoryOnHost: net, tlsDirectory, kubernetes } = settings;
   const tls = (name: string): string =>
-    existsSync(join(tlsDirectory, name)) ? join(net, "calico-tls", name) : "";
+    existsSync(join(tlsDirectory, name)) ? join(net, tlsDirectoryName, name) : "";
   const token =
     kubernetes === undefined ? undefined : readHostFile(join(kubernetes.serviceAccountDirectory, "token"));
   return {

@@ -1,5 +1,12 @@
 import { join } from "node:path";
-import { digestOf, type HostFile, readHostFile, removeHostFile, replaceHostFile } from "./host-file.ts";
+import {
+  digestOf,
+  type HostFile,
+  readHostFile,
+  removeHostFile,
+  removeIfEmpty,
+  replaceHostFile,
+} from "./host-file.ts";
 
 /** What stood in a path before the first installation, and what the last one put there. */
 export interface PathRecord {
@@ -86,6 +93,7 @@ export class InstallRecord {
     else removeHostFile(this.#file);
     if (digest === undefined || this.paths.some(({ before }) => before?.digest === digest)) return;
     removeHostFile(this.copyPath(digest));
+    removeIfEmpty(join(this.#directory, "before"));
   }
 
   get #file(): string {

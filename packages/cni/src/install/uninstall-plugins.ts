@@ -1,6 +1,7 @@
-import { digestOf, readHostFile, removeHostFile, replaceHostFile } from "./host-file.ts";
+import { basename, dirname } from "node:path";
+import { digestOf, readHostFile, removeHostFile, removeIfEmpty, replaceHostFile } from "./host-file.ts";
 import { InstallRecord, type PathRecord } from "./install-record.ts";
-import type { PathOutcome } from "./install-plugins.ts";
+import { type PathOutcome, tlsDirectoryName } from "./install-plugins.ts";
 
 /**
  * Undoes an installation, the network configuration first: each path gets back what it had before, or nothing if it had nothing.
@@ -21,6 +22,8 @@ function restore(record: InstallRecord, known: PathRecord, isForced: boolean): P
   }
   if (before === undefined) {
     removeHostFile(path);
+    // Only an installation makes it.
+    if (basename(dirname(path)) === tlsDirectoryName) removeIfEmpty(dirname(path));
   } else {
     replaceHostFile(path, record.kept(before));
   }

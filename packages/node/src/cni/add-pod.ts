@@ -226,7 +226,7 @@ async function lookAtKnown(_services: CniServices, operation: Operation, draft: 
 }
 
 /** With those that Kubernetes and Calico give every namespace. */
-function namespaceLabels(
+export function namespaceLabels(
   pod: PodName | undefined,
   facts: NamespaceFacts | undefined,
 ): Readonly<Record<string, string>> | undefined {

@@ -19,6 +19,7 @@ import { newMac } from "./new-mac.ts";
 import { KeyedQueue, QueueFullError } from "./keyed-queue.ts";
 import { answerVersion, type NetworkConfig, parseNetworkConfig } from "./network-config.ts";
 import type { CniServices, Operation } from "./operation.ts";
+import { withPodCidrs } from "./pod-cidrs.ts";
 import type { CniHooks, PodFacts, PodIpam, PodKernel } from "./ports.ts";
 
 /** What the daemon gives the engine. */
@@ -37,6 +38,8 @@ export interface CniEngineOptions {
   readonly namespaceFacts?: CniServices["namespaceFacts"];
   /** The pod's annotations, where the datastore knows them: runtimes need not hand them on then. */
   readonly podAnnotations?: PodAnnotations;
+  /** Of the node's pods, by its orchestrator; for `host-local`, whose configuration may leave them to it. */
+  readonly podCidrs?: () => readonly string[];
   readonly nodeWith?: CniServices["nodeWith"];
   readonly runIpamPlugin?: CniServices["runIpamPlugin"];
   readonly beforeStep?: CniServices["beforeStep"];
@@ -85,6 +88,7 @@ export class CniEngine {
     this.#deletions = options.deletions;
     this.#knowsEndpoint = options.knowsEndpoint ?? (() => false);
     this.#podAnnotations = options.podAnnotations;
+    const { runIpamPlugin: run = runIpamPlugin, podCidrs = () => [] } = options;
     this.#services = {
       node: options.node,
       records: new EndpointRecords(options.store, options.sources),
@@ -98,7 +102,10 @@ export class CniEngine {
       podFacts: options.podFacts ?? (() => Promise.resolve(undefined)),
       namespaceFacts: options.namespaceFacts ?? (() => Promise.resolve(undefined)),
       nodeWith: options.nodeWith ?? (() => undefined),
-      runIpamPlugin: options.runIpamPlugin ?? runIpamPlugin,
+      runIpamPlugin: (type, call, command) => {
+        const stdin = type === "host-local" ? withPodCidrs(call.stdin, podCidrs) : call.stdin;
+        return run(type, { ...call, stdin }, command);
+      },
       beforeStep: options.beforeStep ?? (() => undefined),
     };
   }

@@ -1,4 +1,5 @@
 import { IpAddress, Prefix } from "@caracal/net";
+import { namespaceLabels } from "./add-pod.ts";
 import { handleOf } from "./attachment.ts";
 import { type CniCall, checkAttachmentVariables, parseArguments, podOf } from "./cni-call.ts";
 import { CniCode, CniError } from "./cni-error.ts";
@@ -28,6 +29,10 @@ export async function assignForPlugin(
     handle,
     families,
     pools: config.ipam.pools,
+    namespaceLabels: namespaceLabels(
+      pod,
+      pod === undefined ? undefined : await services.namespaceFacts(pod.namespace),
+    ),
     ...(wanted !== undefined && { certain: [wanted] }),
     // An audit must not look for an endpoint: the other plugin makes none.
     attributes: { ...allocationAttributes(services, pod), note: "assigned for another plugin" },

@@ -30,6 +30,14 @@ const gateway4 = Ipv4.parse("169.254.1.1") ?? never();
 /** The host end's link-local address as it follows from its MAC (RFC 4291 appendix A). */
 const gateway6 = Ipv6.parse("fe80::ecee:eeff:feee:eeee") ?? never();
 
+/** Who makes the routes by which the host itself reaches the world: people, DHCP, router advertisements. */
+const administrators = [
+  RouteProtocol.RTPROT_BOOT,
+  RouteProtocol.RTPROT_STATIC,
+  RouteProtocol.RTPROT_RA,
+  RouteProtocol.RTPROT_DHCP,
+];
+
 /** The kernel for pods: rtnetlink in the node's and the pod's namespace. Every call is a short synchronous section. */
 export class LinuxPodKernel implements PodKernel, Disposable {
   readonly #host: Rtnetlink;
@@ -56,6 +64,17 @@ export class LinuxPodKernel implements PodKernel, Disposable {
       if (error instanceof KernelError && ["ENOENT", "ENOTDIR", "EINVAL"].includes(error.errno)) return false;
       throw error;
     }
+  }
+
+  isGateway(address: IpAddress): boolean {
+    const family = IpAddress.family(address);
+    const table = RouteTable.RT_TABLE_MAIN;
+    // The kernel picks by protocol: a routing daemon's million routes are not read.
+    return administrators.some((protocol) =>
+      this.#host
+        .routes({ family, table, protocol })
+        .some(({ nextHops }) => nextHops.some(({ gateway }) => gateway === address)),
+    );
   }
 
   createPair(pod: PodInterface): boolean {

@@ -90,6 +90,8 @@ export interface PodInterfaceState {
 export interface PodKernel {
   /** Whether the path leads to a network namespace. */
   hasNamespace(netns: string): boolean;
+  /** Whether the host's own routes, those that no routing daemon made, lead through the address. */
+  isGateway(address: IpAddress): boolean;
   /** Makes the pair; false when one of its names is taken already. */
   createPair(pod: PodInterface): boolean;
   /** Settings and link state of both ends: all that needs no address. */

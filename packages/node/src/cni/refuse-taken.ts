@@ -14,6 +14,10 @@ export async function refuseTaken(
   { addresses, unmanaged, floating }: PodRequest,
 ): Promise<void> {
   for (const address of [...addresses, ...unmanaged, ...floating]) refuseNodes(services, address);
+  for (const address of [...unmanaged, ...floating]) {
+    // Its route to the pod would lead all that the node sends to the world there too.
+    if (services.kernel.isGateway(address)) throw refusal(address, "is a gateway of this node");
+  }
   for (const address of [...unmanaged, ...floating]) await refusePods(services, attachment, address);
   for (const address of unmanaged) {
     const { pool } = await services.ipam.standingOf(address);

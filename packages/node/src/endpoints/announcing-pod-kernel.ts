@@ -1,3 +1,4 @@
+import type { IpAddress } from "@caracal/net";
 import type { PodInterface, PodInterfaceState, PodKernel } from "../cni/ports.ts";
 
 /** Who is told before a pod's routes come and after they have gone. */
@@ -21,6 +22,10 @@ export class AnnouncingPodKernel implements PodKernel {
 
   hasNamespace(netns: string): boolean {
     return this.#kernel.hasNamespace(netns);
+  }
+
+  isGateway(address: IpAddress): boolean {
+    return this.#kernel.isGateway(address);
   }
 
   createPair(pod: PodInterface): boolean {

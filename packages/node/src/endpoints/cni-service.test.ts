@@ -31,6 +31,8 @@ test("before the daemon has started the runtime is told to come back", async () 
   const answer = await cni.handle({ command: "ADD" }, signal);
   assert.equal(answer.exitCode, 1);
   assert.equal(codeIn(answer.stdout), 11);
+  const status = await cni.handle({ command: "STATUS" }, signal);
+  assert.equal(codeIn(status.stdout), 50);
 });
 
 test("answers pass, and are counted by command and outcome", async () => {

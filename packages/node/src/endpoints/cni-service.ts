@@ -40,7 +40,9 @@ export class CniService {
 
   async handle(params: unknown, signal: AbortSignal): Promise<CniAnswer> {
     if (this.#engine === undefined) {
-      const error = new CniError(CniCode.tryAgainLater, this.#away);
+      // CNI 1.1.0, "STATUS": what cannot serve an ADD answers 50, not the code of a call that failed.
+      const code = commandOf(params) === "STATUS" ? CniCode.notAvailable : CniCode.tryAgainLater;
+      const error = new CniError(code, this.#away);
       return { exitCode: 1, stdout: error.toJson("1.0.0") };
     }
     const command = commandOf(params);
