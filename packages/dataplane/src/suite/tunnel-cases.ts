@@ -172,6 +172,11 @@ function mend(subject: KernelSubject): Promise<void> {
         others.device({ kind: "link.set", index, settings: { up: false } });
         others.device({ kind: "link.set", index, settings: { name: "elsewhere" } });
       },
+      (index) => {
+        others.device({ kind: "link.set", index, settings: { up: false } });
+        others.device({ kind: "link.set", index, settings: { name: "elsewhere" } });
+        others.addLink("vxlan.calico");
+      },
       (index) => others.device({ kind: "address.delete", address: own(index, "10.244.9.0", 32) }),
       (index) => others.device({ kind: "address.add", address: own(index, "10.9.9.9", 24) }),
       (index) => others.device({ kind: "link.set", index, settings: { mac: mac("02:00:00:00:00:02") } }),

@@ -22,8 +22,8 @@ export type DevicePlan =
       readonly inTheWay?: Link;
       readonly because: readonly string[];
     }
-  /** It is there under another name. */
-  | { readonly kind: "rename"; readonly link: Link }
+  /** It is there under another name; a device that has the tunnel's name meanwhile goes. */
+  | { readonly kind: "rename"; readonly link: Link; readonly inTheWay?: Link }
   /** It is there; the steps are empty when all is as wanted. */
   | { readonly kind: "keep"; readonly link: Link; readonly steps: readonly DeviceStep[] };
 
@@ -49,8 +49,8 @@ export function planDevice(tunnel: DesiredTunnel, around: DeviceSurroundings): D
   if (link !== undefined && because.length === 0) return keep(tunnel, link, around);
   const twin = around.links.find((other) => other !== link && isTwin(tunnel, other));
   if (twin !== undefined) {
-    if (link === undefined && vxlanDifferences(tunnel, parentIndex, twin, around).length === 0)
-      return { kind: "rename", link: twin };
+    if (vxlanDifferences(tunnel, parentIndex, twin, around).length === 0)
+      return { kind: "rename", link: twin, ...(link === undefined ? {} : { inTheWay: link }) };
     const place = `VNI ${tunnel.vni} on UDP port ${tunnel.port}`;
     return {
       kind: "wait",

@@ -282,9 +282,14 @@ export class TunnelReconciler {
 
   async #rename(
     tunnel: DesiredTunnel,
-    { link }: Extract<DevicePlan, { kind: "rename" }>,
+    { link, inTheWay }: Extract<DevicePlan, { kind: "rename" }>,
   ): Promise<string | undefined> {
     const { index } = link;
+    if (inTheWay !== undefined) {
+      const [removed] = await this.#do([{ kind: "link.delete", index: inTheWay.index }]);
+      if (removed?.kind === "failed" && removed.errno !== "ENODEV")
+        return `it is called ${link.name}, and what has its name cannot be removed: ${removed.errno} ${removed.detail}`;
+    }
     const name: DeviceOperation = { kind: "link.set", index, settings: { name: tunnel.name } };
     let [renamed] = await this.#do([name]);
     // Older kernels rename only what is down.

@@ -101,6 +101,7 @@ export class Routing {
   #programming = "";
   #gateways = "";
   #podAddresses: ReadonlyMap<string, IpAddress> = new Map();
+  #hasHeardPeers = false;
   #isScheduled = false;
   #callOffNetwork: (() => void) | undefined;
   #unsubscribe: (() => void) | undefined;
@@ -225,10 +226,13 @@ export class Routing {
         metrics.bgpRoutes.set(this.#bgpRoutes.size);
       },
       onInitialSync: () => {
-        log.info({ routes: this.#bgpRoutes.size }, "peers have told their routes");
+        // Without a speaker there is word of it at every change of the cluster.
+        if (!this.#hasHeardPeers) log.info({ routes: this.#bgpRoutes.size }, "peers have told their routes");
+        this.#hasHeardPeers = true;
         this.#reconciler.complete("bgp");
       },
       onForgotten: () => {
+        this.#hasHeardPeers = false;
         this.#bgpRoutes.clear();
         this.#reconciler.replace("bgp", []);
         metrics.bgpRoutes.set(0);

@@ -39,6 +39,8 @@ test("every setting of the agent is of its type", () => {
     ["floatingIPs", ["Enabled"], ["enabled"]],
     ["routeRefreshInterval", ["90s", "1m30s", "0s", "500ms"], ["90", "soon", 90, "-5s"]],
     ["iptablesMarkMask", [0, 4294967295], [-1, 4294967296, "0xff"]],
+    ["vxlanPort", [1, 65535], [0, 65536]],
+    ["vxlanVNI", [0, 16777215], [-1, 16777216]],
     ["natPortRange", [0, 80, "80", "1000:2000"], ["http", "2000:1000", "70000"]],
     ["kubeNodePortRanges", [["30000:32767", 80]], [["http"], Array.from({ length: 8 }, () => 1)]],
     ["natOutgoingAddress", ["10.0.0.1"], ["fd00::1", "ten"]],
