@@ -86,6 +86,7 @@ export { toList } from "./list-document.ts";
 export { defaultTier, formerPolicyNames, kubernetesPolicyPrefix } from "./policy/policy-names.ts";
 export type { EntityRule, Rule } from "./policy/rule-schema.ts";
 export { parsePeerAddress, type PeerAddress } from "./peer-address.ts";
+export { checkLabels } from "./metadata.ts";
 export { describeProblems, type Problem } from "./problem.ts";
 export { type QosControls, type QosReading, readQosControls } from "./qos/qos-controls.ts";
 export { apiVersion } from "./resource-schema.ts";

@@ -56,7 +56,8 @@ function checkName(name: unknown, rule: NameRule | undefined): Problem[] {
 
 const labelNamePattern = /^[a-zA-Z0-9]([-a-zA-Z0-9_.]{0,61}[a-zA-Z0-9])?$/;
 
-function checkLabels(labels: unknown): Problem[] {
+/** Kubernetes' rules on the names and values of labels. */
+export function checkLabels(labels: unknown): Problem[] {
   if (!isRecord(labels)) return [];
   const field = "Metadata.Labels";
   return Object.entries(labels).flatMap(([key, value]) => {

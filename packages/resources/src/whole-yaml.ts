@@ -2,7 +2,7 @@ import { type Document, LineCounter, parseAllDocuments } from "yaml";
 import { maxNesting } from "./ambiguous-scalar.ts";
 import { display } from "./problem.ts";
 import { isRecord } from "./schema-reader.ts";
-import { isDeep, markAmbiguous, repeatedKey, unresolvedAlias } from "./yaml-checks.ts";
+import { aliasOfItself, isDeep, markAmbiguous, repeatedKey, unresolvedAlias } from "./yaml-checks.ts";
 import type { YamlDocument } from "./yaml-document.ts";
 
 /** Aliases (`*x`) that one document may expand to: more is an attack rather than a manifest. */
@@ -41,6 +41,10 @@ function readDocument(document: Document.Parsed, counter: LineCounter): YamlDocu
   const repeated = repeatedKey(document);
   if (repeated !== undefined) {
     return { kind: "bad", line: lineAt(repeated), reason: "Map keys must be unique" };
+  }
+  const circular = aliasOfItself(document);
+  if (circular !== undefined) {
+    return { kind: "bad", line: lineAt(circular), reason: "An alias stands inside of its own anchor" };
   }
   markAmbiguous(document);
   try {

@@ -56,6 +56,20 @@ export function unresolvedAlias(document: Document.Parsed): number | undefined {
   return found;
 }
 
+/** Where in the text the first alias is that stands inside of what it names. */
+export function aliasOfItself(document: Document.Parsed): number | undefined {
+  let found: number | undefined;
+  visit(document, {
+    Alias: (_key, node, path) => {
+      const named = node.resolve(document);
+      if (named === undefined || !path.includes(named)) return undefined;
+      found = node.range?.[0];
+      return visit.BREAK;
+    },
+  });
+  return found;
+}
+
 function mark(node: Scalar): void {
   const { source, value } = node;
   if (source === undefined) return;

@@ -93,6 +93,10 @@ test("anchors, merges and duplicate keys do what they do in Calico's tools", () 
   assert.deepEqual(merged.resources[0]?.resource.metadata.annotations, { a: "b", c: "d" });
   assert.match(refusal(pool("cidr: 10.1.0.0/16")), /^6: line 6: Map keys must be unique$/);
   assert.match(refusal(node("*m")), /^3: line 3: Unresolved alias/);
+  assert.match(
+    refusal(node("&m {name: a, labels: *m}")),
+    /^3: line 3: An alias stands inside of its own anchor$/,
+  );
   const bomb = ["b", "c", "d", "e", "f", "g", "h"].reduce(
     ({ text, last }, name) => ({
       text: `${text}${name}: &${name} [${Array.from({ length: 9 }, () => `*${last}`).join()}]\n`,

@@ -344,6 +344,14 @@ test("label sets, updates and removes", async () => {
       "cannot remove label of Node node1.whale.com, key route-reflector does not exist\n",
     ],
     ["route-reflector", "invalid label route-reflector\n"],
+    [
+      "route_reflector/=true",
+      "error with field Metadata.Labels = 'route_reflector/' (is not a label name; allowed: [dns-prefix/]name of up to 63 characters)\n",
+    ],
+    [
+      "rack=a:b",
+      "error with field Metadata.Labels = 'a:b' (is not a label value; allowed: up to 63 of a–z A–Z 0–9 - _ . that begin and end with a letter or digit)\n",
+    ],
   ] as const) {
     const { stdout, stderr } = await label(words);
     assert.equal(stdout + stderr, expected);

@@ -1,4 +1,4 @@
-import type { Resource } from "@caracal/resources";
+import { checkLabels, describeProblems, type Resource } from "@caracal/resources";
 import { CliError } from "../cli-error.ts";
 import type { Command } from "../command.ts";
 import { withConnection } from "../connection/with-connection.ts";
@@ -51,6 +51,9 @@ function parseLabel(text: string, isRemoval: boolean): LabelChange {
   const parts = text.split("=");
   const [key = "", value] = parts;
   if (key === "" || parts.length !== (isRemoval ? 1 : 2)) throw new CliError(`invalid label ${text}`);
+  // What an apply of the same resource would refuse. A bad label from elsewhere may still be removed.
+  const problems = value === undefined ? [] : checkLabels({ [key]: value });
+  if (problems.length > 0) throw new CliError(describeProblems(problems));
   return { key, value };
 }
 
