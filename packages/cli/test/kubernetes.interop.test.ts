@@ -133,8 +133,14 @@ for (const group of ["crd.projectcalico.org/v1", "projectcalico.org/v3"] as cons
       );
       assert.match((await ctl("replace -f -", stale)).stderr, /update conflict: IPPool\(q\)/);
       assert.match((await ctl("label ippool q a=b")).stdout, /Successfully set label a on IPPool q/);
+      const again = await ctl("create -f -", poolYaml("q", "10.245.0.0/16"));
+      const taken = `resource already exists: IPPool(q) with error: ippools.${plural} "q" already exists`;
+      assert.equal(again.stderr, `failed to create 'IPPool' resource: [${taken}]\n`);
       assert.equal((await ctl("delete ippool q")).exitCode, 0);
-      assert.match((await ctl("get ippool q")).stderr, /resource does not exist: IPPool\(q\)/);
+      const gone = `resource does not exist: IPPool(q) with error: ippools.${plural} "q" not found\n`;
+      assert.equal((await ctl("get ippool q")).stderr, gone);
+      const node = 'resource does not exist: Node(n9) with error: nodes "n9" not found\n';
+      assert.equal((await ctl("get node n9")).stderr, node);
     });
 
     test("IPAM: settings are one object, addresses are the cluster's", async () => {

@@ -85,7 +85,7 @@ export class ResourceClient {
     if (lacksNamespace(identity)) return refused([noNamespace]);
     if (isVirtual(identity)) return readOutcome(identity, defaultProfileEntry);
     const entry = await this.#find(identity);
-    if (entry === undefined) return failed("missing", resourceMessage.missing(identity));
+    if (entry === undefined) return this.#refusalAs("missing", identity);
     return readOutcome(identity, entry);
   }
 
@@ -153,7 +153,7 @@ export class ResourceClient {
     const mayBeFormer = formerIdentities(identity).length > 0;
     const key = mayBeFormer ? (await this.#find(identity))?.key : undefined;
     const remove = () => this.#entries.delete(key ?? keyOf(identity), revision);
-    return written(identity, remove, "; it has been deleted");
+    return this.#written(identity, remove, "; it has been deleted");
   }
 
   async #create(resource: Resource, beside?: string): Promise<ResourceOutcome> {
@@ -168,12 +168,12 @@ export class ResourceClient {
     const { value } = reading;
     const identity = identityOf(value.kind, value.metadata.name, value.metadata.namespace);
     if (isVirtual(identity) || (await this.#findFormer(identity)) !== undefined) {
-      return failed("exists", resourceMessage.exists(identity));
+      return this.#refusalAs("exists", identity);
     }
     if (value.kind === "IPPool") problems.push(...(await this.#checkNewPool(value, beside)));
     problems.push(...(await checkTierOf(this, value)));
     if (problems.length > 0) return refused(problems);
-    return written(identity, () => this.#entries.create(keyOf(identity), storedText(value)));
+    return this.#written(identity, () => this.#entries.create(keyOf(identity), storedText(value)));
   }
 
   /** One attempt; `version` is the one that the caller insists on. */
@@ -183,7 +183,7 @@ export class ResourceClient {
     const identity = identityOf(resource.kind, resource.metadata.name, resource.metadata.namespace);
     if (isVirtual(identity)) return failed("refused", resourceMessage.unsupported("Update", identity));
     const entry = await this.#find(identity);
-    if (entry === undefined) return failed("missing", resourceMessage.missing(identity));
+    if (entry === undefined) return this.#refusalAs("missing", identity);
     const current = readOutcome(identity, entry);
     if (current.kind === "failed") return current;
     const { uid, creationTimestamp, resourceVersion = "" } = current.resource.metadata;
@@ -198,7 +198,24 @@ export class ResourceClient {
     problems.push(...kinds[resource.kind].checkUpdate(current.resource, reading.value));
     if (problems.length > 0) return refused(problems);
     const at = Revision.of(resourceVersion);
-    return written(identity, () => this.#entries.update(entry.key, storedText(reading.value), at));
+    return this.#written(identity, () => this.#entries.update(entry.key, storedText(reading.value), at));
+  }
+
+  /** A write, and the server's own words where it says that the resource is there, or is not. */
+  async #written<K extends KindName>(
+    identity: ResourceIdentity<K>,
+    write: () => Promise<WriteOutcome>,
+    ifUnreadable?: string,
+  ): Promise<ResourceOutcome<Resources[K]>> {
+    const outcome = await written(identity, write, ifUnreadable);
+    if (outcome.kind === "ok" || (outcome.reason !== "missing" && outcome.reason !== "exists"))
+      return outcome;
+    return this.#refusalAs(outcome.reason, identity);
+  }
+
+  async #refusalAs(state: "missing" | "exists", identity: ResourceIdentity): Promise<ResourceFailure> {
+    const cause = await this.#store.wording?.(keyOf(identity), state);
+    return failed(state, resourceMessage[state](identity, cause));
   }
 
   /** What the store says to a delete of what it keeps for another owner. At a revision that nothing has, none happens. */

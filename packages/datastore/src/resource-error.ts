@@ -14,14 +14,17 @@ export function formatIdentity({ kind, name, namespace }: ResourceIdentity): str
 
 /** Calico's error texts, and one of our own for a value that is no resource. */
 export const resourceMessage: {
-  readonly exists: (identity: ResourceIdentity) => string;
-  readonly missing: (identity: ResourceIdentity) => string;
+  /** The cause is the server's own wording, where it has one. */
+  readonly exists: (identity: ResourceIdentity, cause?: string) => string;
+  readonly missing: (identity: ResourceIdentity, cause?: string) => string;
   readonly conflict: (identity: ResourceIdentity) => string;
   readonly unsupported: (operation: string, identity: ResourceIdentity, reason?: string) => string;
   readonly unreadable: (identity: ResourceIdentity, more?: string) => string;
 } = {
-  exists: (identity) => `resource already exists: ${formatIdentity(identity)} with error: <nil>`,
-  missing: (identity) => `resource does not exist: ${formatIdentity(identity)} with error: <nil>`,
+  exists: (identity, cause = "<nil>") =>
+    `resource already exists: ${formatIdentity(identity)} with error: ${cause}`,
+  missing: (identity, cause = "<nil>") =>
+    `resource does not exist: ${formatIdentity(identity)} with error: ${cause}`,
   conflict: (identity) => `update conflict: ${formatIdentity(identity)}`,
   unsupported: (operation, identity, reason) =>
     `operation ${operation} is not supported on ${formatIdentity(identity)}${reason === undefined ? "" : `: ${reason}`}`,

@@ -88,6 +88,8 @@ export interface Store {
    * Ends when the signal aborts.
    */
   watch(prefix: string, after: Revision, signal: Cancellation): AsyncIterable<readonly StoreEvent[]>;
+  /** How the server itself words that there is nothing under a key, or something already, where it has words for it. */
+  wording?(key: string, state: "missing" | "exists"): Promise<string | undefined>;
   /** Ends every watch and releases the connection; calls after it throw "unavailable". */
   close(): Promise<void>;
 }

@@ -125,6 +125,16 @@ export class KubernetesStore implements Store {
     }
   }
 
+  /** As the API server answers 404 and 409: `ippools.crd.projectcalico.org "p1" not found`. */
+  async wording(key: string, state: "missing" | "exists"): Promise<string | undefined> {
+    const found = await this.#shelfOf(key);
+    const address = found?.collection.address(key);
+    if (found === undefined || address === undefined) return undefined;
+    const { plural, group } = found.collection.resource;
+    const what = group === "" ? plural : `${plural}.${group}`;
+    return `${what} "${address.name}" ${state === "missing" ? "not found" : "already exists"}`;
+  }
+
   async close(): Promise<void> {
     this.#client.close();
   }
