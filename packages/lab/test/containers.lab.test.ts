@@ -11,6 +11,7 @@ import { test, type TestContext } from "node:test";
 import { buildPlugins, installPlugins, readInstallSettings } from "@caracal/cni";
 import { listNamespaces } from "@caracal/linux";
 import { type CommandResult, findTool, requireRoot, requireTool, runAnyway, Testbed } from "@caracal/testbed";
+import type { LabDirectory } from "../src/index.ts";
 import { labScope, REPOSITORY } from "./lab-scope.ts";
 import { labState } from "./lab-state.ts";
 
@@ -103,6 +104,11 @@ async function whyNoContainers(podman: NodePodman): Promise<string | undefined> 
   return exitCode === 0 ? undefined : `podman runs no container here: ${stderr.trim()}`;
 }
 
+/** The lab's namespaces, and podman's: others' labs come and go meanwhile. */
+function ownNamespaces(lab: LabDirectory): readonly string[] {
+  return listNamespaces().filter((name) => name.startsWith("netns-") || name.startsWith(`${lab.name}-`));
+}
+
 test(
   "containers of podman on two nodes reach each other, and leave nothing behind",
   { skip },
@@ -131,7 +137,7 @@ test(
       t.skip(why);
       return;
     }
-    const [before, namespaces] = [await labState(lab), listNamespaces()];
+    const [before, namespaces] = [await labState(lab), ownNamespaces(lab)];
 
     const started = await Promise.all([
       one.start("client", network, "sleep", "600"),
@@ -153,7 +159,7 @@ test(
 
     for (const podman of [one, two]) await podman.command("rm", "-a", "-f", "-t", "0");
     assert.deepEqual(await labState(lab), before);
-    assert.deepEqual(listNamespaces(), namespaces);
+    assert.deepEqual(ownNamespaces(lab), namespaces);
 
     process.kill(lab.daemon({ node: "calico-bgp-fullmesh-worker" })?.pid ?? 0, "SIGKILL");
     const refused = await one.start("late", network, "sleep", "600");
