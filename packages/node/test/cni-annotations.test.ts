@@ -203,7 +203,7 @@ describe("ipAddrsNoIpam", () => {
     assert.equal(await refusal("10.244.0.99"), "101 the address 10.244.0.99 is node node-2's own");
     const gateway = IpAddress.parse("172.18.0.1");
     assert.ok(gateway !== undefined);
-    cluster.kernel.gateways.add(gateway);
+    cluster.kernel.hostUses.set(gateway, "gateway");
     assert.equal(await refusal("172.18.0.1"), "101 the address 172.18.0.1 is a gateway of this node");
     const reservation = {
       kind: "IPReservation",

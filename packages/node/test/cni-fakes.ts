@@ -7,6 +7,7 @@ import type {
   AddressStanding,
   AddressRequest,
   FirstAddressRequest,
+  HostUse,
   PodInterface,
   PodInterfaceState,
   PodIpam,
@@ -103,7 +104,7 @@ interface Pair {
 /** Namespaces are paths that were added; pairs are records in a map by host end. */
 export class FakeKernel implements PodKernel {
   readonly namespaces = new Set<string>();
-  readonly gateways = new Set<IpAddress>();
+  readonly hostUses = new Map<IpAddress, HostUse>();
   readonly pairs = new Map<string, Pair>();
   #made = 0;
 
@@ -111,8 +112,8 @@ export class FakeKernel implements PodKernel {
     return this.namespaces.has(netns);
   }
 
-  isGateway(address: IpAddress): boolean {
-    return this.gateways.has(address);
+  hostUse(address: IpAddress): HostUse | undefined {
+    return this.hostUses.get(address);
   }
 
   createPair(pod: PodInterface): boolean {

@@ -147,6 +147,16 @@ describe("a pod in the kernel", { skip }, () => {
     const before = await cni.state();
     const refused = await cni.engine().answer(podCall(netns, {}, asking("10.244.9.9")));
     assert.equal(JSON.parse(refused.stdout).code, 101);
+    for (const [address, reason] of [
+      ["172.18.0.2", "is of this node's own interfaces"],
+      ["172.18.0.255", "is of this node's own interfaces"],
+      ["fd12::2", "is of this node's own interfaces"],
+      ["172.18.0.1", "is a gateway of this node"],
+      ["fd12::1", "is a gateway of this node"],
+    ] as const) {
+      const taken = await cni.engine().answer(podCall(netns, {}, asking(address)));
+      assert.equal(JSON.parse(taken.stdout).msg, `the address ${address} ${reason}`);
+    }
     assert.deepEqual(await cni.state(), before);
     const call = podCall(netns, {}, asking("192.168.9.9"));
     const prevResult = result(await cni.engine().answer(call));

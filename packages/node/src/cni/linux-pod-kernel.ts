@@ -21,7 +21,7 @@ import {
   RouteTable,
   RouteType,
 } from "@caracal/netlink";
-import type { PodInterface, PodInterfaceState, PodKernel } from "./ports.ts";
+import type { HostUse, PodInterface, PodInterfaceState, PodKernel } from "./ports.ts";
 
 /** Every host end has it, so the address that pods resolve their gateway to is known in advance. */
 const hostMac = Mac.parse("ee:ee:ee:ee:ee:ee") ?? never();
@@ -66,15 +66,18 @@ export class LinuxPodKernel implements PodKernel, Disposable {
     }
   }
 
-  isGateway(address: IpAddress): boolean {
+  hostUse(address: IpAddress): HostUse | undefined {
+    const type = this.#host.routeTo(address)?.type;
+    if (type === RouteType.RTN_LOCAL || type === RouteType.RTN_BROADCAST) return "own";
     const family = IpAddress.family(address);
     const table = RouteTable.RT_TABLE_MAIN;
     // The kernel picks by protocol: a routing daemon's million routes are not read.
-    return administrators.some((protocol) =>
+    const isGateway = administrators.some((protocol) =>
       this.#host
         .routes({ family, table, protocol })
         .some(({ nextHops }) => nextHops.some(({ gateway }) => gateway === address)),
     );
+    return isGateway ? "gateway" : undefined;
   }
 
   createPair(pod: PodInterface): boolean {

@@ -75,6 +75,9 @@ export interface PodInterface {
   readonly forwarding: boolean;
 }
 
+/** Routes of a routing daemon make no gateways: they lead to other nodes. */
+export type HostUse = "own" | "gateway";
+
 /** What is in the kernel for a pod, as CHECK and a repeated ADD see it. */
 export interface PodInterfaceState {
   readonly mac: string;
@@ -90,8 +93,8 @@ export interface PodInterfaceState {
 export interface PodKernel {
   /** Whether the path leads to a network namespace. */
   hasNamespace(netns: string): boolean;
-  /** Whether the host's own routes, those that no routing daemon made, lead through the address. */
-  isGateway(address: IpAddress): boolean;
+  /** What the host needs an address for itself: it is one of its interfaces', or its own routes lead through it. */
+  hostUse(address: IpAddress): HostUse | undefined;
   /** Makes the pair; false when one of its names is taken already. */
   createPair(pod: PodInterface): boolean;
   /** Settings and link state of both ends: all that needs no address. */

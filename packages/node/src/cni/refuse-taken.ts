@@ -14,10 +14,6 @@ export async function refuseTaken(
   { addresses, unmanaged, floating }: PodRequest,
 ): Promise<void> {
   for (const address of [...addresses, ...unmanaged, ...floating]) refuseNodes(services, address);
-  for (const address of [...unmanaged, ...floating]) {
-    // Its route to the pod would lead all that the node sends to the world there too.
-    if (services.kernel.isGateway(address)) throw refusal(address, "is a gateway of this node");
-  }
   for (const address of [...unmanaged, ...floating]) await refusePods(services, attachment, address);
   for (const address of unmanaged) {
     const { pool } = await services.ipam.standingOf(address);
@@ -32,6 +28,14 @@ export async function refuseTaken(
 export function refuseNodes(services: CniServices, address: IpAddress): void {
   const node = services.nodeWith(address);
   if (node !== undefined) throw refusal(address, `is node ${node}'s own`);
+  switch (services.kernel.hostUse(address)) {
+    case "own":
+      throw refusal(address, "is of this node's own interfaces");
+    case "gateway":
+      // Its route to the pod would lead all that the node sends to the world there too.
+      throw refusal(address, "is a gateway of this node");
+    case undefined:
+  }
 }
 
 /** A floating address stands for one of the pod's own of the same family. */

@@ -1,5 +1,5 @@
 import type { IpAddress } from "@caracal/net";
-import type { PodInterface, PodInterfaceState, PodKernel } from "../cni/ports.ts";
+import type { HostUse, PodInterface, PodInterfaceState, PodKernel } from "../cni/ports.ts";
 
 /** Who is told before a pod's routes come and after they have gone. */
 export interface PodRouteListener {
@@ -24,8 +24,8 @@ export class AnnouncingPodKernel implements PodKernel {
     return this.#kernel.hasNamespace(netns);
   }
 
-  isGateway(address: IpAddress): boolean {
-    return this.#kernel.isGateway(address);
+  hostUse(address: IpAddress): HostUse | undefined {
+    return this.#kernel.hostUse(address);
   }
 
   createPair(pod: PodInterface): boolean {
