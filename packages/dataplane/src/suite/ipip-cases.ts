@@ -172,7 +172,7 @@ async function moduleMissing(subject: KernelSubject): Promise<void> {
     async ({ reconciler, events, until }) => {
       await subject.until("the lack to be told", () => reconciler.status.problems.length > 0);
       const problem =
-        "this kernel has no ipip module, so there is no such tunnel: load it (modprobe ipip), or choose another encapsulation";
+        "this kernel has no ipip module, so there is no such tunnel: load it (modprobe ipip), or choose another encapsulation; meanwhile only routes from before carry traffic, as they are";
       same(reconciler.status.problems, [{ device: "tunl0", problem }], "problems");
       same(events, [], "news");
       hasModule = true;

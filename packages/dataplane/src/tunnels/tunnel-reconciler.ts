@@ -276,7 +276,7 @@ export class TunnelReconciler {
     // The module has made its own device meanwhile, or had it under another name: look again.
     if (made.errno === "EEXIST" && tunnel.kind === "ipip") return undefined;
     if (made.errno === "EOPNOTSUPP")
-      return `this kernel has no ${tunnel.kind} module, so there is no such tunnel: load it (modprobe ${tunnel.kind}), or choose another encapsulation`;
+      return `this kernel has no ${tunnel.kind} module, so there is no such tunnel: load it (modprobe ${tunnel.kind}), or choose another encapsulation; meanwhile only routes from before carry traffic, as they are`;
     return `it cannot be made: ${made.errno} ${made.detail}`;
   }
 
