@@ -152,6 +152,18 @@ test("what is no etcd, and what never answers, is told in a person's words", asy
   }
 });
 
+test("a connection that a silent server never finishes ends with the call that waited for it", async (t) => {
+  const hungUp = Promise.withResolvers<void>();
+  const server = createTcpServer((socket) => {
+    socket.on("error", () => undefined);
+    socket.once("close", () => hungUp.resolve());
+    socket.resume();
+  });
+  const port = await listen(t, server);
+  await assert.rejects(channelTo(t, port, 50).call(path, message, undefined), /Deadline exceeded/);
+  await hungUp.promise;
+});
+
 test("a closed store fails the calls under way", async (t) => {
   const { port } = await serve(t, () => undefined);
   const store = new EtcdStore({ endpoints: [`http://127.0.0.1:${port}`] });

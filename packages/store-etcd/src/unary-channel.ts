@@ -44,6 +44,7 @@ export class UnaryChannel {
   readonly #dial: () => Socket;
   readonly #timeoutMs: number;
   #session: Promise<ClientHttp2Session> | undefined;
+  #connection: AbortController | undefined;
   #callCount = 0;
 
   constructor(dial: () => Socket, timeoutMs: number) {
@@ -72,9 +73,9 @@ export class UnaryChannel {
 
   /** Ends the connection; the calls under way fail. A later call makes a new one. */
   close(): void {
-    const session = this.#session;
     this.#session = undefined;
-    void session?.then((open) => open.destroy(), ignore);
+    // One that a silent server never finishes, too: it would keep the process from ending.
+    this.#connection?.abort();
   }
 
   /** Once more on a new connection when the one that there was takes no calls any more. */
@@ -98,8 +99,10 @@ export class UnaryChannel {
 
   #connected(): Promise<ClientHttp2Session> {
     if (this.#session !== undefined) return this.#session;
-    const opening = open(this.#dial);
+    const giveUp = new AbortController();
+    const opening = open(this.#dial, giveUp.signal);
     this.#session = opening;
+    this.#connection = giveUp;
     const forget = (): void => {
       if (this.#session === opening) this.#session = undefined;
     };
@@ -113,7 +116,7 @@ export class UnaryChannel {
   }
 }
 
-function open(dial: () => Socket): Promise<ClientHttp2Session> {
+function open(dial: () => Socket, giveUp: AbortSignal): Promise<ClientHttp2Session> {
   return new Promise((resolve, reject) => {
     const settings = { initialWindowSize: windowBytes };
     const session = connect(authority, { createConnection: dial, settings });
@@ -125,6 +128,7 @@ function open(dial: () => Socket): Promise<ClientHttp2Session> {
     // What breaks later is told to the streams.
     session.on("error", refuse);
     session.once("close", () => refuse());
+    giveUp.addEventListener("abort", () => session.destroy(), { once: true });
     // Only a server's settings tell that it speaks HTTP/2.
     session.once("remoteSettings", () => {
       session.setLocalWindowSize(windowBytes);
