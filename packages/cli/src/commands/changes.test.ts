@@ -276,7 +276,7 @@ test("a patch that makes no sense changes nothing", async () => {
       /not recognized or is in the wrong location: bgb/,
     ],
     [["node", "node1.whale.com", "-p", '{"metadata":{"name":"y"}}'], /cannot change the name/],
-    [["node", "node1.whale.com", "-p", "{"], /^the patch is neither JSON nor YAML/],
+    [["node", "node1.whale.com", "-p", "{"], /^the patch is neither JSON nor YAML: .*column 2\n$/],
     [["node", "node1.whale.com"], /^patch needs --patch/],
     [["node"], /^patch needs a kind and one name/],
     [["node", "node1.whale.com", "-p", "{}", "-t", "magic"], /^unknown patch type 'magic'/],

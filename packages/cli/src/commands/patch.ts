@@ -61,7 +61,8 @@ async function parsePatch(text: string | undefined): Promise<unknown> {
   try {
     return parse(text);
   } catch (error) {
-    throw new CliError(`the patch is neither JSON nor YAML: ${describeError(error).split("\n", 1)[0]}`);
+    const [reason = ""] = describeError(error).split("\n", 1);
+    throw new CliError(`the patch is neither JSON nor YAML: ${reason.replace(/:$/, "")}`);
   }
 }
 
