@@ -51,7 +51,8 @@ export function freshSubject(t: TestContext): KernelSubject {
     others: {
       route: ({ kind, route }) =>
         others.socket.request("test", kind === "delete" ? deleteRoute(route) : newRoute(route, kind)),
-      addLink: (name) => others.addVeth({ name }, { name: `${name}peer` }),
+      // Names of interfaces have at most 15 letters.
+      addLink: (name) => others.addVeth({ name }, { name: `${name.slice(0, 11)}peer` }),
       deleteLink: (name) => void others.deleteLink(name),
       setLinkUp: (name, up) => others.setLink(name, { up }),
       addAddress,
