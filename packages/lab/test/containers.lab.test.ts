@@ -5,7 +5,7 @@
  * from one root file system with nothing but busybox.
  */
 import assert from "node:assert/strict";
-import { chmodSync, copyFileSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { buildPlugins, installPlugins, readInstallSettings } from "@caracal/cni";
@@ -25,7 +25,7 @@ class NodePodman {
   readonly #env: Readonly<Record<string, string>>;
   readonly #rootfs: string;
 
-  constructor(namespace: string, directory: string, runDirectory: string, rootfs: string) {
+  constructor(t: TestContext, namespace: string, directory: string, runDirectory: string, rootfs: string) {
     const [bin, net] = [join(directory, "bin"), join(directory, "net")];
     const outcome = readInstallSettings({
       env: { CARACAL_LIB_DIR: join(directory, "lib"), CARACAL_RUN_DIR: runDirectory },
@@ -55,7 +55,13 @@ events_logger = "file"
     );
     this.#env = { CONTAINERS_CONF: settings };
     this.#rootfs = rootfs;
-    const store = ["root", "runroot", "tmpdir"].flatMap((name) => [`--${name}`, join(directory, name)]);
+    // Podman takes no longer run directory than 50 letters.
+    const short = mkdtempSync("/tmp/podman-");
+    t.after(async () => {
+      await this.command("rm", "-a", "-f", "-t", "0");
+      rmSync(short, { recursive: true, force: true });
+    });
+    const store = ["root", "runroot", "tmpdir"].flatMap((name) => [`--${name}`, join(short, name)]);
     // `ip netns exec` has a mount namespace of its own, in which nobody else would see podman's network namespaces.
     const enter = ["nsenter", `--net=/run/netns/${namespace}`];
     this.#words = [...enter, "podman", ...store, "--storage-driver", "vfs"];
@@ -122,14 +128,13 @@ test(
     const lab = scope.directory(name);
     const node = (short: string): NodePodman => {
       const full = `calico-bgp-fullmesh-${short}`;
-      const podman = new NodePodman(
+      return new NodePodman(
+        t,
         `${name}-${full}`,
         testbed.directory(short),
         join(lab.path, "nodes", full, "run"),
         rootfs,
       );
-      t.after(() => podman.command("rm", "-a", "-f", "-t", "0"));
-      return podman;
     };
     const [one, two] = [node("worker"), node("worker2")];
     const why = await whyNoContainers(one);
