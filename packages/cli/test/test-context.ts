@@ -33,7 +33,6 @@ export async function run(
     signal: new AbortController().signal,
     openStore: async () => {
       if (store === undefined) throw new Error("the test gave no store");
-      // Commands close what they opened; the test goes on with it.
       return keepOpen(store);
     },
     ...rest,
@@ -43,7 +42,8 @@ export async function run(
   return { exitCode, ...written };
 }
 
-function keepOpen(store: Store): Store {
+/** A store that a command may close while the test goes on with it. */
+export function keepOpen(store: Store): Store {
   return {
     get: (key) => store.get(key),
     list: (prefix) => store.list(prefix),

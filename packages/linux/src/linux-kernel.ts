@@ -9,22 +9,16 @@ import type {
   RouteOutcome,
 } from "@caracal/dataplane";
 import {
-  changeLink,
-  deleteAddress,
-  deleteLink,
-  deleteNeighbour,
   deleteRoute,
   type InterfaceAddress,
   type Link,
   type Neighbour,
   type NeighbourTable,
-  newAddress,
-  newLink,
-  newNeighbour,
   newRoute,
   type Request,
   type Route,
 } from "@caracal/netlink";
+import { deviceRequest } from "./device-request.ts";
 import { Monitor, type MonitorTopic } from "./monitor.ts";
 import type { NamespaceTarget } from "./namespace.ts";
 import { Rtnetlink } from "./rtnetlink.ts";
@@ -85,7 +79,7 @@ export class LinuxKernel implements Kernel, DeviceKernel, Disposable {
   }
 
   applyDevices(operations: readonly DeviceOperation[]): Promise<readonly DeviceOutcome[]> {
-    return this.#apply("device.apply", operations, toDeviceRequest);
+    return this.#apply("device.apply", operations, deviceRequest);
   }
 
   /** Watching begins with the first listener and ends with the last. */
@@ -148,23 +142,4 @@ export class LinuxKernel implements Kernel, DeviceKernel, Disposable {
 
 function toRequest({ kind, route }: RouteOperation): Request {
   return kind === "delete" ? deleteRoute(route) : newRoute(route, kind);
-}
-
-function toDeviceRequest(operation: DeviceOperation): Request {
-  switch (operation.kind) {
-    case "link.add":
-      return newLink(operation.link);
-    case "link.set":
-      return changeLink(operation.index, operation.settings);
-    case "link.delete":
-      return deleteLink(operation.index);
-    case "address.add":
-      return newAddress(operation.address);
-    case "address.delete":
-      return deleteAddress(operation.address);
-    case "neighbour.set":
-      return newNeighbour(operation.neighbour);
-    case "neighbour.delete":
-      return deleteNeighbour(operation.neighbour);
-  }
 }

@@ -2,21 +2,10 @@
 import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { DeviceOperation, KernelSubject } from "@caracal/dataplane";
+import type { KernelSubject } from "@caracal/dataplane";
 import { IpAddress } from "@caracal/net";
-import {
-  changeLink,
-  deleteAddress,
-  deleteLink,
-  deleteNeighbour,
-  deleteRoute,
-  IfaFlag,
-  newAddress,
-  newLink,
-  newNeighbour,
-  newRoute,
-  type Request,
-} from "@caracal/netlink";
+import { deleteRoute, IfaFlag, newRoute } from "@caracal/netlink";
+import { deviceRequest } from "../src/device-request.ts";
 import { LinuxKernel, namespacePath, Rtnetlink, systemClock } from "../src/index.ts";
 import { freshNamespace } from "./fresh-namespace.ts";
 
@@ -62,23 +51,4 @@ export function freshSubject(t: TestContext): KernelSubject {
       },
     },
   };
-}
-
-function deviceRequest(operation: DeviceOperation): Request {
-  switch (operation.kind) {
-    case "link.add":
-      return newLink(operation.link);
-    case "link.set":
-      return changeLink(operation.index, operation.settings);
-    case "link.delete":
-      return deleteLink(operation.index);
-    case "address.add":
-      return newAddress(operation.address);
-    case "address.delete":
-      return deleteAddress(operation.address);
-    case "neighbour.set":
-      return newNeighbour(operation.neighbour);
-    case "neighbour.delete":
-      return deleteNeighbour(operation.neighbour);
-  }
 }

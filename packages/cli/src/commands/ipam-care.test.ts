@@ -11,7 +11,7 @@ import { keys, MemoryStore, type Store } from "@caracal/datastore";
 import { Ipam, Nanos } from "@caracal/ipam";
 import { IpAddress, Prefix } from "@caracal/net";
 import { nodes, pool, storeOf } from "../../test/resources-fixture.ts";
-import { run } from "../../test/test-context.ts";
+import { keepOpen, run } from "../../test/test-context.ts";
 
 function ipamOf(store: Store, node: string): Ipam {
   return new Ipam({ store, node, now: () => Nanos.fromSeconds(1_700_000_000) });
@@ -207,7 +207,7 @@ test("addresses of services are in use", async () => {
   }
   const asked = await run("ipam check --show-all-ips --kubeconfig /k", {
     openStore: async ({ datastoreType, environment }) => {
-      if (datastoreType === "etcdv3") return unclosed(store);
+      if (datastoreType === "etcdv3") return keepOpen(store);
       assert.equal(environment.KUBECONFIG, "/k");
       return server;
     },
@@ -222,18 +222,6 @@ test("addresses of services are in use", async () => {
     /10\.245\.0\.7 in use by Service\(default\/api\) and in active IPAM pool but has no IPAM allocation/,
   );
 });
-
-function unclosed(store: Store): Store {
-  return {
-    get: (key) => store.get(key),
-    list: (prefix) => store.list(prefix),
-    create: (key, value) => store.create(key, value),
-    update: (key, value, revision) => store.update(key, value, revision),
-    delete: (key, revision) => store.delete(key, revision),
-    watch: (prefix, after, signal) => store.watch(prefix, after, signal),
-    close: async () => undefined,
-  };
-}
 
 test("without ClusterInformation nothing is checked", async () => {
   const store = await storeOf({ "ippools/p": pool });

@@ -2,8 +2,8 @@ import { IpAddress } from "@caracal/net";
 import { Iff } from "@caracal/netlink";
 import type { DeviceKernel } from "../device-kernel.ts";
 import type { DesiredIpip } from "../tunnels/desired-tunnel.ts";
-import { type TunnelEvent, TunnelReconciler } from "../tunnels/tunnel-reconciler.ts";
 import { address, indexOf, type KernelCase, type KernelSubject, same } from "./subject.ts";
+import { runTunnels, type TunnelRun } from "./tunnel-run.ts";
 
 /**
  * What the tunnel reconciler promises of IP-in-IP, on any kernel that has it. A suite of its own, for many kernels have not. On a
@@ -20,45 +20,12 @@ export const ipipSuite: readonly KernelCase[] = [
 const wanted: DesiredIpip = { kind: "ipip", name: "tunl0", mtu: 1480, address: address("10.244.9.0") };
 const asWanted = ["tunl0 up 1480", "10.244.9.0/32"];
 
-interface Run {
-  readonly reconciler: TunnelReconciler;
-  readonly events: readonly TunnelEvent[];
-  readonly until: (lines: readonly string[]) => Promise<void>;
-}
-
-async function withTunnel(
+function withTunnel(
   subject: KernelSubject,
-  use: (run: Run) => Promise<void>,
-  kernel: DeviceKernel = subject.kernel,
+  use: (run: TunnelRun) => Promise<void>,
+  kernel?: DeviceKernel,
 ): Promise<void> {
-  const events: TunnelEvent[] = [];
-  const reconciler = new TunnelReconciler({
-    kernel,
-    clock: subject.clock,
-    owns: ["tunl0"],
-    limits: { retryMinMs: 2, retryMaxMs: 40 },
-    onEvent: (event) => void events.push(event),
-  });
-  reconciler.start();
-  reconciler.apply([wanted]);
-  const until = async (lines: readonly string[]): Promise<void> => {
-    let found: readonly string[] = [];
-    const isThere = async (): Promise<boolean> => {
-      found = await shownDevice(subject);
-      return reconciler.status.settled && found.join("\n") === lines.join("\n");
-    };
-    try {
-      await subject.until("the device", isThere);
-    } catch (error) {
-      same(found, lines, `the device, ${String(error)}`);
-      throw error;
-    }
-  };
-  try {
-    await use({ reconciler, events, until });
-  } finally {
-    reconciler.stop();
-  }
+  return runTunnels(subject, { name: wanted.name, tunnels: [wanted], shownDevice, kernel }, use);
 }
 
 /** What the kernel has of the device, as short text. */

@@ -2,9 +2,9 @@ import { IpAddress } from "@caracal/net";
 import { Af, Iff, type Link, Mac, NeighbourState, Ntf } from "@caracal/netlink";
 import type { DeviceKernel, DeviceOutcome } from "../device-kernel.ts";
 import type { DesiredTunnel, DesiredVxlan } from "../tunnels/desired-tunnel.ts";
-import { type TunnelEvent, TunnelReconciler } from "../tunnels/tunnel-reconciler.ts";
 import { mac } from "./device-cases.ts";
 import { address, indexOf, type KernelCase, type KernelSubject, same } from "./subject.ts";
+import { runTunnels, type TunnelRun } from "./tunnel-run.ts";
 
 /** What the tunnel reconciler promises on any kernel. */
 export const tunnelCases: readonly KernelCase[] = [
@@ -43,47 +43,13 @@ const asWanted = [
   "forward 66:00:00:00:02:00 10.99.0.3",
 ];
 
-interface Run {
-  readonly reconciler: TunnelReconciler;
-  readonly events: readonly TunnelEvent[];
-  readonly until: (lines: readonly string[]) => Promise<void>;
-}
-
-async function withTunnels(
+function withTunnels(
   subject: KernelSubject,
   tunnels: readonly DesiredTunnel[],
-  use: (run: Run) => Promise<void>,
-  kernel: DeviceKernel = subject.kernel,
+  use: (run: TunnelRun) => Promise<void>,
+  kernel?: DeviceKernel,
 ): Promise<void> {
-  const { clock } = subject;
-  const events: TunnelEvent[] = [];
-  const reconciler = new TunnelReconciler({
-    kernel,
-    clock,
-    owns: ["vxlan.calico"],
-    limits: { retryMinMs: 2, retryMaxMs: 40 },
-    onEvent: (event) => void events.push(event),
-  });
-  reconciler.start();
-  reconciler.apply(tunnels);
-  const until = async (lines: readonly string[]): Promise<void> => {
-    let found: readonly string[] = [];
-    const isThere = async (): Promise<boolean> => {
-      found = await shownDevice(subject);
-      return reconciler.status.settled && found.join("\n") === lines.join("\n");
-    };
-    try {
-      await subject.until("the device", isThere);
-    } catch (error) {
-      same(found, lines, `the device, ${String(error)}`);
-      throw error;
-    }
-  };
-  try {
-    await use({ reconciler, events, until });
-  } finally {
-    reconciler.stop();
-  }
+  return runTunnels(subject, { name: wanted.name, tunnels, shownDevice, kernel }, use);
 }
 
 /** What the kernel has of the device, as short text. */
