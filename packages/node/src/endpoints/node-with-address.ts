@@ -7,7 +7,8 @@ export function nodeWithAddress(nodes: readonly Node[], address: IpAddress): str
     ?.metadata.name;
 }
 
-function textsOf({ spec }: Node): readonly string[] {
+/** The addresses that a node itself uses, for its sessions and its tunnels, as the resource writes them. */
+export function ownAddressTexts({ spec }: Node): readonly string[] {
   return [
     spec.bgp?.ipv4Address,
     spec.bgp?.ipv6Address,
@@ -16,7 +17,14 @@ function textsOf({ spec }: Node): readonly string[] {
     spec.ipv6VXLANTunnelAddr,
     spec.wireguard?.interfaceIPv4Address,
     spec.wireguard?.interfaceIPv6Address,
-    ...(spec.addresses ?? []).map((one) => one.address),
-    ...(spec.interfaces ?? []).flatMap((one) => one.addresses ?? []),
   ].filter((text) => text !== undefined);
+}
+
+function textsOf(node: Node): readonly string[] {
+  const { addresses = [], interfaces = [] } = node.spec;
+  return [
+    ...ownAddressTexts(node),
+    ...addresses.map((one) => one.address),
+    ...interfaces.flatMap((one) => one.addresses ?? []),
+  ];
 }

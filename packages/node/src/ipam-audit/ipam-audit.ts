@@ -15,6 +15,7 @@ import { type Node, nodeKind, type WorkloadEndpoint, workloadEndpointKind } from
 import { hostNameOf } from "../cni/attachment.ts";
 import type { PodName } from "../cni/cni-call.ts";
 import { pause } from "../cluster/cluster-view.ts";
+import { ownAddressTexts } from "../endpoints/node-with-address.ts";
 import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
 
@@ -174,21 +175,7 @@ function endpointUses({ metadata, spec }: WorkloadEndpoint): readonly AddressUse
 
 function nodeUses(entry: Entry): readonly AddressUse[] {
   const node: Node | undefined = readResource("Node", entry);
-  if (node === undefined) return [];
-  const { spec } = node;
-  const texts = [
-    spec.bgp?.ipv4Address,
-    spec.bgp?.ipv6Address,
-    spec.bgp?.ipv4IPIPTunnelAddr,
-    spec.ipv4VXLANTunnelAddr,
-    spec.ipv6VXLANTunnelAddr,
-    spec.wireguard?.interfaceIPv4Address,
-    spec.wireguard?.interfaceIPv6Address,
-  ];
-  return usesOf(
-    texts.flatMap((text) => text ?? []),
-    entry.key,
-  );
+  return node === undefined ? [] : usesOf(ownAddressTexts(node), entry.key);
 }
 
 function usesOf(texts: readonly string[], owner: string): readonly AddressUse[] {
