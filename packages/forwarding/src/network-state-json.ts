@@ -7,6 +7,7 @@ import {
   type Route,
   type Rule,
 } from "@caracal/netlink";
+import { isObject } from "./json-object.ts";
 import type { NetworkState, PacketFilter } from "./network-state.ts";
 
 /** Members that hold addresses or hardware addresses; what looks like a prefix is one. */
@@ -96,10 +97,6 @@ function fromJson(name: string, value: unknown): unknown {
   if (!isObject(value)) return value;
   const members = Object.entries(value).map(([member, item]) => [member, fromJson(member, item)] as const);
   return Object.fromEntries(members.filter(([, item]) => item !== undefined));
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function isPrefix(value: unknown): value is Prefix {

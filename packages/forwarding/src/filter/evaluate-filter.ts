@@ -1,8 +1,9 @@
 import { IpAddress } from "@caracal/net";
+import { isObject } from "../json-object.ts";
 import type { PacketFilter } from "../network-state.ts";
 import type { FilterHook, FilterOutcome, FilterPacket, FilterTranslation } from "./filter-packet.ts";
 import { mapped, type MatchContext, matches, numberOf, type Truth } from "./match-expression.ts";
-import { type Chain, isObject, keyOf, readRuleset, type Rule, type Ruleset } from "./ruleset.ts";
+import { type Chain, keyOf, readRuleset, type Rule, type Ruleset } from "./ruleset.ts";
 
 /** Chains that call chains deeper than this; the kernel refuses more than 16. */
 const maxDepth = 16;

@@ -1,4 +1,5 @@
 import { type IpAddress, Prefix } from "@caracal/net";
+import { isObject } from "../json-object.ts";
 
 /**
  * The objects of a packet filter with sets and maps cut down to the elements that may matter for the addresses: an
@@ -42,8 +43,4 @@ function* prefixesIn(value: unknown): Generator<Prefix, void, undefined> {
   }
   if (isObject(elem)) yield* prefixesIn(elem["val"]);
   if (Array.isArray(concat)) for (const part of concat) yield* prefixesIn(part);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

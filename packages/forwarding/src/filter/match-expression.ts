@@ -1,6 +1,7 @@
 import { IpAddress, Prefix } from "@caracal/net";
+import { isObject } from "../json-object.ts";
 import type { FilterPacket } from "./filter-packet.ts";
-import { isObject, keyOf, type Ruleset } from "./ruleset.ts";
+import { keyOf, type Ruleset } from "./ruleset.ts";
 
 /** Whether a condition holds; `undefined`: it is about something that is not known here. */
 export type Truth = boolean | undefined;

@@ -1,3 +1,5 @@
+import { isObject } from "../json-object.ts";
+
 /** A packet filter as `nft --json list ruleset` tells it, by what refers to what. See libnftables-json(5). */
 export interface Ruleset {
   /** By family, table and name: `ip calico filter-FORWARD`. */
@@ -48,10 +50,6 @@ export function readRuleset(objects: readonly unknown[]): Ruleset {
 
 export function keyOf(family: string, table: string, name: string): string {
   return `${family} ${table} ${name}`;
-}
-
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function readChain(body: Record<string, unknown>): Chain & { readonly rules: Rule[] } {
