@@ -1,8 +1,9 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { stripTypeScriptTypes } from "node:module";
 import { dirname, join } from "node:path";
+import { replaceHostFile } from "./host-file.ts";
 
 /** `native`: compiled from native/plugin.c. `node`: launchers of the same program in TypeScript on this Node. */
 export type PluginForm = "native" | "node";
@@ -24,7 +25,13 @@ export interface BuildOptions {
 
 const names = ["calico", "calico-ipam"] as const;
 const packageDirectory = dirname(import.meta.dirname);
-const sources = ["native/plugin.c", "src/plugin.ts", "src/plugin-call.ts", "src/build-plugins.ts"];
+const sources = [
+  "native/plugin.c",
+  "src/plugin.ts",
+  "src/plugin-call.ts",
+  "src/build-plugins.ts",
+  "src/host-file.ts",
+];
 // Tried in this order; a static program starts a fifth faster, and not every compiler can make one.
 const compilers = ["cc", "gcc", "tcc"];
 const flagSets = [["-O2", "-s", "-static"], ["-O2", "-s"], []];
@@ -45,7 +52,8 @@ export function buildPlugins(options: BuildOptions = {}): BuiltPlugins {
   if (failure !== undefined) buildNode(output, directory);
   const form = failure === undefined ? "native" : "node";
   const reason = failure === undefined ? {} : { reason: failure };
-  replaceFile(stampFile, JSON.stringify({ stamp, form, ...reason }), 0o644);
+  const record = JSON.stringify({ stamp, form, ...reason });
+  replaceHostFile(stampFile, { content: Buffer.from(record), mode: 0o644 });
   return { directory, form, ...reason };
 }
 
@@ -61,7 +69,7 @@ function buildNative(directory: string): string | undefined {
         if (built.error !== undefined) break; // This compiler is not installed.
         if (built.status === 0 && answersVersion(target)) {
           const program = readFileSync(target);
-          for (const name of names) replaceFile(join(directory, name), program, 0o755);
+          for (const name of names) replaceHostFile(join(directory, name), { content: program, mode: 0o755 });
           return undefined;
         }
         complaint = `${compiler} failed: ${built.stderr.trim().split("\n")[0] ?? ""}`;
@@ -86,11 +94,12 @@ function buildNode(output: string, directory: string): void {
   for (const name of ["plugin", "plugin-call"]) {
     const source = readFileSync(join(packageDirectory, `src/${name}.ts`), "utf8");
     const script = stripTypeScriptTypes(source).replaceAll(/(from "\.\/[a-z-]+)\.ts"/g, '$1.mjs"');
-    replaceFile(join(modules, `${name}.mjs`), script, 0o644);
+    replaceHostFile(join(modules, `${name}.mjs`), { content: Buffer.from(script), mode: 0o644 });
   }
   for (const name of names) {
     const words = [process.execPath, join(modules, "plugin.mjs"), name];
-    replaceFile(join(directory, name), `#!/bin/sh\nexec ${words.map(quote).join(" ")}\n`, 0o755);
+    const launcher = Buffer.from(`#!/bin/sh\nexec ${words.map(quote).join(" ")}\n`);
+    replaceHostFile(join(directory, name), { content: launcher, mode: 0o755 });
   }
 }
 
@@ -110,14 +119,6 @@ function readStamp(file: string): Record<string, unknown> | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** A runtime may be running the old program: the new one takes its name in one step. */
-function replaceFile(path: string, content: string | Buffer, mode: number): void {
-  const temporary = `${path}.tmp-${process.pid}`;
-  writeFileSync(temporary, content);
-  chmodSync(temporary, mode);
-  renameSync(temporary, path);
 }
 
 function quote(word: string): string {

@@ -1,8 +1,8 @@
 import { accessSync, constants, existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { digestOf, type HostFile, readHostFile, removeHostFile, replaceHostFile } from "./host-file.ts";
+import { digestOf, type HostFile, readHostFile, removeHostFile, replaceHostFile } from "../host-file.ts";
 import { InstallRecord } from "./install-record.ts";
-import type { InstallSettings } from "./install-settings.ts";
+import type { InstallSettings, KubernetesAccess } from "./install-settings.ts";
 import { kubeconfigText } from "./kubeconfig.ts";
 import { chainedPlugins, defaultTemplate, renderNetworkConfig } from "./network-config.ts";
 
@@ -41,12 +41,12 @@ const tlsNames = ["etcd-ca", "etcd-cert", "etcd-key"] as const;
  */
 export function installPlugins(settings: InstallSettings, pluginDirectory: string): readonly PathOutcome[] {
   const record = new InstallRecord(settings.stateDirectory);
-  const access = kubernetesFiles(settings);
+  const account = readServiceAccount(settings);
   const targets = [
     ...pluginTargets(settings, pluginDirectory),
     ...tlsTargets(settings),
-    ...access,
-    ...configTargets(settings, access.length > 0),
+    ...kubeconfigTargets(settings, account),
+    ...configTargets(settings, account),
   ];
   for (const directory of [...settings.binDirectories, settings.netDirectory]) ensureWritable(directory);
   return targets.map((target) => place(record, target));
@@ -106,9 +106,16 @@ function tlsTargets({ tlsDirectory, netDirectory }: InstallSettings): readonly T
   });
 }
 
-function kubernetesFiles({ kubernetes, netDirectory }: InstallSettings): readonly Target[] {
-  if (kubernetes === undefined) return [];
-  const { serviceAccountDirectory: directory } = kubernetes;
+/** Who the plugin is for the API server. */
+interface ServiceAccount {
+  readonly access: KubernetesAccess;
+  readonly token: string;
+  readonly certificateAuthority: string | undefined;
+}
+
+function readServiceAccount({ kubernetes: access }: InstallSettings): ServiceAccount | undefined {
+  if (access === undefined) return undefined;
+  const { serviceAccountDirectory: directory } = access;
   const token = readHostFile(join(directory, "token"));
   if (token === undefined) {
     throw new InstallError(
@@ -116,20 +123,32 @@ function kubernetesFiles({ kubernetes, netDirectory }: InstallSettings): readonl
     );
   }
   const authority = readHostFile(join(directory, "ca.crt"));
-  const text = kubeconfigText(kubernetes, token.content.toString(), authority?.content.toString());
+  return { access, token: token.content.toString(), certificateAuthority: authority?.content.toString() };
+}
+
+function kubeconfigTargets(
+  { netDirectory }: InstallSettings,
+  account: ServiceAccount | undefined,
+): readonly Target[] {
+  if (account === undefined) return [];
+  const text = kubeconfigText(account.access, account.token, account.certificateAuthority);
   return [
     { path: join(netDirectory, "calico-kubeconfig"), file: { content: Buffer.from(text), mode: 0o600 } },
   ];
 }
 
 /** The configuration, and the one of an earlier name after it. */
-function configTargets(settings: InstallSettings, usesKubernetes: boolean): readonly Target[] {
+function configTargets(settings: InstallSettings, account: ServiceAccount | undefined): readonly Target[] {
   const { netDirectory, configName, oldConfigName, runDirectory } = settings;
   const present = chainedPlugins.filter((name) =>
     settings.binDirectories.some((directory) => existsSync(join(directory, name))),
   );
-  const template = settings.template ?? defaultTemplate(present, usesKubernetes);
-  const outcome = renderNetworkConfig(template, { ...settings.values, ...hostPaths(settings) }, runDirectory);
+  const template = settings.template ?? defaultTemplate(present, account !== undefined);
+  const outcome = renderNetworkConfig(
+    template,
+    { ...settings.values, ...hostValues(settings, account) },
+    runDirectory,
+  );
   if (outcome.kind === "invalid")
     throw new InstallError(`the network configuration is wrong: ${outcome.problem}`);
   const path = join(netDirectory, configName);
@@ -137,16 +156,16 @@ function configTargets(settings: InstallSettings, usesKubernetes: boolean): read
   return oldConfigName === undefined ? [config] : [config, { path: join(netDirectory, oldConfigName) }];
 }
 
-/** Values of the placeholders that are paths, as the host knows them. */
-function hostPaths(settings: InstallSettings): Readonly<Record<string, string>> {
-  const { netDirectoryOnHost: net, tlsDirectory, kubernetes } = settings;
+/** Values of the placeholders that come from files: their paths, as the host knows them, and the token. */
+function hostValues(
+  { netDirectoryOnHost: net, tlsDirectory }: InstallSettings,
+  account: ServiceAccount | undefined,
+): Readonly<Record<string, string>> {
   const tls = (name: string): string =>
     existsSync(join(tlsDirectory, name)) ? join(net, tlsDirectoryName, name) : "";
-  const token =
-    kubernetes === undefined ? undefined : readHostFile(join(kubernetes.serviceAccountDirectory, "token"));
   return {
     KUBECONFIG_FILEPATH: join(net, "calico-kubeconfig"),
-    SERVICEACCOUNT_TOKEN: token?.content.toString().trim() ?? "",
+    SERVICEACCOUNT_TOKEN: account?.token.trim() ?? "",
     ETCD_CA_CERT_FILE: tls("etcd-ca"),
     ETCD_CERT_FILE: tls("etcd-cert"),
     ETCD_KEY_FILE: tls("etcd-key"),

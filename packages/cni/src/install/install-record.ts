@@ -6,7 +6,8 @@ import {
   removeHostFile,
   removeIfEmpty,
   replaceHostFile,
-} from "./host-file.ts";
+} from "../host-file.ts";
+import { isObject } from "./json-object.ts";
 
 /** What stood in a path before the first installation, and what the last one put there. */
 export interface PathRecord {
@@ -134,8 +135,4 @@ function isPathRecord(value: unknown): value is PathRecord {
 
 function isDigest(value: unknown): value is string {
   return typeof value === "string" && /^[0-9a-f]{64}$/.test(value);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null;
 }

@@ -1,3 +1,5 @@
+import { isObject } from "./json-object.ts";
+
 /** The rendered configuration, or what is wrong with it. */
 export type ConfigOutcome =
   | { readonly kind: "ok"; readonly text: string }
@@ -74,8 +76,4 @@ export function renderNetworkConfig(
 
 function invalid(problem: string): ConfigOutcome {
   return { kind: "invalid", problem };
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

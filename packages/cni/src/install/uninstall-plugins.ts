@@ -1,5 +1,5 @@
 import { basename, dirname } from "node:path";
-import { digestOf, readHostFile, removeHostFile, removeIfEmpty, replaceHostFile } from "./host-file.ts";
+import { digestOf, readHostFile, removeHostFile, removeIfEmpty, replaceHostFile } from "../host-file.ts";
 import { InstallRecord, type PathRecord } from "./install-record.ts";
 import { type PathOutcome, tlsDirectoryName } from "./install-plugins.ts";
 
