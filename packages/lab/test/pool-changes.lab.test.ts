@@ -58,7 +58,15 @@ test("pools change their encapsulation under traffic, and nothing is lost", { sk
     );
   };
   const daemon = lab.daemon({ node: late })?.pid ?? 0;
-  t.after(() => process.kill(daemon, "SIGCONT"));
+  /** Does something while the late node's daemon hears of nothing. */
+  const whileLateIsStopped = async (work: () => Promise<void>): Promise<void> => {
+    process.kill(daemon, "SIGSTOP");
+    try {
+      await work();
+    } finally {
+      process.kill(daemon, "SIGCONT");
+    }
+  };
 
   const podOf = (pod: string) => lab.pods().find((one) => one.name === pod)?.addresses ?? [];
   const pairs = [
@@ -79,10 +87,10 @@ test("pools change their encapsulation under traffic, and nothing is lost", { sk
     ["Always", / dev vxlan(-v6)?\.calico /],
     ["Never", / dev eth0 proto bird /],
   ] as const) {
-    process.kill(daemon, "SIGSTOP");
-    await patch(mode);
-    await routed(`${mode} but for ${late}`, device, butLate);
-    process.kill(daemon, "SIGCONT");
+    await whileLateIsStopped(async () => {
+      await patch(mode);
+      await routed(`${mode} but for ${late}`, device, butLate);
+    });
     await routed(`${mode} everywhere`, device, everyone);
     const before = pings.map((one) => one.answeredCount);
     await eventually(() => pings.every((one, index) => one.answeredCount > (before[index] ?? 0) + 20));
