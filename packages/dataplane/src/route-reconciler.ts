@@ -154,6 +154,11 @@ export class RouteReconciler {
     return this.#desired.routes();
   }
 
+  /** The name of an interface that routes may lead through, as of the last dump. */
+  linkName(index: number): string | undefined {
+    return this.#links.name(index);
+  }
+
   /** What is wanted now in the place of a route. */
   wantedFor(route: DesiredRoute): DesiredRoute | undefined {
     return this.#desired.at(routeKey(route));

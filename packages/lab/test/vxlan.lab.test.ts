@@ -334,9 +334,26 @@ describe("vxlan", { concurrency: 2 }, () => {
     const status = await on(cluster, "worker1", "sh", "-c", `${statusCommand(lab)} 2>&1 >/dev/null`);
     assert.match(status, /^vxlan\.calico: VNI 4096 on UDP port 4789 is taken by other0: .*\n$/);
     await on(cluster, "worker1", "ip", "link", "delete", "other0");
-    await eventually(async () => (await scope.lab(["check", "--name", name])).exitCode === 0, {
-      deadlineMs: 60_000,
-      what: "the tunnel to be back",
+    const isBack = async (): Promise<boolean> => (await scope.lab(["check", "--name", name])).exitCode === 0;
+    await eventually(isBack, { deadlineMs: 60_000, what: "the tunnel to be back" });
+    // Somebody's own route to another node's pods has the place of ours.
+    const shown = await on(cluster, "worker1", "ip", "route", "show", "dev", "vxlan.calico");
+    const [route = ""] = shown.split(" ");
+    await whileHeld(lab, async () => {
+      const own = `${route} via 10.0.0.254 proto static`;
+      await on(cluster, "worker1", "ip", "route", "delete", route);
+      await on(cluster, "worker1", "ip", "route", "add", ...own.split(" "));
     });
+    const held = `route ${route} is not as it should be .* somebody else's stands in its place \\(${route} via 10.0.0.254 dev eth0 proto static\\); remove that one`;
+    await eventually(
+      async () =>
+        new RegExp(held).test(await on(cluster, "worker1", "sh", "-c", `${statusCommand(lab)} 2>&1`)),
+      { what: "node status to tell of the route" },
+    );
+    await eventually(() => /a route is not in the kernel/.test(logOf(lab, "worker1.k8s.com")), {
+      what: "the line in the log about the route",
+    });
+    await on(cluster, "worker1", "ip", "route", "delete", route, "proto", "static");
+    await eventually(isBack, { deadlineMs: 60_000, what: "the route to be back" });
   });
 });

@@ -74,10 +74,12 @@ export function nodeStatus(
       ...(intent?.problems ?? []),
       ...routing.tunnelProblems,
       ...tunnels.status.problems.map(({ device, problem }) => ({ about: device, message: problem })),
+      ...routing.routeTroubles,
       ...sessions.problems,
       ...(packets.failure === undefined ? [] : [{ about: `Node(${node})`, message: packets.failure }]),
     ],
     troubles: [
+      ...routing.routeTroubles.map(({ about, message }) => `${about} ${message}`),
       ...tunnels.status.problems.map(({ device, problem }) => `${device}: ${problem}`),
       ...(packets.failure === undefined ? [] : [`NAT and tunnel protection: ${packets.failure}`]),
     ],

@@ -9,13 +9,15 @@ export const lastingMs = 1000;
 export class ProblemLog {
   readonly #clock: Clock;
   readonly #log: Log;
+  readonly #message: string;
   #problems: ReadonlyMap<string, IntentProblem & { readonly sinceMs: number }> = new Map();
   #told: ReadonlySet<string> = new Set();
   #callOff: (() => void) | undefined;
 
-  constructor(clock: Clock, log: Log) {
+  constructor(clock: Clock, log: Log, message = "resource problem") {
     this.#clock = clock;
     this.#log = log;
+    this.#message = message;
   }
 
   /** All problems that there are now. */
@@ -48,7 +50,7 @@ export class ProblemLog {
         continue;
       }
       told.add(key);
-      this.#log.warn({ about, problem: message }, "resource problem");
+      this.#log.warn({ about, problem: message }, this.#message);
     }
     this.#told = told;
     this.#callOff?.();

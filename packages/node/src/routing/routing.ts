@@ -37,6 +37,7 @@ import { EncapsulationMemory } from "./encapsulation-memory.ts";
 import { blackholeRoute, peerRoute, podRoute } from "./own-routes.ts";
 import { PoolMoves } from "./pool-moves.ts";
 import { ProblemLog } from "./problem-log.ts";
+import { routeTroubles } from "./route-troubles.ts";
 import { TunnelMemo } from "./tunnel-memo.ts";
 import { TunnelEnds } from "./tunnel-ends.ts";
 import { tunnelRoutes, vxlanDevices } from "./tunnel-routes.ts";
@@ -94,6 +95,7 @@ export class Routing {
   readonly #moves: PoolMoves;
   readonly #memory: EncapsulationMemory;
   readonly #problems: ProblemLog;
+  readonly #troubles: ProblemLog;
   #intent: NodeIntent | undefined;
   #tunnelIntent: TunnelIntent | undefined;
   readonly #tunnelMemo = new TunnelMemo();
@@ -123,6 +125,7 @@ export class Routing {
       onExpired: () => this.schedule(),
     });
     this.#problems = new ProblemLog(this.#clock, options.log);
+    this.#troubles = new ProblemLog(this.#clock, options.log, "a route is not in the kernel");
     this.#memory = new EncapsulationMemory(this.#clock, () => this.schedule());
     this.#reconciler = new RouteReconciler({
       kernel: options.kernel,
@@ -155,6 +158,7 @@ export class Routing {
     this.#unsubscribe?.();
     this.#callOffNetwork?.();
     this.#problems.stop();
+    this.#troubles.stop();
     this.#moves.stop();
     this.#memory.stop();
     this.#reconciler.stop();
@@ -183,6 +187,11 @@ export class Routing {
 
   get status(): RouteStatus {
     return this.#reconciler.status;
+  }
+
+  /** What of the wanted routes the kernel does not have, and why. */
+  get routeTroubles(): readonly IntentProblem[] {
+    return routeTroubles(this.#reconciler.status, (link) => this.#reconciler.linkName(link));
   }
 
   /** Computes the intent soon; many calls before that make one computation. */
@@ -426,5 +435,6 @@ export class Routing {
     const { metrics } = this.#options;
     metrics.kernelRoutes.set(status.wantedCount);
     metrics.kernelRouteFailures.set(status.failures.length);
+    this.#troubles.see(routeTroubles(status, (link) => this.#reconciler.linkName(link)));
   }
 }
