@@ -27,6 +27,8 @@ interface Attachment {
   readonly containerId: string;
   readonly netns: string;
   readonly pod: string;
+  /** Before those of Kubernetes. */
+  readonly firstArgument?: string;
 }
 
 /** A node with a daemon that is the CNI engine alone, and a runtime that calls plugins on it. */
@@ -97,7 +99,7 @@ class Runtime implements AsyncDisposable {
       CNI_CONTAINERID: of.containerId,
       CNI_NETNS: of.netns,
       CNI_IFNAME: "eth0",
-      CNI_ARGS: `IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=${of.pod}`,
+      CNI_ARGS: `${of.firstArgument ?? "IgnoreUnknown=1;"}K8S_POD_NAMESPACE=default;K8S_POD_NAME=${of.pod}`,
       CNI_PATH: `${buildPlugins().directory}:${referencePlugins}`,
     };
   }
@@ -143,7 +145,10 @@ describe("the executables", { skip }, () => {
       const made = printed(await runtime.call("calico", "ADD", pod, { cniVersion }));
       assert.equal(made["cniVersion"], cniVersion);
       const isOld = cniVersion < "0.3.0";
-      assert.deepEqual(made["ip4"], isOld ? { ip: "10.244.0.1/32" } : undefined);
+      assert.deepEqual(
+        made["ip4"],
+        isOld ? { ip: "10.244.0.1/32", routes: [{ dst: "10.244.0.1/32" }] } : undefined,
+      );
       const version4 = cniVersion < "1.0.0" ? { version: "4" } : {};
       const listed = [{ ...version4, interface: 1, address: "10.244.0.1/32" }];
       assert.deepEqual(made["ips"], isOld ? undefined : listed);
@@ -222,7 +227,8 @@ describe("the executables", { skip }, () => {
 
   it("with addresses of host-local", { skip: missing("host-local") }, async () => {
     await using runtime = await Runtime.create();
-    const pod = await runtime.newPod();
+    // Without IgnoreUnknown host-local would refuse what names the pod.
+    const pod = { ...(await runtime.newPod()), firstArgument: "" };
     const dataDir = runtime.bed.directory("host-local");
     const config = { ipam: { type: "host-local", subnet: "10.99.0.0/24", dataDir } };
     const made = printed(await runtime.call("calico", "ADD", pod, config));

@@ -51,6 +51,8 @@ export interface LinkSettings {
   readonly masterIndex?: number;
   /** Open descriptor of the namespace it moves to. */
   readonly namespaceFd?: number;
+  /** Of each direction, only at its creation; the kernel's choice unless told. */
+  readonly queueCount?: number;
 }
 
 /** An interface to be made; a veth brings its peer, which may start in another namespace. */
@@ -182,13 +184,16 @@ function writeHeader(writer: Writer, index: number, flags: number, change: numbe
 }
 
 function writeSettings(writer: Writer, index: number, settings: LinkSettings): void {
-  const { up, name, mac, mtu, masterIndex, namespaceFd } = settings;
+  const { up, name, mac, mtu, masterIndex, namespaceFd, queueCount } = settings;
   writeHeader(writer, index, up === true ? Iff.IFF_UP : 0, up === undefined ? 0 : Iff.IFF_UP);
   if (name !== undefined) writeTextAttribute(writer, Ifla.IFLA_IFNAME, name);
   if (mac !== undefined) writeBytesAttribute(writer, Ifla.IFLA_ADDRESS, Mac.toBytes(mac));
   if (mtu !== undefined) writeU32Attribute(writer, Ifla.IFLA_MTU, mtu);
   if (masterIndex !== undefined) writeU32Attribute(writer, Ifla.IFLA_MASTER, masterIndex);
   if (namespaceFd !== undefined) writeU32Attribute(writer, Ifla.IFLA_NET_NS_FD, namespaceFd);
+  if (queueCount === undefined) return;
+  writeU32Attribute(writer, Ifla.IFLA_NUM_TX_QUEUES, queueCount);
+  writeU32Attribute(writer, Ifla.IFLA_NUM_RX_QUEUES, queueCount);
 }
 
 function writeDetails(writer: Writer, details: NewLink["details"]): void {

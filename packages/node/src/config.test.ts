@@ -112,6 +112,9 @@ test("interface prefixes are a list, and what CNI makes is always among them", (
   assert.deepEqual(read({}).interfacePrefixes, ["cali"]);
   assert.deepEqual(read({ FELIX_INTERFACEPREFIX: "azv, tap," }).interfacePrefixes, ["cali", "azv", "tap"]);
   assert.deepEqual(read({ FELIX_INTERFACEPREFIX: "cali" }).interfacePrefixes, ["cali"]);
+  assert.equal(read({}).podInterfacePrefix, "cali");
+  assert.equal(read({ FELIX_INTERFACEPREFIX: "azv, tap," }).podInterfacePrefix, "azv");
+  assert.equal(readConfig({ FELIX_INTERFACEPREFIX: "interfaces" }).kind, "problems");
 });
 
 test("the backend says who speaks BGP; BIRD's files are apart where the run directory is", () => {

@@ -1,4 +1,5 @@
 import { Ipv4, Prefix } from "@caracal/net";
+import { podInterfacePrefix } from "@caracal/resources";
 import type { BirdPrograms } from "./bird-backend/config-directory.ts";
 import type { IpamAuditMode } from "./ipam-audit/ipam-audit.ts";
 import { type FelixEnvironment, readFelixEnvironment } from "./felix-environment.ts";
@@ -37,6 +38,8 @@ export interface NodeConfig {
   readonly logLevel: "debug" | "info" | "warn" | "error" | "fatal";
   /** What names of the host side of pods' interfaces begin with; `cali`, which CNI uses, is among them. */
   readonly interfacePrefixes: readonly string[];
+  /** The one that CNI gives them. */
+  readonly podInterfacePrefix: string;
   /** The continuous look for leaked addresses. */
   readonly ipamAudit: { readonly mode: IpamAuditMode; readonly graceSeconds: number };
   /** Settings of the node agent that the environment gives: they win over every FelixConfiguration. */
@@ -127,6 +130,7 @@ export function readConfig(environment: Environment): ConfigOutcome {
     metrics: readEndpoint(reader, "PROMETHEUSMETRICS", 9091, false),
     logLevel: reader.oneOf("CALICO_STARTUP_LOGLEVEL", logLevels, "info"),
     interfacePrefixes: readInterfacePrefixes(reader),
+    podInterfacePrefix: readPodInterfacePrefix(reader),
     ipamAudit: readIpamAudit(reader),
     felix: readFelixEnvironment(environment),
   };
@@ -252,6 +256,18 @@ function checkDatastoreType(reader: EnvironmentReader): void {
 function readInterfacePrefixes(reader: EnvironmentReader): readonly string[] {
   const listed = (reader.text("FELIX_INTERFACEPREFIX") ?? "").split(",").map((text) => text.trim());
   return [...new Set(["cali", ...listed])].filter((prefix) => prefix !== "");
+}
+
+/** Room for six digits that tell pods apart, in the 15 characters that Linux takes. */
+const podPrefixCharactersMax = 9;
+
+function readPodInterfacePrefix(reader: EnvironmentReader): string {
+  const prefix = podInterfacePrefix(reader.text("FELIX_INTERFACEPREFIX"));
+  if (prefix.length > podPrefixCharactersMax) {
+    const most = `names of interfaces begin with it, so it has at most ${podPrefixCharactersMax} characters`;
+    reader.problems.push(`FELIX_INTERFACEPREFIX '${prefix}': ${most}`);
+  }
+  return prefix;
 }
 
 /** Reads variables one by one and collects what is wrong with them. Empty means unset, as for Calico. */

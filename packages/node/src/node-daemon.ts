@@ -21,6 +21,7 @@ import { LinuxPodKernel } from "./cni/linux-pod-kernel.ts";
 import type { Backend, NodeConfig } from "./config.ts";
 import { AnnouncingPodKernel } from "./endpoints/announcing-pod-kernel.ts";
 import { CniService } from "./endpoints/cni-service.ts";
+import { NetworkProfiles } from "./endpoints/network-profiles.ts";
 import { NodePodIpam } from "./endpoints/node-pod-ipam.ts";
 import { WatchedNamespaces } from "./endpoints/watched-namespaces.ts";
 import { nodeWithAddress } from "./endpoints/node-with-address.ts";
@@ -313,6 +314,7 @@ export class NodeDaemon {
       mode,
       graceSeconds,
       hasInterface: (name) => tables.link(name) !== undefined,
+      interfacePrefix: config.podInterfacePrefix,
       mayWrite: () => view.isDatastoreReady,
       now: nowNanos,
       log,
@@ -413,9 +415,14 @@ export class NodeDaemon {
   #serveCni(view: ClusterView, routing: Routing): void {
     const { config, node, store, log } = this.#options;
     const remover = this.#stack.use(new LinkRemover());
-    const podKernel = this.#stack.use(new LinuxPodKernel((name) => remover.remove(name)));
+    const podKernel = this.#stack.use(
+      new LinuxPodKernel((name) => remover.remove(name), undefined, config.interfacePrefixes),
+    );
     const settings = new WatchedIpamSettings(store, node);
     const namespaces = new WatchedNamespaces(store);
+    const now = (): string => `${new Date().toISOString().slice(0, 19)}Z`;
+    const clock = (): number => performance.now();
+    const profiles = new NetworkProfiles({ store, now, uuid: randomUUID, clock });
     const { signal } = this.#fault;
     for (const watched of [settings, namespaces]) {
       const running = watched.run(signal).catch((error: unknown) => this.#fault.abort(error));
@@ -429,6 +436,7 @@ export class NodeDaemon {
     });
     const engine = new CniEngine({
       node,
+      interfacePrefix: config.podInterfacePrefix,
       store,
       ipam: new NodePodIpam(ipam, node, settings),
       kernel: new AnnouncingPodKernel(podKernel, routing),
@@ -440,6 +448,8 @@ export class NodeDaemon {
         endpointRemoved: () => Promise.resolve(),
       },
       isReady: () => view.isDatastoreReady,
+      nodeNameFile: config.nodeNameFile,
+      ensureProfile: (network, isKubernetes) => profiles.ensure(network, isKubernetes),
       storeWaitMs: addStoreWaitMs,
       deletions: new DeletionBacklog(join(config.libDir, "cni-deletions")),
       knowsEndpoint: (namespace, name) =>

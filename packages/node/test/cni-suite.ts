@@ -155,6 +155,7 @@ export function cniSuite(
         cniVersion: "1.0.0",
         interfaces: [{ name: hostName }, { name: "eth0", mac, sandbox: netns }],
         ips: [{ interface: 1, address: "10.244.0.1/32" }],
+        routes: [{ dst: "10.244.0.1/32" }],
         dns: {},
       });
       assert.deepEqual(await node.endpoint(endpointName, "default"), {

@@ -102,10 +102,14 @@ describe("a pod in the kernel", { skip }, () => {
   it("looks inside and outside as Calico's pods do", async () => {
     await using rig = await kernelRig();
     const netns = rig.newNamespace();
-    const made = result(await new CniNode(rig).engine().answer(podCall(netns, {}, { mtu: 1450 })));
+    const made = result(
+      await new CniNode(rig).engine().answer(podCall(netns, {}, { mtu: 1450, num_queues: 2 })),
+    );
     const host = hostEnd(made);
     const mac = made.interfaces[1]?.mac ?? "";
     const shown = await rig.node.ip("-o", "link", "show", host);
+    const details = await inPod(netns, "ip", "-d", "-o", "link", "show", "eth0");
+    assert.match(details, / numtxqueues 2 .*numrxqueues 2 /);
     assert.match(shown, / mtu 1450 .*state UP.*link\/ether ee:ee:ee:ee:ee:ee /);
     assert.deepEqual(lines(await rig.node.ip("-4", "route", "show", "dev", host)), ["10.244.0.1 scope link"]);
     const neighbours = await rig.node.ip("neigh", "show", "dev", host, "nud", "permanent");

@@ -99,6 +99,7 @@ export { type MatchChange, SelectorIndex } from "./selector/selector-index.ts";
 export {
   hostInterfaceHashInput,
   hostInterfaceName,
+  podInterfacePrefix,
   namespaceProfile,
   parseWorkloadEndpointName,
   serviceAccountProfile,

@@ -1,3 +1,8 @@
+const defaultInterfacePrefix = "cali";
+const hashDigits = 11;
+/** IFNAMSIZ less the closing NUL. */
+const interfaceNameCharactersMax = 15;
+
 /** What a workload endpoint's name is made of. */
 export interface WorkloadIdentity {
   readonly node?: string;
@@ -49,8 +54,13 @@ export function hostInterfaceHashInput(namespace: string, pod: string): string {
 }
 
 /** `cali` and the first 11 digits of the SHA-1 of `hostInterfaceHashInput`: 15 characters, all that Linux takes. */
-export function hostInterfaceName(sha1Hex: string, prefix = "cali"): string {
-  return `${prefix}${sha1Hex.slice(0, 11)}`;
+export function hostInterfaceName(sha1Hex: string, prefix: string = defaultInterfacePrefix): string {
+  return `${prefix}${sha1Hex.slice(0, hashDigits)}`.slice(0, interfaceNameCharactersMax);
+}
+
+/** What pods' host interfaces are called by the setting `InterfacePrefix`, a list: its first entry counts, and `cali` without one. */
+export function podInterfacePrefix(setting: string | undefined): string {
+  return setting?.split(",")[0]?.trim() || defaultInterfacePrefix;
 }
 
 /** Profile of a Kubernetes namespace. */

@@ -3,7 +3,7 @@ import { IpAddress, type IpFamily, Prefix } from "@caracal/net";
 import { handleOf } from "./attachment.ts";
 import type { PodName } from "./cni-call.ts";
 import { CniCode, CniError } from "./cni-error.ts";
-import { appendResult, type CniResult, emptyResult } from "./cni-result.ts";
+import { appendResult, type CniResult, type CniRoute, emptyResult, hostRoutes } from "./cni-result.ts";
 import { describeEndpoint, type StoredEndpoint } from "./endpoint-records.ts";
 import {
   allocationAttributes,
@@ -35,6 +35,8 @@ interface Draft {
   stored: StoredEndpoint | undefined;
   addresses: readonly IpAddress[];
   routes: readonly Prefix[];
+  /** As the IPAM plugin gave them, for the result. */
+  givenRoutes: readonly CniRoute[];
   mac: string;
   mtu: number;
   /** This call has made the pair. */
@@ -89,6 +91,7 @@ export async function addPod(services: CniServices, operation: Operation): Promi
     stored: undefined,
     addresses: [],
     routes: [],
+    givenRoutes: [],
     mac: "",
     mtu: 0,
     created: false,
@@ -323,6 +326,7 @@ async function assignDelegated(services: CniServices, operation: Operation, draf
   }
   draft.addresses = result.ips.map(({ address }) => address);
   draft.routes = result.routes.map(({ destination }) => destination);
+  draft.givenRoutes = result.routes;
 }
 
 function lookAtPair(services: CniServices, operation: Operation, draft: Draft): void {
@@ -416,8 +420,9 @@ export function podInterface(
   const { addresses, routes, request } = wanted;
   const families = new Set(addresses.map(IpAddress.family));
   if (config.ipam.type === ownIpam) for (const family of request.families) families.add(family);
-  const forwarding = config.allowsIpForwarding;
-  return { hostName, netns, ifname, families, addresses, routes, mtu, mac: request.mac, forwarding };
+  const { queueCount, allowsIpForwarding: forwarding } = config;
+  const { mac } = request;
+  return { hostName, netns, ifname, families, addresses, routes, mtu, mac, queueCount, forwarding };
 }
 
 /** The routes that a pod of these addresses has unless its IPAM plugin said otherwise. */
@@ -427,6 +432,7 @@ export function defaultRoutesOf(addresses: readonly IpAddress[]): readonly Prefi
 
 function resultOf(operation: Operation, draft: Draft): CniResult {
   const { hostName, ifname, netns } = operation.attachment;
+  const isOwn = operation.config.ipam.type === ownIpam && draft.request.unmanaged.length === 0;
   return {
     interfaces: [{ name: hostName }, { name: ifname, mac: draft.mac, mtu: draft.mtu, sandbox: netns }],
     ips: draft.addresses.map((address) => ({
@@ -434,7 +440,7 @@ function resultOf(operation: Operation, draft: Draft): CniResult {
       prefixLength: IpAddress.isIpv4(address) ? 32 : 128,
       interface: 1,
     })),
-    routes: [],
+    routes: isOwn ? hostRoutes(draft.addresses) : draft.givenRoutes,
     dns: undefined,
   };
 }

@@ -25,10 +25,17 @@ export interface Attachment {
 
 /** Calico keeps what is no Kubernetes pod in this namespace. */
 const defaultNamespace = "default";
-const interfaceHashDigits = 11;
+const containerIdCharacters = 11;
+
+/** Where an attachment is, and what its host end's name begins with if it is a pod's. */
+export interface AttachmentPlace {
+  readonly node: string;
+  readonly interfacePrefix: string;
+}
 
 /** Names an attachment; a variable that is missing or malformed throws code 4. */
-export function nameAttachment(call: CniCall, config: NetworkConfig, node: string): Attachment {
+export function nameAttachment(call: CniCall, config: NetworkConfig, place: AttachmentPlace): Attachment {
+  const { node, interfacePrefix } = place;
   checkAttachmentVariables(call);
   const pod = podOf(parseArguments(call.args));
   const { containerId, netns, ifname } = call;
@@ -54,7 +61,7 @@ export function nameAttachment(call: CniCall, config: NetworkConfig, node: strin
     pod,
     orchestrator,
     handle: handleOf(config.name, containerId),
-    hostName: hostNameOf(pod, containerId),
+    hostName: hostNameOf(pod, containerId, interfacePrefix),
     endpointName,
     endpointNamespace: pod?.namespace ?? defaultNamespace,
   };
@@ -64,9 +71,9 @@ export function handleOf(network: string, containerId: string): string {
   return `${network}.${containerId}`;
 }
 
-/** Host end of a pod, or of a container that is none. */
-export function hostNameOf(pod: PodName | undefined, containerId: string): string {
-  if (pod === undefined) return `cali${containerId.slice(0, interfaceHashDigits)}`;
+/** Host end of a pod, or of a container that is none: that one has no prefix of its own. */
+export function hostNameOf(pod: PodName | undefined, containerId: string, prefix?: string): string {
+  if (pod === undefined) return `cali${containerId.slice(0, containerIdCharacters)}`;
   const input = hostInterfaceHashInput(pod.namespace, pod.name);
-  return hostInterfaceName(createHash("sha1").update(input).digest("hex"));
+  return hostInterfaceName(createHash("sha1").update(input).digest("hex"), prefix);
 }

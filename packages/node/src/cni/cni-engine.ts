@@ -4,6 +4,7 @@ import { IpamError } from "@caracal/ipam";
 import { KernelError } from "@caracal/linux";
 import { addPod } from "./add-pod.ts";
 import { type Attachment, handleOf, nameAttachment } from "./attachment.ts";
+import { checkNode } from "./check-node.ts";
 import { checkPod } from "./check-pod.ts";
 import { type CniAnswer, type CniCall, type PodName, readCall } from "./cni-call.ts";
 import { CniCode, CniError } from "./cni-error.ts";
@@ -20,11 +21,14 @@ import { KeyedQueue, QueueFullError } from "./keyed-queue.ts";
 import { answerVersion, type NetworkConfig, parseNetworkConfig } from "./network-config.ts";
 import type { CniServices, Operation } from "./operation.ts";
 import { withPodCidrs } from "./pod-cidrs.ts";
+import { type GatePatience, gatePatience, passGates } from "./readiness-gates.ts";
 import type { CniHooks, PodFacts, PodIpam, PodKernel } from "./ports.ts";
 
 /** What the daemon gives the engine. */
 export interface CniEngineOptions {
   readonly node: string;
+  /** Of the host ends of pods; `cali` unless told. */
+  readonly interfacePrefix?: string;
   readonly store: Store;
   readonly ipam: PodIpam;
   readonly kernel: PodKernel;
@@ -49,6 +53,12 @@ export interface CniEngineOptions {
   readonly knowsEndpoint?: (namespace: string, name: string) => boolean;
   /** How long a call may take; shorter than the plugin waits, which waits shorter than the runtime. */
   readonly deadlineMs?: number;
+  /** Where the daemon has written its node's name. */
+  readonly nodeNameFile?: string;
+  /** How the URLs of `readiness_gates` are asked; Calico's way unless told. */
+  readonly gatePatience?: GatePatience;
+  /** Sees to it that the profile of a network without a policy of its own is there. */
+  readonly ensureProfile?: (network: string, isKubernetes: boolean) => Promise<void>;
   /** How long an ADD asks again while the datastore is away, before it fails; not at all unless told. */
   readonly storeWaitMs?: number;
 }
@@ -78,6 +88,9 @@ export class CniEngine {
   readonly #deletions: DeletionBacklog | undefined;
   readonly #knowsEndpoint: (namespace: string, name: string) => boolean;
   readonly #podAnnotations: PodAnnotations | undefined;
+  readonly #nodeNameFile: string | undefined;
+  readonly #gatePatience: GatePatience;
+  readonly #ensureProfile: CniEngineOptions["ensureProfile"];
   readonly #queue = new KeyedQueue({ runningMax, waitingMax });
 
   constructor(options: CniEngineOptions) {
@@ -88,9 +101,13 @@ export class CniEngine {
     this.#deletions = options.deletions;
     this.#knowsEndpoint = options.knowsEndpoint ?? (() => false);
     this.#podAnnotations = options.podAnnotations;
+    this.#nodeNameFile = options.nodeNameFile;
+    this.#gatePatience = options.gatePatience ?? gatePatience;
+    this.#ensureProfile = options.ensureProfile;
     const { runIpamPlugin: run = runIpamPlugin, podCidrs = () => [] } = options;
     this.#services = {
       node: options.node,
+      interfacePrefix: options.interfacePrefix ?? "cali",
       records: new EndpointRecords(options.store, options.sources),
       ipam: options.ipam,
       kernel: options.kernel,
@@ -137,12 +154,7 @@ export class CniEngine {
       case "DEL":
       case "CHECK":
         if (call.command === "CHECK") requireVersion(config, "0.4.0", call.command);
-        this.#requireReady(CniCode.tryAgainLater);
-        return this.#whileStoreIsAway(call, signal, () =>
-          call.plugin === "calico"
-            ? this.#attachment(call, config, signal)
-            : this.#addresses(call, config, signal),
-        );
+        return this.#serve(call, config, signal);
       case "STATUS":
         requireVersion(config, "1.1.0", call.command);
         return this.#status();
@@ -154,6 +166,19 @@ export class CniEngine {
         throw new CniError(CniCode.invalidEnvironment, "CNI_COMMAND is none that this plugin knows", details);
       }
     }
+  }
+
+  async #serve(call: CniCall, config: NetworkConfig, signal: AbortSignal | undefined): Promise<CniAnswer> {
+    if (call.plugin === "calico-ipam") {
+      this.#requireReady(CniCode.tryAgainLater);
+      return this.#whileStoreIsAway(call, signal, () => this.#addresses(call, config, signal));
+    }
+    checkNode(call, config.nodeName, { node: this.#services.node, nodeNameFile: this.#nodeNameFile });
+    this.#requireReady(CniCode.tryAgainLater);
+    if (call.command === "ADD" && config.readinessGates.length > 0) {
+      await passGates(config.readinessGates, this.#gatePatience, signal);
+    }
+    return this.#whileStoreIsAway(call, signal, () => this.#attachment(call, config, signal));
   }
 
   /**
@@ -178,12 +203,15 @@ export class CniEngine {
   }
 
   #attachment(call: CniCall, config: NetworkConfig, signal: AbortSignal | undefined): Promise<CniAnswer> {
-    const attachment = nameAttachment(call, config, this.#services.node);
+    const attachment = nameAttachment(call, config, this.#services);
     return this.#run(attachment.hostName, signal, async (checkDeadline) => {
       const operation: Operation = { call, config, attachment, checkDeadline };
       switch (call.command) {
         case "ADD": {
           await this.#finishDeletion(call);
+          if (!config.usesKubernetesPolicy) {
+            await this.#ensureProfile?.(config.name, attachment.pod !== undefined);
+          }
           const annotated = await this.#annotated(operation);
           return printed(formatResult(await addPod(this.#services, annotated), config.cniVersion));
         }
@@ -236,7 +264,7 @@ export class CniEngine {
     const waiting = this.#deletions?.find(call);
     if (waiting === undefined) return;
     const config = parseNetworkConfig(waiting.stdin);
-    const attachment = nameAttachment(waiting, config, this.#services.node);
+    const attachment = nameAttachment(waiting, config, this.#services);
     await deletePod(this.#services, { call: waiting, config, attachment, checkDeadline: () => undefined });
     this.#deletions?.remove(waiting);
   }
@@ -249,7 +277,7 @@ export class CniEngine {
     for (const call of this.#deletions?.calls ?? []) {
       if (!this.#isReady()) return false;
       try {
-        const { hostName } = nameAttachment(call, parseNetworkConfig(call.stdin), this.#services.node);
+        const { hostName } = nameAttachment(call, parseNetworkConfig(call.stdin), this.#services);
         await this.#run(hostName, undefined, async () => {
           await this.#finishDeletion(call);
           return ok;

@@ -50,6 +50,11 @@ export function appendResult(earlier: CniResult, later: CniResult): CniResult {
   };
 }
 
+/** What `calico-ipam` gives besides the addresses: to each of them a route that is nothing but it. */
+export function hostRoutes(addresses: readonly IpAddress[]): readonly CniRoute[] {
+  return addresses.map((address) => ({ destination: Prefix.host(address) }));
+}
+
 /** JSON text of the result in a version of the specification. */
 export function formatResult(result: CniResult, cniVersion: CniVersion): string {
   const body = atLeast(cniVersion, "0.3.0") ? listForm(result, cniVersion) : pairForm(result);

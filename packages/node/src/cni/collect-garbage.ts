@@ -43,7 +43,7 @@ export async function collectGarbage(
     const containerId = handle.slice(prefix.length);
     if (known.has(containerId)) continue;
     const endpoint = byContainer.get(containerId);
-    const orphan = orphanOf(handle, containerId, endpoint?.metadata);
+    const orphan = orphanOf(services, handle, containerId, endpoint?.metadata);
     try {
       await inTurn(orphan, (operation) => deletePod(services, operation));
     } catch (error) {
@@ -59,7 +59,12 @@ interface EndpointMetadata {
 }
 
 /** The attachment as its ADD named it, from what that ADD left. */
-function orphanOf(handle: string, containerId: string, metadata: EndpointMetadata | undefined): Attachment {
+function orphanOf(
+  { interfacePrefix }: Pick<CniServices, "interfacePrefix">,
+  handle: string,
+  containerId: string,
+  metadata: EndpointMetadata | undefined,
+): Attachment {
   const endpointName = metadata?.name ?? "";
   const endpointNamespace = metadata?.namespace ?? "default";
   const parts = parseWorkloadEndpointName(endpointName);
@@ -72,7 +77,7 @@ function orphanOf(handle: string, containerId: string, metadata: EndpointMetadat
     pod,
     orchestrator: pod === undefined ? "cni" : "k8s",
     handle,
-    hostName: hostNameOf(pod, containerId),
+    hostName: hostNameOf(pod, containerId, interfacePrefix),
     endpointName,
     endpointNamespace,
   };

@@ -55,7 +55,8 @@ function run(program: string, call: CniCall, command: string): Promise<Ended> {
       CNI_CONTAINERID: call.containerId,
       CNI_NETNS: call.netns,
       CNI_IFNAME: call.ifname,
-      CNI_ARGS: call.args,
+      // Other plugins refuse arguments that they do not know, and Kubernetes' are only ours.
+      CNI_ARGS: call.args === "" ? "IgnoreUnknown=1" : `${call.args};IgnoreUnknown=1`,
       CNI_PATH: call.path,
     };
     const child = spawn(program, { env, timeout: pluginMs, killSignal: "SIGKILL" });

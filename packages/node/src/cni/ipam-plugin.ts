@@ -1,9 +1,9 @@
-import { IpAddress, Prefix } from "@caracal/net";
+import { IpAddress } from "@caracal/net";
 import { namespaceLabels } from "./add-pod.ts";
 import { handleOf } from "./attachment.ts";
 import { type CniCall, checkAttachmentVariables, parseArguments, podOf } from "./cni-call.ts";
 import { CniCode, CniError } from "./cni-error.ts";
-import type { CniResult } from "./cni-result.ts";
+import { type CniResult, hostRoutes } from "./cni-result.ts";
 import type { NetworkConfig } from "./network-config.ts";
 import { allocationAttributes, type CniServices } from "./operation.ts";
 import { refuseNodes } from "./refuse-taken.ts";
@@ -75,7 +75,7 @@ function resultOf(addresses: readonly IpAddress[]): CniResult {
   return {
     interfaces: [],
     ips: addresses.map((address) => ({ address, prefixLength: lengthOf(address) })),
-    routes: addresses.map((address) => ({ destination: Prefix.of(address, lengthOf(address)) })),
+    routes: hostRoutes(addresses),
     dns: undefined,
   };
 }

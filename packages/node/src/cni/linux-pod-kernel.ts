@@ -43,16 +43,23 @@ export class LinuxPodKernel implements PodKernel, Disposable {
   readonly #host: Rtnetlink;
   readonly #node: Namespace;
   readonly #remove: (hostName: string) => Promise<void>;
+  readonly #podPrefixes: readonly string[];
 
   /**
    * Works on the namespace of the calling thread, or on `namespace`. `remove` deletes an interface of that namespace
-   * without holding up the caller's thread: the kernel takes tens of milliseconds for it.
+   * without holding up the caller's thread: the kernel takes tens of milliseconds for it. `podPrefixes` are what host ends of
+   * pods are called by.
    */
-  constructor(remove: (hostName: string) => Promise<void>, namespace?: NamespaceTarget) {
+  constructor(
+    remove: (hostName: string) => Promise<void>,
+    namespace?: NamespaceTarget,
+    podPrefixes: readonly string[] = ["cali"],
+  ) {
     this.#node =
       typeof namespace === "string" ? Namespace.open(namespace) : (namespace ?? Namespace.current());
     this.#host = Rtnetlink.open(this.#node);
     this.#remove = remove;
+    this.#podPrefixes = podPrefixes;
   }
 
   hasNamespace(netns: string): boolean {
@@ -81,12 +88,13 @@ export class LinuxPodKernel implements PodKernel, Disposable {
   }
 
   createPair(pod: PodInterface): boolean {
-    const mtu = pod.mtu === undefined ? {} : { mtu: pod.mtu };
+    const { queueCount } = pod;
+    const shape = { queueCount, ...(pod.mtu !== undefined && { mtu: pod.mtu }) };
     const podMac = pod.mac === undefined ? undefined : Mac.parse(pod.mac);
     try {
       this.#host.addVeth(
-        { name: pod.hostName, mac: hostMac, ...mtu },
-        { name: pod.ifname, namespace: pod.netns, ...mtu, ...(podMac !== undefined && { mac: podMac }) },
+        { name: pod.hostName, mac: hostMac, ...shape },
+        { name: pod.ifname, namespace: pod.netns, ...shape, ...(podMac !== undefined && { mac: podMac }) },
       );
       return true;
     } catch (error) {
@@ -186,7 +194,7 @@ export class LinuxPodKernel implements PodKernel, Disposable {
       if (!(error instanceof KernelError) || error.errno !== "EEXIST") throw error;
       const holder = this.#host.routeTo(route.destination.address)?.nextHops[0]?.interfaceIndex;
       const name = holder === undefined || holder === hostIndex ? undefined : this.#host.link(holder)?.name;
-      if (name?.startsWith("cali") === true) {
+      if (name !== undefined && this.#podPrefixes.some((prefix) => name.startsWith(prefix))) {
         const detail = `${Prefix.format(route.destination)} leads to ${name} already`;
         throw new KernelError("route.add", "EEXIST", detail, { cause: error });
       }

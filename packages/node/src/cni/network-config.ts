@@ -19,6 +19,16 @@ export interface NetworkConfig {
   /** Of the pod's interface; absent is for the node to decide. */
   readonly mtu: number | undefined;
   readonly requireMtuFile: boolean;
+  /** Of each direction of the pod's interface. */
+  readonly queueCount: number;
+  /** Whose node the configuration is for. */
+  readonly nodeName: NodeNameConfig;
+  /** URLs that must answer before ADD does anything. */
+  readonly readinessGates: readonly string[];
+  /** ADD waits until the endpoint's rules are in force. */
+  readonly policySetup: PolicySetup | undefined;
+  /** Held around what is done to IPAM, for other programs of the host that hold it too. */
+  readonly ipamLockFile: string | undefined;
   /** Pod's and namespace's profiles rather than the network's. */
   readonly usesKubernetesPolicy: boolean;
   readonly allowsIpForwarding: boolean;
@@ -42,6 +52,21 @@ export interface IpamConfigPart {
   readonly pools: Readonly<Record<IpFamily, readonly string[]>>;
 }
 
+/** What a configuration says of its node; the daemon that is asked must be that node's. */
+export interface NodeNameConfig {
+  readonly name: string | undefined;
+  /** Where the daemon has written its node's name. */
+  readonly file: string | undefined;
+  readonly isFileOptional: boolean;
+}
+
+export interface PolicySetup {
+  /** After this the pod starts all the same. */
+  readonly timeoutSeconds: number;
+  /** Where the node agent puts a file for every endpoint whose rules are in force. */
+  readonly statusDirectory: string | undefined;
+}
+
 export interface ValidAttachment {
   readonly containerId: string;
   readonly ifname: string;
@@ -53,6 +78,12 @@ const nameCharactersMax = 253;
 /** RFC 791 §3.1: every network must carry 68 bytes. The upper end is the kernel's for veth. */
 const mtuMin = 68;
 const mtuMax = 65535;
+/** The kernel's own bound for interfaces (`rtnl_create_link`). */
+const queuesMax = 4096;
+/** They are all asked at once. */
+const gatesMost = 16;
+/** The runtime waits no longer for the whole call. */
+const policySetupSecondsMax = 90;
 
 /** The version to answer in, even where the rest of the configuration cannot be read. */
 export function answerVersion(stdin: string): CniVersion {
@@ -87,12 +118,22 @@ export function parseNetworkConfig(stdin: string): NetworkConfig {
   }
   const previous = config.object("prevResult");
   const features = config.object("feature_control");
+  refuseUnsupported(config);
   return {
     cniVersion,
     name,
     ipam: readIpam(config.object("ipam")),
     mtu: readMtu(config),
     requireMtuFile: config.flag("require_mtu_file") ?? false,
+    queueCount: Math.max(config.integer("num_queues", 0, queuesMax) ?? 1, 1),
+    nodeName: {
+      name: config.text("nodename") || undefined,
+      file: readPath(config, "nodename_file"),
+      isFileOptional: config.flag("nodename_file_optional") ?? false,
+    },
+    readinessGates: readGates(config),
+    policySetup: readPolicySetup(config),
+    ipamLockFile: readPath(config, "ipam_lock_file"),
     usesKubernetesPolicy: config.object("policy")?.text("type") === "k8s",
     allowsIpForwarding: config.object("container_settings")?.flag("allow_ip_forwarding") ?? false,
     includeDefaultRoutes: config.flag("include_default_routes") ?? false,
@@ -107,6 +148,44 @@ export function parseNetworkConfig(stdin: string): NetworkConfig {
       ifname: item.required("ifname", item.text("ifname")),
     })),
   };
+}
+
+/** What would be done another way than it says is not done at all. */
+function refuseUnsupported(config: JsonReading): void {
+  const device = config.text("device_type") || "veth";
+  if (device !== "veth") throw unsupported("device_type", device, "veth");
+  const dataplane = config.object("dataplane_options")?.text("type") || "linux";
+  if (dataplane !== "linux") throw unsupported("dataplane_options.type", dataplane, "linux");
+}
+
+function unsupported(key: string, found: string, supported: string): CniError {
+  const details = `it is ${JSON.stringify(found.slice(0, 80))}`;
+  return new CniError(CniCode.unsupportedField, `${key} can only be ${supported} here`, details);
+}
+
+function readPath(config: JsonReading, key: string): string | undefined {
+  const path = config.text(key) || undefined;
+  if (path === undefined || (path.startsWith("/") && !path.includes("\0"))) return path;
+  const details = `it is ${JSON.stringify(path.slice(0, 80))}`;
+  throw new CniError(CniCode.invalidConfig, `${key} must be an absolute path`, details);
+}
+
+function readGates(config: JsonReading): readonly string[] {
+  const gates = config.texts("readiness_gates") ?? [];
+  if (gates.length > gatesMost) {
+    throw new CniError(CniCode.invalidConfig, `readiness_gates must be at most ${gatesMost} URLs`);
+  }
+  const wrong = gates.find((gate) => !/^https?:$/.test(URL.parse(gate)?.protocol ?? ""));
+  if (wrong === undefined) return gates;
+  const details = `one is ${JSON.stringify(wrong.slice(0, 80))}`;
+  throw new CniError(CniCode.invalidConfig, "readiness_gates must be URLs of http or https", details);
+}
+
+function readPolicySetup(config: JsonReading): PolicySetup | undefined {
+  const seconds = config.integer("policy_setup_timeout_seconds", 0, Number.MAX_SAFE_INTEGER) ?? 0;
+  const statusDirectory = readPath(config, "endpoint_status_dir");
+  const timeoutSeconds = Math.min(seconds, policySetupSecondsMax);
+  return seconds === 0 ? undefined : { timeoutSeconds, statusDirectory };
 }
 
 /** 0 leaves it to the node, as absent does. */

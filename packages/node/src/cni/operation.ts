@@ -12,6 +12,8 @@ import type { PodName } from "./cni-call.ts";
 export interface CniServices {
   /** Name of this node. */
   readonly node: string;
+  /** What the host ends of pods are called by. */
+  readonly interfacePrefix: string;
   readonly records: EndpointRecords;
   readonly ipam: PodIpam;
   readonly kernel: PodKernel;

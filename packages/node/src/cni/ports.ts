@@ -71,6 +71,8 @@ export interface PodInterface {
   readonly mtu: number | undefined;
   /** Of the pod's end; the kernel's choice unless told. */
   readonly mac?: string | undefined;
+  /** Of each direction, at both ends. */
+  readonly queueCount: number;
   /** The pod may route packets between its interfaces. */
   readonly forwarding: boolean;
 }

@@ -14,6 +14,7 @@ const pod: PodInterface = {
   addresses: [address("10.244.0.1")],
   routes: [],
   mtu: undefined,
+  queueCount: 1,
   forwarding: false,
 };
 

@@ -31,6 +31,8 @@ export interface IpamAuditOptions {
   readonly graceSeconds: number;
   /** Whether the node has an interface of that name: a pod whose interface is there may have its address, whatever is recorded. */
   readonly hasInterface: (name: string) => boolean;
+  /** Of the host ends of pods; `cali` unless told. */
+  readonly interfacePrefix?: string;
   readonly mayWrite: () => boolean;
   readonly now: () => Nanos;
   readonly log: Log;
@@ -131,7 +133,7 @@ export class IpamAudit {
 
   /** Blocks are read before those who may have their addresses: an owner who comes in between is seen. */
   async #ownerless(): Promise<readonly AuditedAllocation[]> {
-    const { store, node, hasInterface } = this.#options;
+    const { store, node, hasInterface, interfacePrefix } = this.#options;
     const blocks = await store.list(keys.blocks());
     const [endpoints, nodes] = await Promise.all([
       store.list(keys.resources(workloadEndpointKind.plural)),
@@ -141,7 +143,7 @@ export class IpamAudit {
     const uses = [...known.flatMap(endpointUses), ...nodes.entries.flatMap(nodeUses)];
     const taken = new Set(known.map(({ spec }) => spec.interfaceName));
     const mayRun = (pod: PodName): boolean => {
-      const name = hostNameOf(pod, "");
+      const name = hostNameOf(pod, "", interfacePrefix);
       return !taken.has(name) && hasInterface(name);
     };
     const snapshot = readSnapshot(blocks.entries);

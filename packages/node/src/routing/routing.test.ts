@@ -171,6 +171,7 @@ function podInterface(hostName: string, podAddress: string): PodInterface {
     addresses: [address(podAddress)],
     routes: [],
     mtu: undefined,
+    queueCount: 1,
     forwarding: false,
   };
 }

@@ -1,0 +1,159 @@
+/**
+ * Aim: what a configuration says of its node, of gates before ADD, of queues and of profiles has the effect that Calico's
+ * plugin gives it. Method: an engine over fakes; files and an HTTP server of this test.
+ */
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, it, type TestContext } from "node:test";
+import { keys, type MemoryStore } from "@caracal/datastore";
+import { NetworkProfiles } from "../src/endpoints/network-profiles.ts";
+import { FakeKernel } from "./cni-fakes.ts";
+import { CniNode, hostEnd, netconf, podCall, result } from "./cni-suite.ts";
+
+const netns = "/run/netns/pod";
+
+function newNode(): { readonly node: CniNode; readonly kernel: FakeKernel } {
+  const kernel = new FakeKernel();
+  kernel.namespaces.add(netns);
+  const node = new CniNode({
+    kernel,
+    newNamespace: () => netns,
+    removeNamespace: (path) => kernel.removeNamespace(path),
+    snapshot: () => [...kernel.pairs.keys()],
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  });
+  return { node, kernel };
+}
+
+function temporaryDirectory(t: TestContext): string {
+  const directory = mkdtempSync(join(tmpdir(), "caracal-cni-"));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+const ok = { exitCode: 0, stdout: "" };
+const nothing = { kernel: [], allocations: [], endpoints: [] };
+
+describe("nodename", () => {
+  it("of another node is refused by ADD, and does not keep a pod from being deleted", async () => {
+    const { node } = newNode();
+    const refused = await node.engine().answer(podCall(netns, {}, { nodename: "other" }));
+    assert.equal(JSON.parse(refused.stdout).code, 7);
+    assert.match(refused.stdout, /for node \\"other\\", and the daemon is node \\"node-1\\"/);
+    assert.deepEqual(await node.state(), nothing);
+    result(await node.engine().answer(podCall(netns, {}, { nodename: "node-1" })));
+    const deletion = podCall(netns, { command: "DEL" }, { nodename: "other" });
+    assert.deepEqual(await node.engine().answer(deletion), ok);
+    assert.deepEqual(await node.state(), nothing);
+  });
+
+  it("'s file must be there for ADD and DEL, unless it is optional, and its name counts where it is named", async (t) => {
+    const { node } = newNode();
+    const file = join(temporaryDirectory(t), "nodename");
+    const engine = node.engine({ nodeNameFile: file });
+    const advice = "check that the calico/node container is running and has mounted /var/lib/calico/";
+    for (const command of ["ADD", "DEL"]) {
+      const error = JSON.parse((await engine.answer(podCall(netns, { command }))).stdout);
+      assert.equal(error.code, 11);
+      assert.equal(error.msg, `stat ${file}: no such file or directory: ${advice}`);
+    }
+    assert.deepEqual(await node.state(), nothing);
+    result(await engine.answer(podCall(netns, {}, { nodename_file_optional: true })));
+    writeFileSync(file, "node-1\n");
+    assert.deepEqual(await engine.answer(podCall(netns, { command: "DEL" })), ok);
+    result(await engine.answer(podCall(netns, {}, { nodename_file: file })));
+    writeFileSync(file, "other\n");
+    const other = await engine.answer(podCall(netns, {}, { nodename_file: file }));
+    assert.equal(JSON.parse(other.stdout).code, 7);
+  });
+});
+
+describe("readiness_gates", () => {
+  const gatePatience = { pauseMs: 20, patienceMs: 300 };
+
+  it("hold an ADD back until each answers, with success or a redirection", async (t) => {
+    const statuses = [500, 404, 302];
+    const server = createServer((_request, response) => response.writeHead(statuses.shift() ?? 204).end());
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    t.after(() => server.close());
+    const address = server.address();
+    assert.ok(typeof address === "object" && address !== null);
+    const { node } = newNode();
+    const readiness_gates = [`http://127.0.0.1:${address.port}/readiness`];
+    result(await node.engine({ gatePatience }).answer(podCall(netns, {}, { readiness_gates })));
+    assert.deepEqual(statuses, []);
+  });
+
+  it("that stay shut fail it with code 11 and the reason; DEL does not ask them", async () => {
+    const { node } = newNode();
+    const engine = node.engine({ gatePatience });
+    const readiness_gates = ["http://127.0.0.1:1/"];
+    const error = JSON.parse((await engine.answer(podCall(netns, {}, { readiness_gates }))).stdout);
+    assert.equal(error.code, 11);
+    assert.match(error.msg, /^the readiness gate http:\/\/127\.0\.0\.1:1\/ was not ready within/);
+    assert.notEqual(error.details, "");
+    assert.deepEqual(await node.state(), nothing);
+    assert.deepEqual(await engine.answer(podCall(netns, { command: "DEL" }, { readiness_gates })), ok);
+  });
+});
+
+it("num_queues are the pair's, and the interface prefix is the daemon's", async () => {
+  const { node, kernel } = newNode();
+  const engine = node.engine({ interfacePrefix: "tap" });
+  const made = result(await engine.answer(podCall(netns, {}, { num_queues: 3 })));
+  assert.equal(hostEnd(made), "tap197b2f5f4de");
+  assert.equal(kernel.pairs.get("tap197b2f5f4de")?.pod.queueCount, 3);
+  assert.deepEqual(await engine.answer(podCall(netns, { command: "DEL" })), ok);
+  assert.deepEqual(await node.state(), nothing);
+});
+
+describe("a network without a policy of its own", () => {
+  const profile = keys.resource("profiles", "k8s-pod-network");
+  const withoutPolicy = { policy: undefined };
+
+  function profilesOf(store: MemoryStore): NetworkProfiles {
+    const now = (): string => "2026-01-02T03:04:05Z";
+    return new NetworkProfiles({ store, now, uuid: () => "uuid", clock: () => 0 });
+  }
+
+  it("gets its profile with its first endpoint, open to its own members only; Kubernetes' is open to all", async () => {
+    for (const [args, ingress] of [
+      ["", [{ action: "Allow", source: { selector: "has(k8s-pod-network)" }, destination: {} }]],
+      ["K8S_POD_NAMESPACE=a;K8S_POD_NAME=b", [{ action: "Allow", source: {}, destination: {} }]],
+    ] as const) {
+      const { node } = newNode();
+      const profiles = profilesOf(node.store);
+      const engine = node.engine({ ensureProfile: (name, isPod) => profiles.ensure(name, isPod) });
+      result(await engine.answer(podCall(netns, { args }, withoutPolicy)));
+      const { spec } = JSON.parse((await node.store.get(profile))?.value ?? "{}");
+      assert.deepEqual(spec.labelsToApply, { "k8s-pod-network": "" });
+      assert.deepEqual(spec.ingress, ingress);
+      assert.deepEqual(spec.egress, [{ action: "Allow", source: {}, destination: {} }]);
+    }
+  });
+
+  it("whose profile is there keeps it as it is, and Kubernetes' policy needs none", async () => {
+    const { node } = newNode();
+    const profiles = profilesOf(node.store);
+    const engine = node.engine({ ensureProfile: (name, isPod) => profiles.ensure(name, isPod) });
+    result(await engine.answer(podCall(netns, {}, netconf)));
+    assert.equal(await node.store.get(profile), undefined);
+    await node.store.create(profile, "{}");
+    const call = podCall(netns, { containerId: "second", args: "" }, withoutPolicy);
+    assert.equal(
+      JSON.parse((await engine.answer(call)).stdout).code,
+      102,
+      "the test's one namespace is taken",
+    );
+    assert.equal((await node.store.get(profile))?.value, "{}");
+  });
+
+  it("with a name that no profile can have goes without", async () => {
+    const { node } = newNode();
+    await profilesOf(node.store).ensure("Not_a-Profile", false);
+    assert.deepEqual((await node.store.list("")).entries, []);
+  });
+});
