@@ -1,5 +1,6 @@
 import { IpAddress, Ipv4, Ipv6, Prefix } from "@caracal/net";
 import { AsNumber } from "./as-number.ts";
+import { compileGoPattern } from "./go-pattern.ts";
 import { parsePeerAddress } from "./peer-address.ts";
 import { parseSelector } from "./selector/parse.ts";
 
@@ -70,11 +71,16 @@ export const formats: Readonly<Record<string, Format>> = {
     "is not an interface name or pattern",
     "up to 15 of a–z A–Z 0–9 _ . - *, but not * alone",
   ),
-  mac: form(
-    (text) => /^[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}$/.test(text),
-    "is not a MAC address",
-    "six hexadecimal pairs joined by colons",
-  ),
+  mac: {
+    ...form(
+      (text) =>
+        /^[0-9a-fA-F]{2}(?:(?::[0-9a-fA-F]{2}){5}|(?:-[0-9a-fA-F]{2}){5})$/.test(text) ||
+        /^[0-9a-fA-F]{4}(?:\.[0-9a-fA-F]{4}){2}$/.test(text),
+      "is not a MAC address",
+      "six hexadecimal pairs joined by colons",
+    ),
+    normalise: (text) => text.replaceAll(/[-.:]/g, "").replaceAll(/..(?!$)/g, "$&:"),
+  },
   goDuration: form(
     (text) => parseDurationSeconds(text) !== undefined,
     "is not a duration",
@@ -114,7 +120,7 @@ export const formats: Readonly<Record<string, Format>> = {
     "* for all, or up to 15 of a–z A–Z 0–9 _ . -",
   ),
   regularExpression: form(
-    isRegularExpression,
+    (text) => compileGoPattern(text) !== undefined,
     "is not a regular expression",
     "a regular expression such as ^eth[0-9]+$",
   ),
@@ -185,15 +191,6 @@ function portForm(accepts: (text: string) => boolean, reason: string, allowed: s
   };
 }
 
-/** Go's expressions are meant: flags at the front, `(?i)`, are theirs and otherwise the syntax used here is the same. */
-function isRegularExpression(text: string): boolean {
-  try {
-    return new RegExp(text.replace(/^\(\?[imsU]+\)/, "")).source !== "";
-  } catch {
-    return false;
-  }
-}
-
 /** RFC 2474 class selectors, RFC 2597 assured and RFC 3246 expedited forwarding, RFC 5865, RFC 8622. */
 function isDscp(text: string): boolean {
   if (/^[0-9]{1,2}$/.test(text)) return Number(text) <= 63;
@@ -206,7 +203,7 @@ function isNetwork(text: string, family?: 4 | 6): boolean {
 }
 
 /** RFC 1997: two 16-bit halves; RFC 8092: three 32-bit parts. */
-function isCommunity(text: string): boolean {
+export function isCommunity(text: string): boolean {
   const parts = text.split(":");
   if (!parts.every((part) => /^[0-9]{1,10}$/.test(part))) return false;
   if (parts.length === 2) return parts.every((part) => Number(part) <= 0xffff);

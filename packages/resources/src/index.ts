@@ -8,6 +8,7 @@
  */
 export { AsNumber, defaultAsNumber } from "./as-number.ts";
 export { parseDurationSeconds } from "./formats.ts";
+export { compileGoPattern } from "./go-pattern.ts";
 export type { Immutable } from "./immutable.ts";
 export {
   type AllocationAttribute,

@@ -283,14 +283,18 @@ test("a broken file gives its line and one message", () => {
       "4: error with field reservedCIDRs = '10.0.0.0/8' (must be a list)",
     ],
     [
-      one("WorkloadEndpoint", "wrong", "{node: n, orchestrator: k8s, pod: p, endpoint: eth0}"),
+      one(
+        "WorkloadEndpoint",
+        "wrong",
+        "{node: n, orchestrator: k8s, pod: p, endpoint: eth0, interfaceName: cali1}",
+      ),
       "3: error with field Name = 'wrong' (the WorkloadEndpoint name does not match the primary identifiers assigned in the Spec; allowed: n-k8s-p-eth0)",
     ],
     [
       one(
         "WorkloadEndpoint",
         '""',
-        "{node: n, orchestrator: k8s, pod: p, endpoint: eth0, ipNetworks: [10.0.0.0/31]}",
+        "{node: n, orchestrator: k8s, pod: p, endpoint: eth0, interfaceName: cali1, ipNetworks: [10.0.0.0/31]}",
       ),
       "4: error with field IPNetworks = '10.0.0.0/31' (IP network contains multiple addresses)",
     ],

@@ -15,6 +15,11 @@ const subdomainPattern = new RegExp(`^${subdomain}$`);
 /** RFC 1123 subdomain, as Kubernetes limits it. */
 const maxNameLength = 253;
 
+/** Whether a text has the form of a name: an RFC 1123 subdomain. */
+export function isSubdomain(text: string): boolean {
+  return text.length <= maxNameLength && subdomainPattern.test(text);
+}
+
 /** Calico's rules on a document's metadata, read from the raw document so that they also work on malformed ones. */
 export function checkMetadata(
   document: Readonly<Record<string, unknown>>,
@@ -57,11 +62,10 @@ function checkName(name: unknown, rule: NameRule | undefined): Problem[] {
 const labelNamePattern = /^[a-zA-Z0-9]([-a-zA-Z0-9_.]{0,61}[a-zA-Z0-9])?$/;
 
 /** Kubernetes' rules on the names and values of labels. */
-export function checkLabels(labels: unknown): Problem[] {
+export function checkLabels(labels: unknown, at = "metadata.labels", field = "Metadata.Labels"): Problem[] {
   if (!isRecord(labels)) return [];
-  const field = "Metadata.Labels";
   return Object.entries(labels).flatMap(([key, value]) => {
-    const path = `metadata.labels.${key}`;
+    const path = `${at}.${key}`;
     if (!isQualifiedName(key)) {
       return [
         problem(path, key, "is not a label name", {
@@ -79,7 +83,7 @@ export function checkLabels(labels: unknown): Problem[] {
 function isQualifiedName(key: string): boolean {
   const slash = key.indexOf("/");
   const prefix = slash < 0 ? undefined : key.slice(0, slash);
-  if (prefix !== undefined && (prefix.length > maxNameLength || !subdomainPattern.test(prefix))) return false;
+  if (prefix !== undefined && !isSubdomain(prefix)) return false;
   return labelNamePattern.test(key.slice(slash + 1));
 }
 

@@ -176,6 +176,7 @@ const endpoint = fc
     const content = {
       ...spec,
       orchestrator: "k8s",
+      interfaceName: "cali0123456789a",
       ipNetworks: [`${address}/32`],
       profiles: [`kns.${namespace}`],
     };

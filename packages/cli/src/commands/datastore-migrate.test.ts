@@ -126,7 +126,14 @@ test("workload endpoints come along when asked for", async () => {
   const store = await filledStore();
   const workload = {
     kind: "WorkloadEndpoint",
-    spec: { orchestrator: "k8s", node: "n", pod: "p", endpoint: "eth0", ipNetworks: ["10.244.0.1/32"] },
+    spec: {
+      orchestrator: "k8s",
+      node: "n",
+      pod: "p",
+      endpoint: "eth0",
+      interfaceName: "cali1",
+      ipNetworks: ["10.244.0.1/32"],
+    },
   };
   const made = await storeOf({ "workloadendpoints/default/n-k8s-p-eth0": workload });
   for (const { key, value } of (await made.list(keys.root)).entries) await store.create(key, value);

@@ -1,3 +1,5 @@
+import { compileGoPattern } from "@caracal/resources";
+
 /** What of an interface of the host the pods' MTU depends on. */
 export interface HostLink {
   readonly name: string;
@@ -19,9 +21,5 @@ export function hostMtu(links: readonly HostLink[], pattern: RegExp): number {
 
 /** The pattern of `mtuIfacePattern`, or undefined for what is no regular expression. */
 export function compileMtuPattern(text: string | undefined): RegExp | undefined {
-  try {
-    return new RegExp(text === undefined || text === "" ? defaultMtuPattern : text);
-  } catch {
-    return undefined;
-  }
+  return compileGoPattern(text === undefined || text === "" ? defaultMtuPattern : text);
 }

@@ -1,4 +1,5 @@
 import { IpAddress, Ipv6, Prefix } from "@caracal/net";
+import { compileGoPattern } from "@caracal/resources";
 import type { HostAddress, HostInterface } from "./host-interface.ts";
 
 /**
@@ -142,11 +143,9 @@ function isGlobalUnicast(address: IpAddress): boolean {
 function compilePatterns(items: readonly string[]): readonly RegExp[] | string {
   const patterns: RegExp[] = [];
   for (const item of items) {
-    try {
-      patterns.push(new RegExp(item));
-    } catch {
-      return `'${item}' is not a regular expression`;
-    }
+    const pattern = compileGoPattern(item);
+    if (pattern === undefined) return `'${item}' is not a regular expression`;
+    patterns.push(pattern);
   }
   return patterns;
 }

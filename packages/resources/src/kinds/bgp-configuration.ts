@@ -1,6 +1,8 @@
+import { isCommunity } from "../formats.ts";
 import { type Static, Type } from "../type.ts";
 import type { Immutable } from "../immutable.ts";
 import { defineKind, type Kind } from "../kind.ts";
+import { checkNames } from "../name-fields.ts";
 import { problem, type Problem } from "../problem.ts";
 import {
   anyCase,
@@ -93,7 +95,9 @@ export const bgpConfigurationKind: Kind<BgpConfiguration> = defineKind({
 
 function checkConfiguration(configuration: BgpConfiguration): readonly Problem[] {
   const { spec, metadata } = configuration;
-  const problems: Problem[] = [];
+  const problems: Problem[] = (spec.communities ?? []).flatMap(({ name }, index) => [
+    ...checkNames({ [`spec.communities[${index}].name`]: name }),
+  ]);
   if (metadata.name.startsWith(nodePrefix)) {
     for (const [name, value] of Object.entries(spec)) {
       if (nodeFields.has(name)) continue;
@@ -122,7 +126,7 @@ function checkCommunityNames(spec: BgpConfiguration["spec"]): readonly Problem[]
   const names = new Set((spec.communities ?? []).map(({ name }) => name));
   return (spec.prefixAdvertisements ?? []).flatMap(({ communities = [] }, index) =>
     communities.flatMap((community, at) => {
-      if (names.has(community) || /^\d{1,5}:\d{1,5}$|^\d{1,10}:\d{1,10}:\d{1,10}$/.test(community)) return [];
+      if (names.has(community) || isCommunity(community)) return [];
       const path = `spec.prefixAdvertisements[${index}].communities[${at}]`;
       const allowed = "aa:nn, aa:nn:mm or a name from spec.communities";
       return [problem(path, community, "is neither a community nor the name of one", { allowed })];

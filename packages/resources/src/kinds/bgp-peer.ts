@@ -3,6 +3,7 @@ import { type Static, Type } from "../type.ts";
 import type { Immutable } from "../immutable.ts";
 import { defineKind, type Kind } from "../kind.ts";
 import { parsePeerAddress } from "../peer-address.ts";
+import { checkNames } from "../name-fields.ts";
 import { problem, type Problem } from "../problem.ts";
 import { asNumber, choice, resourceSchema, secretRefSchema, text } from "../resource-schema.ts";
 
@@ -41,7 +42,11 @@ export const bgpPeerKind: Kind<BgpPeer> = defineKind({
   plural: "bgppeers",
   aliases: ["bgppeer", "bgppeers", "bgpp", "bgpps", "bp", "bps"],
   schema: bgpPeerSchema,
-  check: ({ spec }) => [...checkExclusives(spec), ...checkReachableBy(spec)],
+  check: ({ spec }) => [
+    ...checkNames({ "spec.node": spec.node }),
+    ...checkExclusives(spec),
+    ...checkReachableBy(spec),
+  ],
 });
 
 /** A peer without an address or an AS is legal and of no use: what becomes of it is told where peers are made of it. */

@@ -1,6 +1,7 @@
 import { type Static, Type } from "../type.ts";
 import type { Immutable } from "../immutable.ts";
 import { defineKind, type Kind } from "../kind.ts";
+import { checkNames } from "../name-fields.ts";
 import { problem } from "../problem.ts";
 import { choice, resourceWithStatusSchema, text } from "../resource-schema.ts";
 
@@ -85,6 +86,8 @@ export const calicoNodeStatusKind: Kind<CalicoNodeStatus> = defineKind({
   aliases: ["caliconodestatus", "caliconodestatuses", "nodestatus", "nodestatuses"],
   schema: calicoNodeStatusSchema,
   check: ({ spec }) => [
+    ...requireField("node", spec.node),
+    ...checkNames({ "spec.node": spec.node }),
     ...requireField("classes", spec.classes),
     ...requireField("updatePeriodSeconds", spec.updatePeriodSeconds),
     ...(new Set(spec.classes).size === (spec.classes ?? []).length

@@ -31,6 +31,11 @@ function refusal(kind: string, spec: Spec, name?: string): string {
 test("every setting of the agent is of its type", () => {
   const cases: readonly (readonly [string, readonly unknown[], readonly unknown[]])[] = [
     ["bpfEnabled", [true, false], ["true", 1]],
+    ["wireguardListeningPort", [1, 65535], [0, 65536, -1]],
+    ["wireguardRoutingRulePriority", [1, 32765], [0, 32766]],
+    ["bpfExtToServiceConnmark", [0, 4294967295], [-1, 4294967296]],
+    ["bpfLogFilters", [{ eth0: "tcp" }], [{ "eth 0": "tcp" }]],
+    ["bpfDataIfacePattern", ["^eth[[:digit:]]+$", "(?P<x>a)"], ["(?=a)b", "("]],
     ["healthPort", [0, 65535], [-1, 65536, "x", 1.5]],
     ["logSeverityScreen", ["Info", "debug", "FATAL"], ["verbose"]],
     ["chainInsertMode", ["insert", "Append"], ["prepend"]],
@@ -124,6 +129,7 @@ test("a write names the settings whose default changed with Calico's versions", 
 test("the controllers' configuration lists its controllers", () => {
   const kind = "KubeControllersConfiguration";
   accept(kind, { controllers: {} });
+  accept(kind, { prometheusMetricsPort: 0 });
   accept(kind, {
     logSeverityScreen: "warning",
     healthChecks: "Disabled",
@@ -142,7 +148,7 @@ test("the controllers' configuration lists its controllers", () => {
       loadBalancer: { assignIPs: "RequestedServicesOnly" },
     },
   });
-  assert.equal(refusal(kind, {}), "spec.controllers: is required");
+  assert.deepEqual(accept(kind, {}), { controllers: {} });
   assert.match(refusal(kind, { controllers: {} }, "other"), /^metadata.name: /);
   assert.match(
     refusal(kind, { controllers: { nodes: {} } }),
@@ -159,10 +165,54 @@ test("the controllers' configuration lists its controllers", () => {
 test("a node's state is asked for by class and period", () => {
   const kind = "CalicoNodeStatus";
   accept(kind, { node: "n", classes: ["Agent", "BGP", "Routes"], updatePeriodSeconds: 0 });
-  assert.match(refusal(kind, { updatePeriodSeconds: 10 }), /^spec.classes: is required/);
-  assert.match(refusal(kind, { classes: ["BGP"] }), /^spec.updatePeriodSeconds: is required/);
-  assert.match(refusal(kind, { classes: ["BGP", "BGP"], updatePeriodSeconds: 1 }), /more than once/);
-  assert.match(refusal(kind, { classes: ["BGP"], updatePeriodSeconds: 86401 }), /out of range/);
+  const node = "n";
+  assert.match(refusal(kind, { classes: ["BGP"], updatePeriodSeconds: 1 }), /^spec.node: is required/);
+  assert.match(refusal(kind, { node: "N 1", classes: [], updatePeriodSeconds: 1 }), /form of a name/);
+  assert.match(refusal(kind, { node, updatePeriodSeconds: 10 }), /^spec.classes: is required/);
+  assert.match(refusal(kind, { node, classes: ["BGP"] }), /^spec.updatePeriodSeconds: is required/);
+  assert.match(refusal(kind, { node, classes: ["BGP", "BGP"], updatePeriodSeconds: 1 }), /more than once/);
+  assert.match(refusal(kind, { node, classes: ["BGP"], updatePeriodSeconds: 86401 }), /out of range/);
+});
+
+test("what names another object has the form of a name", () => {
+  const endpoint = { node: "n", orchestrator: "k8s", pod: "p", endpoint: "eth0", interfaceName: "cali1" };
+  const rules = (services: Spec): Spec => ({ egress: [{ action: "Allow", destination: { services } }] });
+  const cases: readonly (readonly [string, string, Spec, string])[] = [
+    ["BGPPeer", "x", { node: "N_1" }, "spec.node"],
+    ["HostEndpoint", "x", { node: "N_1", interfaceName: "*" }, "spec.node"],
+    ["HostEndpoint", "x", { node: "n", interfaceName: "*", profiles: ["a", "P_1"] }, "spec.profiles[1]"],
+    [
+      "BGPConfiguration",
+      "default",
+      { communities: [{ name: "A B", value: "1:2" }], prefixAdvertisements: [{ cidr: "10.0.0.0/8" }] },
+      "spec.communities[0].name",
+    ],
+    ["WorkloadEndpoint", "n-k8s-p-eth0", { ...endpoint, profiles: ["P_1"] }, "spec.profiles[0]"],
+    ["WorkloadEndpoint", "n-k8s-p-eth0", { ...endpoint, serviceAccountName: "-" }, "spec.serviceAccountName"],
+    ["WorkloadEndpoint", "n-k8s-p-eth0", { ...endpoint, containerID: "a b" }, "spec.containerID"],
+    ["WorkloadEndpoint", "n-k8s-p-eth0", { ...endpoint, interfaceName: undefined }, "spec.interfaceName"],
+    ["NetworkPolicy", "x", rules({ name: "A_B" }), "spec.egress[0].destination.services.name"],
+    ["Profile", "x", { labelsToApply: { "a b": "c" } }, "spec.labelsToApply.a b"],
+    ["Profile", "x", { labelsToApply: { a: "b c" } }, "spec.labelsToApply.a"],
+  ];
+  for (const [kind, name, spec, path] of cases) {
+    const refused = refusal(kind, spec, name);
+    assert.equal(refused.slice(0, refused.indexOf(": ")), path);
+  }
+  accept("WorkloadEndpoint", { ...endpoint, mac: "AA-BB-CC-DD-EE-FF", containerID: "aB-1" }, "n-k8s-p-eth0");
+  assert.deepEqual(accept("Node", { vxlanTunnelMACAddr: "66aa.bbcc.ddee" }, "n"), {
+    vxlanTunnelMACAddr: "66:aa:bb:cc:dd:ee",
+  });
+});
+
+test("a community of an advertisement is as narrow as one with a name", () => {
+  const advertise = (community: string): Spec => ({
+    prefixAdvertisements: [{ cidr: "10.0.0.0/8", communities: [community] }],
+  });
+  for (const community of ["65535:65535", "4294967295:0:1"]) accept("BGPConfiguration", advertise(community));
+  for (const community of ["65536:1", "4294967296:0:1", "nobody"]) {
+    assert.match(refusal("BGPConfiguration", advertise(community)), /neither a community nor the name/);
+  }
 });
 
 test("a stored block affinity tells in text whether it is deleted", () => {

@@ -58,7 +58,37 @@ function checkConfiguration({ metadata: { name }, spec }: FelixConfiguration): r
       problems.push(problem("spec.routeTableRange", routeTableRange, reason, { field: "RouteTableRange" }));
     }
   }
-  return [...problems, ...checkTables(routeTableRanges ?? [])];
+  return [...problems, ...checkRanges(spec), ...checkTables(routeTableRanges ?? [])];
+}
+
+/** What Calico's client limits more than the published definition does. */
+const ranges = {
+  wireguardListeningPort: [1, 65535],
+  wireguardListeningPortV6: [1, 65535],
+  wireguardRoutingRulePriority: [1, 32765],
+  bpfExtToServiceConnmark: [0, 0xffffffff],
+} as const;
+
+function checkRanges(spec: FelixConfiguration["spec"]): readonly Problem[] {
+  const problems: Problem[] = [];
+  const limited = [
+    "wireguardListeningPort",
+    "wireguardListeningPortV6",
+    "wireguardRoutingRulePriority",
+    "bpfExtToServiceConnmark",
+  ] as const;
+  for (const name of limited) problems.push(...checkRange(name, spec[name]));
+  for (const name of Object.keys(spec.bpfLogFilters ?? {})) {
+    if (/^[a-zA-Z0-9_.-]{1,15}$/.test(name)) continue;
+    problems.push(problem("spec.bpfLogFilters", name, "is not an interface name"));
+  }
+  return problems;
+}
+
+function checkRange(name: keyof typeof ranges, found: number | undefined): readonly Problem[] {
+  const [minimum, maximum] = ranges[name];
+  if (found === undefined || (found >= minimum && found <= maximum)) return [];
+  return [problem(`spec.${name}`, found, "is out of range", { allowed: `${minimum} to ${maximum}` })];
 }
 
 /** Linux numbers its tables with 32 bits. */

@@ -1,6 +1,7 @@
 import { type Static, Type } from "../type.ts";
 import type { Immutable } from "../immutable.ts";
 import { defineKind, type Kind } from "../kind.ts";
+import { checkNames } from "../name-fields.ts";
 import { problem, type Problem } from "../problem.ts";
 import { protocol, resourceSchema, setOf, text } from "../resource-schema.ts";
 
@@ -46,7 +47,7 @@ export const hostEndpointKind: Kind<HostEndpoint> = defineKind({
 const protocolsWithPorts: readonly unknown[] = ["TCP", "UDP", "SCTP", 6, 17, 132];
 
 function checkEndpoint({ spec }: HostEndpoint): readonly Problem[] {
-  const problems: Problem[] = [];
+  const problems = [...checkNames({ "spec.node": spec.node, "spec.profiles": spec.profiles })];
   if (spec.interfaceName === undefined && (spec.expectedIPs ?? []).length === 0) {
     const reason = "no interface or expected IPs have been specified";
     problems.push(problem("spec.interfaceName", undefined, reason, { field: "InterfaceName" }));

@@ -1,6 +1,8 @@
 import { type Static, Type } from "../type.ts";
 import type { Immutable } from "../immutable.ts";
 import { defineKind, type Kind } from "../kind.ts";
+import { checkLabels } from "../metadata.ts";
+import { checkNames } from "../name-fields.ts";
 import { problem } from "../problem.ts";
 import { anyCase, choice, resourceWithStatusSchema, setOf, text } from "../resource-schema.ts";
 
@@ -61,7 +63,8 @@ const specSchema = Type.Object(
         policyMigration: Type.Optional(Type.Object({ enabled: onOff })),
         migration: Type.Optional(Type.Object({ policyNameMigrator: onOff })),
       },
-      { description: "The controllers that run; one that is left out does not." },
+      // Calico's client sends an empty one where nobody wrote any.
+      { description: "The controllers that run; one that is left out does not.", default: {} },
     ),
   },
   { default: {} },
@@ -92,10 +95,15 @@ export const kubeControllersConfigurationKind: Kind<KubeControllersConfiguration
   nameRule: { accepts: (name) => name === "default", allowed: "default" },
   check: ({ spec }) => {
     const templates = spec.controllers.node?.hostEndpoint?.templates ?? [];
-    return templates.flatMap(({ interfaceCIDRs = [], interfacePattern }, index) => {
-      if (interfaceCIDRs.length > 0 || interfacePattern !== undefined) return [];
+    return templates.flatMap(({ generateName, interfaceCIDRs = [], interfacePattern, labels }, index) => {
       const path = `spec.controllers.node.hostEndpoint.templates[${index}]`;
-      return [problem(path, undefined, "one of interfaceCIDRs and interfacePattern must be given")];
+      const problems = [
+        ...checkNames({ [`${path}.generateName`]: generateName }),
+        ...checkLabels(labels, `${path}.labels`, "Labels"),
+      ];
+      if (interfaceCIDRs.length > 0 || interfacePattern !== undefined) return problems;
+      const reason = "one of interfaceCIDRs and interfacePattern must be given";
+      return [...problems, problem(path, undefined, reason)];
     });
   },
 });

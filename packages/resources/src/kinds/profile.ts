@@ -1,6 +1,7 @@
 import { type Static, Type } from "../type.ts";
 import type { Immutable } from "../immutable.ts";
 import { defineKind, type Kind } from "../kind.ts";
+import { checkLabels } from "../metadata.ts";
 import { checkRules } from "../policy/check-rules.ts";
 import { rulesSchema } from "../policy/rule-schema.ts";
 import { apiVersion, resourceSchema } from "../resource-schema.ts";
@@ -30,6 +31,7 @@ export const profileKind: Kind<Profile> = defineKind({
   aliases: ["profile", "profiles", "pro", "pros"],
   schema: profileSchema,
   check: ({ spec }) => [
+    ...checkLabels(spec.labelsToApply, "spec.labelsToApply", "LabelsToApply"),
     ...checkRules(spec.ingress, "ingress", "profile"),
     ...checkRules(spec.egress, "egress", "profile"),
   ],

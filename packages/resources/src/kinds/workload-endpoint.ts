@@ -2,6 +2,7 @@ import { Prefix } from "@caracal/net";
 import { type Static, Type } from "../type.ts";
 import type { Immutable } from "../immutable.ts";
 import { defineKind, type Kind, type RawDocument } from "../kind.ts";
+import { checkNames } from "../name-fields.ts";
 import { problem, type Problem } from "../problem.ts";
 import { choice, resourceSchema, text } from "../resource-schema.ts";
 import { isRecord, type Reading } from "../schema-reader.ts";
@@ -37,9 +38,9 @@ const workloadEndpointSchema = resourceSchema(
       ports: Type.Optional(
         Type.Array(
           Type.Object({
-            name: Type.Optional(Type.String()),
+            name: Type.Optional(text("portName")),
             protocol: protocolSchema,
-            port: Type.Integer({ minimum: 0, maximum: 65535 }),
+            port: Type.Integer({ minimum: 1, maximum: 65535 }),
             hostPort: Type.Optional(Type.Integer({ minimum: 0, maximum: 65535 })),
             hostIP: Type.Optional(Type.String()),
           }),
@@ -99,7 +100,7 @@ function withIdentityLabels({ metadata, spec }: WorkloadEndpoint): WorkloadEndpo
 
 function checkEndpoint(endpoint: WorkloadEndpoint): readonly Problem[] {
   const { spec, metadata } = endpoint;
-  const problems: Problem[] = [];
+  const problems = [...checkParts(spec)];
   const expected = workloadEndpointName(spec);
   if (expected === undefined) {
     const reason = "the node, orchestrator, workload and endpoint that make up the name must all be given";
@@ -115,6 +116,24 @@ function checkEndpoint(endpoint: WorkloadEndpoint): readonly Problem[] {
     problems.push(problem(`spec.ipNetworks[${index}]`, network, reason, { field: "IPNetworks" }));
   }
   return [...problems, ...checkNats(endpoint), ...checkPorts(endpoint)];
+}
+
+/** What the parts of an endpoint look like. */
+function checkParts(spec: WorkloadEndpoint["spec"]): readonly Problem[] {
+  const { orchestrator, workload, node, pod, endpoint, serviceAccountName, profiles } = spec;
+  const names = { orchestrator, workload, node, pod, endpoint, serviceAccountName, profiles };
+  const byPath = Object.fromEntries(Object.entries(names).map(([name, found]) => [`spec.${name}`, found]));
+  const problems = [...checkNames(byPath)];
+  if (spec.containerID !== undefined && !/^[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?$/.test(spec.containerID)) {
+    const allowed = "letters, digits and '-' between them";
+    problems.push(problem("spec.containerID", spec.containerID, "is not a container's ID", { allowed }));
+  }
+  if (spec.interfaceName === undefined) {
+    problems.push(
+      problem("spec.interfaceName", undefined, "no interface has been specified", { field: "InterfaceName" }),
+    );
+  }
+  return problems;
 }
 
 function checkNats(endpoint: WorkloadEndpoint): readonly Problem[] {

@@ -1,5 +1,6 @@
 import { Prefix } from "@caracal/net";
 import { checkAnnotations } from "../metadata.ts";
+import { checkNames } from "../name-fields.ts";
 import { problem, type Problem } from "../problem.ts";
 import type { EntityRule, Rule, RuleDirection } from "./rule-schema.ts";
 
@@ -173,7 +174,10 @@ class RuleCheck {
   #checkServices(end: "source" | "destination", entity: EntityRule): void {
     const refuse = (name: string, reason: string): void =>
       this.#refuse(`${end}.${name}`, undefined, reason, "Services field");
-    if (entity.services?.name === undefined) refuse("services.name", "must specify a service name");
+    const { name, namespace } = entity.services ?? {};
+    if (name === undefined) refuse("services.name", "must specify a service name");
+    const at = `${this.#path}.${end}.services`;
+    this.problems.push(...checkNames({ [`${at}.name`]: name, [`${at}.namespace`]: namespace }));
     const clash = (name: string): string => `cannot specify ${name} and Services on the same rule`;
     if (entity.namespaceSelector !== undefined) refuse("services", clash("NamespaceSelector"));
     if (entity.selector !== undefined || entity.notSelector !== undefined) {
