@@ -181,7 +181,7 @@ test("a peer that does not read is held back at a bound, while others hear every
         med: round,
       })),
     );
-    await eventually(() => b.routes(last)[0]?.attributes.med === round, { deadlineMs: 30_000 });
+    await eventually(() => b.routes(last)[0]?.attributes.med === round);
   }
   assert.equal(b.peers()[0]?.importedCount, count);
   assert.ok(a.queuedBytes > congestedBytes, "the bound is reached");

@@ -73,7 +73,7 @@ function birdSees(bird: BirdDaemon, command: string, pattern: RegExp): Promise<s
       const text = await bird.birdc(command);
       return pattern.test(text) ? text : undefined;
     },
-    { what: `${String(pattern)} in ${command}`, deadlineMs: 20_000 },
+    { what: `${String(pattern)} in ${command}` },
   );
 }
 

@@ -33,7 +33,7 @@ export function seen(
       last = await speaker.state();
       return look(last) ? last : undefined;
     },
-    { what, deadlineMs: 20_000 },
+    { what },
   ).catch((error: unknown) => {
     throw new Error(
       `${String(error)}\nour state: ${JSON.stringify(last, undefined, 1)}\n${speaker.program.output}`,

@@ -1,6 +1,7 @@
 /**
  * One node's allocator, to be killed: `allocator-process.ts ENDPOINT NODE JOURNAL SEED transactions|single`. It assigns and
- * releases for ever; the journal has "assigned HANDLE ADDRESS" once it was told so, and "releasing HANDLE" before it asks.
+ * releases for ever; the journal has "works" after the first turn, "assigned HANDLE ADDRESS" once it was told so, and
+ * "releasing HANDLE" before it asks.
  */
 import { appendFileSync } from "node:fs";
 import { Ipam, type IpamSettings, Nanos, Reservations } from "@caracal/ipam";
@@ -54,6 +55,8 @@ async function turn(id: string): Promise<void> {
 
 for (let count = 0; ; count += 1) {
   await Promise.all([turn(`${count}a`), turn(`${count}b`), turn(`${count}c`)]);
+  // Also where all addresses are others', and there is nothing else to note.
+  if (count === 0) note("works");
   // A node that goes: its blocks are given up while others want them.
   if (count % 7 === 6) await ipam.releaseNode(node, { onlyEmpty: count % 2 === 0 });
 }

@@ -11,7 +11,7 @@ import { type Entry, keys } from "@caracal/datastore";
 import { addressState, checkConsistency, Ipam, Nanos, readSnapshot } from "@caracal/ipam";
 import { IpAddress, Prefix } from "@caracal/net";
 import { EtcdStore } from "@caracal/store-etcd";
-import { type Program, requireTool, startEtcd, Testbed } from "@caracal/testbed";
+import { eventually, type Program, requireTool, startEtcd, Testbed } from "@caracal/testbed";
 
 const skip = requireTool("etcd", "etcdctl");
 const nodes = ["n0", "n1", "n2", "n3"];
@@ -21,6 +21,7 @@ const ipamRoot = `${keys.root}ipam/v2/`;
 
 interface Allocator {
   readonly node: string;
+  readonly journal: string;
   readonly program: Program;
 }
 
@@ -52,7 +53,7 @@ function heldOf(journal: string): readonly (readonly [handle: string, address: s
   return [...held];
 }
 
-test("allocators on etcd that are killed at any moment", { skip, timeout: 120_000 }, async (t) => {
+test("allocators on etcd that are killed at any moment", { skip }, async (t) => {
   const seed = Number(process.env.SEED ?? 7);
   t.diagnostic(`SEED=${seed}`);
   const random = dice(seed);
@@ -68,16 +69,18 @@ test("allocators on etcd that are killed at any moment", { skip, timeout: 120_00
     journals.push(journal);
     const writing = nodes.indexOf(node) % 2 === 0 ? "transactions" : "single";
     const argv = [process.execPath, script, endpoint, node, journal, String(starts), writing];
-    return { node, program: await bed.start(argv) };
+    return { node, journal, program: await bed.start(argv) };
   };
   const store = new EtcdStore({ endpoints: [endpoint] });
   t.after(() => store.close());
   const allocators = await Promise.all(nodes.map(start));
   for (let kill = 0; kill < killCount; kill += 1) {
-    await delay(pauseMs * (0.5 + random()));
     const index = Math.floor(random() * nodes.length);
     const victim = allocators[index];
     assert.ok(victim !== undefined);
+    // However long programs take to start here, it is killed at work.
+    await eventually(() => existsSync(victim.journal), { what: victim.journal });
+    await delay(pauseMs * (0.5 + random()));
     assert.ok(victim.program.isRunning, victim.program.output);
     victim.program.signal("SIGKILL");
     await victim.program.exited;

@@ -94,9 +94,7 @@ async function assertRestarts(scope: LabScope, name: string): Promise<void> {
   process.kill(killed?.pid ?? 0, "SIGKILL");
   const { exitCode, stderr } = await scope.lab(["restart", "kw01", "--name", name], { env });
   assert.equal(exitCode, 0, stderr);
-  await eventually(async () => (await scope.lab(["check", "--name", name])).exitCode === 0, {
-    deadlineMs: 60_000,
-  });
+  await eventually(async () => (await scope.lab(["check", "--name", name])).exitCode === 0);
 }
 
 test("our speaker and BIRD sign their sessions with the password of a secret", { skip }, async (t) => {

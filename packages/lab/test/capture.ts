@@ -10,7 +10,6 @@ export interface Tap {
   readonly filter: string;
 }
 
-const listenDeadlineMs = 60_000;
 const packetDeadlineMs = 10_000;
 
 /** Runs `during` with all taps open, and until they have seen `count` packets; gives the lines of each. */
@@ -30,7 +29,7 @@ export async function capture(
   const lines = () =>
     programs.map(({ output }) => output.split("\n").filter((line) => /^[0-9:.]+ /.test(line)));
   try {
-    await Promise.all(programs.map((program) => program.waitForOutput(/listening on/, listenDeadlineMs)));
+    await Promise.all(programs.map((program) => program.waitForOutput(/listening on/)));
     await during();
     await eventually(() => lines().every((some) => some.length >= count), {
       deadlineMs: packetDeadlineMs,

@@ -2,15 +2,19 @@
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { spawnInNamespace } from "@caracal/linux";
+import { eventually } from "@caracal/testbed";
 import type { LabDirectory } from "../src/index.ts";
 
 const INTERVAL_SECONDS = "0.02";
+/** Without an answer for so long, those that are out are lost. */
+const lastAnswerMs = 5_000;
 
 /** One `ping` that runs until it is told to stop. */
 export class ContinuousPing {
   readonly title: string;
   readonly #child: ChildProcess;
   readonly #answered = new Set<number>();
+  #newest = 0;
   #rest = "";
   #summary = "";
 
@@ -30,19 +34,39 @@ export class ContinuousPing {
     return this.#answered.size;
   }
 
-  /** Ends it, once or again; gives what was lost. The last echo may still have been on its way. */
+  /** The number of the last echo that came back; the first one has 1. */
+  get newest(): number {
+    return this.#newest;
+  }
+
+  /** Ends it, once or again; gives what was lost. The last echoes may still have been on their way. */
   async stop(): Promise<{ readonly sent: number; readonly lost: readonly number[] }> {
-    if (this.#child.exitCode === null && this.#child.signalCode === null) {
+    // What is answered from now on shows that nothing before it is still to come.
+    const isAnswered = this.#isRunning && (await this.#answersAgain());
+    if (this.#isRunning) {
       const closed = once(this.#child, "close");
       this.#child.kill("SIGINT");
       await closed;
     }
     const sent = Number(/^([0-9]+) packets transmitted/m.exec(this.#summary)?.[1] ?? 0);
     const lost = [];
-    for (let sequence = 1; sequence < sent; sequence += 1) {
+    for (let sequence = 1; sequence < (isAnswered ? this.#newest : sent); sequence += 1) {
       if (!this.#answered.has(sequence)) lost.push(sequence);
     }
     return { sent, lost };
+  }
+
+  get #isRunning(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  async #answersAgain(): Promise<boolean> {
+    const before = this.#newest;
+    const hasAnswered = eventually(() => this.#newest > before || !this.#isRunning, {
+      deadlineMs: lastAnswerMs,
+    });
+    await hasAnswered.catch(() => undefined);
+    return this.#newest > before;
   }
 
   #read(chunk: string): void {
@@ -51,7 +75,10 @@ export class ContinuousPing {
     for (const line of lines) {
       const sequence = /bytes from .* icmp_seq=([0-9]+)/.exec(line)?.[1];
       if (sequence === undefined) this.#summary += `${line}\n`;
-      else this.#answered.add(Number(sequence));
+      else {
+        this.#answered.add(Number(sequence));
+        this.#newest = Math.max(this.#newest, Number(sequence));
+      }
     }
   }
 }

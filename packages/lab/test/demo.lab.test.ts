@@ -9,7 +9,7 @@ import { LabDirectory, tearDown } from "../src/index.ts";
 import { REPOSITORY, traces } from "./lab-scope.ts";
 
 const skip = requireRoot() || requireTool("ip", "ping", "tcpdump");
-const TIMEOUT_MS = 180_000;
+const TIMEOUT_MS = 600_000;
 
 test("the demo runs twice on one lab, and goes", { skip }, async (t) => {
   const name = `t${process.pid}-demo`;

@@ -38,7 +38,6 @@ async function fullMesh(t: TestContext): Promise<Cluster> {
     caracal: (words, stdin) =>
       runAnyway([`${REPOSITORY}caracal`, ...words.split(" ")], {
         env: environment,
-        timeoutMs: 120_000,
         ...(stdin === undefined ? {} : { input: stdin }),
       }),
   };

@@ -18,7 +18,7 @@ const program = [`${REPOSITORY}caracal`];
 const worker1 = "worker1.k8s.com";
 const worker2 = "worker2.k8s.com";
 const worker3 = "worker3.k8s.com";
-const deadline = { deadlineMs: 90_000, intervalMs: 200 };
+const deadline = { deadlineMs: 300_000, intervalMs: 200 };
 
 class Cluster {
   readonly scope: LabScope;

@@ -295,18 +295,13 @@ test("a lab whose routes do not come stays, and every missing one is named", { s
   const name = scope.newName();
   const interrupt = new AbortController();
   const file = topologyFile(bed, { FAKE_NODE: "no-routes" });
-  const up = scope.lab(["up", file, "--name", name], { signal: interrupt.signal });
-  await eventually(
-    () =>
-      scope
-        .directory(name)
-        .pods()
-        .filter((pod) => pod.addresses.length > 0).length === 2,
-  );
-  // Interrupted once it waits, it need not wait for its deadline.
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  let stderr = "";
+  const sink = { write: (text: string) => void (stderr += text) };
+  const up = scope.lab(["up", file, "--name", name], { signal: interrupt.signal, stderr: sink });
+  // Interrupted once it waits for routes alone, it need not wait for its deadline.
+  await eventually(() => stderr.match(/ answers; pods: /g)?.length === 2);
   interrupt.abort();
-  const { exitCode, stderr } = await up;
+  const { exitCode } = await up;
   assert.equal(exitCode, 1);
   assert.match(
     stderr,

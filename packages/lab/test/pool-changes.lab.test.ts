@@ -54,7 +54,7 @@ test("pools change their encapsulation under traffic, and nothing is lost", { sk
         }
         return true;
       },
-      { deadlineMs: 30_000, what },
+      { what },
     );
   };
   const daemon = lab.daemon({ node: late })?.pid ?? 0;

@@ -15,7 +15,6 @@ import { labContext, labScope, REPOSITORY } from "./lab-scope.ts";
 
 const skip = requireRoot() || requireTool("ip", "ping");
 const reflectors = ["minikube-m03", "minikube-m04"];
-const settleMs = 30_000;
 
 const configuration = (isMeshOn: boolean): string => `
 apiVersion: projectcalico.org/v3
@@ -70,7 +69,7 @@ test("from mesh to reflectors and back, not one ping is lost", { skip }, async (
         }
         return true;
       },
-      { deadlineMs: settleMs, what },
+      { what },
     );
   };
   const isReflector = (node: string): boolean => reflectors.includes(node);

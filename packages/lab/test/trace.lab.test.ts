@@ -33,7 +33,7 @@ async function labOf(t: TestContext, topology: string): Promise<Cluster> {
   const enter = (place: string): string[] => ["ip", "netns", "exec", lab.namespaceName(place)];
   return {
     lab,
-    trace: (words) => runAnyway([...program, "trace", ...words.split(" ")], { env, timeoutMs: 60_000 }),
+    trace: (words) => runAnyway([...program, "trace", ...words.split(" ")], { env }),
     pings: async (from, to, bytes = 84) => {
       const size = String(bytes - 28);
       const command = ["ping", "-n", "-c", "1", "-W", "2", "-M", "do", "-s", size, to];

@@ -33,7 +33,7 @@ export function freshSubject(t: TestContext): KernelSubject {
     kernel,
     clock: systemClock,
     until: async (what, condition) => {
-      for (const deadline = Date.now() + 10_000; !(await condition()); await sleep(1)) {
+      for (const deadline = Date.now() + 60_000; !(await condition()); await sleep(1)) {
         assert.ok(Date.now() < deadline, `in vain: ${what}`);
       }
     },

@@ -11,9 +11,9 @@ import { freshNamespace, kernelSkip, run } from "./fresh-namespace.ts";
 
 const skip = kernelSkip(["ip"]);
 
-/** Waits, up to 5 s, until `condition` holds. */
+/** Waits, up to a minute, until `condition` holds. */
 async function until(condition: () => boolean, what: string): Promise<void> {
-  for (const deadline = Date.now() + 5000; !condition();) {
+  for (const deadline = Date.now() + 60_000; !condition();) {
     assert.ok(Date.now() < deadline, `in vain: ${what}`);
     await sleep(2);
   }

@@ -12,7 +12,7 @@ import { NftRuleset, namespacePath, systemClock } from "../src/index.ts";
 import { freshNamespace, kernelSkip, run } from "./fresh-namespace.ts";
 
 const skip = kernelSkip(["ip", "nft"]);
-const waitMs = 10_000;
+const waitMs = 60_000;
 
 const empty: NftTable = { family: "ip", name: "caracal", sets: [], chains: [] };
 

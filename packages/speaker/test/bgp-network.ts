@@ -47,7 +47,6 @@ export interface BeliefOptions {
   readonly intervalMs?: number;
 }
 
-const deadlineMs = 30_000;
 const intervalMs = 100;
 /** Of each half of a difference, in the message of a failure. */
 const shownLines = 10;
@@ -98,7 +97,7 @@ export class BgpNetwork {
   async up(one: string, other: string): Promise<void> {
     await eventually(
       async () => (await this.router(one).peer.isUp(other)) && (await this.router(other).peer.isUp(one)),
-      { what: `a session of ${one} and ${other}`, deadlineMs, intervalMs },
+      { what: `a session of ${one} and ${other}`, intervalMs },
     ).catch((error: unknown) => this.#fail(error, one, other));
   }
 
@@ -112,7 +111,7 @@ export class BgpNetwork {
         found = comparable((await this.router(name).peer.beliefs()).filter(which), ignoring);
         return isDeepStrictEqual(found, wanted);
       },
-      { what: `what ${name} should believe`, deadlineMs, intervalMs: options.intervalMs ?? intervalMs },
+      { what: `what ${name} should believe`, intervalMs: options.intervalMs ?? intervalMs },
     ).catch((error: unknown) => this.#fail(`${String(error)}\n${difference(found, wanted)}`, name));
   }
 

@@ -82,7 +82,7 @@ test("IPv4 routes reach BIRD, FRR and the kernel over IPv6 next hops", { skip },
         .toSorted();
       return JSON.stringify(found) === JSON.stringify(expected);
     },
-    { what: "the kernel's routes", deadlineMs: 30_000 },
+    { what: "the kernel's routes" },
   );
   for (const prefix of ["10.50.0.0/16", "10.70.0.0/16"]) {
     const shown = await eventually(async () => {

@@ -84,7 +84,7 @@ function untilNeighbors(speaker: SpeakerProgram, expected: readonly string[]): P
       assert.deepEqual(await neighbors(speaker), expected);
       return true;
     },
-    { what: expected.join(", "), deadlineMs: 20_000 },
+    { what: expected.join(", ") },
   );
 }
 
@@ -106,7 +106,7 @@ function untilLearned(speaker: SpeakerProgram, expected: readonly string[]): Pro
       assert.deepEqual((await learned(speaker)).toSorted(), expected);
       return true;
     },
-    { what: expected.join(", "), deadlineMs: 20_000 },
+    { what: expected.join(", ") },
   );
 }
 
@@ -117,7 +117,7 @@ function birdSees(bird: BirdDaemon, command: string, pattern: RegExp): Promise<u
       last = await bird.birdc(command);
       return pattern.test(last);
     },
-    { what: String(pattern), deadlineMs: 20_000 },
+    { what: String(pattern) },
   ).catch((error: unknown) => {
     throw new Error(`${String(error)}\n${last}`);
   });

@@ -97,7 +97,7 @@ test(
           const text = await frr.vtysh("show bgp ipv4 unicast 10.60.0.0/16");
           return patterns.every((pattern) => pattern.test(text));
         },
-        { what: `${patterns.join(" and ")} at FRR`, deadlineMs: 30_000 },
+        { what: `${patterns.join(" and ")} at FRR` },
       );
     const untilBirdHas = (count: number): Promise<unknown> =>
       eventually(
@@ -105,7 +105,7 @@ test(
           const text = await bird.birdc("show route all");
           return [...text.matchAll(/BGP\.as_path: 6460\d$/gm)].length === count;
         },
-        { what: `${count} paths at BIRD`, deadlineMs: 30_000 },
+        { what: `${count} paths at BIRD` },
       );
     await untilFrrShows(/^ {2}3100 3001$/m);
     await untilBirdHas(2);
@@ -115,7 +115,7 @@ test(
         const routes = await speaker.show("routes", "10.60.0.0/16");
         return Array.isArray(routes) && routes.length === 3;
       },
-      { what: "three paths of our own", deadlineMs: 30_000 },
+      { what: "three paths of our own" },
     );
     await untilBirdHas(2);
     assert.partialDeepStrictEqual(await speaker.show("advertised", "bird", "10.60.0.0/16"), [

@@ -138,7 +138,7 @@ withEveryPeer(
         const now = await opens(namespace);
         return now.active > before.active && now.passive > before.passive;
       },
-      { what: "connections from both ends", deadlineMs: 20_000 },
+      { what: "connections from both ends" },
     );
     await namespace.run(["nft", "delete", "table", "inet", "silence"]);
     await network.up("us", "them");

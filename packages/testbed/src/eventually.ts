@@ -2,14 +2,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 /** How long and how often `eventually` looks. */
 export interface EventuallyOptions {
-  /** Give up after this long; 10 s unless told. Generous on purpose: it bounds a failure, it is not a measurement. */
+  /** Give up after this long; 60 s unless told. Generous on purpose: it bounds a failure, it is not a measurement. */
   readonly deadlineMs?: number;
   readonly intervalMs?: number;
   /** What is waited for, for the error message. */
   readonly what?: string;
 }
 
-const DEFAULT_DEADLINE_MS = 10_000;
+const DEFAULT_DEADLINE_MS = 60_000;
 const DEFAULT_INTERVAL_MS = 20;
 
 /**

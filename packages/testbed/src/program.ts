@@ -24,14 +24,15 @@ export class Program {
   /** Resolves when it has ended. */
   readonly exited: Promise<ProgramExit>;
   readonly #child: ChildProcess;
-  readonly #title: string;
+  /** Its command line. */
+  readonly title: string;
   #output = "";
   /** Both streams are at their end: all that was printed has been read. */
   #isDrained = false;
 
   private constructor(child: ChildProcess, title: string) {
     this.#child = child;
-    this.#title = title;
+    this.title = title;
     for (const stream of [child.stdout, child.stderr]) {
       stream?.setEncoding("utf8");
       stream?.on("data", (chunk: string) => {
@@ -61,7 +62,7 @@ export class Program {
 
   get pid(): number {
     const { pid } = this.#child;
-    if (pid === undefined) throw new Error(`${this.#title} has no process`);
+    if (pid === undefined) throw new Error(`${this.title} has no process`);
     return pid;
   }
 
@@ -77,11 +78,11 @@ export class Program {
   /** Waits for the output to match; fails at once, with the output, when the program ends first. */
   async waitForOutput(pattern: RegExp, deadlineMs?: number): Promise<RegExpExecArray> {
     await eventually(() => pattern.test(this.#output) || this.#isDrained, {
-      what: `${String(pattern)} in the output of ${this.#title}`,
+      what: `${String(pattern)} in the output of ${this.title}`,
       ...(deadlineMs === undefined ? {} : { deadlineMs }),
     });
     const match = pattern.exec(this.#output);
-    if (match === null) throw new Error(`${this.#title} ended without ${String(pattern)}:\n${this.#output}`);
+    if (match === null) throw new Error(`${this.title} ended without ${String(pattern)}:\n${this.#output}`);
     return match;
   }
 

@@ -14,11 +14,11 @@ export interface RunOptions {
   /** Added to this process's environment. */
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
-  /** The program is killed after this long; 30 s unless told. */
+  /** The program is killed after this long; 120 s unless told. */
   readonly timeoutMs?: number;
 }
 
-const DEFAULT_TIMEOUT_MS = 30_000;
+const DEFAULT_TIMEOUT_MS = 120_000;
 const SIGNAL_EXIT_BASE = 128;
 const SIGKILL = 9;
 

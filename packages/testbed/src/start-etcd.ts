@@ -74,7 +74,7 @@ async function startOnce(
       const answer = await fetch(`${endpoint}/health`);
       return answer.ok && (await answer.text()).includes("true");
     },
-    { what: "a healthy etcd", deadlineMs: 20_000 },
+    { what: "a healthy etcd" },
   );
   return { program, endpoint, tlsEndpoint, directory, etcdctl };
 }

@@ -41,7 +41,7 @@ export interface KubeApiserver {
 }
 
 const PORT_ATTEMPTS = 3;
-const READY_DEADLINE_MS = 60_000;
+const READY_DEADLINE_MS = 240_000;
 
 /** `false` when `KUBE_APISERVER` names a kube-apiserver that works, otherwise the reason to skip. */
 export function requireKubeApiserver(): string | false {

@@ -15,6 +15,8 @@ export interface TestScope {
 const NETNS_DIRECTORY = "/run/netns";
 const FATAL_SIGNALS = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const;
 const SIGNAL_EXIT_BASE = 128;
+/** A program that was just killed may still write a file. */
+const removal = { recursive: true, force: true, maxRetries: 10 } as const;
 
 const openBeds = new Set<Testbed>();
 let bedCount = 0;
@@ -37,6 +39,7 @@ export class Testbed implements AsyncDisposable {
   readonly #programs: Program[] = [];
   readonly #directories: string[] = [];
   readonly #deferred: (() => Promise<void> | void)[] = [];
+  #isClosed = false;
 
   private constructor(prefix: string) {
     this.prefix = prefix;
@@ -54,7 +57,8 @@ export class Testbed implements AsyncDisposable {
 
   /** A new namespace with `lo` up, listed by `ip netns` as the bed's prefix and `label`. */
   async namespace(label: string): Promise<Namespace> {
-    const namespace = new Namespace(`${this.prefix}-${label}`, (program) => this.#programs.push(program));
+    if (this.#isClosed) throw new Error(`the bed of ${label} is closed`);
+    const namespace = new Namespace(`${this.prefix}-${label}`, (program) => this.#keep(program));
     this.#namespaces.push(namespace);
     await run(["ip", "netns", "add", namespace.name]);
     await namespace.ip("link", "set", "lo", "up");
@@ -85,8 +89,16 @@ export class Testbed implements AsyncDisposable {
   /** Starts a program outside any namespace of the bed; the bed ends it. */
   async start(argv: readonly string[], options?: StartOptions): Promise<Program> {
     const program = await Program.start(argv, options);
-    this.#programs.push(program);
+    this.#keep(program);
     return program;
+  }
+
+  /** What a test that has failed, but still runs, starts after the end would never be ended. */
+  #keep(program: Program): void {
+    this.#programs.push(program);
+    if (!this.#isClosed) return;
+    program.signal("SIGKILL");
+    throw new Error(`a program was started in a bed that is closed: ${program.title}`);
   }
 
   /** A new, empty directory, removed with the bed. */
@@ -105,6 +117,7 @@ export class Testbed implements AsyncDisposable {
   async close(): Promise<void> {
     try {
       for (const clean of this.#deferred.splice(0).toReversed()) await clean();
+      this.#isClosed = true;
       await Promise.all(this.#programs.map((program) => program.stop()));
     } finally {
       this.closeNow();
@@ -113,9 +126,10 @@ export class Testbed implements AsyncDisposable {
 
   /** The same at once and without waiting, for a process that is about to exit; deferred work is not done. */
   closeNow(): void {
+    this.#isClosed = true;
     for (const program of this.#programs.splice(0)) program.signal("SIGKILL");
     for (const namespace of this.#namespaces.splice(0)) removeNamespace(namespace.name);
-    for (const path of this.#directories.splice(0)) rmSync(path, { recursive: true, force: true });
+    for (const path of this.#directories.splice(0)) rmSync(path, removal);
     openBeds.delete(this);
   }
 
@@ -128,7 +142,7 @@ export class Testbed implements AsyncDisposable {
 function sweep(): void {
   for (const name of abandoned(namesIn(NETNS_DIRECTORY))) removeNamespace(name);
   for (const name of abandoned(namesIn(tmpdir()))) {
-    rmSync(join(tmpdir(), name), { recursive: true, force: true });
+    rmSync(join(tmpdir(), name), removal);
   }
 }
 
@@ -136,14 +150,22 @@ function sweep(): void {
 function removeNamespace(name: string): void {
   try {
     const pids = execFileSync("ip", ["netns", "pids", name], { encoding: "utf8", stdio: "pipe" });
-    for (const pid of pids.split("\n").filter((line) => line !== "")) process.kill(Number(pid), "SIGKILL");
+    for (const pid of pids.split("\n").filter((line) => line !== "")) kill(Number(pid));
   } catch {
-    // The namespace or the process went first.
+    // The namespace went first.
   }
   try {
     execFileSync("ip", ["netns", "delete", name], { stdio: "pipe" });
   } catch {
     // As above: another sweep may be at work.
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // The process went first.
   }
 }
 

@@ -50,7 +50,6 @@ test("BIRD and GoBGP hold a session", { skip: requireRoot() || requireTool("bird
 `,
   });
   await eventually(async () => (await gobgp("global", "rib")).stdout.includes("10.1.0.0/16"), {
-    deadlineMs: 60_000,
     what: "BIRD's route in GoBGP",
   });
   assert.match(await bird.birdc("show protocols peer"), /Established/);
@@ -66,7 +65,6 @@ test(
     const config = "router bgp 64512\n bgp router-id 10.0.0.2\n neighbor 10.0.0.1 remote-as 64512\n";
     const { vtysh } = await startFrrBgpd(bed, { namespace: b, config });
     await eventually(async () => (await vtysh("show bgp ipv4 unicast")).includes("10.1.0.0/16"), {
-      deadlineMs: 60_000,
       what: "BIRD's route in FRR",
     });
   },

@@ -9,7 +9,7 @@ import { nodes, pool, poolYaml, storeOf } from "../../test/resources-fixture.ts"
 import { type Outcome, run } from "../../test/test-context.ts";
 
 /** How long a text may take to come. */
-const deadlineMs = 5000;
+const deadlineMs = 60_000;
 
 interface Watching {
   readonly text: () => string;

@@ -11,7 +11,7 @@ import { NodePodIpam } from "./node-pod-ipam.ts";
 import { WatchedIpamSettings } from "./watched-ipam-settings.ts";
 
 const apiVersion = "projectcalico.org/v3";
-const deadlineMs = 5_000;
+const deadlineMs = 60_000;
 
 class CountingStore extends MemoryStore {
   reads = 0;

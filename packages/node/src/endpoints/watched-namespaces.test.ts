@@ -5,7 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { keys, MemoryStore } from "@caracal/datastore";
 import { WatchedNamespaces } from "./watched-namespaces.ts";
 
-const deadlineMs = 5_000;
+const deadlineMs = 60_000;
 
 async function put(store: MemoryStore, key: string, value: object): Promise<void> {
   await store.delete(key);
