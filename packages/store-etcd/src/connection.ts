@@ -3,7 +3,7 @@ import type { WireMethod } from "@caracal/etcd-api";
 import type { Client, ClientDuplexStream } from "@grpc/grpc-js";
 import { type Endpoint, parseEndpoint } from "./endpoint.ts";
 import type { EtcdConfig } from "./etcd-config.ts";
-import { authenticate } from "./etcd-methods.ts";
+import { authenticate, type UnaryMethod } from "./etcd-methods.ts";
 import { isCallFailure, isUnavailable, isUnsent, mapError } from "./map-error.ts";
 import { UnaryChannel } from "./unary-channel.ts";
 
@@ -47,9 +47,9 @@ export class Connection {
    * One call, tried once at each server until one answers. A write goes to a second server only if it never left for
    * the first: otherwise it may already have happened.
    */
-  async call<RequestInit, Request, ResponseInit, Response>(
-    method: WireMethod<RequestInit, Request, ResponseInit, Response, Buffer>,
-    request: RequestInit,
+  async call<Request, Response>(
+    method: UnaryMethod<Request, Response>,
+    request: Request,
     kind: CallKind,
   ): Promise<Response> {
     for (let tries = 1; ; tries += 1) {
@@ -139,15 +139,11 @@ export class Connection {
   }
 }
 
-async function once<RequestInit, Request, ResponseInit, Response>(
+async function once<Request, Response>(
   { channel }: Peer,
-  {
-    path,
-    requestSerialize,
-    responseDeserialize,
-  }: WireMethod<RequestInit, Request, ResponseInit, Response, Buffer>,
-  request: RequestInit,
+  { path, frame, read }: UnaryMethod<Request, Response>,
+  request: Request,
   token: string | undefined,
 ): Promise<Response> {
-  return responseDeserialize(await channel.call(path, requestSerialize(request), token));
+  return read(await channel.call(path, frame(request), token));
 }

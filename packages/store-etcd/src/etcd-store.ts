@@ -16,7 +16,6 @@ import {
   CompareTarget,
   type Init,
   type KeyValue,
-  type RequestOpSchema,
   type TxnResponse,
 } from "@caracal/etcd-api";
 import { Connection } from "./connection.ts";
@@ -24,6 +23,7 @@ import type { EtcdConfig } from "./etcd-config.ts";
 import { compact, range, txn } from "./etcd-methods.ts";
 import { EtcdRevision } from "./etcd-revision.ts";
 import { after as nextKey, prefixRange, toBytes } from "./key-bytes.ts";
+import { transaction, type TransactionAnswer } from "./transaction-call.ts";
 import { toEntry, watchPrefix } from "./watch-prefix.ts";
 
 /** Calico's request time-out. */
@@ -64,36 +64,18 @@ export class EtcdStore implements Store {
   }
 
   async create(key: string, value: string): Promise<WriteOutcome> {
-    const name = toBytes(key);
-    const response = await this.#connection.call(
-      txn,
-      {
-        compare: [isAbsent(name)],
-        success: [{ request: { case: "requestPut", value: { key: name, value: toBytes(value) } } }],
-        failure: [{ request: { case: "requestRange", value: { key: name } } }],
-      },
-      "write",
-    );
-    if (response.succeeded) return { kind: "ok", entry: { key, value, revision: revisionOf(response) } };
-    const current = rangeAnswer(response);
+    const answer = await this.#write([{ kind: "create", key, value }]);
+    if (answer.kind === "done") return { kind: "ok", entry: { key, value, revision: answer.revision } };
+    const current = rangeAnswer(answer.response);
     if (current === undefined)
       throw new StoreError("unavailable", "etcd refused a create and shows no entry");
     return { kind: "exists", current: toEntry(current) };
   }
 
   async update(key: string, value: string, revision: Revision): Promise<WriteOutcome> {
-    const name = toBytes(key);
-    const response = await this.#connection.call(
-      txn,
-      {
-        compare: [modifiedAt(name, revision)],
-        success: [{ request: { case: "requestPut", value: { key: name, value: toBytes(value) } } }],
-        failure: [{ request: { case: "requestRange", value: { key: name } } }],
-      },
-      "write",
-    );
-    if (response.succeeded) return { kind: "ok", entry: { key, value, revision: revisionOf(response) } };
-    return refusal(response);
+    const answer = await this.#write([{ kind: "update", key, value, revision }]);
+    if (answer.kind === "done") return { kind: "ok", entry: { key, value, revision: answer.revision } };
+    return refusal(answer.response);
   }
 
   async delete(key: string, revision?: Revision): Promise<WriteOutcome> {
@@ -115,18 +97,9 @@ export class EtcdStore implements Store {
 
   async transact(steps: readonly TransactionStep[]): Promise<TransactionOutcome> {
     checkTransaction(steps);
-    const named = steps.map((step) => ({ step, name: toBytes(step.key) }));
-    const response = await this.#connection.call(
-      txn,
-      {
-        compare: named.map(({ step, name }) => condition(step, name)),
-        success: named.flatMap(({ step, name }) => writeOf(step, name) ?? []),
-        failure: named.map(({ name }) => readOf(name)),
-      },
-      "write",
-    );
-    if (response.succeeded) return { kind: "ok", revision: revisionOf(response) };
-    const current = steps.map((_, index) => rangeAnswer(response, index));
+    const answer = await this.#write(steps);
+    if (answer.kind === "done") return { kind: "ok", revision: answer.revision };
+    const current = steps.map((_, index) => rangeAnswer(answer.response, index));
     return { kind: "refused", current: current.map((kv) => (kv === undefined ? undefined : toEntry(kv))) };
   }
 
@@ -141,6 +114,10 @@ export class EtcdStore implements Store {
   /** Forgets the history before `revision`, for every client. */
   async compact(revision: Revision): Promise<void> {
     await this.#connection.call(compact, { revision: EtcdRevision.parse(revision) }, "write");
+  }
+
+  #write(steps: readonly TransactionStep[]): Promise<TransactionAnswer> {
+    return this.#connection.call(transaction, steps, "write");
   }
 
   async #listOnce(prefix: string): Promise<Listing> {
@@ -163,41 +140,8 @@ export class EtcdStore implements Store {
 
 /** Holds while the key's last change is that revision. */
 function modifiedAt(key: Uint8Array, revision: Revision): Init<typeof CompareSchema> {
-  const asked = EtcdRevision.parse(revision);
-  // No entry has revision 0, but to etcd it stands for a key that is not there.
-  const value = asked === 0n ? noRevision : asked;
+  const value = EtcdRevision.ofEntry(revision);
   return { key, target: CompareTarget.MOD, targetUnion: { case: "modRevision", value } };
-}
-
-const noRevision = -1n;
-
-/** What a step of a transaction wants of its key. */
-function condition(step: TransactionStep, name: Uint8Array): Init<typeof CompareSchema> {
-  return step.kind === "create" ? isAbsent(name) : modifiedAt(name, step.revision);
-}
-
-function readOf(name: Uint8Array): Init<typeof RequestOpSchema> {
-  return { request: { case: "requestRange", value: { key: name } } };
-}
-
-function writeOf(step: TransactionStep, name: Uint8Array): Init<typeof RequestOpSchema> | undefined {
-  switch (step.kind) {
-    case "expect":
-      return undefined;
-    case "delete":
-      return { request: { case: "requestDeleteRange", value: { key: name } } };
-    default:
-      return { request: { case: "requestPut", value: { key: name, value: toBytes(step.value) } } };
-  }
-}
-
-/** Holds while the key is not there. */
-function isAbsent(key: Uint8Array): Init<typeof CompareSchema> {
-  return { key, target: CompareTarget.VERSION, targetUnion: { case: "version", value: 0n } };
-}
-
-function revisionOf({ header }: TxnResponse): Revision {
-  return EtcdRevision.format(header?.revision ?? 0n);
 }
 
 /** What was there instead of what the caller thought. */

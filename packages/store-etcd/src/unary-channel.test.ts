@@ -11,7 +11,7 @@ import { EtcdStore } from "./etcd-store.ts";
 import { UnaryChannel, UnaryFailure } from "./unary-channel.ts";
 
 const path = "/etcdserverpb.KV/Range";
-const message = Buffer.from("question");
+const message = Buffer.concat([Buffer.from([0, 0, 0, 0, 8]), Buffer.from("question")]);
 /** Longer than any answer here takes. */
 const patienceMs = 20_000;
 

@@ -7,13 +7,12 @@ import {
 } from "node:http2";
 import type { Socket } from "node:net";
 import { GrpcStatus } from "./grpc-status.ts";
+import { framePrefixBytes } from "./message-parts.ts";
 
 /** What a server may have on its way to us before we have read it: a page of a listing is some megabytes. */
 const windowBytes = 8 * 1_048_576;
 /** What requests call the server: it serves whoever reaches it. */
 const authority = "http://localhost";
-/** Length prefix of a message: | compressed u8 | length u32 |. */
-const prefixBytes = 5;
 
 /** A call that failed, as gRPC names failures. */
 export class UnaryFailure extends Error {
@@ -52,8 +51,8 @@ export class UnaryChannel {
     this.#timeoutMs = timeoutMs;
   }
 
-  /** The answer's message. `token` is etcd's, for users. */
-  async call(path: string, message: Uint8Array, token: string | undefined): Promise<Uint8Array> {
+  /** The answer's message. The request comes behind its length prefix; `token` is etcd's, for users. */
+  async call(path: string, frame: Uint8Array, token: string | undefined): Promise<Uint8Array> {
     const deadline = Promise.withResolvers<never>();
     const timer = setTimeout(() => {
       // A server that does not answer may be gone without a word: the next call tries anew.
@@ -62,7 +61,7 @@ export class UnaryChannel {
     }, this.#timeoutMs);
     this.#callCount += 1;
     try {
-      return await Promise.race([this.#exchange(path, message, token), deadline.promise]);
+      return await Promise.race([this.#exchange(path, frame, token), deadline.promise]);
     } finally {
       clearTimeout(timer);
       this.#callCount -= 1;
@@ -79,12 +78,12 @@ export class UnaryChannel {
   }
 
   /** Once more on a new connection when the one that there was takes no calls any more. */
-  async #exchange(path: string, message: Uint8Array, token: string | undefined): Promise<Uint8Array> {
+  async #exchange(path: string, frame: Uint8Array, token: string | undefined): Promise<Uint8Array> {
     const isReused = this.#session !== undefined;
     const known = this.#session;
     const session = await this.#connected();
     session.ref();
-    const asked = ask(session, path, message, token);
+    const asked = ask(session, path, frame, token);
     if (!isReused) return asked;
     try {
       return await asked;
@@ -93,7 +92,7 @@ export class UnaryChannel {
       if (this.#session === known) this.#session = undefined;
       const next = await this.#connected();
       next.ref();
-      return ask(next, path, message, token);
+      return ask(next, path, frame, token);
     }
   }
 
@@ -140,7 +139,7 @@ function open(dial: () => Socket, giveUp: AbortSignal): Promise<ClientHttp2Sessi
 async function ask(
   session: ClientHttp2Session,
   path: string,
-  message: Uint8Array,
+  frame: Uint8Array,
   token: string | undefined,
 ): Promise<Uint8Array> {
   let stream: ClientHttp2Stream;
@@ -155,21 +154,13 @@ async function ask(
   } catch (cause) {
     throw refused(cause);
   }
-  stream.end(framed(message));
+  stream.end(frame);
   return answerOf(stream);
 }
 
 function refused(cause: unknown): UnaryFailure {
   const details = "No connection established. Last error: it takes no more calls";
   return new UnaryFailure(GrpcStatus.unavailable, details, { cause, isRefused: true });
-}
-
-function framed(message: Uint8Array): Buffer {
-  const frame = Buffer.allocUnsafe(prefixBytes + message.length);
-  frame[0] = 0;
-  frame.writeUInt32BE(message.length, 1);
-  frame.set(message, prefixBytes);
-  return frame;
 }
 
 function answerOf(stream: ClientHttp2Stream): Promise<Uint8Array> {
@@ -211,10 +202,10 @@ function lost(reset: number | undefined, httpStatus: number | undefined, cause: 
 
 /** The one message of an answer; compressed ones were not asked for. */
 function messageOf(bytes: Buffer): Uint8Array | undefined {
-  if (bytes.length < prefixBytes || bytes[0] !== 0) return undefined;
+  if (bytes.length < framePrefixBytes || bytes[0] !== 0) return undefined;
   const length = bytes.readUInt32BE(1);
-  if (bytes.length !== prefixBytes + length) return undefined;
-  return bytes.subarray(prefixBytes);
+  if (bytes.length !== framePrefixBytes + length) return undefined;
+  return bytes.subarray(framePrefixBytes);
 }
 
 /** gRPC's messages are percent-encoded; what is not is taken as it is. */
