@@ -1,13 +1,15 @@
 /**
- * How many addresses a second IPAM assigns, against bare transactions on the same store from as many clients in the same
- * run: 1, 10 and 100 nodes with one request at a time each, and one node with 50. The rounds alternate, and the ratio is the
- * median of the ratios of neighbouring rounds, so that other work on the machine counts little. The microseconds are what this
- * process spends on one: with many nodes in one process it is what limits them, not the store.
+ * How many addresses a second IPAM assigns, against the bare rate of the same transactions on the same store from as many clients
+ * in the same run: 1, 10 and 100 nodes with one request at a time each, and one node with 50. The bare side does, for each
+ * address, one transaction with the keys, conditions and values that an assignment has (recorded beforehand, while one node
+ * filled a block), each lane on keys of its own; the cheapest write there is, one small key, stands beside it. The rounds
+ * alternate, and a ratio is the median of the ratios of neighbouring rounds, so that other work on the machine counts little.
+ * The microseconds are what this process spends on one: with many nodes in one process it is what limits them, not the store.
  *
  *     npm run bench -- ipam [--store=etcd|embedded|memory]
  */
 import { join } from "node:path";
-import { MemoryStore, type Store } from "@caracal/datastore";
+import { MemoryStore, type Revision, type Store, type TransactionStep } from "@caracal/datastore";
 import { Ipam, type IpamSettings, Nanos, Reservations } from "@caracal/ipam";
 import { Ipv4, Prefix } from "@caracal/net";
 import { EtcdStore } from "@caracal/store-etcd";
@@ -15,6 +17,8 @@ import { requireTool, startEtcd, Testbed } from "@caracal/testbed";
 
 const roundMs = 700;
 const rounds = 7;
+/** In a block of the pool. */
+const blockAddresses = 64;
 /** Enough for every round, and far from what a full pool would cost. */
 const settings: IpamSettings = {
   pools: [
@@ -51,9 +55,10 @@ interface Load {
   readonly atOnce: number;
 }
 
-type Work = (store: Store, node: string) => (id: string) => Promise<void>;
+/** Prepares one client; gives what makes a lane of it, which does one piece of work after the other. */
+type Work = (store: Store, node: string) => () => (id: string) => Promise<void>;
 
-const assign: Work = (store, node) => {
+function assignOn(store: Store, node: string): (id: string) => Promise<void> {
   const now = (): Nanos => Nanos.of(BigInt(Date.now()) * 1_000_000n);
   const ipam = new Ipam({ store, node, now, settings: () => Promise.resolve(settings) });
   return async (id) => {
@@ -61,9 +66,61 @@ const assign: Work = (store, node) => {
     const result = await ipam.assign({ family: 4, handle: `k8s-pod-network.${id}`, attributes });
     if (result.kind !== "assigned") throw new Error(result.message);
   };
+}
+
+const assign: Work = (store, node) => {
+  const one = assignOn(store, node);
+  return () => one;
 };
 
-const bareWrite: Work = (store) => async (id) => {
+/** The transactions by which one node fills a block. */
+async function recordTransactions(): Promise<readonly (readonly TransactionStep[])[]> {
+  const memory = new MemoryStore();
+  const recorded: (readonly TransactionStep[])[] = [];
+  const transact: Store["transact"] = async (steps) => {
+    recorded.push(steps);
+    return memory.transact(steps);
+  };
+  const store: Store = {
+    get: (key) => memory.get(key),
+    list: (prefix) => memory.list(prefix),
+    create: (key, value) => memory.create(key, value),
+    update: (key, value, revision) => memory.update(key, value, revision),
+    delete: (key, revision) => memory.delete(key, revision),
+    watch: (prefix, after, signal) => memory.watch(prefix, after, signal),
+    transact,
+    close: () => memory.close(),
+  };
+  const one = assignOn(store, "etcd-12345-n0");
+  for (let count = 0; count < blockAddresses; count += 1) await one(`etcd-12345-0-${count}`);
+  return recorded;
+}
+
+const recorded = await recordTransactions();
+const recordedRoot = "/calico/ipam/v2/";
+let lanesMade = 0;
+
+/** The recorded transactions over and over, each time on new keys of the same length. */
+const sameTransactions: Work = (store) => () => {
+  const revisions = new Map<string, Revision>();
+  const lane = (lanesMade += 1);
+  let count = 0;
+  return async () => {
+    const turn = Math.floor(count / recorded.length);
+    const root = `/bare/${lane}/${turn}`.padEnd(recordedRoot.length, "/");
+    const steps = (recorded[count % recorded.length] ?? []).map((step): TransactionStep => {
+      const key = root + step.key.slice(recordedRoot.length);
+      const revision = revisions.get(key);
+      return step.kind === "create" || revision === undefined ? { ...step, key } : { ...step, key, revision };
+    });
+    count += 1;
+    const outcome = await store.transact?.(steps);
+    if (outcome?.kind !== "ok") throw new Error("a bare transaction was refused");
+    for (const step of steps) if (step.kind !== "expect") revisions.set(step.key, outcome.revision);
+  };
+};
+
+const smallCreate: Work = (store) => () => async (id) => {
   await store.create(`/bench/${id}`, '{"block":{"10.244.120.64/26":1},"deleted":false}');
 };
 
@@ -77,8 +134,11 @@ interface Figures {
 async function rate(subject: Subject, load: Load, work: Work): Promise<Figures> {
   const run = `${subject.name}-${performance.now().toFixed(0)}`;
   const stores = Array.from({ length: load.nodes }, subject.begin());
-  const workers = stores.map((store, node) => work(store, `${run}-n${node}`));
-  await Promise.all(workers.map((one, node) => one(`${run}-warm-${node}`)));
+  const lanes = stores.flatMap((store, node) => {
+    const newLane = work(store, `${run}-n${node}`);
+    return Array.from({ length: load.atOnce }, newLane);
+  });
+  await Promise.all(lanes.map((one, lane) => one(`${run}-warm-${lane}`)));
   let done = 0;
   const before = process.cpuUsage();
   const started = performance.now();
@@ -88,10 +148,7 @@ async function rate(subject: Subject, load: Load, work: Work): Promise<Figures> 
       done += 1;
     }
   };
-  const lanes = workers.flatMap((one, node) =>
-    Array.from({ length: load.atOnce }, (_, index) => loop(one, node * load.atOnce + index)),
-  );
-  await Promise.all(lanes);
+  await Promise.all(lanes.map(loop));
   const perSecond = (done / (performance.now() - started)) * 1000;
   const { user, system } = process.cpuUsage(before);
   await Promise.all(stores.map((store) => store.close()));
@@ -102,22 +159,31 @@ function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 
+function ratioOf(ours: readonly Figures[], theirs: readonly Figures[]): string {
+  const rate = (figures: readonly Figures[], round: number): number =>
+    figures[round]?.perSecond ?? Number.NaN;
+  return median(ours.map((_, round) => rate(ours, round) / rate(theirs, round))).toFixed(2);
+}
+
+function shown(figures: readonly Figures[]): string {
+  const perSecond = median(figures.map((one) => one.perSecond));
+  const microseconds = median(figures.map((one) => one.microseconds));
+  return `${perSecond.toFixed(0)}/s, ${microseconds.toFixed(0)} µs`;
+}
+
 async function compare(subject: Subject, load: Load): Promise<void> {
-  const assignments: Figures[] = [];
-  const writes: Figures[] = [];
+  const small: Figures[] = [];
+  const same: Figures[] = [];
+  const assigned: Figures[] = [];
   for (let round = 0; round < rounds; round += 1) {
-    writes.push(await rate(subject, load, bareWrite));
-    assignments.push(await rate(subject, load, assign));
+    small.push(await rate(subject, load, smallCreate));
+    same.push(await rate(subject, load, sameTransactions));
+    assigned.push(await rate(subject, load, assign));
   }
-  const ratios = assignments.map(
-    ({ perSecond }, index) => perSecond / (writes[index]?.perSecond ?? Number.NaN),
-  );
-  const shown = (figures: readonly Figures[]): string =>
-    `${median(figures.map(({ perSecond }) => perSecond)).toFixed(0)}/s, ` +
-    `${median(figures.map(({ microseconds }) => microseconds)).toFixed(0)} µs`;
   console.log(
-    `${subject.name.padEnd(9)} ${load.label.padEnd(18)} assignments ${shown(assignments)}; ` +
-      `transactions ${shown(writes)}; ratio ${median(ratios).toFixed(2)}`,
+    `${subject.name.padEnd(9)} ${load.label.padEnd(18)} assignments ${shown(assigned)}; ` +
+      `same transactions bare ${shown(same)}, ratio ${ratioOf(assigned, same)}; ` +
+      `small creates ${shown(small)}, ratio ${ratioOf(assigned, small)}`,
   );
 }
 
