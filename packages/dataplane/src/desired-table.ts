@@ -16,7 +16,7 @@ export interface RouteSource {
 }
 
 interface SourceState {
-  readonly source: RouteSource;
+  source: RouteSource;
   readonly routes: Map<RouteKey, DesiredRoute>;
   complete: boolean;
 }
@@ -64,6 +64,12 @@ export class DesiredTable {
     const before = routes.get(key);
     routes.set(key, route);
     return { key, changed: before === undefined || !sameWish(before, route) };
+  }
+
+  /** From now on the source knows its routes by this. */
+  own(name: string, owns: RouteOwnership): void {
+    const state = this.#state(name);
+    state.source = { ...state.source, owns };
   }
 
   remove(name: string, key: RouteKey): boolean {

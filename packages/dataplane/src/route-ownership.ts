@@ -10,6 +10,8 @@ export interface RouteOwnership {
   readonly interfacePrefixes?: readonly string[];
   /** The same for interfaces of exactly these names. */
   readonly interfaceNames?: readonly string[];
+  /** Of the routes through these interfaces only those of these protocol numbers; absent: all. */
+  readonly interfaceProtocols?: readonly number[];
   /** Only in these tables; by default only in the main one. */
   readonly tables?: readonly number[];
 }
@@ -37,6 +39,7 @@ export function ownsRoute(ownership: RouteOwnership, route: Route, links: LinkTa
   if (route.protocol === RouteProtocol.RTPROT_KERNEL) return false;
   return leadsThrough(
     ownership,
+    route.protocol,
     route.nextHops.map((hop) =>
       hop.interfaceIndex === undefined ? undefined : links.name(hop.interfaceIndex),
     ),
@@ -49,16 +52,19 @@ export function wouldOwn(ownership: RouteOwnership, desired: DesiredRoute): bool
   if (ownership.protocols?.includes(desired.protocol) === true) return true;
   return leadsThrough(
     ownership,
+    desired.protocol,
     (desired.nextHops ?? []).map((hop) => hop.interfaceName),
   );
 }
 
 function leadsThrough(
-  { interfacePrefixes = [], interfaceNames = [] }: RouteOwnership,
+  { interfacePrefixes = [], interfaceNames = [], interfaceProtocols }: RouteOwnership,
+  protocol: number,
   names: readonly (string | undefined)[],
 ): boolean {
   const isOwned = (name: string | undefined): boolean =>
     name !== undefined &&
     (interfaceNames.includes(name) || interfacePrefixes.some((prefix) => name.startsWith(prefix)));
+  if (interfaceProtocols?.includes(protocol) === false) return false;
   return names.length > 0 && names.every(isOwned);
 }

@@ -75,6 +75,35 @@ test("a change that nobody told is found by the periodic dump", async () => {
   assert.deepEqual(await shown({ kernel: fake }), ["10.244.1.0/26 type 6 proto 12"]);
 });
 
+test("dumps come as often as was said last", async () => {
+  const { clock, reconciler, steps } = bench();
+  const dumps = (): number => steps.filter((step) => step === "dumpRoutes").length;
+  reconciler.start();
+  reconciler.resyncEvery(1000);
+  await clock.advance(10_001);
+  assert.ok(dumps() >= 10, `${dumps()} dumps`);
+  reconciler.resyncEvery(Infinity);
+  await clock.advance(1000);
+  const before = dumps();
+  await clock.advance(1e6);
+  assert.equal(dumps(), before);
+  reconciler.stop();
+});
+
+test("a source that knows its routes by something else lets go of what it knew before", async () => {
+  const { fake, clock, reconciler } = bench();
+  const foreign = { ...route("10.244.2.0/26"), protocol: 77 };
+  fake.alien({ kind: "add", route: foreign });
+  reconciler.start();
+  reconciler.complete("blocks");
+  await clock.advance(10);
+  assert.equal((await shown({ kernel: fake })).length, 1);
+  reconciler.own("blocks", { protocols: [80, 77] });
+  await clock.advance(10);
+  assert.deepEqual(await shown({ kernel: fake }), []);
+  reconciler.stop();
+});
+
 test("lost news cause a dump at once", async () => {
   const { fake, clock, reconciler } = bench();
   reconciler.update("bgp", [blackhole]);

@@ -7,6 +7,7 @@ import { LinkTable } from "./link-table.ts";
 import { type PlannedOperation, planRoutes, type RouteConflict, type RouteSlot } from "./plan-routes.ts";
 import { type NewsEffect, readNews } from "./read-news.ts";
 import { backoffMs, RetryBook } from "./retry-book.ts";
+import type { RouteOwnership } from "./route-ownership.ts";
 import { RouteMirror } from "./route-mirror.ts";
 
 /** Bounds and rhythms of a reconciler. */
@@ -92,6 +93,7 @@ export class RouteReconciler {
   #stopped = false;
   #startedAt = 0;
   #dumpAt = 0;
+  #resyncMs: number;
   /** What is known does not hold: nothing is settled before the next dump. */
   #stale = true;
   #lastDumpMs = 0;
@@ -105,6 +107,7 @@ export class RouteReconciler {
     this.#kernel = options.kernel;
     this.#clock = options.clock;
     this.#limits = { ...defaultLimits, ...options.limits };
+    this.#resyncMs = this.#limits.resyncMs;
     this.#onStatus = options.onStatus;
     this.#desired = new DesiredTable(options.sources);
     this.#retries = new RetryBook(this.#limits.retryMinMs, this.#limits.retryMaxMs);
@@ -136,6 +139,21 @@ export class RouteReconciler {
       this.#desired.remove(source, key);
       this.#touch(key);
     }
+    this.#wake();
+  }
+
+  /** A source knows its routes in the kernel by something else from now on; what it wants must be among them. */
+  own(source: string, owns: RouteOwnership): void {
+    this.#desired.own(source, owns);
+    this.#touchAll();
+    this.#wake();
+  }
+
+  /** Full dumps come at least this often from now on, or as the limits say; `Infinity` leaves it to the kernel's news. */
+  resyncEvery(ms: number = this.#limits.resyncMs): void {
+    if (ms === this.#resyncMs) return;
+    this.#resyncMs = ms;
+    this.#dumpAt = Math.min(this.#dumpAt, this.#clock.now() + ms);
     this.#wake();
   }
 
@@ -278,7 +296,7 @@ export class RouteReconciler {
     const startedAt = this.#clock.now();
     // Whoever asks for a dump while this one runs gets another.
     this.#stale = false;
-    this.#dumpAt = startedAt + this.#limits.resyncMs;
+    this.#dumpAt = startedAt + this.#resyncMs;
     const links = new LinkTable(await this.#kernel.dumpLinks());
     const routes = await this.#kernel.dumpRoutes();
     this.#lastDumpMs = this.#clock.now() - startedAt;

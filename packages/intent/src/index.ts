@@ -18,6 +18,7 @@ export {
 } from "./cluster.ts";
 export type { PrefixAdvertisement } from "./communities.ts";
 export { decideExport, type ExportPolicy, type ExportVerdict } from "./export-policy.ts";
+export { defaultDeviceRoutes, type DeviceRouteSettings } from "./device-routes.ts";
 export { type FelixSettings, felixSettingsOf } from "./felix-settings.ts";
 export { type IntentProblem, unreadableProblem } from "./intent-problem.ts";
 export { formatMtuReport, mtuAnnotation, type MtuReport } from "./mtu-report.ts";

@@ -11,6 +11,7 @@ import {
 } from "./cluster.ts";
 import { prefixAdvertisements } from "./communities.ts";
 import { configuredPeers } from "./configured-peers.ts";
+import { type DeviceRouteSettings, deviceRouteSettings } from "./device-routes.ts";
 import { decideExport, type ExportPolicy, exportPolicy } from "./export-policy.ts";
 import { type FelixSettings, felixSettingsOf } from "./felix-settings.ts";
 import { compareText, type IntentProblem, sortProblems } from "./intent-problem.ts";
@@ -25,6 +26,7 @@ import { reflectorProblems } from "./reflector-problems.ts";
 import { type ServiceRanges, serviceRanges } from "./service-ranges.ts";
 import { type RouterIdSettings, routerIdOf } from "./router-id.ts";
 import { secretProblems } from "./secret-problems.ts";
+import { unsupportedSettings } from "./unsupported-settings.ts";
 import { workloadPeers } from "./workload-peers.ts";
 
 /** All that a node's intent depends on. */
@@ -89,6 +91,8 @@ export interface KernelIntent {
   /** Own blocks, so that packets to free addresses stop here: `blackhole … proto bird`. */
   readonly blackholes: readonly Prefix[];
   readonly podRoutes: readonly PodRoute[];
+  /** How these and the tunnels' routes are marked. */
+  readonly deviceRoutes: DeviceRouteSettings;
   /** Decides on each route learned from peers. */
   readonly programming: ProgrammingPolicy;
 }
@@ -108,14 +112,19 @@ export function nodeIntent(input: IntentInput): NodeIntent {
   const problems: IntentProblem[] = [...cluster.problems];
   const self = cluster.nodesByName.get(input.node) ?? unknownNode(input.node, problems);
   const blocks = ownBlocks(input.node, input.affinities);
+  const felix = felixSettingsOf(input.cluster.felixConfigurations ?? [], self, input.settings.environment);
   const routes = [
     ...podRoutes(input.node, input.endpoints, problems),
-    ...floatingRoutes(input, self, problems),
+    ...floatingRoutes(input, felix, problems),
   ];
   const services = serviceRanges(cluster, self);
   const local = { blocks, routes, services, endpoints: input.endpoints };
   const bgp = bgpIntent(cluster, self, local, input.settings, problems);
-  problems.push(...reflectorProblems(cluster), ...secretProblems(bgp?.peers ?? [], input.settings.hasSecret));
+  problems.push(
+    ...unsupportedSettings(felix),
+    ...reflectorProblems(cluster),
+    ...secretProblems(bgp?.peers ?? [], input.settings.hasSecret),
+  );
   return {
     node: input.node,
     ...(bgp === undefined ? {} : { bgp }),
@@ -126,6 +135,7 @@ export function nodeIntent(input: IntentInput): NodeIntent {
           : // One address has no room for a blackhole beside its pod's route.
             blocks.filter((block) => !Prefix.isHost(block) && isRouted(self, bgp.peers, block.family)),
       podRoutes: routes,
+      deviceRoutes: deviceRouteSettings(felix, problems),
       programming: programmingPolicy(cluster, self, services),
     },
     problems: sortProblems(problems),
@@ -134,11 +144,10 @@ export function nodeIntent(input: IntentInput): NodeIntent {
 
 /** A floating address is routed, and so announced, as its workload's own are. */
 function floatingRoutes(
-  { node, cluster, endpoints, settings }: IntentInput,
-  self: NodeFacts,
+  { node, cluster, endpoints }: IntentInput,
+  felix: FelixSettings,
   problems: IntentProblem[],
 ): readonly PodRoute[] {
-  const felix = felixSettingsOf(cluster.felixConfigurations ?? [], self, settings.environment);
   return floatingAddresses({ cluster: clusterFacts(cluster), node, endpoints, felix, problems }).map(
     ({ external, interfaceName, endpoint }) => ({ prefix: Prefix.host(external), interfaceName, endpoint }),
   );

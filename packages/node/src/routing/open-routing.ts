@@ -69,6 +69,7 @@ export function openRouting(
   );
   const routing: Routing = new Routing({
     ...options,
+    hasAddress: (address) => tables.addresses().some((one) => one.address === address),
     onAddressesGone: (addresses) => connections.forget(addresses),
     kernel,
     resolver,

@@ -1,5 +1,5 @@
 import type { DesiredRoute } from "@caracal/dataplane";
-import type { PeerIntent, PodRoute } from "@caracal/intent";
+import type { DeviceRouteSettings, PeerIntent, PodRoute } from "@caracal/intent";
 import { Prefix } from "@caracal/net";
 import { RouteProtocol, RouteScope, RouteType } from "@caracal/netlink";
 
@@ -18,12 +18,19 @@ export function peerRoute({
   return [{ destination, protocol: RouteProtocol.RTPROT_BIRD, nextHops: [{ gateway }] }];
 }
 
-/** `10.244.83.132 dev cali… scope link`, under Felix's default protocol, which `ip route` does not print. */
-export function podRoute(route: Pick<PodRoute, "prefix" | "interfaceName">): DesiredRoute {
+/** `10.244.83.132 dev cali… scope link`, unless the settings say otherwise under the protocol that `ip route` does not print. */
+export function podRoute(
+  { prefix, interfaceName }: Pick<PodRoute, "prefix" | "interfaceName">,
+  { deviceProtocol, sources, podMetrics }: DeviceRouteSettings,
+): DesiredRoute {
+  const preferredSource = sources.get(prefix.family);
+  const metric = podMetrics.get(prefix.family);
   return {
-    destination: route.prefix,
-    protocol: RouteProtocol.RTPROT_BOOT,
+    destination: prefix,
+    protocol: deviceProtocol,
     scope: RouteScope.RT_SCOPE_LINK,
-    nextHops: [{ interfaceName: route.interfaceName }],
+    nextHops: [{ interfaceName }],
+    ...(preferredSource === undefined ? {} : { preferredSource }),
+    ...(metric === undefined ? {} : { metric }),
   };
 }

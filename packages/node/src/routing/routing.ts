@@ -37,6 +37,7 @@ import { EncapsulationMemory } from "./encapsulation-memory.ts";
 import { blackholeRoute, peerRoute, podRoute } from "./own-routes.ts";
 import { PoolMoves } from "./pool-moves.ts";
 import { ProblemLog } from "./problem-log.ts";
+import { learnedProtocols, RouteMarks } from "./route-marks.ts";
 import { routeTroubles } from "./route-troubles.ts";
 import { TunnelMemo } from "./tunnel-memo.ts";
 import { TunnelEnds } from "./tunnel-ends.ts";
@@ -60,6 +61,8 @@ export interface RoutingOptions {
   readonly tunnels: Pick<TunnelKeeper, "apply" | "status" | "settled">;
   /** What the daemon's environment says of the node agent's settings. */
   readonly felix?: FelixSettings;
+  /** Whether the host has an address; unless told, it has any. */
+  readonly hasAddress?: (address: IpAddress) => boolean;
   /** Routes through interfaces named so are pods'. */
   readonly interfacePrefixes: readonly string[];
   /** `CALICO_ROUTER_ID`. */
@@ -91,6 +94,7 @@ export class Routing {
   readonly #pending = new PendingEndpoints();
   readonly #clock: Clock;
   readonly #bgpRoutes: BgpRoutes;
+  readonly #marks: RouteMarks;
   readonly #tunnelEnds = new TunnelEnds();
   readonly #moves: PoolMoves;
   readonly #memory: EncapsulationMemory;
@@ -116,9 +120,11 @@ export class Routing {
       (nextHop) => options.resolver.path(nextHop),
       (destination, nextHop) => this.#tunnelEnds.endOf(destination, nextHop),
     );
-    const learned = { protocols: options.backend === "bird" ? [] : [RouteProtocol.RTPROT_BIRD] };
-    const tunnelled = { protocols: [RouteProtocol.RTPROT_FELIX], interfaceNames: vxlanDevices };
-    const ofTunnelsAndBgp = [...tunnelled.protocols, ...learned.protocols];
+    const { pods, tunnels, moves, learned } = (this.#marks = new RouteMarks({
+      interfacePrefixes: options.interfacePrefixes,
+      learnedProtocols: learnedProtocols(options.backend === "bird"),
+      hasAddress: options.hasAddress ?? (() => true),
+    }));
     this.#moves = new PoolMoves({
       clock: this.#clock,
       isReady: (route) => this.#isReady(route),
@@ -131,10 +137,10 @@ export class Routing {
       kernel: options.kernel,
       clock: this.#clock,
       sources: [
-        { name: "pods", owns: { interfacePrefixes: options.interfacePrefixes }, graceMs: storeGraceMs },
+        { name: "pods", owns: pods, graceMs: storeGraceMs },
         { name: "blocks", owns: learned, graceMs: storeGraceMs },
-        { name: "moves", owns: { ...tunnelled, protocols: ofTunnelsAndBgp }, graceMs: 0 },
-        { name: "tunnels", owns: tunnelled, graceMs: storeGraceMs },
+        { name: "moves", owns: moves, graceMs: 0 },
+        { name: "tunnels", owns: tunnels, graceMs: storeGraceMs },
         { name: "bgp", owns: learned, graceMs: bgpGraceMs },
       ],
       onStatus: (status) => this.#observe(status),
@@ -177,7 +183,7 @@ export class Routing {
 
   /** What keeps tunnels from doing all that the resources ask for. */
   get tunnelProblems(): readonly IntentProblem[] {
-    return [...(this.#tunnelIntent?.problems ?? []), ...this.#taken];
+    return [...(this.#tunnelIntent?.problems ?? []), ...this.#taken, ...this.#marks.problems];
   }
 
   /** Encapsulations that no pool asks for any more, but others may still send by. */
@@ -274,10 +280,11 @@ export class Routing {
     stop();
     this.#intent = intent;
     this.#taken = takenTunnelAddresses(tunnels.tunnels, node, view.endpoints);
+    const haveMarksMoved = this.#useMarks(intent);
     this.#problems.see([...intent.problems, ...this.tunnelProblems]);
     const moved = this.#moves.changed(intent.kernel.programming.pools);
     const former = moved.length === 0 ? [] : [...this.#reconciler.wanted()];
-    if (tunnels !== before) this.#replaceTunnels();
+    if (tunnels !== before || haveMarksMoved) this.#replaceTunnels();
     const speaksBgp = this.#options.backend === "caracal";
     const peers = speaksBgp ? (intent.bgp?.peers ?? []) : [];
     const blackholes = speaksBgp ? intent.kernel.blackholes.map(blackholeRoute) : [];
@@ -293,6 +300,17 @@ export class Routing {
     this.#options.onIntent?.(intent);
     metrics.clusterHosts.set(view.resources.nodes.length);
     metrics.activeLocalEndpoints.set(view.endpoints.length);
+  }
+
+  /** Whether the daemon's own routes are to be marked otherwise than before. */
+  #useMarks({ kernel }: NodeIntent): boolean {
+    if (!this.#marks.use(kernel.deviceRoutes)) return false;
+    const { pods, tunnels, moves } = this.#marks;
+    this.#reconciler.own("pods", pods);
+    this.#reconciler.own("moves", moves);
+    this.#reconciler.own("tunnels", tunnels);
+    this.#reconciler.resyncEvery(this.#marks.refreshMs);
+    return true;
   }
 
   #computeTunnels(): TunnelIntent {
@@ -322,7 +340,7 @@ export class Routing {
     tunnels.apply(intent);
     this.#reconciler.replace(
       "tunnels",
-      tunnelRoutes(intent.routes, (host) => resolver.path(host)),
+      tunnelRoutes(intent.routes, (host) => resolver.path(host), this.#marks.settings),
     );
     this.#reconciler.complete("tunnels");
   }
@@ -361,7 +379,9 @@ export class Routing {
     const known = (this.#intent?.kernel.podRoutes ?? []).filter((route) => this.#isOurs(route));
     const { endpoints } = this.#options.view;
     const macs = new Map(endpoints.map(({ spec }) => [spec.interfaceName, spec.mac]));
-    const routes = this.#pending.merge(known, (name) => macs.get(name)).map(podRoute);
+    const routes = this.#pending
+      .merge(known, (name) => macs.get(name))
+      .map((route) => podRoute(route, this.#marks.settings));
     // Before the datastore was read, what it knows of earlier pods is unknown: only add.
     if (this.#intent === undefined) this.#reconciler.update("pods", routes);
     else this.#reconciler.replace("pods", routes);
@@ -415,6 +435,8 @@ export class Routing {
       this.#options.resolver.forget();
       this.#options.bgp.networkChanged();
       this.#replaceTunnels();
+      // A source address may have come or gone.
+      if ((this.#intent?.kernel.deviceRoutes.sources.size ?? 0) > 0) this.schedule();
     });
   }
 
