@@ -106,10 +106,17 @@ export type StoreErrorCode = "unavailable" | "compacted" | "unauthorized" | "inv
 export class StoreError extends Error {
   override readonly name = "StoreError";
   readonly code: StoreErrorCode;
+  /** "unavailable" to those who write, because the store has no room left: it will not pass by itself. */
+  readonly isFull: boolean;
 
-  constructor(code: StoreErrorCode, message: string, options?: { readonly cause?: unknown }) {
+  constructor(
+    code: StoreErrorCode,
+    message: string,
+    options: { readonly cause?: unknown; readonly isFull?: boolean } = {},
+  ) {
     super(message, options);
     this.code = code;
+    this.isFull = options.isFull ?? false;
   }
 }
 

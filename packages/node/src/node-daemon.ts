@@ -16,6 +16,7 @@ import { PodShaping } from "./qos/pod-shaping.ts";
 import { ClusterView, pause } from "./cluster/cluster-view.ts";
 import { CniEngine } from "./cni/cni-engine.ts";
 import { DeletionBacklog } from "./cni/deletion-backlog.ts";
+import { EarlyDeletions } from "./cni/early-deletions.ts";
 import { LinkRemover } from "./cni/link-remover.ts";
 import { LinuxPodKernel } from "./cni/linux-pod-kernel.ts";
 import type { Backend, NodeConfig } from "./config.ts";
@@ -137,6 +138,8 @@ export class NodeDaemon {
     await this.#serveHttp();
     // A daemon that is told to stop before it has begun leaves the host as it was.
     if (stop.aborted) return;
+    const pods = this.#openPods();
+    this.#cni.openEarly(new EarlyDeletions({ node, interfacePrefix: config.podInterfacePrefix, ...pods }));
     const startUp = this.#startUp();
     if (!(await this.#prepare(startUp, stop))) return;
     if (this.#firstMtuSources.settings.ipForwarding !== "Disabled") {
@@ -145,7 +148,7 @@ export class NodeDaemon {
         log.info({ interfaces }, "router advertisements are still taken, by accept_ra 2");
     }
     writeNodeName(config.nodeNameFile, node);
-    await this.#follow(stop);
+    await this.#follow(stop, pods);
     if (config.backend !== "none") {
       const { autodetectPollMs: everyMs } = config;
       const refresh = (): Promise<void> => ensureNode(startUp);
@@ -177,6 +180,7 @@ export class NodeDaemon {
     return untilStoreAnswers(prepare, {
       signal,
       onAway: (reason, attempt) => {
+        this.#cni.waitForStore(reason);
         const detail = `waiting for the datastore: ${reason}`;
         this.#health.report("startup", { live: true, ready: false, detail });
         if (attempt % attemptsPerLine === 1)
@@ -225,7 +229,7 @@ export class NodeDaemon {
   }
 
   /** From here on the node does what the cluster's resources ask, and serves CNI. */
-  async #follow(stop: AbortSignal): Promise<void> {
+  async #follow(stop: AbortSignal, pods: Pods): Promise<void> {
     const { config, node, log } = this.#options;
     const mtuFile = this.#openMtuFile();
     const listener: { onChange: () => void } = { onChange: () => undefined };
@@ -278,7 +282,7 @@ export class NodeDaemon {
     };
     this.#answerQuestions({ ...opened, node, sessions: () => sessions().peers });
     await this.#serveBird(opened);
-    this.#serveCni(view, routing);
+    this.#serveCni(view, routing, pods);
   }
 
   #openRouting(view: ClusterView): OpenRouting {
@@ -412,12 +416,17 @@ export class NodeDaemon {
     return view;
   }
 
-  #serveCni(view: ClusterView, routing: Routing): void {
-    const { config, node, store, log } = this.#options;
+  /** What pods are made of and taken away with, whatever the datastore says. */
+  #openPods(): Pods {
+    const { interfacePrefixes, libDir } = this.#options.config;
     const remover = this.#stack.use(new LinkRemover());
-    const podKernel = this.#stack.use(
-      new LinuxPodKernel((name) => remover.remove(name), undefined, config.interfacePrefixes),
-    );
+    const kernel = new LinuxPodKernel((name) => remover.remove(name), undefined, interfacePrefixes);
+    this.#stack.use(kernel);
+    return { kernel, deletions: new DeletionBacklog(join(libDir, "cni-deletions")) };
+  }
+
+  #serveCni(view: ClusterView, routing: Routing, { kernel: podKernel, deletions }: Pods): void {
+    const { config, node, store, log } = this.#options;
     const settings = new WatchedIpamSettings(store, node);
     const namespaces = new WatchedNamespaces(store);
     const now = (): string => `${new Date().toISOString().slice(0, 19)}Z`;
@@ -451,7 +460,7 @@ export class NodeDaemon {
       nodeNameFile: config.nodeNameFile,
       ensureProfile: (network, isKubernetes) => profiles.ensure(network, isKubernetes),
       storeWaitMs: addStoreWaitMs,
-      deletions: new DeletionBacklog(join(config.libDir, "cni-deletions")),
+      deletions,
       knowsEndpoint: (namespace, name) =>
         view.endpoints.some(({ metadata }) => metadata.name === name && metadata.namespace === namespace),
       sources: { now: () => new Date(), uuid: randomUUID },
@@ -485,6 +494,11 @@ export class NodeDaemon {
       this.#stack.use(await BirdSocket.open({ path, version: birdVersion, snapshot }));
     }
   }
+}
+
+interface Pods {
+  readonly kernel: LinuxPodKernel;
+  readonly deletions: DeletionBacklog;
 }
 
 /** So often it is tried to finish deletions that wait for the datastore. */

@@ -10,8 +10,10 @@ import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { backlogMost, DeletionBacklog } from "../src/cni/deletion-backlog.ts";
 import type { CniEngine } from "../src/cni/cni-engine.ts";
+import { EarlyDeletions } from "../src/cni/early-deletions.ts";
+import { StoreError } from "@caracal/datastore";
 import { FakeKernel } from "./cni-fakes.ts";
-import { CniNode, podCall, result } from "./cni-suite.ts";
+import { CniNode, netconf, podCall, result } from "./cni-suite.ts";
 
 const nothing = { kernel: [], allocations: [], endpoints: [] };
 const netns = "/run/netns/pod";
@@ -159,4 +161,83 @@ test("without room on the disk the runtime must ask again", async (t) => {
   disconnect(node);
   rmSync(directory, { recursive: true });
   assert.equal(JSON.parse((await daemon.answer(deletion)).stdout).code, 11);
+});
+
+test("addresses given to another plugin are given back when the datastore is back, before an ADD of the same container", async (t) => {
+  const { node, directory, engine } = newWorld(t);
+  const ipam = { plugin: "calico-ipam" } as const;
+  const daemon = engine();
+  result(await daemon.answer(podCall(netns, ipam)));
+  disconnect(node);
+  // The fake IPAM is not the store: its release has to fail with it.
+  const released: string[] = [];
+  const release = node.ipam.release.bind(node.ipam);
+  node.ipam.release = async (handle) => {
+    await node.store.get("/");
+    released.push(handle);
+    await release(handle);
+  };
+  const del = { ...deletion, ...ipam };
+  assert.deepEqual(await daemon.answer(del), ok);
+  assert.deepEqual(await engine().answer({ ...del, containerId: "never-seen" }), ok);
+  assert.equal(readdirSync(directory).length, 2);
+  node.store.reconnect();
+  result(await engine().answer(podCall(netns, ipam)));
+  assert.deepEqual(released, ["k8s-pod-network.c0ffee0123456789"]);
+  const next = engine();
+  assert.equal(await next.finishDeletions(), true);
+  assert.deepEqual(released.slice(1), ["k8s-pod-network.never-seen"]);
+  assert.equal([...node.ipam.allocations.values()].flat().length, 1, "the new one's");
+});
+
+test("a deletion that is kept already is known to the next daemon, whose pod has no interface any more", async (t) => {
+  const { node, engine } = newWorld(t);
+  result(await engine().answer(podCall(netns)));
+  disconnect(node);
+  assert.deepEqual(await engine().answer(deletion), ok);
+  assert.deepEqual(await engine().answer(deletion), ok);
+});
+
+test("a daemon that has yet to hear from the datastore deletes what it sees, and leaves the rest for later", async (t) => {
+  const { node, kernel, directory, engine } = newWorld(t);
+  result(await engine().answer(podCall(netns)));
+  disconnect(node);
+  const deletions = new DeletionBacklog(directory);
+  const early = new EarlyDeletions({ node: "node-1", interfacePrefix: "cali", kernel, deletions });
+  assert.equal(await early.handle(podCall(netns)), undefined, "an ADD");
+  assert.equal(await early.handle({ ...deletion, containerId: "other", netns: "" }), undefined, "not known");
+  assert.equal(JSON.parse((await early.handle({ ...deletion, ifname: "" }))?.stdout ?? "").code, 4);
+  assert.deepEqual(await early.handle(deletion), ok);
+  assert.deepEqual([...kernel.pairs], []);
+  assert.deepEqual(await early.handle(deletion), ok, "again");
+  assert.deepEqual(await early.handle({ ...deletion, plugin: "calico-ipam" }), ok);
+  node.store.reconnect();
+  const next = node.engine({ deletions });
+  assert.equal(await next.finishDeletions(), true);
+  assert.deepEqual(await node.state(), nothing);
+  rmSync(directory, { recursive: true });
+  assert.equal(await early.handle({ ...deletion, plugin: "calico-ipam" }), undefined, "it cannot be kept");
+});
+
+test("a full datastore is told of at once, by STATUS too, and DEL of a known pod is kept", async (t) => {
+  const { node, engine } = newWorld(t);
+  const daemon = engine();
+  result(await daemon.answer(podCall(netns)));
+  const refuse = (): Promise<never> =>
+    Promise.reject(new StoreError("unavailable", "no room", { isFull: true }));
+  const { store } = node;
+  Object.assign(store, { create: refuse, update: refuse, delete: refuse, transact: refuse });
+  const status = podCall("", {
+    command: "STATUS",
+    stdin: JSON.stringify({ ...netconf, cniVersion: "1.1.0" }),
+  });
+  const add = podCall(netns, { containerId: "other", args: "" });
+  for (const [call, code] of [
+    [status, 50],
+    [add, 11],
+  ] as const) {
+    const error = JSON.parse((await node.engine({ storeWaitMs: 60_000 }).answer(call)).stdout);
+    assert.deepEqual([error.code, error.msg], [code, "the datastore is full: it takes no writes"]);
+  }
+  assert.deepEqual(await daemon.answer(deletion), ok);
 });

@@ -20,6 +20,7 @@ type RefusalName =
   | "leaseExists"
   | "leaseTooLong"
   | "tooManyRequests"
+  | "noSpace"
   | "stopped"
   | "authNotEnabled"
   | "rootUserMissing";
@@ -45,6 +46,7 @@ export const Refusal: Readonly<Record<RefusalName, Refusal>> = {
   leaseExists: { code: status.FAILED_PRECONDITION, details: "etcdserver: lease already exists" },
   leaseTooLong: { code: status.OUT_OF_RANGE, details: "etcdserver: too large lease TTL" },
   tooManyRequests: { code: status.RESOURCE_EXHAUSTED, details: "etcdserver: too many requests" },
+  noSpace: { code: status.RESOURCE_EXHAUSTED, details: "etcdserver: mvcc: database space exceeded" },
   stopped: { code: status.UNAVAILABLE, details: "etcdserver: server stopped" },
   authNotEnabled: { code: status.FAILED_PRECONDITION, details: "etcdserver: authentication is not enabled" },
   rootUserMissing: { code: status.FAILED_PRECONDITION, details: "etcdserver: root user does not exist" },

@@ -15,6 +15,7 @@ test("what gRPC says about itself is left out", () => {
     [wrapped("Protocol error (2026-01-02T03:04:05.678Z)"), "it does not speak etcd's protocol"],
     ["Name resolution failed for target dns:nosuch.invalid:2379", "no such host"],
     ["Deadline exceeded after 10.001s,LB pick: 0.001s", "no answer in time"],
+    ["etcdserver: mvcc: database space exceeded", "the store has no room left to write to"],
     ["etcdserver: requested lease not found", "etcdserver: requested lease not found"],
     ["etcdserver: ENOENT is no errno here", "etcdserver: ENOENT is no errno here"],
   ] as const) {

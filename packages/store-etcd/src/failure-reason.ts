@@ -17,6 +17,8 @@ const systemErrors: Readonly<Record<string, string>> = {
  * `No connection established. Last error: Error: connect ECONNREFUSED 127.0.0.1:2379. Resolution note: `.
  */
 export function failureReason(details: string): string {
+  // etcd's NOSPACE: its operator's quota, or the embedded store's disk.
+  if (details.includes("database space exceeded")) return "the store has no room left to write to";
   const [, last = details] =
     /^No connection established\. Last error: (.*?)\.?(?:\s*Resolution note:.*)?$/s.exec(details) ?? [];
   const [, code = ""] = /\b(E[A-Z]{3,})\b/.exec(last) ?? [];

@@ -24,7 +24,8 @@ export function mapError(error: unknown, where: string): StoreError {
   if (error instanceof StoreError) return error;
   if (!isCallFailure(error))
     return new StoreError("unavailable", `${where}: ${String(error)}`, { cause: error });
-  return new StoreError(codeOf(error), `${where}: ${failureReason(error.details)}`, { cause: error });
+  const isFull = error.code === GrpcStatus.resourceExhausted && error.details.includes("space exceeded");
+  return new StoreError(codeOf(error), `${where}: ${failureReason(error.details)}`, { cause: error, isFull });
 }
 
 /** Whether the call never left this process, so that even a write may be tried elsewhere. */

@@ -1,7 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { keys, type Store, StoreError } from "@caracal/datastore";
-import { IpamError } from "@caracal/ipam";
-import { KernelError } from "@caracal/linux";
+import { keys, Revision, type Store, StoreError } from "@caracal/datastore";
 import { addPod } from "./add-pod.ts";
 import { type Attachment, handleOf, nameAttachment } from "./attachment.ts";
 import { checkNode } from "./check-node.ts";
@@ -11,6 +9,7 @@ import { CniCode, CniError } from "./cni-error.ts";
 import { formatResult } from "./cni-result.ts";
 import { atLeast, supportedVersions } from "./cni-version.ts";
 import { runIpamPlugin } from "./delegated-ipam.ts";
+import { failureAnswer, storeTrouble } from "./failure-answer.ts";
 import { deletePod } from "./delete-pod.ts";
 import type { DeletionBacklog } from "./deletion-backlog.ts";
 import { collectGarbage } from "./collect-garbage.ts";
@@ -132,7 +131,7 @@ export class CniEngine {
     const call = readCall(params);
     if (call !== undefined) return this.answer(call, signal);
     const error = new CniError(CniCode.invalidEnvironment, "the plugin's request cannot be read");
-    return failed(error, "");
+    return failureAnswer(error, "");
   }
 
   /** Never throws: a failure is an answer with a CNI error. */
@@ -140,7 +139,7 @@ export class CniEngine {
     try {
       return await this.#dispatch(call, signal);
     } catch (error) {
-      return failed(error, call.stdin);
+      return failureAnswer(error, call.stdin);
     }
   }
 
@@ -196,7 +195,10 @@ export class CniEngine {
         return await work();
       } catch (error) {
         const isAway = error instanceof StoreError && error.code === "unavailable";
-        if (!isAway || signal?.aborted === true || performance.now() + pauseMs > until) throw error;
+        // A full disk does not empty itself within a call.
+        if (!isAway || error.isFull || signal?.aborted === true || performance.now() + pauseMs > until) {
+          throw error;
+        }
       }
       await delay(pauseMs, undefined, { ref: false });
     }
@@ -219,7 +221,11 @@ export class CniEngine {
           await checkPod(this.#services, await this.#annotated(operation));
           return ok;
         default:
-          await this.#delete(operation);
+          await this.#orPostponed(
+            call,
+            () => this.#knows(attachment) || this.#deletions?.find(call) !== undefined,
+            () => deletePod(this.#services, operation),
+          );
           return ok;
       }
     });
@@ -229,16 +235,16 @@ export class CniEngine {
    * A pod that the daemon knows can go while the datastore is away: its interface is gone, and what the datastore holds of
    * it is removed when that is back.
    */
-  async #delete(operation: Operation): Promise<void> {
-    const isKnown = this.#knows(operation.attachment);
+  async #orPostponed(call: CniCall, isKnown: () => boolean, work: () => Promise<void>): Promise<void> {
+    const mayWait = isKnown();
     try {
-      await deletePod(this.#services, operation);
+      await work();
     } catch (error) {
       const isAway = error instanceof StoreError && error.code === "unavailable";
-      if (!isAway || !isKnown || !this.#postpone(operation.call)) throw error;
+      if (!isAway || !mayWait || !this.#postpone(call)) throw error;
       return;
     }
-    this.#deletions?.remove(operation.call);
+    this.#deletions?.remove(call);
   }
 
   #knows(attachment: Attachment): boolean {
@@ -264,8 +270,12 @@ export class CniEngine {
     const waiting = this.#deletions?.find(call);
     if (waiting === undefined) return;
     const config = parseNetworkConfig(waiting.stdin);
-    const attachment = nameAttachment(waiting, config, this.#services);
-    await deletePod(this.#services, { call: waiting, config, attachment, checkDeadline: () => undefined });
+    if (waiting.plugin === "calico-ipam") {
+      await releaseForPlugin(this.#services, waiting, config);
+    } else {
+      const attachment = nameAttachment(waiting, config, this.#services);
+      await deletePod(this.#services, { call: waiting, config, attachment, checkDeadline: () => undefined });
+    }
     this.#deletions?.remove(waiting);
   }
 
@@ -277,8 +287,7 @@ export class CniEngine {
     for (const call of this.#deletions?.calls ?? []) {
       if (!this.#isReady()) return false;
       try {
-        const { hostName } = nameAttachment(call, parseNetworkConfig(call.stdin), this.#services);
-        await this.#run(hostName, undefined, async () => {
+        await this.#run(this.#turnOf(call), undefined, async () => {
           await this.#finishDeletion(call);
           return ok;
         });
@@ -288,6 +297,14 @@ export class CniEngine {
       }
     }
     return (this.#deletions?.calls.length ?? 0) === 0;
+  }
+
+  /** Calls of one turn come one after another. */
+  #turnOf(call: CniCall): string {
+    const config = parseNetworkConfig(call.stdin);
+    return call.plugin === "calico-ipam"
+      ? `ipam ${handleOf(config.name, call.containerId)}`
+      : nameAttachment(call, config, this.#services).hostName;
   }
 
   /** With the annotations that the datastore knows of the pod; what the runtime hands on is as old as the call. */
@@ -305,6 +322,7 @@ export class CniEngine {
     return this.#run(`ipam ${handleOf(config.name, call.containerId)}`, signal, async () => {
       switch (call.command) {
         case "ADD":
+          await this.#finishDeletion(call);
           return printed(
             formatResult(await assignForPlugin(this.#services, call, config), config.cniVersion),
           );
@@ -312,7 +330,12 @@ export class CniEngine {
           await checkForPlugin(this.#services, call, config);
           return ok;
         default:
-          await releaseForPlugin(this.#services, call, config);
+          // The interface is another plugin's, so nothing here tells whether the container is known; a release harms nobody.
+          await this.#orPostponed(
+            call,
+            () => true,
+            () => releaseForPlugin(this.#services, call, config),
+          );
           return ok;
       }
     });
@@ -322,12 +345,19 @@ export class CniEngine {
   async #status(): Promise<CniAnswer> {
     this.#requireReady(CniCode.notAvailable);
     try {
-      await this.#withDeadline(this.#store.get(keys.resource("clusterinformations", "default")));
+      await this.#withDeadline(this.#askStore());
     } catch (cause) {
       const details = cause instanceof Error ? cause.message : "";
-      throw new CniError(CniCode.notAvailable, "the datastore does not answer", details, { cause });
+      throw new CniError(CniCode.notAvailable, storeTrouble(cause), details, { cause });
     }
     return ok;
+  }
+
+  /** Where it can be asked without writing anything, also whether it could be written to: a revision that no entry has. */
+  async #askStore(): Promise<void> {
+    const key = keys.resource("clusterinformations", "default");
+    if (this.#store.transact === undefined) await this.#store.get(key);
+    else await this.#store.update(key, "", Revision.of("0"));
   }
 
   async #collect(call: CniCall, config: NetworkConfig): Promise<CniAnswer> {
@@ -397,32 +427,4 @@ function requireVersion(config: NetworkConfig, floor: "0.4.0" | "1.1.0", command
 
 function printed(stdout: string): CniAnswer {
   return { exitCode: 0, stdout };
-}
-
-function failed(error: unknown, stdin: string): CniAnswer {
-  const told = cniErrorOf(error);
-  const stderr =
-    told.code === CniCode.internal && error instanceof Error ? `${error.stack ?? error.message}\n` : "";
-  return { exitCode: 1, stdout: told.toJson(answerVersion(stdin)), ...(stderr !== "" && { stderr }) };
-}
-
-/** Every failure as a runtime can use it: what passes by itself is "try again later". */
-function cniErrorOf(error: unknown): CniError {
-  if (error instanceof CniError) return error;
-  const details = error instanceof Error ? error.message : String(error);
-  if (error instanceof StoreError && error.code === "unavailable") {
-    return new CniError(CniCode.tryAgainLater, "the datastore does not answer", details, { cause: error });
-  }
-  if (error instanceof IpamError && error.code !== "corrupt") {
-    return new CniError(CniCode.tryAgainLater, "IPAM has too much to do", details, { cause: error });
-  }
-  if (error instanceof QueueFullError) {
-    return new CniError(CniCode.tryAgainLater, "too many calls are waiting", details, { cause: error });
-  }
-  if (error instanceof KernelError) {
-    return new CniError(CniCode.ioFailure, `the kernel refused ${error.op}: ${error.errno}`, error.detail, {
-      cause: error,
-    });
-  }
-  return new CniError(CniCode.internal, "the call failed", details, { cause: error });
 }

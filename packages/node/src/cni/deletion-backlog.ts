@@ -74,9 +74,11 @@ export class DeletionBacklog {
   }
 }
 
-/** One for each attachment: container and interface. */
-function fileName({ containerId, ifname }: CniCall): string {
-  const digest = createHash("sha256").update(`${containerId}/${ifname}`).digest("hex");
+/** One for each attachment, container and interface; addresses given to another plugin go by themselves. */
+function fileName({ plugin, containerId, ifname }: CniCall): string {
+  const attachment = `${containerId}/${ifname}`;
+  const subject = plugin === "calico" ? attachment : `${attachment}/${plugin}`;
+  const digest = createHash("sha256").update(subject).digest("hex");
   return `${digest}${suffix}`;
 }
 

@@ -33,6 +33,21 @@ test("before the daemon has started the runtime is told to come back", async () 
   assert.equal(codeIn(answer.stdout), 11);
   const status = await cni.handle({ command: "STATUS" }, signal);
   assert.equal(codeIn(status.stdout), 50);
+  cni.waitForStore("connection refused");
+  const { msg, details } = JSON.parse((await cni.handle({ command: "ADD" }, signal)).stdout);
+  assert.deepEqual([msg, details], ["the node daemon is waiting for the datastore", "connection refused"]);
+});
+
+test("what can be done early is done until the daemon has started", async () => {
+  const { cni } = service();
+  const done = { exitCode: 0, stdout: "early" };
+  cni.openEarly({
+    handle: (params) => Promise.resolve(JSON.stringify(params).includes("DEL") ? done : undefined),
+  });
+  assert.deepEqual(await cni.handle({ command: "DEL" }, signal), done);
+  assert.equal(codeIn((await cni.handle({ command: "ADD" }, signal)).stdout), 11);
+  cni.open({ handle: () => Promise.resolve({ exitCode: 0, stdout: "{}" }) });
+  assert.equal((await cni.handle({ command: "DEL" }, signal)).stdout, "{}");
 });
 
 test("answers pass, and are counted by command and outcome", async () => {

@@ -9,6 +9,11 @@ export interface CniHandler {
   handle(params: unknown, signal: AbortSignal): Promise<CniAnswer>;
 }
 
+/** Who does what can be done early; `undefined` is left to be told to come back. */
+export interface EarlyCniHandler {
+  handle(params: unknown): Promise<CniAnswer | undefined>;
+}
+
 export interface CniServiceOptions {
   readonly log: Log;
   readonly metrics: Pick<Metrics, "cniRequestSeconds">;
@@ -26,23 +31,39 @@ export class CniService {
   readonly #failures: RepeatLimit;
   readonly #underWay = new Set<Promise<unknown>>();
   #engine: CniHandler | undefined;
+  #early: EarlyCniHandler | undefined;
   #away = "the node daemon is starting";
+  #awayBecause = "";
 
   constructor(options: CniServiceOptions) {
     this.#options = options;
     this.#failures = new RepeatLimit(failureLineMs, options.now);
   }
 
+  /** What can be done before the daemon has heard from its datastore is done from now on. */
+  openEarly(handler: EarlyCniHandler): void {
+    this.#early = handler;
+  }
+
+  /** Why the daemon has not started yet. */
+  waitForStore(reason: string): void {
+    this.#away = "the node daemon is waiting for the datastore";
+    this.#awayBecause = reason;
+  }
+
   /** From now on calls are served. */
   open(engine: CniHandler): void {
+    this.#early = undefined;
     this.#engine = engine;
   }
 
   async handle(params: unknown, signal: AbortSignal): Promise<CniAnswer> {
     if (this.#engine === undefined) {
+      const early = await this.#early?.handle(params);
+      if (early !== undefined) return early;
       // CNI 1.1.0, "STATUS": what cannot serve an ADD answers 50, not the code of a call that failed.
       const code = commandOf(params) === "STATUS" ? CniCode.notAvailable : CniCode.tryAgainLater;
-      const error = new CniError(code, this.#away);
+      const error = new CniError(code, this.#away, this.#awayBecause);
       return { exitCode: 1, stdout: error.toJson("1.0.0") };
     }
     const command = commandOf(params);
@@ -63,6 +84,7 @@ export class CniService {
   async drain(): Promise<void> {
     this.#engine = undefined;
     this.#away = "the node daemon is stopping";
+    this.#awayBecause = "";
     const late = Promise.withResolvers<void>();
     const timer = setTimeout(late.resolve, drainMs);
     await Promise.race([Promise.allSettled(this.#underWay), late.promise]);

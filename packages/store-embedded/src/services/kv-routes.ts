@@ -12,7 +12,7 @@ const maxRequestBytes = 1_572_864;
 
 /** The KV service: reads at once, writes through the queue. */
 export function kvRoutes(store: EmbeddedStore): readonly Route[] {
-  const { history, queue, revisions } = store;
+  const { database, history, queue, revisions } = store;
   const written = async <Answer extends object>(work: (write: Write) => Answer) => {
     const done = await queue.run((write) => ({ answer: work(write), revision: write.revision }));
     return { ...done.answer, header: store.header(done.revision) };
@@ -40,12 +40,26 @@ export function kvRoutes(store: EmbeddedStore): readonly Route[] {
     unary(wireMethod(KV.method.txn, toBuffer), async (request) => {
       checkTxn(request);
       checkSize(txnBytes(request));
-      return written((write) => applyTxn(write, revisions, request));
+      return written((write) => {
+        const answer = applyTxn(write, revisions, request);
+        // etcd refuses one that might have put something, too: so a client learns whether it could write, without writing.
+        if (write.changes.length === 0 && maySomewherePut(request) && !database.hasRoom) {
+          throw new EtcdError(Refusal.noSpace);
+        }
+        return answer;
+      });
     }),
     unary(wireMethod(KV.method.compact, toBuffer), async ({ revision, physical }) => {
       return { header: store.header(await store.compactor.compact(revision, physical)) };
     }),
   ];
+}
+
+function maySomewherePut({ success, failure }: TxnRequest): boolean {
+  return [...success, ...failure].some(
+    ({ request }) =>
+      request.case === "requestPut" || (request.case === "requestTxn" && maySomewherePut(request.value)),
+  );
 }
 
 function checkSize(bytes: number): void {

@@ -1,4 +1,4 @@
-import { closeSync, fdatasyncSync, fsyncSync, mkdirSync, openSync } from "node:fs";
+import { closeSync, fdatasyncSync, fsyncSync, mkdirSync, openSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { EmbeddedServerError, reasonOf } from "../embedded-server-error.ts";
@@ -38,6 +38,11 @@ const schema = `
   CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 `;
 
+/** Less room than this on the disk, and the next commits may find none: some pages and their log. */
+const leastRoomBytes = 65_536;
+/** SQLite's result code for a disk that is full, SQLITE_FULL. */
+const sqliteFull = 13;
+
 /** The SQLite file of one data directory, held for this process alone. */
 export class Database {
   readonly #sqlite: DatabaseSync;
@@ -45,10 +50,12 @@ export class Database {
   readonly #commit: StatementSync;
   /** The write-ahead log, where commits are flushed. */
   readonly #log: number;
+  readonly #directory: string;
   #failure: unknown;
 
   /** Opens or makes `store.db`. A directory that another server holds is an `EmbeddedServerError`. */
   constructor(directory: string) {
+    this.#directory = directory;
     try {
       mkdirSync(directory, { recursive: true, mode: 0o700 });
       this.#sqlite = new DatabaseSync(join(directory, fileName), { timeout: 0 });
@@ -105,6 +112,12 @@ export class Database {
     return { total: page * pages, used: page * (pages - pragma("freelist_count")) };
   }
 
+  /** Whether there is room on the disk for what may be written next. */
+  get hasRoom(): boolean {
+    const { bavail, bsize } = statfsSync(this.#directory);
+    return bavail * bsize >= leastRoomBytes;
+  }
+
   /** Gives free space back to the file system. */
   defragment(): void {
     this.#sqlite.exec("VACUUM");
@@ -151,6 +164,12 @@ function openLog(directory: string): number {
   fsyncSync(parent);
   closeSync(parent);
   return log;
+}
+
+/** Whether a write failed because the disk is full. */
+export function isDiskFull(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return "errcode" in error ? error.errcode === sqliteFull : "code" in error && error.code === "ENOSPC";
 }
 
 const sqliteBusy = 5;

@@ -1,6 +1,6 @@
 import { status } from "@grpc/grpc-js";
 import { EtcdError, Refusal } from "../etcd-error.ts";
-import type { Database } from "./database.ts";
+import { type Database, isDiskFull } from "./database.ts";
 import type { History } from "./history.ts";
 import type { Records } from "./records.ts";
 import type { Revisions } from "./revisions.ts";
@@ -102,7 +102,9 @@ export class WriteQueue {
       restore();
       this.#database.rollback();
       const text = cause instanceof Error ? cause.message : String(cause);
-      const failure = { code: status.UNAVAILABLE, details: `the store cannot write: ${text}` };
+      const failure = isDiskFull(cause)
+        ? Refusal.noSpace
+        : { code: status.UNAVAILABLE, details: `the store cannot write: ${text}` };
       for (const job of jobs) job.fail(new EtcdError(failure, { cause }));
       return;
     }
