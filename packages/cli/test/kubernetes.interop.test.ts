@@ -139,6 +139,8 @@ for (const group of ["crd.projectcalico.org/v1", "projectcalico.org/v3"] as cons
       assert.equal((await ctl("delete ippool q")).exitCode, 0);
       const gone = `resource does not exist: IPPool(q) with error: ippools.${plural} "q" not found\n`;
       assert.equal((await ctl("get ippool q")).stderr, gone);
+      const tried = await ctl("delete ippool q --dry-run=server");
+      assert.equal(tried.stderr, `Failed to delete 'IPPool' resource: ${gone}`);
       const node = 'resource does not exist: Node(n9) with error: nodes "n9" not found\n';
       assert.equal((await ctl("get node n9")).stderr, node);
     });

@@ -19,6 +19,8 @@ const defaultHistoryEvents = 100_000;
 export interface MemoryStoreOptions {
   /** Changes kept for watches: a bound on memory. */
   readonly historyEvents?: number;
+  /** How what it stands in for words failures. */
+  readonly wording?: Store["wording"];
 }
 
 /** The `Store` in memory: the fake for tests and simulations, and what the compliance suite was first written for. */
@@ -32,7 +34,10 @@ export class MemoryStore implements Store {
   #waiting = new Set<() => void>();
   #state: "open" | "down" | "closed" = "open";
 
+  readonly wording?: Exclude<Store["wording"], undefined>;
+
   constructor(options: MemoryStoreOptions = {}) {
+    if (options.wording !== undefined) this.wording = options.wording;
     this.#historyEvents = options.historyEvents ?? defaultHistoryEvents;
   }
 

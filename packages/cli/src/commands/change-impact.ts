@@ -114,7 +114,7 @@ function withPodsOf(after: ClusterSnapshot, before: ClusterSnapshot): ClusterSna
 
 /** A copy of all that Calico keeps in a datastore, to try things in. */
 export async function copyOf(store: Store): Promise<MemoryStore> {
-  const copy = new MemoryStore();
+  const copy = new MemoryStore({ wording: async (key, state) => store.wording?.(key, state) });
   for (const { key, value } of (await store.list(keys.root)).entries) await copy.create(key, value);
   return copy;
 }

@@ -29,6 +29,17 @@ test("a file's fields become Calico's variables and the environment is not mixed
   });
 });
 
+test("numbers and truths of a file are taken as such, and the host's proxies are not left out", async (t) => {
+  const path = await file(t, `${header}spec:\n  kubeconfig: x\n  k8sClientQPS: 50\n  k8sClientBurst: 100\n`);
+  const surroundings = { https_proxy: "p:3128", NO_PROXY: "x" };
+  assert.deepEqual((await loadApiConfig(path, { ...surroundings, K8S_CLIENT_QPS: "1" })).environment, {
+    ...surroundings,
+    KUBECONFIG: "x",
+    K8S_CLIENT_QPS: "50",
+    K8S_CLIENT_BURST: "100",
+  });
+});
+
 test("without a file the environment counts, and Kubernetes is meant where it names no etcd", async () => {
   const env = { ETCD_ENDPOINTS: "unix:///run/store.sock" };
   assert.deepEqual(await loadApiConfig(undefined, env), { datastoreType: "etcdv3", environment: env });

@@ -45,11 +45,25 @@ const variables: Readonly<Record<string, string>> = {
   k8sKeyFile: "K8S_KEY_FILE",
   k8sCurrentContext: "K8S_CURRENT_CONTEXT",
   k8sInsecureSkipTLSVerify: "K8S_INSECURE_SKIP_TLS_VERIFY",
+  k8sClientQPS: "K8S_CLIENT_QPS",
+  k8sClientBurst: "K8S_CLIENT_BURST",
   calicoAPIGroup: "CALICO_API_GROUP",
 };
 
 /** What is no setting of Calico's, but tells where the command runs: a file does not take its place. */
-const surroundings = ["HOME", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"];
+const surroundings = [
+  "HOME",
+  "KUBERNETES_SERVICE_HOST",
+  "KUBERNETES_SERVICE_PORT",
+  ...["HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"].flatMap((name) => [name, name.toLowerCase()]),
+];
+
+/** Fields that hold a number or a truth. */
+const plainFields: ReadonlySet<string> = new Set([
+  "k8sClientQPS",
+  "k8sClientBurst",
+  "k8sInsecureSkipTLSVerify",
+]);
 
 /** Fields that hold a PEM text, and the fields of its file; the two do not go together. */
 const inlineFields: Readonly<Record<string, { readonly part: keyof InlineTls; readonly file: string }>> = {
@@ -59,12 +73,7 @@ const inlineFields: Readonly<Record<string, { readonly part: keyof InlineTls; re
 };
 
 /** Fields that Calico knows and that the stores Caracal connects to have no use for. */
-const unusedFields: ReadonlySet<string> = new Set([
-  "k8sClientBurst",
-  "k8sClientQPS",
-  "k8sDisableNodePoll",
-  "usePodCIDR",
-]);
+const unusedFields: ReadonlySet<string> = new Set(["k8sDisableNodePoll", "usePodCIDR"]);
 
 /** Reads the file that was named or the default one; where the default one is not there, the environment. Never both. */
 export async function loadApiConfig(path: string | undefined, env: CliContext["env"]): Promise<ApiConfig> {
@@ -132,7 +141,8 @@ function readSpec(spec: Readonly<Record<string, unknown>>, fail: (why: string) =
   let kubeconfigInline: string | undefined;
   for (const [field, given] of Object.entries(spec)) {
     if (unusedFields.has(field) || given === null) continue;
-    const value = typeof given === "boolean" ? String(given) : given;
+    const isPlain = plainFields.has(field) && (typeof given === "boolean" || typeof given === "number");
+    const value = isPlain ? String(given) : given;
     if (field === "kubeconfigInline" && typeof value === "string") {
       if (value !== "") kubeconfigInline = value;
       continue;

@@ -5,6 +5,7 @@ import { connectionFailure, isUnsent, refusalText } from "./api-failure.ts";
 import type { ApiServer, Identity } from "./api-server.ts";
 import type { Channel, ChannelAnswer } from "./channel.ts";
 import { openChannel } from "./open-channel.ts";
+import { Pace } from "./pace.ts";
 import { Slots } from "./slots.ts";
 
 export interface ApiRequest {
@@ -45,12 +46,17 @@ export class ApiClient {
   readonly #basePath: string;
   readonly #timeoutMs: number;
   readonly #slots = new Slots(maxInFlight);
+  readonly #pace: Pace | undefined;
+  readonly #headers: Readonly<Record<string, string[]>>;
   readonly #closing = new AbortController();
   #channel: { readonly identity: Identity; readonly open: Promise<Channel> } | undefined;
 
   constructor(server: ApiServer, timeoutMs: number) {
     this.#server = server;
     this.#timeoutMs = timeoutMs;
+    this.#pace = server.pace === undefined ? undefined : new Pace(server.pace);
+    const headers = Object.entries(server.headers ?? {});
+    this.#headers = Object.fromEntries(headers.map(([name, values]) => [name, [...values]]));
     this.#basePath = new URL(server.url).pathname.replace(/\/+$/, "");
   }
 
@@ -81,6 +87,7 @@ export class ApiClient {
   async request(request: ApiRequest): Promise<ApiAnswer> {
     return this.#slots.run(async () => {
       for (let busy = 0; ; busy += 1) {
+        await this.#pace?.take(this.#closing.signal);
         const { status, document, pauseMs } = await this.#exchange(request);
         if (status !== 429) return { status, document };
         if (busy >= maxBusyAnswers) throw this.#unavailable("it is busy (429)");
@@ -94,6 +101,7 @@ export class ApiClient {
     request: ApiRequest,
     signal: AbortSignal,
   ): Promise<ApiStream | (ApiAnswer & { chunks?: never })> {
+    await this.#pace?.take(AbortSignal.any([signal, this.#closing.signal]));
     const timeout = new AbortController();
     const timer = setTimeout(() => timeout.abort(), request.timeoutMs ?? this.#timeoutMs);
     const either = AbortSignal.any([signal, timeout.signal, this.#closing.signal]);
@@ -151,6 +159,7 @@ export class ApiClient {
         "user-agent": "caracal",
         ...(authorization === undefined ? {} : { authorization }),
         ...(body === undefined ? {} : { "content-type": contentType ?? "application/json" }),
+        ...this.#headers,
       },
       ...(body === undefined ? {} : { body: writeJson(body) }),
       signal,

@@ -30,9 +30,13 @@ const unsent: ReadonlySet<string> = new Set(["ERR_HTTP2_GOAWAY_SESSION", "ERR_HT
 /** The `StoreError` of a request that got no answer. */
 export function connectionFailure(error: unknown, where: string): StoreError {
   if (error instanceof StoreError) return error;
+  return new StoreError("unavailable", `${where}: ${reasonOf(error)}`, { cause: error });
+}
+
+/** Why a connection failed, in a person's words. */
+export function reasonOf(error: unknown): string {
   const said = error instanceof Error ? firstLine(error.message) : String(error);
-  const reason = reasons[codeOf(error)] ?? said;
-  return new StoreError("unavailable", `${where}: ${reason}`, { cause: error });
+  return reasons[codeOf(error)] ?? said;
 }
 
 /** Whether the server has not begun with the request (RFC 9113 §8.7), so that even a write may be sent again. */

@@ -1,3 +1,5 @@
+import type { PaceLimits } from "./pace.ts";
+
 /** Where an API server is and how to trust it. Certificates and keys are PEM texts. */
 export interface ApiServer {
   /** `https://10.96.0.1:443`, or with a path below which the API is. */
@@ -8,8 +10,12 @@ export interface ApiServer {
   readonly serverName?: string;
   /** Trusts any certificate. */
   readonly insecureSkipTlsVerify?: boolean;
-  /** `http://HOST:PORT` of a proxy to go through (RFC 9110 §9.3.6: CONNECT). */
+  /** `http://`, `https://` or `socks5://`, HOST:PORT of a proxy to go through. */
   readonly proxyUrl?: string;
+  /** Sent with every request, such as whom to act as. */
+  readonly headers?: Readonly<Record<string, readonly string[]>>;
+  /** How fast requests may follow each other; as fast as they come unless told. */
+  readonly pace?: PaceLimits;
   readonly credentials: Credentials;
 }
 

@@ -4,7 +4,7 @@ import type { Readable } from "node:stream";
 export interface ChannelRequest {
   readonly method: string;
   readonly path: string;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: Readonly<Record<string, string | string[]>>;
   readonly body?: string;
   /** Ends the request, whatever it waits for. */
   readonly signal: AbortSignal;

@@ -3,7 +3,9 @@ import { access } from "node:fs/promises";
 import { StoreError } from "@caracal/datastore";
 import type { ApiServer } from "../api/api-server.ts";
 import type { ApiGroup } from "../collections/resource-collections.ts";
+import type { PaceLimits } from "../api/pace.ts";
 import { type Cluster, Kubeconfig, type KubeContext } from "./kubeconfig.ts";
+import { environmentProxy } from "./proxy-variables.ts";
 import { readText } from "./read-text.ts";
 import { credentialsOf, type User } from "./user-credentials.ts";
 
@@ -25,16 +27,21 @@ export async function findApiServer(variables: Variables, options: FindOptions =
   const value = reader(variables);
   const context = await contextOf(value, variables, options);
   const cluster = overlayCluster(context?.cluster, value);
-  if (cluster === undefined) return inCluster(variables, options);
+  const pace = paceOf(value);
+  if (cluster === undefined) return { ...(await inCluster(variables, options)), ...pace };
   const { file } = cluster.ca;
   const ca = cluster.ca.text ?? (file === undefined ? undefined : await readText(file, "the authority"));
+  const user = overlayUser(context?.user ?? {}, value);
+  const proxyUrl = cluster.proxyUrl ?? environmentProxy(cluster.server, variables);
   return {
     url: cluster.server,
     ...(ca === undefined ? {} : { ca }),
     ...(cluster.serverName === undefined ? {} : { serverName: cluster.serverName }),
-    ...(cluster.proxyUrl === undefined ? {} : { proxyUrl: cluster.proxyUrl }),
+    ...(proxyUrl === undefined ? {} : { proxyUrl }),
+    ...(user.impersonation === undefined ? {} : { headers: user.impersonation }),
+    ...pace,
     insecureSkipTlsVerify: cluster.insecureSkipTlsVerify,
-    credentials: credentialsOf(overlayUser(context?.user ?? {}, value)),
+    credentials: credentialsOf(user),
   };
 }
 
@@ -130,11 +137,33 @@ async function inCluster(variables: Variables, options: FindOptions): Promise<Ap
   }
   const directory = options.serviceAccountDirectory ?? defaultServiceAccountDirectory;
   const ca = await readText(join(directory, "ca.crt"), "the cluster's authority");
+  const url = `https://${host.includes(":") ? `[${host}]` : host}:${port}`;
+  const proxyUrl = environmentProxy(url, variables);
   return {
-    url: `https://${host.includes(":") ? `[${host}]` : host}:${port}`,
+    url,
     ca,
+    ...(proxyUrl === undefined ? {} : { proxyUrl }),
     credentials: credentialsOf({ tokenFile: join(directory, "token") }),
   };
+}
+
+/** As in Kubernetes' own clients, where a rate is given and nothing is said of bursts. */
+const usualBurst = 10;
+
+/** Without a rate there is no limit. */
+function paceOf(value: Value): { readonly pace?: PaceLimits } {
+  const perSecond = numberIn("K8S_CLIENT_QPS", value) ?? 0;
+  const burst = numberIn("K8S_CLIENT_BURST", value) ?? 0;
+  if (perSecond <= 0) return {};
+  return { pace: { perSecond, burst: burst >= 1 ? Math.floor(burst) : usualBurst } };
+}
+
+function numberIn(name: string, value: Value): number | undefined {
+  const text = value(name);
+  if (text === undefined) return undefined;
+  const number = Number(text);
+  if (text.trim() !== "" && Number.isFinite(number)) return number;
+  throw new StoreError("invalid", `${name} '${text}' is not a number`);
 }
 
 function isTrue(value: string): boolean {

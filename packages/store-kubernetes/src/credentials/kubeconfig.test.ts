@@ -225,9 +225,12 @@ test("what is wrong with a kubeconfig is one line that names it", async (t) => {
     ],
     [config({}, {}, { users: [] }), /: the user of context x, 'u' is not in it; of users it has none$/],
     [config({}, { server: "" }), /: a cluster has no server$/],
-    [config({}, { "proxy-url": "socks5://x" }), /: proxy-url socks5:\/\/x is not http:\/\/HOST:PORT$/],
-    [config({ "auth-provider": { name: "gcp" } }), /: users with auth-provider are not supported$/],
-    [config({ as: "admin" }), /: users with as are not supported$/],
+    [config({}, { "proxy-url": "ftp://x" }), /: proxy-url ftp:\/\/x is not a URL of http, https or socks5$/],
+    [
+      config({ "auth-provider": { name: "gcp" } }),
+      /: users with auth-provider are not supported: .*use exec$/,
+    ],
+    [config({ "as-groups": ["admins"] }), /: as-uid, as-groups and as-user-extra need as$/],
     [config({ exec: { command: "x" } }), /: exec needs command and apiVersion$/],
     [config({}, { "certificate-authority": "none" }), /^cannot read the authority \S+\/none: no such file$/],
   ];
@@ -252,4 +255,35 @@ test("the API group by Calico's names", () => {
   assert.equal(chosenApiGroup({ CALICO_API_GROUP: "projectcalico.org/v3" }), "projectcalico.org");
   assert.equal(chosenApiGroup({ CALICO_API_GROUP: "crd.projectcalico.org/v1" }), "crd.projectcalico.org");
   assert.throws(() => chosenApiGroup({ CALICO_API_GROUP: "v3" }), /CALICO_API_GROUP 'v3' is neither/);
+});
+
+test("whom to act as, how fast to ask, and the environment's proxy", async (t) => {
+  const file = join(directory(t), "config");
+  writeFileSync(
+    file,
+    config({
+      token: "T",
+      as: "jane",
+      "as-uid": "7",
+      "as-groups": ["a", "b"],
+      "as-user-extra": { "Example.org/x (y)": ["1"] },
+    }),
+  );
+  const variables = { KUBECONFIG: file, K8S_CLIENT_QPS: "12.5", https_proxy: "p:3128" };
+  const { headers, pace, proxyUrl } = await findApiServer(variables);
+  assert.deepEqual(headers, {
+    "impersonate-user": ["jane"],
+    "impersonate-uid": ["7"],
+    "impersonate-group": ["a", "b"],
+    "impersonate-extra-example.org%2Fx%20%28y%29": ["1"],
+  });
+  assert.deepEqual(pace, { perSecond: 12.5, burst: 10 });
+  assert.equal(proxyUrl, "http://p:3128");
+  const faster = await findApiServer({ ...variables, CALICO_K8S_CLIENT_QPS: "50", K8S_CLIENT_BURST: "99" });
+  assert.deepEqual(faster.pace, { perSecond: 50, burst: 99 });
+  assert.equal((await findApiServer({ KUBECONFIG: file, K8S_CLIENT_BURST: "5" })).pace, undefined);
+  assert.equal(
+    await failure(() => findApiServer({ ...variables, K8S_CLIENT_QPS: "fast" })),
+    "K8S_CLIENT_QPS 'fast' is not a number",
+  );
 });

@@ -2,6 +2,7 @@ import { dirname, isAbsolute, resolve } from "node:path";
 import { StoreError } from "@caracal/datastore";
 import { parse } from "yaml";
 import { fields, type JsonObject, list, text } from "../api/json-fields.ts";
+import { isProxyUrl } from "../api/proxy.ts";
 import type { ExecPlugin } from "./exec-plugin.ts";
 import { readText } from "./read-text.ts";
 import type { TextOrFile, User } from "./user-credentials.ts";
@@ -130,10 +131,10 @@ function clusterOf(found: Found): Cluster {
   if (server === undefined)
     throw new StoreError("invalid", `kubeconfig ${source.name}: a cluster has no server`);
   const proxyUrl = text(part["proxy-url"]);
-  if (proxyUrl !== undefined && !proxyUrl.startsWith("http://")) {
+  if (proxyUrl !== undefined && !isProxyUrl(proxyUrl)) {
     throw new StoreError(
       "invalid",
-      `kubeconfig ${source.name}: proxy-url ${proxyUrl} is not http://HOST:PORT`,
+      `kubeconfig ${source.name}: proxy-url ${proxyUrl} is not a URL of http, https or socks5`,
     );
   }
   return {
@@ -147,12 +148,13 @@ function clusterOf(found: Found): Cluster {
 
 function userOf(found: Found, cluster: Cluster): User {
   const { part, source } = found;
-  for (const field of ["auth-provider", "as", "as-uid", "as-groups", "as-user-extra"]) {
-    // To pass over these would be to act as another than the one meant.
-    if (part[field] === undefined || part[field] === null) continue;
-    throw new StoreError("invalid", `kubeconfig ${source.name}: users with ${field} are not supported`);
+  if (part["auth-provider"] !== undefined && part["auth-provider"] !== null) {
+    // To pass over it would be to act as another than the one meant.
+    const reason = "users with auth-provider are not supported: kubectl has none any more; use exec";
+    throw new StoreError("invalid", `kubeconfig ${source.name}: ${reason}`);
   }
   return {
+    impersonation: impersonationOf(found),
     token: text(part["token"]),
     tokenFile: pathIn(found, text(part["tokenFile"])),
     username: text(part["username"]),
@@ -161,6 +163,34 @@ function userOf(found: Found, cluster: Cluster): User {
     key: textOrFile(found, "client-key"),
     exec: part["exec"] === undefined ? undefined : execOf(found, fields(part["exec"]), cluster),
   };
+}
+
+/** The headers that ask the server to take us for another. */
+function impersonationOf({ part, source }: Found): User["impersonation"] {
+  const user = text(part["as"]);
+  const uid = text(part["as-uid"]);
+  const groups = list(part["as-groups"]).map(String);
+  const extra = Object.entries(fields(part["as-user-extra"]));
+  if (user === undefined) {
+    if (uid === undefined && groups.length === 0 && extra.length === 0) return undefined;
+    throw new StoreError("invalid", `kubeconfig ${source.name}: as-uid, as-groups and as-user-extra need as`);
+  }
+  return {
+    "impersonate-user": [user],
+    ...(uid === undefined ? {} : { "impersonate-uid": [uid] }),
+    ...(groups.length === 0 ? {} : { "impersonate-group": groups }),
+    ...Object.fromEntries(
+      extra.map(([key, values]) => [
+        `impersonate-extra-${headerPart(key.toLowerCase())}`,
+        list(values).map(String),
+      ]),
+    ),
+  };
+}
+
+/** As it may stand in a header's name (RFC 9110 §5.6.2), in which a server reads percent signs as in a path. */
+function headerPart(key: string): string {
+  return encodeURIComponent(key).replaceAll("(", "%28").replaceAll(")", "%29");
 }
 
 function execOf(found: Found, exec: JsonObject, cluster: Cluster): ExecPlugin {
@@ -181,6 +211,7 @@ function execOf(found: Found, exec: JsonObject, cluster: Cluster): ExecPlugin {
       ? {}
       : { "certificate-authority-data": Buffer.from(cluster.ca.text).toString("base64") }),
     ...(serverName === undefined ? {} : { "tls-server-name": serverName }),
+    ...(cluster.proxyUrl === undefined ? {} : { "proxy-url": cluster.proxyUrl }),
   };
   return {
     apiVersion,

@@ -22,6 +22,8 @@ export interface User {
   readonly cert?: TextOrFile | undefined;
   readonly key?: TextOrFile | undefined;
   readonly exec?: ExecPlugin | undefined;
+  /** Headers that ask the server to take us for another. */
+  readonly impersonation?: Readonly<Record<string, readonly string[]>> | undefined;
 }
 
 /** Credentials of a user; what has a file or a program is got from there when it is needed. */
