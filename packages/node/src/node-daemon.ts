@@ -22,6 +22,7 @@ import { LinuxPodKernel } from "./cni/linux-pod-kernel.ts";
 import type { Backend, NodeConfig } from "./config.ts";
 import { AnnouncingPodKernel } from "./endpoints/announcing-pod-kernel.ts";
 import { CniService } from "./endpoints/cni-service.ts";
+import { EndpointStatusFiles } from "./endpoints/endpoint-status-files.ts";
 import { NetworkProfiles } from "./endpoints/network-profiles.ts";
 import { NodePodIpam } from "./endpoints/node-pod-ipam.ts";
 import { WatchedNamespaces } from "./endpoints/watched-namespaces.ts";
@@ -243,6 +244,7 @@ export class NodeDaemon {
     const packets = this.#openPacketFilter(view, routing);
     const tunnelAddresses = this.#keepTunnelAddresses(view, routing);
     const kernel = new LinuxShaping(opened.tables);
+    const statusFiles = this.#keepEndpointStatus(view, routing, packets);
     const shaping = this.#stack.use(new PodShaping({ kernel, clock: systemClock, log }));
     listener.onChange = () => {
       routing.schedule();
@@ -253,6 +255,7 @@ export class NodeDaemon {
       own.lookSoon();
       tunnelAddresses.hear(view.resources);
       shaping.set(view.endpoints);
+      statusFiles.schedule();
     };
     this.#healthWatch = this.#stack.use(
       new HealthWatch(this.#health, {
@@ -282,7 +285,7 @@ export class NodeDaemon {
     };
     this.#answerQuestions({ ...opened, node, sessions: () => sessions().peers });
     await this.#serveBird(opened);
-    this.#serveCni(view, routing, pods);
+    this.#serveCni(view, routing, pods, statusFiles);
   }
 
   #openRouting(view: ClusterView): OpenRouting {
@@ -367,6 +370,20 @@ export class NodeDaemon {
     return this.#stack.use(new PacketFilter({ ruleset, intents, interfacePrefixes, recheckMs, log }));
   }
 
+  get #endpointStatusDirectory(): string {
+    return join(this.#options.config.runDir, "endpoint-status");
+  }
+
+  #keepEndpointStatus(view: ClusterView, routing: Routing, packets: PacketFilter): EndpointStatusFiles {
+    const { log } = this.#options;
+    const directory = this.#endpointStatusDirectory;
+    const endpoints = () => (view.isComplete ? view.endpoints : undefined);
+    const isProgrammed = () => routing.status.settled && packets.status.every(({ isReady }) => isReady);
+    return this.#stack.use(
+      new EndpointStatusFiles({ directory, endpoints, isProgrammed, clock: systemClock, log }),
+    );
+  }
+
   /** What others ask of this node through the datastore. */
   #answerQuestions(sources: RouteReportSources): void {
     const { node, store, config } = this.#options;
@@ -425,7 +442,12 @@ export class NodeDaemon {
     return { kernel, deletions: new DeletionBacklog(join(libDir, "cni-deletions")) };
   }
 
-  #serveCni(view: ClusterView, routing: Routing, { kernel: podKernel, deletions }: Pods): void {
+  #serveCni(
+    view: ClusterView,
+    routing: Routing,
+    { kernel: podKernel, deletions }: Pods,
+    statusFiles: EndpointStatusFiles,
+  ): void {
     const { config, node, store, log } = this.#options;
     const settings = new WatchedIpamSettings(store, node);
     const namespaces = new WatchedNamespaces(store);
@@ -451,13 +473,15 @@ export class NodeDaemon {
       kernel: new AnnouncingPodKernel(podKernel, routing),
       hooks: {
         blocksClaimed: (blocks) => routing.blocksClaimed(blocks),
-        endpointAdded: async ({ namespace, endpointName: endpoint }, problems) => {
+        endpointAdded: async ({ namespace, endpointName: endpoint, statusFile, containerId }, problems) => {
+          statusFiles.renew(statusFile, containerId);
           for (const problem of problems) log.warn({ namespace, endpoint, problem }, "annotation problem");
         },
-        endpointRemoved: () => Promise.resolve(),
+        endpointRemoved: async ({ statusFile }) => statusFiles.forget(statusFile),
       },
       isReady: () => view.isDatastoreReady,
       nodeNameFile: config.nodeNameFile,
+      endpointStatusDirectory: this.#endpointStatusDirectory,
       ensureProfile: (network, isKubernetes) => profiles.ensure(network, isKubernetes),
       storeWaitMs: addStoreWaitMs,
       deletions,

@@ -8,6 +8,7 @@ import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { keys, type MemoryStore } from "@caracal/datastore";
 import { NetworkProfiles } from "../src/endpoints/network-profiles.ts";
 import { FakeKernel } from "./cni-fakes.ts";
@@ -97,6 +98,39 @@ describe("readiness_gates", () => {
     assert.notEqual(error.details, "");
     assert.deepEqual(await node.state(), nothing);
     assert.deepEqual(await engine.answer(podCall(netns, { command: "DEL" }, { readiness_gates })), ok);
+  });
+});
+
+describe("policy_setup_timeout_seconds", () => {
+  it("waits for the endpoint's file, where the configuration says or where the daemon puts it", async (t) => {
+    const directory = temporaryDirectory(t);
+    for (const endpoint_status_dir of [directory, undefined]) {
+      const { node } = newNode();
+      const engine = node.engine({ endpointStatusDirectory: directory });
+      const config = { policy_setup_timeout_seconds: 60, endpoint_status_dir };
+      const add = engine.answer(podCall(netns, {}, config));
+      let hasEnded = false;
+      void add.then(() => (hasEnded = true));
+      await delay(100);
+      assert.equal(hasEnded, false);
+      assert.equal([...node.ipam.allocations].length, 1, "all else is done");
+      const file = join(directory, "k8s default%2Fnginx-7fc5 eth0");
+      writeFileSync(file, "");
+      assert.equal((await add).stderr, undefined);
+      rmSync(file);
+    }
+  });
+
+  it("lets the pod start when it does not come, and does not hold up its DEL", async (t) => {
+    const { node } = newNode();
+    const engine = node.engine({ endpointStatusDirectory: temporaryDirectory(t) });
+    const add = engine.answer(podCall(netns, {}, { policy_setup_timeout_seconds: 1 }));
+    await delay(50);
+    assert.deepEqual(await engine.answer(podCall(netns, { command: "DEL" })), ok);
+    const answer = await add;
+    assert.equal(answer.exitCode, 0);
+    assert.match(answer.stderr ?? "", /not in force yet/);
+    assert.deepEqual(await node.state(), nothing);
   });
 });
 

@@ -4,6 +4,7 @@ import { handleOf } from "./attachment.ts";
 import type { PodName } from "./cni-call.ts";
 import { CniCode, CniError } from "./cni-error.ts";
 import { appendResult, type CniResult, type CniRoute, emptyResult, hostRoutes } from "./cni-result.ts";
+import { endpointStatusFile, statusNameOf } from "./endpoint-status.ts";
 import { describeEndpoint, type StoredEndpoint } from "./endpoint-records.ts";
 import {
   allocationAttributes,
@@ -397,8 +398,9 @@ async function tellDaemon(services: CniServices, operation: Operation, draft: Dr
 }
 
 export function noticeOf(operation: Operation, addresses: readonly IpAddress[]): EndpointNotice {
-  const { hostName, endpointName, endpointNamespace } = operation.attachment;
-  return { hostName, endpointName, namespace: endpointNamespace, addresses };
+  const { hostName, endpointName, endpointNamespace: namespace, containerId } = operation.attachment;
+  const statusFile = endpointStatusFile(statusNameOf(operation.attachment));
+  return { hostName, endpointName, statusFile, containerId, namespace, addresses };
 }
 
 /** What cannot be taken back now, DEL takes back: the runtime calls it after a failed ADD. */

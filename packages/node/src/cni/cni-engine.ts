@@ -13,6 +13,7 @@ import { failureAnswer, storeTrouble } from "./failure-answer.ts";
 import { deletePod } from "./delete-pod.ts";
 import type { DeletionBacklog } from "./deletion-backlog.ts";
 import { collectGarbage } from "./collect-garbage.ts";
+import { statusNameOf, untilProgrammed } from "./endpoint-status.ts";
 import { EndpointRecords, type RecordSources } from "./endpoint-records.ts";
 import { assignForPlugin, checkForPlugin, releaseForPlugin } from "./ipam-plugin.ts";
 import { newMac } from "./new-mac.ts";
@@ -56,6 +57,8 @@ export interface CniEngineOptions {
   readonly nodeNameFile?: string;
   /** How the URLs of `readiness_gates` are asked; Calico's way unless told. */
   readonly gatePatience?: GatePatience;
+  /** Where files say that endpoints' rules are in force, unless a configuration names another place; Calico's unless told. */
+  readonly endpointStatusDirectory?: string;
   /** Sees to it that the profile of a network without a policy of its own is there. */
   readonly ensureProfile?: (network: string, isKubernetes: boolean) => Promise<void>;
   /** How long an ADD asks again while the datastore is away, before it fails; not at all unless told. */
@@ -65,6 +68,7 @@ export interface CniEngineOptions {
 type PodAnnotations = (pod: PodName) => Promise<ReadonlyMap<string, string>>;
 
 const defaultDeadlineMs = 60_000;
+const defaultStatusDirectory = "/var/run/calico/endpoint-status";
 /** Pauses between questions to a datastore that is away double from the first to the last of these. */
 const firstPauseMs = 50;
 const lastPauseMs = 2_000;
@@ -72,6 +76,9 @@ const lastPauseMs = 2_000;
 const runningMax = 64;
 /** A node has some hundred pods; more than this many waiting is a storm that the runtimes shall repeat. */
 const waitingMax = 4096;
+/** Since the call began: what is left of the time that the plugin waits is for the answer's way. */
+const policySetupUntilMs = 90_000;
+const startsAllTheSame = "the endpoint's policy is not in force yet: the pod starts all the same\n";
 const ok: CniAnswer = { exitCode: 0, stdout: "" };
 
 /**
@@ -90,6 +97,7 @@ export class CniEngine {
   readonly #nodeNameFile: string | undefined;
   readonly #gatePatience: GatePatience;
   readonly #ensureProfile: CniEngineOptions["ensureProfile"];
+  readonly #endpointStatusDirectory: string;
   readonly #queue = new KeyedQueue({ runningMax, waitingMax });
 
   constructor(options: CniEngineOptions) {
@@ -103,6 +111,7 @@ export class CniEngine {
     this.#nodeNameFile = options.nodeNameFile;
     this.#gatePatience = options.gatePatience ?? gatePatience;
     this.#ensureProfile = options.ensureProfile;
+    this.#endpointStatusDirectory = options.endpointStatusDirectory ?? defaultStatusDirectory;
     const { runIpamPlugin: run = runIpamPlugin, podCidrs = () => [] } = options;
     this.#services = {
       node: options.node,
@@ -172,12 +181,31 @@ export class CniEngine {
       this.#requireReady(CniCode.tryAgainLater);
       return this.#whileStoreIsAway(call, signal, () => this.#addresses(call, config, signal));
     }
+    const begun = performance.now();
     checkNode(call, config.nodeName, { node: this.#services.node, nodeNameFile: this.#nodeNameFile });
     this.#requireReady(CniCode.tryAgainLater);
     if (call.command === "ADD" && config.readinessGates.length > 0) {
       await passGates(config.readinessGates, this.#gatePatience, signal);
     }
-    return this.#whileStoreIsAway(call, signal, () => this.#attachment(call, config, signal));
+    const answer = await this.#whileStoreIsAway(call, signal, () => this.#attachment(call, config, signal));
+    if (call.command !== "ADD" || config.policySetup === undefined) return answer;
+    const left = policySetupUntilMs - (performance.now() - begun);
+    return (await this.#isProgrammed(call, config, left, signal))
+      ? answer
+      : { ...answer, stderr: startsAllTheSame };
+  }
+
+  /** Outside of the pod's turn: it can be deleted while it waits. */
+  #isProgrammed(
+    call: CniCall,
+    config: NetworkConfig,
+    mostMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
+    const { timeoutSeconds = 0, statusDirectory } = config.policySetup ?? {};
+    const directory = statusDirectory ?? this.#endpointStatusDirectory;
+    const name = statusNameOf(nameAttachment(call, config, this.#services));
+    return untilProgrammed(directory, name, Math.min(timeoutSeconds * 1000, mostMs), signal);
   }
 
   /**

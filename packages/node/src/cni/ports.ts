@@ -128,6 +128,9 @@ export interface CniHooks {
 export interface EndpointNotice {
   readonly hostName: string;
   readonly endpointName: string;
+  /** Of the file that says that its rules are in force. */
+  readonly statusFile: string;
+  readonly containerId: string;
   readonly namespace: string;
   readonly addresses: readonly IpAddress[];
 }
