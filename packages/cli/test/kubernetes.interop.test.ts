@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { keys } from "@caracal/datastore";
 import { Ipam, Nanos } from "@caracal/ipam";
 import {
   eventually,
@@ -165,6 +166,31 @@ for (const group of ["crd.projectcalico.org/v1", "projectcalico.org/v3"] as cons
       assert.match((await ctl("get blockaffinities -o yaml")).stdout, /node: n1/);
     });
 
+    test("IPAM: what people put on the settings stays, whoever writes them", async () => {
+      const kind = `${plural === "projectcalico.org" ? "ipamconfigurations" : "ipamconfigs"}.${plural}`;
+      const own = {
+        labels: { team: "net" },
+        annotations: { note: "keep" },
+        finalizers: ["example.com/keep"],
+      };
+      await kubectl(["patch", kind, "default", "--type=merge", "-p", JSON.stringify({ metadata: own })]);
+      const kept = async (): Promise<void> => {
+        const { metadata } = JSON.parse(await kubectl(["get", kind, "default", "-o", "json"]));
+        assert.partialDeepStrictEqual(metadata, own);
+      };
+      const store = await openStore({ datastoreType: "kubernetes", environment: environment() });
+      const record = (await store.get(keys.ipamConfig)) ?? assert.fail("no settings");
+      const other = record.value.replace("{", '{"maxBlocksPerHost":7,');
+      assert.equal((await store.update(record.key, other, record.revision)).kind, "ok");
+      assert.equal((await store.update(record.key, record.value, record.revision)).kind, "conflict");
+      await store.close();
+      await kept();
+      assert.equal((await ctl("ipam configure --max-blocks-per-host=5")).exitCode, 0);
+      await kept();
+      await ctl("ipam configure --max-blocks-per-host=0");
+      await kubectl(["patch", kind, "default", "--type=merge", "-p", '{"metadata":{"finalizers":[]}}']);
+    });
+
     test("a move to etcd and back", async () => {
       const etcd = await startEtcd(bed);
       const other = { ETCD_ENDPOINTS: etcd.endpoint };
@@ -191,6 +217,37 @@ for (const group of ["crd.projectcalico.org/v1", "projectcalico.org/v3"] as cons
       assert.equal(imported.stderr, "");
       assert.match(imported.stdout, /successfully imported/);
       assert.match((await ctl("ipam show --show-blocks")).stdout, /1 \(2%\)/);
+      assert.equal((await ctl("datastore migrate unlock")).stderr, "");
+    });
+
+    test("IPAM: leaks are found and given back, and a pool is split", async () => {
+      await ctl("apply -f -", poolYaml("leaky", "10.246.0.0/16"));
+      const store = await openStore({ datastoreType: "kubernetes", environment: environment() });
+      const ipam = new Ipam({ store, node: "n1", now: () => Nanos.of(1_700_000_000_123_456_789n) });
+      const attributes = { node: "n1", pod: "gone", namespace: "default" };
+      const leak = { family: 4, handle: "net.Gone", attributes, pools: ["leaky"] } as const;
+      assert.equal((await ipam.assign(leak)).kind, "assigned");
+      await store.create(keys.handle("net.idle"), '{"block":{},"deleted":false}');
+      assert.equal((await ctl("datastore migrate lock")).stderr, "");
+      const report = join(bed.directory("report"), "report.json");
+      const checked = (await ctl(`ipam check --show-all-ips -o ${report}`)).stdout;
+      assert.match(
+        checked,
+        /^ {2}10\.246\.\S+ leaked; attrs Main:net\.Gone Extra:namespace=default,node=n1,/m,
+      );
+      assert.match(checked, /^ {2}net\.idle doesn't have any active IPs\.$/m);
+      const released = await ctl(`ipam release --from-report ${report}`);
+      assert.equal(released.stderr, "");
+      assert.match(released.stdout, /^Released 1 handles; 0 skipped; 0 errors\.$/m);
+      assert.deepEqual(await ipam.addressesOf("net.Gone"), []);
+      await store.close();
+      const split = (await ctl("ipam split 2 --cidr=10.246.0.0/16")).stdout;
+      assert.match(
+        split,
+        /^IP Pool leaky was successfully split into 2 smaller pools\.Created split-leaky-0 with/,
+      );
+      assert.match((await ctl("get ippools")).stdout, /^split-leaky-1 +10\.246\.128\.0\/17 /m);
+      await ctl("delete ippool split-leaky-0 split-leaky-1 --force");
       assert.equal((await ctl("datastore migrate unlock")).stderr, "");
     });
 

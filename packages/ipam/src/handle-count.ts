@@ -19,11 +19,17 @@ import type { ShelfOutcome, Stored } from "./record-shelf.ts";
  * counted after it makes the lowering lose. A count may be too high after a crash, never too low.
  */
 
+/** A handle as one assignment wrote it, and how many of what it counts are that assignment's. */
+interface Counted {
+  readonly stored: Stored<IpamHandle>;
+  readonly count: number;
+}
+
 /** The counts that one assignment to one block has made and may have to take back. */
 export class HandleCounts {
   readonly #records: IpamRecords;
   readonly #cidr: Prefix;
-  readonly #mine = new Map<string, { readonly stored: Stored<IpamHandle>; readonly count: number }>();
+  readonly #mine = new Map<string, Counted>();
 
   constructor(records: IpamRecords, cidr: Prefix) {
     this.#records = records;
@@ -50,7 +56,7 @@ export class HandleCounts {
     let outcome: ShelfOutcome<IpamHandle> =
       mine === undefined
         ? await handles.create(keys.handle(handle), adjusted(emptyHandle, this.#cidr, count))
-        : await handles.update(mine.stored, adjusted(mine.stored.record, this.#cidr, count - mine.count));
+        : await this.#recount(mine, count);
     for (let attempt = 0; attempt < this.#records.attempts; attempt += 1) {
       if (outcome.kind === "ok") {
         this.#mine.set(handle, { stored: outcome.stored, count });
@@ -64,6 +70,16 @@ export class HandleCounts {
           : await handles.update(current, adjusted(current.record, this.#cidr, count));
     }
     throw contention();
+  }
+
+  /** Always a write that others notice: where one of the same value is none, the count goes up for a moment. */
+  async #recount(mine: Counted, count: number): Promise<ShelfOutcome<IpamHandle>> {
+    const { handles } = this.#records;
+    const record = adjusted(mine.stored.record, this.#cidr, count - mine.count);
+    const outcome = await handles.update(mine.stored, record);
+    if (outcome.kind === "stale" || outcome.stored.revision !== mine.stored.revision) return outcome;
+    const raised = await handles.update(outcome.stored, adjusted(record, this.#cidr, 1));
+    return raised.kind === "stale" ? raised : handles.update(raised.stored, record);
   }
 
   async #drop(handle: string): Promise<void> {

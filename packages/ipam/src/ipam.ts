@@ -1,4 +1,4 @@
-import { type AffinityOwner, keys, type Store } from "@caracal/datastore";
+import { type AffinityOwner, keys, type Revision, type Store } from "@caracal/datastore";
 import { IpAddress, type IpFamily, Prefix } from "@caracal/net";
 import type { Labels } from "@caracal/resources";
 import { type AddressUser, addressUsers } from "./address-users.ts";
@@ -9,6 +9,7 @@ import { type BatchKind, BatchLane } from "./batch-lane.ts";
 import { addressAt, ordinalsOf } from "./block.ts";
 import { checkConsistency, type IpamProblem, readSnapshot } from "./consistency.ts";
 import { cleanHandle } from "./handle-count.ts";
+import { deleteIdleHandle } from "./idle-handle.ts";
 import { type IpamRecords, openRecords } from "./ipam-records.ts";
 import { type IpamSettings, readSettings } from "./ipam-settings.ts";
 import { blockOf, type Pool, type PoolUse } from "./pool.ts";
@@ -153,6 +154,11 @@ export class Ipam {
   /** Gives back all that a handle holds, and says what that was; a handle that is unknown holds nothing. */
   async releaseHandle(handle: string): Promise<readonly IpAddress[]> {
     return this.#releasingHandles.submit(cleanHandle(handle));
+  }
+
+  /** Deletes a handle of that revision if no block gives it anything; says whether it did. */
+  async deleteIdleHandle(handle: string, revision: Revision): Promise<boolean> {
+    return this.#lane.run(() => deleteIdleHandle(this.#records, handle, revision));
   }
 
   /** Makes sure that the node has a block with a free address, and gives the blocks that it took for that. */

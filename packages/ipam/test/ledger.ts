@@ -12,6 +12,11 @@ export class Ledger {
   readonly #releases = new Map<string, { begun: number; running: number }>();
   readonly handles = new Set<string>();
 
+  /** What is known of before. */
+  take(earlier: Ledger): void {
+    for (const [text, holder] of earlier.#holders) this.#holders.set(text, holder);
+  }
+
   /** Whatever an assignment gives is the handle's, unless a release of that handle may have taken it back already. */
   async assigning(handle: string, assign: () => Promise<readonly IpAddress[]>): Promise<void> {
     this.handles.add(handle);
@@ -49,8 +54,11 @@ export class Ledger {
     const releases = this.#releasesOf(handle);
     releases.begun += 1;
     releases.running += 1;
-    await release();
-    releases.running -= 1;
+    try {
+      await release();
+    } finally {
+      releases.running -= 1;
+    }
   }
 
   /** Throws when the store contradicts itself or what anyone was told. */

@@ -1,19 +1,47 @@
 /** A store whose every operation waits until a scheduler lets it happen, and the actors that work on it. */
+import { createHash } from "node:crypto";
 import {
   type Entry,
   type Listing,
   Revision,
   type Store,
+  StoreError,
   type TransactionOutcome,
   type TransactionStep,
   type WriteOutcome,
 } from "@caracal/datastore";
 
 /** An operation that an actor has asked for and that has not happened yet. */
-interface PendingStep {
+export interface PendingStep {
+  /** Of its own in every state, and the same in equal states. */
+  readonly name: string;
   readonly actor: string;
   readonly label: string;
-  readonly perform: () => void;
+  readonly touches: readonly Touch[];
+}
+
+/** What an operation looks at or changes: an entry, or all entries whose keys begin so. */
+interface Touch {
+  readonly key: string;
+  readonly isPrefix?: boolean;
+  readonly isWrite: boolean;
+}
+
+/** Whether two operations lead to the same in either order. What one actor waits for is not asked, as it may go on between. */
+export function areIndependent(one: PendingStep, other: PendingStep): boolean {
+  if (one.actor === other.actor) return false;
+  return !one.touches.some((a) => other.touches.some((b) => (a.isWrite || b.isWrite) && meet(a, b)));
+}
+
+function meet(a: Touch, b: Touch): boolean {
+  if (a.isPrefix === true) return b.key.startsWith(a.key);
+  return b.isPrefix === true ? a.key.startsWith(b.key) : a.key === b.key;
+}
+
+/** How a store treats what its port leaves open. */
+export interface StoreManner {
+  /** A write that changes nothing leaves the revision as it was, as with Kubernetes. */
+  readonly elidesSameValues?: boolean;
 }
 
 /** Chooses at which of the moments from `oldest` to `newest` a read looks at the store. */
@@ -21,20 +49,35 @@ export type ReadMoment = (oldest: number, newest: number) => number;
 
 const latest: ReadMoment = (_oldest, newest) => newest;
 
+interface WaitingStep extends PendingStep {
+  readonly perform: () => void;
+  readonly fail: (happens: boolean) => void;
+}
+
 /** One shared store in memory, stepped one operation at a time. */
 export class SteppedWorld {
   /** The store after each write; the last is now. */
   readonly #moments: ReadonlyMap<string, Entry>[] = [new Map()];
   readonly #versions = new Map<string, number>();
-  readonly #pending: PendingStep[] = [];
+  readonly #pending: WaitingStep[] = [];
   readonly #seen = new Map<string, number>();
   /** What each actor has seen, by the order in which it asked: answers that it waits for together may come in any order. */
   readonly #histories = new Map<string, string[]>();
   readonly #readMoment: ReadMoment;
+  readonly #manner: StoreManner;
   readonly crashed = new Set<string>();
 
-  constructor(readMoment: ReadMoment = latest) {
+  constructor(readMoment: ReadMoment = latest, manner: StoreManner = {}) {
     this.#readMoment = readMoment;
+    this.#manner = manner;
+  }
+
+  /** A world of its own with the entries of now. */
+  copy(): SteppedWorld {
+    const copy = new SteppedWorld(latest, this.#manner);
+    copy.#moments[0] = this.#now();
+    for (const [key, version] of this.#versions) copy.#versions.set(key, version);
+    return copy;
   }
 
   get entries(): readonly Entry[] {
@@ -42,13 +85,19 @@ export class SteppedWorld {
   }
 
   /** What can happen next: each actor's operations in the order asked for. */
-  get pending(): readonly { readonly actor: string; readonly label: string }[] {
+  get pending(): readonly PendingStep[] {
     return this.#pending;
   }
 
   perform(index: number): void {
     const [step] = this.#pending.splice(index, 1);
     step?.perform();
+  }
+
+  /** The store is away for the one who asks: whether the operation happened is not told. */
+  fail(index: number, happens: boolean): void {
+    const [step] = this.#pending.splice(index, 1);
+    step?.fail(happens);
   }
 
   /** The actor stops for ever: nothing that it has asked for happens, and it never hears an answer. */
@@ -63,14 +112,20 @@ export class SteppedWorld {
   stateKey(): string {
     const store = this.entries.map(({ key, value, revision }) => `${key} ${revision} ${value}`);
     const histories = [...this.#histories].map(([actor, history]) => `${actor}: ${history.join("\n")}`);
-    return [...store, ...histories.toSorted(), ...this.crashed].join("\n");
+    return digest([...store, ...histories.toSorted(), ...this.crashed]);
+  }
+
+  /** Equal for two states with the same entries, whatever came before. */
+  contentKey(): string {
+    return digest(this.entries.map(({ key, value }) => `${key} ${value}`));
   }
 
   /** The same with transactions, each of which is one operation. */
   transactingStoreOf(actor: string): Store {
     const transact = (steps: readonly TransactionStep[]): Promise<TransactionOutcome> => {
       const label = steps.map(({ kind, key }) => `${kind} ${key}`).join(" + ");
-      return this.#step(actor, label, () => {
+      const touches = steps.map(({ kind, key }) => ({ key, isWrite: kind !== "expect" }));
+      return this.#step(actor, label, touches, () => {
         const outcome = this.#transact(steps);
         this.#seen.set(actor, this.#moments.length - 1);
         return outcome;
@@ -81,14 +136,19 @@ export class SteppedWorld {
 
   /** A store whose operations wait for `perform`. */
   storeOf(actor: string): Store {
-    const step = <T>(label: string, act: () => T): Promise<T> => this.#step(actor, label, act);
+    const read = <T>(label: string, touch: Touch, act: () => T): Promise<T> =>
+      this.#step(actor, label, [touch], act);
+    const write = (verb: string, key: string, act: () => WriteOutcome): Promise<WriteOutcome> =>
+      this.#step(actor, `${verb} ${key}`, [{ key, isWrite: true }], () => this.#wrote(actor, act()));
     return {
-      get: (key) => step(`get ${key}`, () => this.#viewOf(actor).get(key)),
-      list: (prefix) => step(`list ${prefix}`, () => list(this.#viewOf(actor), prefix)),
-      create: (key, value) => step(`create ${key}`, () => this.#wrote(actor, this.#create(key, value))),
-      update: (key, value, revision) =>
-        step(`update ${key}`, () => this.#wrote(actor, this.#update(key, value, revision))),
-      delete: (key, revision) => step(`delete ${key}`, () => this.#wrote(actor, this.#delete(key, revision))),
+      get: (key) => read(`get ${key}`, { key, isWrite: false }, () => this.#viewOf(actor).get(key)),
+      list: (prefix) =>
+        read(`list ${prefix}`, { key: prefix, isPrefix: true, isWrite: false }, () =>
+          list(this.#viewOf(actor), prefix),
+        ),
+      create: (key, value) => write("create", key, () => this.#create(key, value)),
+      update: (key, value, revision) => write("update", key, () => this.#update(key, value, revision)),
+      delete: (key, revision) => write("delete", key, () => this.#delete(key, revision)),
       watch: () => {
         throw new Error("nobody watches here");
       },
@@ -111,8 +171,8 @@ export class SteppedWorld {
     };
   }
 
-  #step<T>(actor: string, label: string, act: () => T): Promise<T> {
-    return new Promise((resolve) => {
+  #step<T>(actor: string, label: string, touches: readonly Touch[], act: () => T): Promise<T> {
+    return new Promise((resolve, reject) => {
       if (this.crashed.has(actor)) return;
       const history = this.#histories.get(actor) ?? [];
       this.#histories.set(actor, history);
@@ -122,7 +182,12 @@ export class SteppedWorld {
         history[turn] = `${label} → ${JSON.stringify(result)}`;
         resolve(result);
       };
-      this.#pending.push({ actor, label, perform });
+      const fail = (happens: boolean): void => {
+        if (happens) act();
+        history[turn] = `${label} fails`;
+        reject(new StoreError("unavailable", "the store is away"));
+      };
+      this.#pending.push({ name: `${actor} ${turn} ${label}`, actor, label, touches, perform, fail });
     });
   }
 
@@ -152,7 +217,9 @@ export class SteppedWorld {
   #update(key: string, value: string, revision: Revision): WriteOutcome {
     const current = this.#now().get(key);
     if (current === undefined) return { kind: "missing" };
-    return current.revision === revision ? this.#put(key, value) : { kind: "conflict", current };
+    if (current.revision !== revision) return { kind: "conflict", current };
+    const isElided = this.#manner.elidesSameValues === true && current.value === value;
+    return isElided ? { kind: "ok", entry: current } : this.#put(key, value);
   }
 
   #delete(key: string, revision?: Revision): WriteOutcome {
@@ -193,6 +260,10 @@ export class SteppedWorld {
     this.#moments.push(new Map(this.#now()).set(key, entry));
     return { kind: "ok", entry };
   }
+}
+
+function digest(parts: readonly string[]): string {
+  return createHash("sha1").update(parts.join("\n")).digest("base64");
 }
 
 function list(view: ReadonlyMap<string, Entry>, prefix: string): Listing {

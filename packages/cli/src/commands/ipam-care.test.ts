@@ -8,68 +8,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { keys, MemoryStore, type Store } from "@caracal/datastore";
-import { Ipam, Nanos } from "@caracal/ipam";
 import { IpAddress, Prefix } from "@caracal/net";
-import { nodes, pool, storeOf } from "../../test/resources-fixture.ts";
+import { addWorkload, ipamOf, leakyWorld } from "../../test/leaky-world.ts";
+import { pool, storeOf } from "../../test/resources-fixture.ts";
 import { keepOpen, run } from "../../test/test-context.ts";
-
-function ipamOf(store: Store, node: string): Ipam {
-  return new Ipam({ store, node, now: () => Nanos.fromSeconds(1_700_000_000) });
-}
-
-async function assign(
-  store: Store,
-  handle: string,
-  more: Readonly<Record<string, string>> = {},
-): Promise<string> {
-  const node = "node1.whale.com";
-  const result = await ipamOf(store, node).assign({ family: 4, handle, attributes: { node, ...more } });
-  const [address] = result.kind === "assigned" ? result.addresses : [];
-  return address === undefined ? assert.fail(JSON.stringify(result)) : IpAddress.format(address);
-}
-
-async function addWorkload(store: Store, pod: string, address: string): Promise<void> {
-  const name = `node1.whale.com-k8s-${pod}-eth0`;
-  const document = {
-    kind: "WorkloadEndpoint",
-    apiVersion: "projectcalico.org/v3",
-    metadata: { name, namespace: "default" },
-    spec: {
-      orchestrator: "k8s",
-      node: "node1.whale.com",
-      pod,
-      endpoint: "eth0",
-      ipNetworks: [`${address}/32`],
-    },
-  };
-  await store.create(keys.resource("workloadendpoints", name, "default"), JSON.stringify(document));
-}
-
-function clusterInformation(datastoreReady: boolean) {
-  return {
-    kind: "ClusterInformation",
-    spec: { clusterGUID: "0123456789abcdef0123456789abcdef", clusterType: "k8s,bgp", datastoreReady },
-  };
-}
-
-interface World {
-  readonly store: Store;
-  readonly used: string;
-  readonly leaked: string;
-}
-
-/** One address in use, one leaked, and a workload outside all pools. */
-async function leakyWorld(datastoreReady = false): Promise<World> {
-  const store = await storeOf({
-    ...nodes,
-    "ippools/p": pool,
-    "clusterinformations/default": clusterInformation(datastoreReady),
-  });
-  const used = await assign(store, "h-used", { pod: "a", namespace: "default" });
-  const leaked = await assign(store, "h-leaked", { pod: "gone", namespace: "default" });
-  await addWorkload(store, "a", used);
-  return { store, used, leaked };
-}
 
 async function directory(t: TestContext): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), "caracal-report-"));

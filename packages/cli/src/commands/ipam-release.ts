@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
-import { keys, Revision } from "@caracal/datastore";
+import { Revision } from "@caracal/datastore";
+import type { AddressReleaseResult } from "@caracal/ipam";
 import { IpAddress } from "@caracal/net";
 import { CliError } from "../cli-error.ts";
 import { clientVersion } from "../client-version.ts";
@@ -7,8 +8,9 @@ import type { Arguments, Command } from "../command.ts";
 import { type Connection, withConnection } from "../connection/with-connection.ts";
 import type { CliContext } from "../context.ts";
 import { configOption } from "../global-options.ts";
-import { type AuditReport, mergeReports, readReport } from "../ipam/audit-report.ts";
+import { type AuditReport, type LeakedAddress, mergeReports, readReport } from "../ipam/audit-report.ts";
 import { openIpam } from "../ipam/open-ipam.ts";
+import { takeAudit } from "../ipam/take-audit.ts";
 
 export const ipamRelease: Command = {
   name: "ipam release",
@@ -111,14 +113,25 @@ async function checkReports(ctx: CliContext, { resources }: Connection, given: G
   ctx.stdout.write("WARNING: Data store is not locked. Ignoring due to --force option\n");
 }
 
+/** Releases that wait at once. */
+const batchSize = 1000;
+
 async function releaseLeaked(
   ctx: CliContext,
   connection: Connection,
-  leaked: readonly Parameters<ReturnType<typeof openIpam>["release"]>[0][],
+  leaked: readonly LeakedAddress[],
 ): Promise<void> {
   ctx.stdout.write(`Releasing ${leaked.length} old IPs...\n`);
+  // Reports are of times gone by: whoever has turned up with an address since keeps it.
+  const { nodeUses, workloadUses } = await takeAudit(connection.store);
+  const used = new Set([...nodeUses, ...workloadUses].map(({ address }) => address));
+  const going = leaked.filter(({ address }) => !used.has(address));
   const ipam = openIpam(ctx, connection, "");
-  const results = await Promise.all(leaked.map((one) => ipam.release(one)));
+  const results: AddressReleaseResult[] = [];
+  for (let first = 0; first < going.length; first += batchSize) {
+    const batch = going.slice(first, first + batchSize);
+    results.push(...(await Promise.all(batch.map((one) => ipam.release(one)))));
+  }
   for (const result of results) {
     if (result.kind !== "conflict") continue;
     ctx.stdout.write(
@@ -131,19 +144,24 @@ async function releaseLeaked(
   if (goneCount > 0) {
     ctx.stdout.write(`${goneCount} addresses marked as leaked in the report had already been cleaned up.\n`);
   }
+  if (going.length < leaked.length) {
+    const count = leaked.length - going.length;
+    ctx.stdout.write(`${count} addresses marked as leaked in the report are in use by now and were kept.\n`);
+  }
 }
 
 async function deleteHandles(
   ctx: CliContext,
-  { store }: Connection,
+  connection: Connection,
   handles: ReadonlyMap<string, string>,
 ): Promise<void> {
   ctx.stdout.write(
     `Deleting ${handles.size} handles...\nKey: '.' = Deleted OK; 'x' = skip, handle missing/changed.\n`,
   );
+  const ipam = openIpam(ctx, connection, "");
   let releasedCount = 0;
   for (const [id, revision] of handles) {
-    const isGone = (await store.delete(keys.handle(id), Revision.of(revision))).kind === "ok";
+    const isGone = await ipam.deleteIdleHandle(id, Revision.of(revision));
     if (isGone) releasedCount += 1;
     ctx.stdout.write(isGone ? "." : "x");
   }

@@ -81,6 +81,49 @@ test("pools, and pools with their blocks", async () => {
   );
 });
 
+test("what reservations keep back has a column, and is not free", async () => {
+  const store = await seedStore();
+  const spec = { reservedCIDRs: ["10.244.120.64/30", "10.244.255.0/24"] };
+  const value = JSON.stringify({
+    apiVersion: "projectcalico.org/v3",
+    kind: "IPReservation",
+    metadata: { name: "r" },
+    spec,
+  });
+  await store.create(keys.resource("ipreservations", "r"), value);
+  const border = "+----------+-------------------+-----------+------------+--------------+--------------+";
+  assert.deepEqual((await run("ipam show --show-blocks", { store })).stdout.split("\n"), [
+    border,
+    "| GROUPING |       CIDR        | IPS TOTAL | IPS IN USE | IPS RESERVED |   IPS FREE   |",
+    border,
+    "| IP Pool  | 10.244.0.0/16     |     65536 | 10 (0%)    | 256 (0%)     | 65270 (100%) |",
+    "| Block    | 10.244.120.64/26  |        64 | 5 (8%)     | 0 (0%)       | 59 (92%)     |",
+    "| Block    | 10.244.205.192/26 |        64 | 5 (8%)     | 0 (0%)       | 59 (92%)     |",
+    border,
+    "",
+  ]);
+});
+
+test("an address with two owners, and the settings that came later", async () => {
+  const store = await seedStore();
+  const [entry] = (await store.list(keys.blocks())).entries;
+  assert.ok(entry !== undefined);
+  const twice = entry.value.replace(
+    '"handle_id":"h1",',
+    '"handle_id":"h1","alternateOwnerAttrs":{"pod":"b"},',
+  );
+  await store.update(entry.key, twice, entry.revision);
+  assert.equal(
+    (await run("ipam show --ip 10.244.120.65", { store })).stdout,
+    "IP 10.244.120.65 is in use\nHandle ID: h1\nActive Owner Attributes:\n  namespace: default\n  node: master1\n  pod: nginx-1\n  timestamp: 2024-01-08 03:12:11.123 +0000 UTC\nAlternate Owner Attributes:\n  pod: b\n",
+  );
+  await run("ipam configure --ip-cooldown-seconds=60 --kubevirt-ip-persistence=Disabled", { store });
+  assert.match(
+    (await run("ipam show --show-configuration", { store })).stdout,
+    /^\| MaxBlocksPerHost {13}\| {8}0 \|\n\| KubeVirtVMAddressPersistence \| Disabled \|\n\| IPCooldownSeconds {12}\| {7}60 \|$/m,
+  );
+});
+
 test("blocks outside every pool stand under none", async () => {
   const store = await storeOf({});
   await addBlock(store, { cidr: "10.9.0.0/26", node: "n", used: [] });

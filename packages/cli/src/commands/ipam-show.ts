@@ -57,18 +57,46 @@ function configurationTable(config: IpamConfig): string {
       ["StrictAffinity", String(config.strict_affinity)],
       ["AutoAllocateBlocks", String(config.auto_allocate_blocks)],
       ["MaxBlocksPerHost", String(config.maxBlocksPerHost)],
+      ...newerSettings(config),
     ],
   );
+}
+
+/** Those that came later are shown once they are set, as older releases know nothing of them. */
+function newerSettings({
+  kubeVirtVMAddressPersistence: persistence,
+  ipCooldownSeconds: cooldown,
+}: IpamConfig): readonly (readonly string[])[] {
+  return [
+    ...(persistence === undefined ? [] : [["KubeVirtVMAddressPersistence", persistence]]),
+    ...(cooldown === 0 ? [] : [["IPCooldownSeconds", String(cooldown)]]),
+  ];
 }
 
 /** Who holds an address. One that nobody holds is no error. */
 function describeAddress(address: IpAddress, state: AddressState): string {
   const text = IpAddress.format(address);
   if (state.kind !== "allocated") return `${text} is not assigned\n`;
-  const attributes = Object.entries(state.attributes).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const { attributes, alternateOwner, handle } = state;
+  // Only releases that know of two owners print the longer form.
   const lines =
-    attributes.length === 0
-      ? ["No attributes defined"]
-      : ["Attributes:", ...attributes.map(([name, value]) => `  ${name}: ${value}`)];
+    alternateOwner === undefined
+      ? (attributeLines("Attributes:", attributes) ?? ["No attributes defined"])
+      : [
+          `Handle ID: ${handle ?? "<none>"}`,
+          ...(attributeLines("Active Owner Attributes:", attributes) ?? [
+            "No Active Owner attributes defined",
+          ]),
+          ...(attributeLines("Alternate Owner Attributes:", alternateOwner) ?? []),
+        ];
   return `${[`IP ${text} is in use`, ...lines].join("\n")}\n`;
+}
+
+/** The attributes by name, below their title; `undefined` when there are none. */
+function attributeLines(
+  title: string,
+  attributes: Readonly<Record<string, string>>,
+): readonly string[] | undefined {
+  const sorted = Object.entries(attributes).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return sorted.length === 0 ? undefined : [title, ...sorted.map(([name, value]) => `  ${name}: ${value}`)];
 }

@@ -1,6 +1,6 @@
 import type { ResourceClient } from "@caracal/datastore";
 import { Prefix } from "@caracal/net";
-import { describeProblems, type IpPool, ipPoolKind } from "@caracal/resources";
+import { describeProblems, type IpPool, ipPoolKind, writeJson } from "@caracal/resources";
 import { CliError } from "../cli-error.ts";
 import type { Arguments, Command } from "../command.ts";
 import { withConnection } from "../connection/with-connection.ts";
@@ -107,7 +107,7 @@ function splitPool(pool: IpPool, count: number): readonly IpPool[] {
         ...(labels === undefined ? {} : { labels }),
         ...(annotations === undefined ? {} : { annotations }),
       },
-      spec: { ...pool.spec, cidr: Prefix.format(Prefix.of(first, length)), disabled: false },
+      spec: { ...pool.spec, cidr: Prefix.format(Prefix.of(first, length)) },
     };
     const reading = ipPoolKind.parse(part, "user");
     return reading.kind === "ok" ? reading.value : fail(describeProblems(reading.problems));
@@ -120,21 +120,22 @@ function partName(name: string, index: number): string {
   return `split-${name.slice(0, room)}${end}`;
 }
 
-/** Disables the old pool, makes the new ones beside it, and removes it; one that cannot be made takes all back. */
+/**
+ * Makes the new pools beside the old one, and removes that. Nobody assigns while the datastore is locked, so that both may be
+ * there for a moment; where it was interrupted, the same command goes on. A pool that cannot be made takes all back.
+ */
 async function replacePool(resources: ResourceClient, pool: IpPool, parts: readonly IpPool[]): Promise<void> {
   const { name } = pool.metadata;
-  const disabled = await resources.update({ ...pool, spec: { ...pool.spec, disabled: true } });
-  if (disabled.kind === "failed") throw new CliError(`error disabling IP pool ${name}: ${disabled.message}`);
+  const existing = new Map((await resources.list("IPPool")).items.map((one) => [one.metadata.name, one]));
   const made: string[] = [];
   for (const part of parts) {
-    const outcome = await resources.create(part, { beside: name });
-    if (outcome.kind === "ok") {
+    const isThere = isSamePool(existing.get(part.metadata.name), part);
+    const outcome = isThere ? undefined : await resources.create(part, { beside: name });
+    if (outcome === undefined || outcome.kind === "ok") {
       made.push(part.metadata.name);
       continue;
     }
     for (const one of made) await resources.delete("IPPool", one);
-    const { resourceVersion: _, ...metadata } = pool.metadata;
-    await resources.update({ ...pool, metadata });
     throw new CliError(`cannot make the pool of ${part.spec.cidr}: ${outcome.message}; nothing was changed`);
   }
   // Not as other pools are deleted: the blocks stay with their owners, in the new pools.
@@ -142,4 +143,9 @@ async function replacePool(resources: ResourceClient, pool: IpPool, parts: reado
   if (removed.kind === "failed") {
     throw new CliError(`error removing the IP pool that was split ${name}: ${removed.message}`);
   }
+}
+
+/** Whether a pool is what a split that was interrupted has made. */
+function isSamePool(found: IpPool | undefined, part: IpPool): boolean {
+  return found !== undefined && writeJson(found.spec) === writeJson(part.spec);
 }

@@ -15,7 +15,7 @@ export interface AuditReport {
 }
 
 /** Only this very assignment of the address is meant. */
-interface LeakedAddress {
+export interface LeakedAddress {
   readonly address: IpAddress;
   readonly handle?: string;
   readonly sequenceNumber?: bigint;
@@ -109,18 +109,26 @@ export function readReport(text: string, path: string): AuditReport {
   };
 }
 
-/** What all reports name: an address, and a handle that has not changed between them. */
+/** What all reports name: the very same assignment of an address, and a handle that has not changed between them. */
 export function mergeReports(reports: readonly AuditReport[]): Pick<AuditReport, "leaked" | "idleHandles"> {
   const last = reports.at(-1);
   if (last === undefined) return { leaked: new Map(), idleHandles: new Map() };
   return {
-    leaked: new Map([...last.leaked].filter(([key]) => reports.every(({ leaked }) => leaked.has(key)))),
+    leaked: new Map(
+      [...last.leaked].filter(([key, one]) =>
+        reports.every(({ leaked }) => isSameAssignment(leaked.get(key), one)),
+      ),
+    ),
     idleHandles: new Map(
       [...last.idleHandles].filter(([id, revision]) =>
         reports.every(({ idleHandles }) => idleHandles.get(id) === revision),
       ),
     ),
   };
+}
+
+function isSameAssignment(found: LeakedAddress | undefined, one: LeakedAddress): boolean {
+  return found !== undefined && found.handle === one.handle && found.sequenceNumber === one.sequenceNumber;
 }
 
 function listOf(value: unknown): readonly unknown[] {

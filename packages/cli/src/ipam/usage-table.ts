@@ -3,25 +3,35 @@ import { Prefix } from "@caracal/net";
 import { boxTable } from "../output/box-table.ts";
 import { formatRounded, formatShort } from "../output/go-number.ts";
 
-/** `ipam show`, with `--show-blocks` every block below its pool; blocks whose pool is gone stand last, under none. */
+/**
+ * `ipam show`, with `--show-blocks` every block below its pool; blocks whose pool is gone stand last, under none. What
+ * reservations keep back has a column where there are any.
+ */
 export function usageTable({ pools, orphans }: UsageReport, showsBlocks: boolean): string {
+  const hasReserved = [...pools, ...orphans].some(({ reserved }) => reserved > 0n);
+  const rowOf = (grouping: string, usage: Usage): readonly string[] => row(grouping, usage, hasReserved);
   const rows = pools.flatMap((pool) => [
-    row("IP Pool", pool),
-    ...(showsBlocks ? pool.blocks.map((block) => row("Block", block)) : []),
+    rowOf("IP Pool", pool),
+    ...(showsBlocks ? pool.blocks.map((block) => rowOf("Block", block)) : []),
   ]);
-  const rest = showsBlocks ? orphans.map((block) => row("Block", block)) : [];
-  return boxTable(["GROUPING", "CIDR", "IPS TOTAL", "IPS IN USE", "IPS FREE"], [...rows, ...rest]);
+  const rest = showsBlocks ? orphans.map((block) => rowOf("Block", block)) : [];
+  const reserved = hasReserved ? ["IPS RESERVED"] : [];
+  return boxTable(
+    ["GROUPING", "CIDR", "IPS TOTAL", "IPS IN USE", ...reserved, "IPS FREE"],
+    [...rows, ...rest],
+  );
 }
 
-function row(grouping: string, usage: Usage): readonly string[] {
+function row(grouping: string, usage: Usage, hasReserved: boolean): readonly string[] {
   const total = Number(usage.total);
-  const inUse = Number(usage.inUse);
+  const reserved = hasReserved ? [share(Number(usage.reserved), total)] : [];
   return [
     grouping,
     Prefix.format(usage.cidr),
     formatShort(total),
-    share(inUse, total),
-    share(total - inUse, total),
+    share(Number(usage.inUse), total),
+    ...reserved,
+    share(Number(usage.free), total),
   ];
 }
 

@@ -200,6 +200,8 @@ function settings(group: ApiGroup): Collection {
           const spec = { strictAffinity: false, autoAllocateBlocks: false, maxBlocksPerHost: 0 };
           return objectOf(resource, address, { ...spec, ...present(Object.fromEntries(found)) });
         },
+        // Labels and annotations are people's, and the record knows nothing of them.
+        amend: (current, built) => ({ ...built, metadata: current["metadata"] }),
       }),
   };
   return collection;
@@ -228,6 +230,15 @@ function settingsResources(group: ApiGroup): Collection {
             ...fields(given),
           });
         },
+        amend: (current, built) => ({
+          ...built,
+          metadata: {
+            ...fields(current["metadata"]),
+            labels: undefined,
+            annotations: undefined,
+            ...fields(built["metadata"]),
+          },
+        }),
       }),
   };
   return collection;

@@ -9,6 +9,8 @@ import { checkVersion } from "./revision-check.ts";
 export interface ObjectForm {
   /** The object without its version. Throws `StoreError` "invalid" for a value that cannot be one. */
   readonly build: (key: string, value: string, address: Address) => JsonObject;
+  /** For objects of which the value is only a part: what is built, with the rest of what is there. */
+  readonly amend?: (current: JsonObject, built: JsonObject) => JsonObject;
   /** For kinds that are deleted in two steps: the object marked as deleted. */
   readonly markDeleted?: (document: JsonObject) => JsonObject;
 }
@@ -51,7 +53,10 @@ export class ObjectWriter implements CollectionWriter {
     const resourceVersion = checkVersion(revision);
     // Kubernetes' API conventions: version 0 means any, which is not what a caller that names a revision wants.
     if (resourceVersion === "0") return this.#refusal(key, address);
-    const body = withVersion(this.#form.build(key, value, address), resourceVersion);
+    const built = this.#form.build(key, value, address);
+    const current = this.#form.amend === undefined ? undefined : await this.#api.get(address);
+    const amended = current === undefined ? built : (this.#form.amend?.(current.document, built) ?? built);
+    const body = withVersion(amended, resourceVersion);
     const answer = await this.#api.replace(address, body);
     if (answer.kind === "ok") return this.#written(key, answer.object, body);
     return answer.kind === "missing" ? { kind: "missing" } : this.#refusal(key, address);

@@ -1,0 +1,121 @@
+/** Carries out every order of store operations of a play, as far as orders lead to different states. */
+import assert from "node:assert/strict";
+import { setImmediate } from "node:timers/promises";
+import { areIndependent, type PendingStep, type SteppedWorld } from "./stepped-world.ts";
+
+/** Actors on a world, begun and waiting for their first operations. */
+export interface Explorable {
+  readonly world: SteppedWorld;
+  /** Throws when the state or what an actor did is wrong. Called in each state that is new. */
+  readonly check: () => Promise<void>;
+}
+
+/** Longer runs are livelocks. */
+const maxSteps = 3000;
+
+/** A state on the way, and what is still to be tried there. */
+interface Frame {
+  readonly key: string;
+  /** Operations by what names them in this state. */
+  readonly steps: ReadonlyMap<string, PendingStep>;
+  /** Those that need not be tried: what would follow is a reordering of what was tried elsewhere. */
+  readonly asleep: Set<string>;
+  readonly untried: string[];
+  taken: string;
+}
+
+/**
+ * Depth first, each way from the beginning, as promises cannot be copied. A state that was seen is not gone on from, and an
+ * operation that only swaps with independent ones before it is not tried again (sleep sets; Godefroid 1996 §5). An actor
+ * that stops for ever is one that is not let on until all others are done: no further crashes need to be tried, provided that
+ * `check` holds of each state what must hold after a crash.
+ */
+export async function explore(makePlay: () => Explorable): Promise<{ runs: number; states: number }> {
+  /** For each state seen the operations that were never tried in it. */
+  const visited = new Map<string, ReadonlySet<string>>();
+  const frames: Frame[] = [];
+  let runs = 0;
+  for (;;) {
+    runs += 1;
+    await run(makePlay(), frames, visited);
+    for (let last = frames.at(-1); last !== undefined; last = frames.at(-1)) {
+      last.asleep.add(last.taken);
+      const next = last.untried.shift();
+      if (next !== undefined) {
+        last.taken = next;
+        break;
+      }
+      frames.pop();
+    }
+    if (frames.length === 0) return { runs, states: visited.size };
+  }
+}
+
+/** Repeats the way that the frames tell, and goes on until there is nothing new. */
+async function run(
+  play: Explorable,
+  frames: Frame[],
+  visited: Map<string, ReadonlySet<string>>,
+): Promise<void> {
+  const { world } = play;
+  const trace: string[] = [];
+  const perform = (step: PendingStep): void => {
+    trace.push(`${step.actor}: ${step.label}`);
+    world.perform(world.pending.indexOf(step));
+  };
+  try {
+    for (const { taken } of frames) {
+      await setImmediate();
+      perform(stepNamed(world, taken));
+    }
+    for (;;) {
+      await setImmediate();
+      assert.ok(frames.length < maxSteps, "does not end");
+      const frame = await enter(play, frames.at(-1), visited);
+      if (frame === undefined) return;
+      frames.push(frame);
+      perform(stepNamed(world, frame.taken));
+    }
+  } catch (error) {
+    throw new Error(`after\n  ${trace.join("\n  ")}`, { cause: error });
+  }
+}
+
+/** The state that a run has come to, or `undefined` when nothing is to be tried from there. */
+async function enter(
+  play: Explorable,
+  before: Frame | undefined,
+  visited: Map<string, ReadonlySet<string>>,
+): Promise<Frame | undefined> {
+  const key = play.world.stateKey();
+  const steps = new Map(play.world.pending.map((step) => [step.name, step]));
+  const asleep = sleepersAfter(before, steps);
+  const neverTried = visited.get(key);
+  if (neverTried === undefined) await play.check();
+  const open = [...steps.keys()].filter((name) => !asleep.has(name) && neverTried?.has(name) !== false);
+  const left = neverTried === undefined ? asleep : asleep.intersection(neverTried);
+  visited.set(key, left);
+  const [taken, ...untried] = open;
+  return taken === undefined ? undefined : { key, steps, asleep: new Set(left), untried, taken };
+}
+
+/** What slept before, or was tried before, and does not meet with what was done goes on to sleep. */
+function sleepersAfter(
+  before: Frame | undefined,
+  steps: ReadonlyMap<string, PendingStep>,
+): ReadonlySet<string> {
+  const done = before?.steps.get(before.taken);
+  if (before === undefined || done === undefined) return new Set();
+  return new Set(
+    [...before.asleep].filter((name) => {
+      const step = before.steps.get(name);
+      return step !== undefined && steps.has(name) && areIndependent(step, done);
+    }),
+  );
+}
+
+function stepNamed(world: SteppedWorld, name: string): PendingStep {
+  const step = world.pending.find((one) => one.name === name);
+  assert.ok(step !== undefined, `${name} is not waiting: the play is not the same each time`);
+  return step;
+}

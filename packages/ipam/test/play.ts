@@ -1,0 +1,130 @@
+/** Several actors, each with its own IPAM on a shared world, and what must hold of them in every state. */
+import assert from "node:assert/strict";
+import type { Store } from "@caracal/datastore";
+import { type AssignResult, Ipam, IpamError, type IpamSettings, Nanos, Reservations } from "@caracal/ipam";
+import { Prefix } from "@caracal/net";
+import { assertReclaimable, Ledger } from "./ledger.ts";
+import { SteppedWorld } from "./stepped-world.ts";
+
+/** When plays begin. */
+export const startSeconds = 1_767_323_045;
+
+/**
+ * How the actors write: each in transactions, each with single writes, so and on a store for which a write of the same value
+ * is none, as Kubernetes', or by turns, as nodes of different kinds do.
+ */
+export const writings = ["transactions", "single writes", "elided writes", "mixed"] as const;
+export type Writing = (typeof writings)[number];
+
+export function settingsOf(cidr: string, blockSize: number, isStrict = false): IpamSettings {
+  const network = Prefix.parse(cidr);
+  assert.ok(network !== undefined);
+  return {
+    pools: [
+      {
+        name: "pool",
+        cidr: network,
+        blockSize,
+        isEnabled: true,
+        isAutomatic: true,
+        uses: ["Workload"],
+        nodeSelector: "all()",
+        namespaceSelector: "",
+      },
+    ],
+    reservations: new Reservations([]),
+    config: {
+      strict_affinity: isStrict,
+      auto_allocate_blocks: true,
+      maxBlocksPerHost: 0,
+      ipCooldownSeconds: 0,
+    },
+    nodeLabels: {},
+  };
+}
+
+export interface PlayOptions {
+  readonly writing: Writing;
+  readonly nodes: readonly string[];
+  readonly settings: IpamSettings;
+  /** How often a compare-and-swap is tried. Giving up is like a crash with an error: whatever is left must be safe. */
+  readonly attempts?: number;
+  readonly world?: SteppedWorld;
+  /** Contents of the world from which everything was reclaimed once; shared by the plays of one exploration. */
+  readonly reclaimed?: Set<string>;
+}
+
+export class Play {
+  readonly world: SteppedWorld;
+  readonly ledger = new Ledger();
+  readonly nodes: readonly string[];
+  readonly #settings: IpamSettings;
+  readonly #attempts: number;
+  readonly #failures: unknown[] = [];
+  readonly #writing: Writing;
+  readonly #reclaimed: Set<string>;
+  #actorCount = 0;
+  seconds = startSeconds;
+
+  constructor(options: PlayOptions) {
+    const { writing, attempts = 3, reclaimed = new Set() } = options;
+    const manner = { elidesSameValues: writing === "elided writes" };
+    this.world = options.world ?? new SteppedWorld(undefined, manner);
+    this.nodes = options.nodes;
+    this.#writing = writing;
+    this.#settings = options.settings;
+    this.#attempts = attempts;
+    this.#reclaimed = reclaimed;
+  }
+
+  /** A store for one more actor. */
+  storeOf(actor: string): Store {
+    this.#actorCount += 1;
+    const transacts =
+      this.#writing === "mixed" ? this.#actorCount % 2 === 1 : this.#writing === "transactions";
+    return transacts ? this.world.transactingStoreOf(actor) : this.world.storeOf(actor);
+  }
+
+  ipamOf(node: string, store = this.storeOf(node)): Ipam {
+    const now = (): Nanos => Nanos.fromSeconds(this.seconds);
+    const settings = (): Promise<IpamSettings> => Promise.resolve(this.#settings);
+    return new Ipam({ store, node, now, settings, attempts: this.#attempts });
+  }
+
+  begin(act: () => Promise<unknown>): void {
+    act().catch((error: unknown) => {
+      const isContention = error instanceof IpamError && error.code === "contention";
+      if (!isContention || this.#attempts > 10) this.#failures.push(error);
+    });
+  }
+
+  /** What must hold at every moment. */
+  checkSafety(): void {
+    const [failure] = this.#failures;
+    if (failure !== undefined) throw failure;
+    this.ledger.check(this.world);
+  }
+
+  /** The same, and that all could be reclaimed if every actor stopped for ever now. */
+  readonly check = async (): Promise<void> => {
+    this.checkSafety();
+    const key = this.world.contentKey();
+    if (this.#reclaimed.has(key)) return;
+    this.#reclaimed.add(key);
+    const left = this.world.copy();
+    await assertReclaimable(left, this.ipamOf("janitor", left.immediateStore()), this.nodes);
+  };
+
+  /** `assign` by a handle, as the ledger sees it. */
+  assign(ipam: Ipam, handle: string, count = 1): Promise<void> {
+    return this.ledger.assigning(handle, async () => {
+      const result: AssignResult = await ipam.assign({ family: 6, handle, attributes: {}, count });
+      return result.kind === "refused" ? [] : result.addresses;
+    });
+  }
+
+  /** `releaseHandle`, as the ledger sees it. */
+  release(ipam: Ipam, handle: string): Promise<void> {
+    return this.ledger.releasing(handle, () => ipam.releaseHandle(handle));
+  }
+}
