@@ -29,6 +29,10 @@ function freshSubject(): KernelSubject {
         const outcome = kernel.alien(operation);
         if (outcome.kind === "failed") throw new Error(`${operation.kind}: ${outcome.errno}`);
       },
+      nextHop: (operation) => {
+        const outcome = kernel.alienNextHop(operation);
+        if (outcome.kind === "failed") throw new Error(`${operation.kind}: ${outcome.errno}`);
+      },
       addLink: (name) => void kernel.addLink(name),
       deleteLink: (name) => kernel.deleteLink(name),
       setLinkUp: (name, up) => kernel.setLinkUp(name, up),

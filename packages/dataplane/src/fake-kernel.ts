@@ -10,6 +10,7 @@ import {
   type NewInterfaceAddress,
   type NewLink,
   type NextHop,
+  type NextHopObject,
   type Route,
   RouteScope,
   RouteTable,
@@ -18,7 +19,9 @@ import {
 import { isAsWanted, type RouteKey, routeKey } from "./desired-route.ts";
 import type { DeviceKernel, DeviceOperation, DeviceOutcome } from "./device-kernel.ts";
 import { FakeNeighbours } from "./fake-neighbours.ts";
-import type { Kernel, KernelNotice, RouteOperation, RouteOutcome } from "./kernel.ts";
+import { FakeNextHops } from "./fake-next-hops.ts";
+import type { KernelNotice, RouteOperation, RouteOutcome } from "./kernel.ts";
+import type { NextHopKernel, NextHopOperation } from "./next-hops/next-hop-kernel.ts";
 
 const done: RouteOutcome = { kind: "done" };
 
@@ -30,10 +33,11 @@ function failed(errno: string, detail: string): RouteOutcome {
  * A kernel in memory, for tests: it keeps the promises of the port that `kernelSuite` checks, and beside the port it
  * has the hands of others, which change the tables as another program would.
  */
-export class FakeKernel implements Kernel, DeviceKernel {
+export class FakeKernel implements NextHopKernel, DeviceKernel {
   readonly #links = new Map<number, Link>();
   #addresses: readonly InterfaceAddress[] = [];
   readonly #neighbours = new FakeNeighbours();
+  readonly #nextHops = new FakeNextHops();
   readonly #routes = new Map<RouteKey, Route[]>();
   readonly #listeners = new Set<(notice: KernelNotice) => void>();
   #nextIndex = 1;
@@ -55,6 +59,14 @@ export class FakeKernel implements Kernel, DeviceKernel {
     interfaceIndex?: number,
   ): Promise<readonly Neighbour[]> {
     return Promise.resolve(this.#neighbours.dump(table, interfaceIndex));
+  }
+
+  dumpNextHops(): Promise<readonly NextHopObject[]> {
+    return Promise.resolve(this.#nextHops.dump());
+  }
+
+  applyNextHops(operations: readonly NextHopOperation[]): Promise<readonly RouteOutcome[]> {
+    return Promise.resolve(operations.map((operation) => this.#applyNextHop(operation)));
   }
 
   applyDevices(operations: readonly DeviceOperation[]): Promise<readonly DeviceOutcome[]> {
@@ -127,6 +139,23 @@ export class FakeKernel implements Kernel, DeviceKernel {
       this.#tell({ kind: "neighbour", gone: kind === "neighbour.delete", neighbour });
     }
     return outcome;
+  }
+
+  /** Another program changes a next hop object; of routes that go with it nothing is told. */
+  alienNextHop(operation: NextHopOperation): RouteOutcome {
+    const object =
+      operation.kind === "add"
+        ? operation.object
+        : this.#nextHops.dump().find(({ id }) => id === operation.id);
+    const outcome = this.#applyNextHop(operation);
+    if (outcome.kind === "done" && object !== undefined)
+      this.#tell({ kind: "nextHop", gone: operation.kind === "delete", object });
+    return outcome;
+  }
+
+  /** From now on this is a kernel without next hop objects. */
+  refuseNextHops(): void {
+    this.#nextHops.isSupported = false;
   }
 
   /** The kernel loses notices. */
@@ -237,11 +266,21 @@ export class FakeKernel implements Kernel, DeviceKernel {
     return done;
   }
 
+  #applyNextHop(operation: NextHopOperation): RouteOutcome {
+    const outcome = this.#nextHops.apply(operation, (hop) => {
+      const stored = this.#resolveHop(hop);
+      return "kind" in stored ? stored : undefined;
+    });
+    if (operation.kind === "delete" && outcome.kind === "done")
+      this.#dropRoutes(({ nextHopId }) => nextHopId === operation.id);
+    return outcome;
+  }
+
   #apply({ kind, route }: RouteOperation): RouteOutcome {
     const key = routeKey(route);
     const routes = this.#routes.get(key) ?? [];
     if (kind === "delete") {
-      const at = routes.findIndex((known) => isAsWanted(route, known));
+      const at = routes.findIndex((known) => isMeant(route, known));
       if (at < 0) return failed("ESRCH", "No such process");
       this.#set(key, routes.toSpliced(at, 1));
       return done;
@@ -260,25 +299,33 @@ export class FakeKernel implements Kernel, DeviceKernel {
 
   /** The route as it is stored, its interfaces found, or why it cannot be. */
   #resolve(route: Route): Route | Exclude<RouteOutcome, { kind: "done" }> {
+    const resolved = this.#nextHops.resolved(route);
+    if ("kind" in resolved) return resolved;
     const nextHops: NextHop[] = [];
-    for (const hop of route.nextHops) {
-      const reached = this.#interfaceOf(hop.gateway);
-      const interfaceIndex = hop.interfaceIndex ?? reached;
-      const isOnLink = hop.onlink === true || (reached !== undefined && reached === interfaceIndex);
-      if (hop.gateway !== undefined && !isOnLink) {
-        return { kind: "failed", errno: "ENETUNREACH", detail: "Nexthop has invalid gateway" };
-      }
-      const link = interfaceIndex === undefined ? undefined : this.#links.get(interfaceIndex);
-      if (link === undefined) return { kind: "failed", errno: "ENODEV", detail: "No such device" };
-      if ((link.flags & Iff.IFF_UP) === 0) {
-        return { kind: "failed", errno: "ENETDOWN", detail: "Device for nexthop is not up" };
-      }
-      nextHops.push({ ...hop, interfaceIndex: link.index });
+    for (const hop of resolved.nextHops) {
+      const stored = this.#resolveHop(hop);
+      if ("kind" in stored) return stored;
+      nextHops.push(stored);
     }
     if (nextHops.length === 0 && route.type === RouteType.RTN_UNICAST) {
       return { kind: "failed", errno: "ENODEV", detail: "No such device" };
     }
     return { ...route, nextHops };
+  }
+
+  #resolveHop(hop: NextHop): NextHop | Exclude<RouteOutcome, { kind: "done" }> {
+    const reached = this.#interfaceOf(hop.gateway);
+    const interfaceIndex = hop.interfaceIndex ?? reached;
+    const isOnLink = hop.onlink === true || (reached !== undefined && reached === interfaceIndex);
+    if (hop.gateway !== undefined && !isOnLink) {
+      return { kind: "failed", errno: "ENETUNREACH", detail: "Nexthop has invalid gateway" };
+    }
+    const link = interfaceIndex === undefined ? undefined : this.#links.get(interfaceIndex);
+    if (link === undefined) return { kind: "failed", errno: "ENODEV", detail: "No such device" };
+    if ((link.flags & Iff.IFF_UP) === 0) {
+      return { kind: "failed", errno: "ENETDOWN", detail: "Device for nexthop is not up" };
+    }
+    return { ...hop, interfaceIndex: link.index };
   }
 
   /** The interface whose network the gateway is in. */
@@ -313,12 +360,16 @@ export class FakeKernel implements Kernel, DeviceKernel {
   }
 
   #flush(interfaceIndex: number): void {
-    for (const [key, routes] of this.#routes) {
+    this.#nextHops.flush(interfaceIndex);
+    this.#dropRoutes((route) => route.nextHops.some((hop) => hop.interfaceIndex === interfaceIndex));
+  }
+
+  #dropRoutes(isGone: (route: Route) => boolean): void {
+    for (const [key, routes] of this.#routes)
       this.#set(
         key,
-        routes.filter((route) => !route.nextHops.some((hop) => hop.interfaceIndex === interfaceIndex)),
+        routes.filter((route) => !isGone(route)),
       );
-    }
   }
 
   #linkOf(name: string): Link {
@@ -339,6 +390,12 @@ function tunnelOf(details: NewLink["details"]): Pick<Link, "vxlan" | "ipip"> {
   if (details.kind !== "ipip") return {};
   const { kind: _, ...ipip } = details;
   return { ipip };
+}
+
+/** Whether a deletion means this route: one through an object is known by the object's number and nothing else. */
+function isMeant(route: Route, known: Route): boolean {
+  if (route.nextHopId !== known.nextHopId) return false;
+  return isAsWanted(route.nextHopId === undefined ? route : { ...route, nextHops: known.nextHops }, known);
 }
 
 function isSameAddress(a: NewInterfaceAddress, b: NewInterfaceAddress): boolean {

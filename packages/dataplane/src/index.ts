@@ -14,6 +14,8 @@ export type { DeviceKernel, DeviceOperation, DeviceOutcome } from "./device-kern
 export { FakeKernel } from "./fake-kernel.ts";
 export { FaultyKernel, type KernelStep } from "./faulty-kernel.ts";
 export type { Kernel, KernelNotice, RouteOperation, RouteOutcome } from "./kernel.ts";
+export { BulkKernel, type BulkKernelLimits, type BulkKernelOptions } from "./next-hops/bulk-kernel.ts";
+export type { NextHopKernel, NextHopOperation } from "./next-hops/next-hop-kernel.ts";
 export { ipipSuite } from "./suite/ipip-cases.ts";
 export { kernelSuite } from "./suite/kernel-suite.ts";
 export type { KernelCase, KernelSubject } from "./suite/subject.ts";

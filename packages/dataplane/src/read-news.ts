@@ -1,5 +1,5 @@
 import { Ipv6, Prefix } from "@caracal/net";
-import type { Change, Link, Route } from "@caracal/netlink";
+import { type Change, lacksNextHops, type Link, type Route } from "@caracal/netlink";
 import { isAsWanted, resolveRoute, type RouteKey, routeKey } from "./desired-route.ts";
 import type { DesiredTable } from "./desired-table.ts";
 import type { LinkTable } from "./link-table.ts";
@@ -37,6 +37,7 @@ export function readNews(change: Change, known: RouteKnowledge): NewsEffect {
       if (!change.gone) return { kind: "chance" };
       // Every pod's interface that goes takes a link-local address along, and no route depends on one.
       return Prefix.contains(linkLocalNetwork, change.address.address) ? none : stale;
+    case "nextHop":
     case "neighbour":
     case "rule":
       return none;
@@ -44,8 +45,11 @@ export function readNews(change: Change, known: RouteKnowledge): NewsEffect {
 }
 
 function readRoute(route: Route, gone: boolean, { mirror, links, desired }: RouteKnowledge): NewsEffect {
-  if (!desired.concernsTable(route.table) || mirror.has(route) !== gone) return none;
+  if (!desired.concernsTable(route.table)) return none;
   const key = routeKey(route);
+  // Where the kernel names only the object that led it on, it may be any of these.
+  if (gone && lacksNextHops(route)) return mirror.at(key).length > 0 ? stale : none;
+  if (mirror.has(route) !== gone) return none;
   const wish = desired.at(key);
   if (wish === undefined && desired.claim(route, links) === "alien") {
     if (gone) mirror.remove(key, route);

@@ -20,7 +20,7 @@ const bootProtocol = 3;
 
 /** A route as `ip route` prints it. */
 export function routeText(route: Route, nameOf: (link: number) => string | undefined): string {
-  const { destination, type, protocol, scope, table, metric, nextHops } = route;
+  const { destination, type, protocol, scope, table, metric, nextHops, nextHopId } = route;
   const isDefault = destination.length === 0;
   const isHost = Prefix.isHost(destination);
   const target = isHost ? IpAddress.format(destination.address) : Prefix.format(destination);
@@ -29,6 +29,7 @@ export function routeText(route: Route, nameOf: (link: number) => string | undef
   const words = [
     ...(type === RouteType.RTN_UNICAST ? [] : [typeName(type)]),
     isDefault ? "default" : target,
+    ...(nextHopId === undefined ? [] : [`nhid ${nextHopId}`]),
     ...(isMultipath || first === undefined ? [] : [hopText(first, nameOf)]),
     ...(table === RouteTable.RT_TABLE_MAIN ? [] : [`table ${tableName(table)}`]),
     ...(protocol === bootProtocol ? [] : [`proto ${protocolNames[protocol] ?? protocol}`]),

@@ -3,18 +3,22 @@ import type {
   DeviceKernel,
   DeviceOperation,
   DeviceOutcome,
-  Kernel,
   KernelNotice,
+  NextHopKernel,
+  NextHopOperation,
   RouteOperation,
   RouteOutcome,
 } from "@caracal/dataplane";
 import {
+  deleteNextHop,
   deleteRoute,
   type InterfaceAddress,
   type Link,
   type Neighbour,
   type NeighbourTable,
+  newNextHop,
   newRoute,
+  type NextHopObject,
   type Request,
   type Route,
 } from "@caracal/netlink";
@@ -29,13 +33,13 @@ const operationsPerTurn = 512;
 const done: RouteOutcome = { kind: "done" };
 
 /** What is told of to who follows routes. */
-const routeTopics: readonly MonitorTopic[] = ["links", "addresses", "routes"];
+const routeTopics: readonly MonitorTopic[] = ["links", "addresses", "routes", "nextHops"];
 
 /**
- * The `Kernel` and `DeviceKernel` ports for real: the tables of one network namespace. News are told of what others did, another
+ * The `Kernel`, `NextHopKernel` and `DeviceKernel` ports for real: the tables of one network namespace. News are told of what others did, another
  * instance among them: whoever changes devices has an instance of its own, so that whoever programs routes hears of it.
  */
-export class LinuxKernel implements Kernel, DeviceKernel, Disposable {
+export class LinuxKernel implements NextHopKernel, DeviceKernel, Disposable {
   readonly #namespace: NamespaceTarget | undefined;
   readonly #topics: readonly MonitorTopic[];
   readonly #rtnetlink: Rtnetlink;
@@ -62,6 +66,10 @@ export class LinuxKernel implements Kernel, DeviceKernel, Disposable {
     return await Promise.resolve(this.#rtnetlink.routes());
   }
 
+  async dumpNextHops(): Promise<readonly NextHopObject[]> {
+    return await Promise.resolve(this.#rtnetlink.nextHops());
+  }
+
   async dumpLinks(): Promise<readonly Link[]> {
     return await Promise.resolve(this.#rtnetlink.links());
   }
@@ -76,6 +84,12 @@ export class LinuxKernel implements Kernel, DeviceKernel, Disposable {
 
   applyRoutes(operations: readonly RouteOperation[]): Promise<readonly RouteOutcome[]> {
     return this.#apply("route.apply", operations, toRequest);
+  }
+
+  applyNextHops(operations: readonly NextHopOperation[]): Promise<readonly RouteOutcome[]> {
+    return this.#apply("nexthop.apply", operations, (operation) =>
+      operation.kind === "delete" ? deleteNextHop(operation.id) : newNextHop(operation.object),
+    );
   }
 
   applyDevices(operations: readonly DeviceOperation[]): Promise<readonly DeviceOutcome[]> {

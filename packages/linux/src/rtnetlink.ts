@@ -14,11 +14,13 @@ import {
   dumpFilters,
   dumpLinks,
   dumpNeighbours,
+  dumpNextHops,
   dumpQdiscs,
   dumpRoutes,
   dumpRules,
   getLink,
   type InterfaceAddress,
+  lacksNextHops,
   type Link,
   type LinkSettings,
   type LookupFlow,
@@ -35,6 +37,7 @@ import {
   newRedirect,
   newRoute,
   newRule,
+  type NextHopObject,
   type Qdisc,
   type Redirect,
   type Route,
@@ -42,6 +45,7 @@ import {
   type RouteWrite,
   type Rule,
   type TokenBucket,
+  withNextHops,
 } from "@caracal/netlink";
 import type { IpAddress, IpFamily } from "@caracal/net";
 import { KernelError } from "./kernel-error.ts";
@@ -144,11 +148,25 @@ export class Rtnetlink implements Disposable {
   }
 
   routes(filter?: RouteFilter): readonly Route[] {
-    return this.socket.dump(
+    const routes = this.socket.dump(
       "route.dump",
       dumpRoutes(filter),
       (answer) => pick(decodeChange(answer), "route")?.route,
     );
+    return routes.some(lacksNextHops) ? this.#resolved(routes) : routes;
+  }
+
+  /** Next hops that are objects of their own; a kernel before 5.3 has none. */
+  nextHops(): readonly NextHopObject[] {
+    let objects: readonly NextHopObject[] = [];
+    unlessMissing(["EOPNOTSUPP"], () => {
+      objects = this.socket.dump(
+        "nexthop.dump",
+        dumpNextHops(),
+        (answer) => pick(decodeChange(answer), "nextHop")?.object,
+      );
+    });
+    return objects;
   }
 
   /** The route that packets to `destination` take, or `undefined` when there is none. */
@@ -159,7 +177,8 @@ export class Rtnetlink implements Disposable {
         found = pick(decodeChange(answer), "route")?.route;
       }),
     );
-    return found;
+    const [resolved] = found !== undefined && lacksNextHops(found) ? this.#resolved([found]) : [found];
+    return resolved;
   }
 
   addRoute(route: Route, how: RouteWrite = "add"): void {
@@ -238,6 +257,12 @@ export class Rtnetlink implements Disposable {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  /** With what objects say of the routes that name nothing else. */
+  #resolved(routes: readonly Route[]): readonly Route[] {
+    const objects = new Map(this.nextHops().map((object) => [object.id, object]));
+    return routes.map((route) => withNextHops(route, objects));
   }
 
   #indexOf(op: string, which: string | number): number {

@@ -4,7 +4,7 @@ import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { KernelSubject } from "@caracal/dataplane";
 import { IpAddress } from "@caracal/net";
-import { deleteRoute, IfaFlag, newRoute } from "@caracal/netlink";
+import { deleteNextHop, deleteRoute, IfaFlag, newNextHop, newRoute } from "@caracal/netlink";
 import { deviceRequest } from "../src/device-request.ts";
 import { LinuxKernel, namespacePath, Rtnetlink, systemClock } from "../src/index.ts";
 import { freshNamespace } from "./fresh-namespace.ts";
@@ -12,7 +12,7 @@ import { freshNamespace } from "./fresh-namespace.ts";
 /** Gone with the test. */
 export function freshSubject(t: TestContext): KernelSubject {
   const namespace = namespacePath(freshNamespace(t));
-  const kernel = LinuxKernel.open(namespace, ["links", "addresses", "routes", "neighbours"]);
+  const kernel = LinuxKernel.open(namespace, ["links", "addresses", "routes", "nextHops", "neighbours"]);
   const others = Rtnetlink.open(namespace);
   t.after(() => {
     kernel.close();
@@ -40,6 +40,11 @@ export function freshSubject(t: TestContext): KernelSubject {
     others: {
       route: ({ kind, route }) =>
         others.socket.request("test", kind === "delete" ? deleteRoute(route) : newRoute(route, kind)),
+      nextHop: (operation) =>
+        others.socket.request(
+          "test",
+          operation.kind === "delete" ? deleteNextHop(operation.id) : newNextHop(operation.object),
+        ),
       // Names of interfaces have at most 15 letters.
       addLink: (name) => others.addVeth({ name }, { name: `${name.slice(0, 11)}peer` }),
       deleteLink: (name) => void others.deleteLink(name),

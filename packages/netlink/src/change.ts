@@ -3,6 +3,7 @@ import { decodeAddress, type InterfaceAddress } from "./interface-address.ts";
 import { decodeLink, type Link } from "./link.ts";
 import type { Message } from "./message.ts";
 import { decodeNeighbour, type Neighbour } from "./neighbour.ts";
+import { decodeNextHop, type NextHopObject } from "./next-hop-object.ts";
 import { decodeRoute, type Route } from "./route.ts";
 import { decodeRule, type Rule } from "./rule.ts";
 
@@ -12,6 +13,7 @@ export type Change =
   | { readonly kind: "address"; readonly gone: boolean; readonly address: InterfaceAddress }
   | { readonly kind: "route"; readonly gone: boolean; readonly route: Route }
   | { readonly kind: "neighbour"; readonly gone: boolean; readonly neighbour: Neighbour }
+  | { readonly kind: "nextHop"; readonly gone: boolean; readonly object: NextHopObject }
   | { readonly kind: "rule"; readonly gone: boolean; readonly rule: Rule };
 
 /** What a message says about an object, or `undefined` for messages about anything else. */
@@ -32,6 +34,9 @@ export function decodeChange(message: Message): Change | undefined {
     case Rtm.RTM_NEWNEIGH:
     case Rtm.RTM_DELNEIGH:
       return { kind: "neighbour", gone: type === Rtm.RTM_DELNEIGH, neighbour: decodeNeighbour(payload) };
+    case Rtm.RTM_NEWNEXTHOP:
+    case Rtm.RTM_DELNEXTHOP:
+      return { kind: "nextHop", gone: type === Rtm.RTM_DELNEXTHOP, object: decodeNextHop(payload) };
     case Rtm.RTM_NEWRULE:
     case Rtm.RTM_DELRULE: {
       const rule = decodeRule(payload);

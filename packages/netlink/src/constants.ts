@@ -56,6 +56,9 @@ export const Rtm = {
   RTM_GETTFILTER: 46,
   RTM_NEWNSID: 88,
   RTM_GETNSID: 90,
+  RTM_NEWNEXTHOP: 104,
+  RTM_DELNEXTHOP: 105,
+  RTM_GETNEXTHOP: 106,
 } as const;
 
 /** Multicast groups (linux/rtnetlink.h). */
@@ -68,6 +71,7 @@ export const RtnlGroup = {
   RTNLGRP_IPV6_IFADDR: 9,
   RTNLGRP_IPV6_ROUTE: 11,
   RTNLGRP_IPV6_RULE: 19,
+  RTNLGRP_NEXTHOP: 32,
 } as const;
 export type RtnlGroup = (typeof RtnlGroup)[keyof typeof RtnlGroup];
 
@@ -176,6 +180,7 @@ export const Rta = {
   RTA_TABLE: 15,
   RTA_MARK: 16,
   RTA_VIA: 18,
+  RTA_NH_ID: 30,
 } as const;
 
 /** Inside RTA_METRICS (linux/rtnetlink.h). */
@@ -229,6 +234,9 @@ export const RtmFlag = { RTM_F_CLONED: 0x200, RTM_F_LOOKUP_TABLE: 0x1000, RTM_F_
 
 /** Next hop flags, bits (linux/rtnetlink.h). */
 export const Rtnh = { RTNH_F_DEAD: 1, RTNH_F_ONLINK: 4, RTNH_F_LINKDOWN: 16 } as const;
+
+/** Attributes of next hop objects (linux/nexthop.h). */
+export const Nha = { NHA_ID: 1, NHA_GROUP: 2, NHA_OIF: 5, NHA_GATEWAY: 6 } as const;
 
 /** Neighbour attributes (linux/neighbour.h). */
 export const Nda = {

@@ -1,5 +1,5 @@
 /**
- * rtnetlink messages as pure codecs: links, addresses, routes, neighbours, rules, acknowledgements, dumps; what
+ * rtnetlink messages as pure codecs: links, addresses, routes, next hops, neighbours, rules, acknowledgements, dumps; what
  * nftables tells of its changes, and tracked connections.
  *
  * Standards: RFC 3549, linux/netlink.h, linux/rtnetlink.h and linux/netfilter/nf_tables.h with their relatives. Host
@@ -67,6 +67,14 @@ export {
   type NeighbourWrite,
   newNeighbour,
 } from "./neighbour.ts";
+export {
+  deleteNextHop,
+  dumpNextHops,
+  lacksNextHops,
+  newNextHop,
+  type NextHopObject,
+  withNextHops,
+} from "./next-hop-object.ts";
 export {
   decodeRoute,
   deleteRoute,

@@ -36,6 +36,8 @@ export interface Route {
   /** Lower is preferred. The kernel stores an IPv6 route asked for with 0 as 1024. */
   readonly metric: number;
   readonly nextHops: readonly NextHop[];
+  /** Number of the `NextHopObject` that it leads through; written in the place of `nextHops`. */
+  readonly nextHopId?: number;
   readonly preferredSource?: IpAddress;
   readonly mtu?: number;
 }
@@ -117,6 +119,7 @@ interface Draft {
   metric: number;
   hop: { interfaceIndex?: number; gateway?: IpAddress; onlink?: boolean };
   hops: NextHop[] | undefined;
+  nextHopId: number | undefined;
   preferredSource: IpAddress | undefined;
   mtu: number;
 }
@@ -136,6 +139,7 @@ export function decodeRoute(payload: Reader): Route | undefined {
     metric: 0,
     hop: {},
     hops: undefined,
+    nextHopId: undefined,
     preferredSource: undefined,
     mtu: 0,
   };
@@ -147,7 +151,7 @@ export function decodeRoute(payload: Reader): Route | undefined {
   if (length > (family === 4 ? 32 : 128)) payload.fail(`an IPv${family} prefix of length ${length}`);
   if ((flags & Rtnh.RTNH_F_ONLINK) !== 0) draft.hop.onlink = true;
   readAttributes(payload, (attribute, value) => readRouteAttribute(draft, attribute, value));
-  const { table, metric, hop, hops, preferredSource, mtu } = draft;
+  const { table, metric, hop, hops, nextHopId, preferredSource, mtu } = draft;
   const destination = draft.destination ?? (family === 4 ? Ipv4.of(0) : Ipv6.of(0n));
   if (IpAddress.family(destination) !== family) payload.fail("a destination of the wrong family");
   return {
@@ -158,6 +162,7 @@ export function decodeRoute(payload: Reader): Route | undefined {
     table,
     metric,
     nextHops: leadsNowhere(type) ? [] : (hops ?? [hop]),
+    ...(nextHopId === undefined ? {} : { nextHopId }),
     ...(preferredSource === undefined ? {} : { preferredSource }),
     ...(mtu === 0 ? {} : { mtu }),
   };
@@ -201,6 +206,9 @@ function readRouteAttribute(draft: Draft, type: number, value: Reader): void {
         if (metric === Rtax.RTAX_MTU) draft.mtu = content.u32le();
       });
       break;
+    case Rta.RTA_NH_ID:
+      draft.nextHopId = value.u32le();
+      break;
     case Rta.RTA_MULTIPATH:
       draft.hops = readMultipath(value);
       break;
@@ -239,9 +247,9 @@ function readMultipath(reader: Reader): NextHop[] {
 }
 
 function writeRoute(writer: Writer, route: Route): void {
-  const { destination, table, nextHops } = route;
+  const { destination, table, nextHops, nextHopId } = route;
   const [first] = nextHops;
-  const single = nextHops.length === 1 ? first : undefined;
+  const single = nextHops.length === 1 && nextHopId === undefined ? first : undefined;
   writer.u8(familyNumber(destination.family));
   writer.u8(destination.length);
   writer.zeros(2);
@@ -259,7 +267,9 @@ function writeRoute(writer: Writer, route: Route): void {
   const { mtu } = route;
   if (mtu !== undefined)
     writeNested(writer, Rta.RTA_METRICS, () => writeU32Attribute(writer, Rtax.RTAX_MTU, mtu));
-  if (single !== undefined) {
+  if (nextHopId !== undefined) {
+    writeU32Attribute(writer, Rta.RTA_NH_ID, nextHopId);
+  } else if (single !== undefined) {
     if (single.interfaceIndex !== undefined) writeU32Attribute(writer, Rta.RTA_OIF, single.interfaceIndex);
     if (single.gateway !== undefined) writeGateway(writer, destination.family, single.gateway);
   } else if (nextHops.length > 1) {

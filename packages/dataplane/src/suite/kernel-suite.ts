@@ -1,4 +1,5 @@
 import { deviceCases } from "./device-cases.ts";
+import { nextHopCases, throughObjects } from "./next-hop-cases.ts";
 import { portCases } from "./port-cases.ts";
 import { reconcilerCases } from "./reconciler-cases.ts";
 import { tunnelCases } from "./tunnel-cases.ts";
@@ -13,4 +14,6 @@ export const kernelSuite: readonly KernelCase[] = [
   ...deviceCases,
   ...reconcilerCases,
   ...tunnelCases,
+  ...nextHopCases,
+  ...throughObjects([...portCases, ...reconcilerCases]),
 ];

@@ -4,18 +4,20 @@ import type { Clock } from "../clock.ts";
 import type { DeviceKernel, DeviceOperation } from "../device-kernel.ts";
 import type { DesiredRoute } from "../desired-route.ts";
 import type { Kernel, RouteOperation, RouteOutcome } from "../kernel.ts";
+import type { NextHopKernel, NextHopOperation } from "../next-hops/next-hop-kernel.ts";
 
 /**
  * What one case of the suite is given: a namespace of its own with one interface `up0`, which is up and has
  * 10.99.0.1/24 and fd99::1/64, the port to it, and the hands of other programs.
  */
 export interface KernelSubject {
-  readonly kernel: Kernel & DeviceKernel;
+  readonly kernel: NextHopKernel & DeviceKernel;
   readonly clock: Clock;
   /** Waits, as time passes, until the condition holds; fails after long in vain. */
   readonly until: (what: string, condition: () => boolean | Promise<boolean>) => Promise<void>;
   readonly others: {
     route(operation: RouteOperation): void;
+    nextHop(operation: NextHopOperation): void;
     /** Makes an interface, down and without addresses. */
     addLink(name: string): void;
     deleteLink(name: string): void;
@@ -92,7 +94,11 @@ export async function indexOf({ kernel }: KernelSubject, name: string): Promise<
 }
 
 /** Routes of the main table that the kernel did not make itself, as short text, sorted. */
-export async function shown({ kernel }: Pick<KernelSubject, "kernel">): Promise<string[]> {
+export function shown({ kernel }: Pick<KernelSubject, "kernel">): Promise<string[]> {
+  return shownBy(kernel);
+}
+
+export async function shownBy(kernel: Kernel): Promise<string[]> {
   const names = new Map((await kernel.dumpLinks()).map((link) => [link.index, link.name]));
   return (await kernel.dumpRoutes())
     .filter(

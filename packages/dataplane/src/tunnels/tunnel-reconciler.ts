@@ -389,6 +389,7 @@ export class TunnelReconciler {
         return false;
       }
       case "route":
+      case "nextHop":
       case "rule":
         return false;
     }

@@ -1,9 +1,11 @@
+import { BulkKernel } from "@caracal/dataplane";
 import { Conntrack, KernelResolver, LinuxKernel, Rtnetlink, systemClock } from "@caracal/linux";
 import type { SecretKey } from "@caracal/intent";
 import { RouteProtocol } from "@caracal/netlink";
 import { BirdBackend } from "../bird-backend/bird-backend.ts";
 import type { NodeConfig } from "../config.ts";
 import { ConnectionSweeper } from "../packets/connection-sweeper.ts";
+import type { Log } from "../observe/log.ts";
 import { BgpSupervisor } from "./bgp-supervisor.ts";
 import { openSpeaker } from "./open-speaker.ts";
 import { Routing, type RoutingOptions } from "./routing.ts";
@@ -21,6 +23,12 @@ export interface OpenRouting {
   /** BIRD, where it speaks BGP in our speaker's place. */
   readonly bird: BirdBackend | undefined;
   readonly tunnels: TunnelKeeper;
+}
+
+function bulkKernel(kernel: LinuxKernel, log: Log): BulkKernel {
+  const onUnsupported = (): void =>
+    log.info({}, "the kernel has no next hop objects: thousands of new routes at once take it longer");
+  return new BulkKernel({ kernel, clock: systemClock, onUnsupported });
 }
 
 /** Starts routing in this thread's network namespace; everything it opens is closed with `stack`. */
@@ -71,7 +79,7 @@ export function openRouting(
     ...options,
     hasAddress: (address) => tables.addresses().some((one) => one.address === address),
     onAddressesGone: (addresses) => connections.forget(addresses),
-    kernel,
+    kernel: stack.use(bulkKernel(kernel, log)),
     resolver,
     bgp,
     tunnels,
