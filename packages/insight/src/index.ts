@@ -5,10 +5,12 @@
  * Not here: asking nodes (`@caracal/questions`), what one node should do (`@caracal/intent`), printing.
  */
 export { clusterIntents } from "./cluster/cluster-intents.ts";
+export { clusterTunnels } from "./cluster/cluster-tunnels.ts";
 export { type ClusterSnapshot, readCluster } from "./cluster/read-cluster.ts";
 export { type ClusterSession, clusterSessions, type SessionEnd } from "./sessions/cluster-session.ts";
 export { type SessionVerdict, sessionVerdict } from "./sessions/session-verdict.ts";
 export { type Impact, impactOf, isHarmful, type RouteMove } from "./plan/impact.ts";
+export type { PlannedCluster } from "./plan/kernel-routes.ts";
 export { type NodeStory, type RouteFacts, routeStory } from "./routes/route-story.ts";
 export { findTargets, type RouteTarget, type TargetLookup } from "./routes/route-target.ts";
 export {

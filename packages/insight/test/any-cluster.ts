@@ -10,13 +10,14 @@ import {
   type Node,
   type WorkloadEndpoint,
 } from "@caracal/resources";
-import { clusterIntents, type ClusterSnapshot } from "@caracal/insight";
+import { clusterIntents, type ClusterSnapshot, clusterTunnels, type PlannedCluster } from "@caracal/insight";
 
 export interface NodeParts {
   readonly address: string;
   readonly clusterId?: string;
   readonly asNumber?: number;
   readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
   /** Its block, if it has one. */
   readonly block?: string;
   /** Its pods' addresses by their names. */
@@ -68,6 +69,10 @@ export function anyCluster({
       const prefix = block === undefined ? undefined : Prefix.parse(block);
       return prefix === undefined ? [] : [{ node, block: prefix, state: "confirmed" as const }];
     }),
+    blocks: named.flatMap(([node, { block }]) => {
+      const prefix = block === undefined ? undefined : Prefix.parse(block);
+      return prefix === undefined ? [] : [{ node, prefix, borrowed: [] }];
+    }),
     endpoints: named.flatMap(([node, { pods = {} }]) =>
       Object.entries(pods).map(([pod, address]) => endpointOf(node, pod, address)),
     ),
@@ -76,6 +81,13 @@ export function anyCluster({
 
 export function intentsOf(cluster: ClusterSnapshot): ReadonlyMap<string, NodeIntent> {
   return clusterIntents(cluster, (text) => createHash("sha256").update(text).digest());
+}
+
+/** A cluster with all that its nodes make of it. */
+export function plannedCluster(parts: ClusterParts): PlannedCluster {
+  const cluster = anyCluster(parts);
+  const tunnels = clusterTunnels(cluster, (text) => createHash("sha1").update(text).digest());
+  return { cluster, intents: intentsOf(cluster), tunnels };
 }
 
 /** Nodes `n1`, `n2`… in one subnet, each with a block and a pod. */
@@ -96,11 +108,15 @@ export function rowOfNodes(
   );
 }
 
-function nodeOf(name: string, { address, clusterId, asNumber, labels }: NodeParts): Node {
+function nodeOf(name: string, { address, clusterId, asNumber, labels, annotations }: NodeParts): Node {
   return {
     kind: "Node",
     apiVersion,
-    metadata: { name, ...(labels === undefined ? {} : { labels }) },
+    metadata: {
+      name,
+      ...(labels === undefined ? {} : { labels }),
+      ...(annotations === undefined ? {} : { annotations }),
+    },
     spec: {
       bgp: {
         ipv4Address: `${address}/24`,

@@ -5,11 +5,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { impactOf, isHarmful, type Impact } from "@caracal/insight";
-import { anyCluster, type ClusterParts, intentsOf, rowOfNodes } from "./any-cluster.ts";
+import { type ClusterParts, plannedCluster, rowOfNodes } from "./any-cluster.ts";
 
 function impact(before: ClusterParts, after: ClusterParts): Impact {
-  const cluster = anyCluster(before);
-  return impactOf(cluster, intentsOf(cluster), intentsOf(anyCluster(after)));
+  return impactOf(plannedCluster(before), plannedCluster(after));
 }
 
 const mesh: ClusterParts = { nodes: rowOfNodes(3) };
@@ -95,12 +94,42 @@ test("nodes that peer with their racks' switches reach each other through the fa
   assert.deepEqual(found.assumed, ["10.0.0.254", "30.0.0.254"]);
 });
 
-test("a pool whose routes BGP does not program loses its pairs, though every session and route of BGP stays", () => {
+test("a pool that becomes VXLAN moves its routes to the tunnel, and no pair is lost", () => {
   const found = impact(mesh, { ...mesh, pool: { vxlanMode: "Always" } });
   assert.deepEqual(found.sessions, { come: [], go: [], restart: [] });
-  assert.equal(found.pairs.lost.length, 6);
+  assert.deepEqual(found.pairs, { lost: [], gained: [], count: 6 });
+  assert.deepEqual(found.routes[0], {
+    node: "n1",
+    prefix: "10.244.1.0/26",
+    before: "172.18.0.2",
+    after: "172.18.0.2 dev vxlan.calico",
+  });
   assert.equal(found.routes.length, 6);
+  assert.equal(isHarmful(found), false);
+});
+
+test("VXLAN needs no session: the mesh may go", () => {
+  const vxlan: ClusterParts = { ...mesh, pool: { vxlanMode: "CrossSubnet" } };
+  const found = impact(vxlan, { ...vxlan, settings: { nodeToNodeMeshEnabled: false } });
+  assert.equal(found.sessions.go.length, 6);
+  assert.deepEqual([found.pairs.lost, found.routes], [[], []]);
+});
+
+test("where nothing speaks BGP a pool without encapsulation is reached by nobody", () => {
+  const silent = rowOfNodes(3, () => ({ annotations: { "caracal/backend": "vxlan" } }));
+  const found = impact({ nodes: silent, pool: { vxlanMode: "Always" } }, { nodes: silent });
+  assert.deepEqual(found.sessions, { come: [], go: [], restart: [] });
+  assert.equal(found.pairs.lost.length, 6);
+  assert.deepEqual(found.routes[0], {
+    node: "n1",
+    prefix: "10.244.1.0/26",
+    before: "172.18.0.2 dev vxlan.calico",
+  });
+});
+
+test("a pool whose routes nobody programs loses its pairs, though every session and route of BGP stays", () => {
   const unprogrammed = impact(mesh, { ...mesh, settings: { programClusterRoutes: "Disabled" } });
+  assert.equal(unprogrammed.sessions.go.length, 0);
   assert.equal(unprogrammed.pairs.lost.length, 6);
   assert.equal(isHarmful(unprogrammed), true);
 });
@@ -125,7 +154,7 @@ test("without a tunnel, packets to another subnet end at a gateway that was not 
   assert.equal(isHarmful(found), true);
 });
 
-test("what is wrapped for a router outside the cluster is lost: it does not unwrap", () => {
+test("what is wrapped goes to the block's node, though BGP's next hop is a router that does not unwrap", () => {
   const racks: ClusterParts = {
     nodes: {
       n1: { address: "10.0.0.21", asNumber: 65001, block: "10.244.0.0/26", pods: { p1: "10.244.0.5" } },
@@ -138,7 +167,14 @@ test("what is wrapped for a router outside the cluster is lost: it does not unwr
     },
   };
   assert.equal(impact(racks, { ...racks, pool: { ipipMode: "CrossSubnet" } }).pairs.lost.length, 0);
-  assert.equal(impact(racks, { ...racks, pool: { ipipMode: "Always" } }).pairs.lost.length, 2);
+  const wrapped = impact(racks, { ...racks, pool: { ipipMode: "Always" } });
+  assert.deepEqual(wrapped.pairs.lost, []);
+  assert.deepEqual(wrapped.routes[0], {
+    node: "n1",
+    prefix: "10.244.1.0/26",
+    before: "10.0.0.254",
+    after: "30.0.0.23 dev tunl0",
+  });
 });
 
 test("what is agreed on when a session opens restarts it: also TTL security, the port, and the address", () => {
@@ -165,7 +201,6 @@ test("a cluster with more sessions than can be run is refused in words", () => {
       { address: `10.9.${index >> 7}.${index & 127}` },
     ]),
   );
-  const big = anyCluster({ nodes });
-  const intents = intentsOf(big);
-  assert.throws(() => impactOf(big, intents, intents), /20100 sessions; at most 20000/);
+  const big = plannedCluster({ nodes });
+  assert.throws(() => impactOf(big, big), /20100 sessions; at most 20000/);
 });

@@ -222,6 +222,37 @@ for (const { name, reports, parts, words = "10.244.1.5", hasRoute = false, says 
   });
 }
 
+test("what the daemon programs by itself is told from the kernel, whatever BGP says", () => {
+  const vxlan: ClusterParts = { nodes: rowOfNodes(3), pool: { vxlanMode: "Always" } };
+  const text = "10.244.1.0/26 via 10.244.1.0 dev vxlan.calico onlink";
+  const own = { prefix, own: "tunnel", paths: [path] } as const;
+  const there = storyOf(
+    "10.244.1.5",
+    [home, reportOf("n1", { ...own, kernel: [{ text, protocol: 3 }] })],
+    vxlan,
+  );
+  assert.deepEqual([there.hasRoute, there.verdict], [true, text]);
+  const kernelFailure = "another route that is not ours stands in its place";
+  const alien = [{ text: "10.244.1.0/26 via 10.0.0.254 dev eth0 proto static", protocol: 4 }];
+  const taken = storyOf(
+    "10.244.1.5",
+    [home, reportOf("n1", { ...own, kernel: alien, kernelFailure })],
+    vxlan,
+  );
+  assert.equal(taken.hasRoute, false);
+  assert.match(taken.verdict, /the daemon has 10\.244\.1\.0\/26, but the kernel does not: another route/);
+});
+
+test("where BGP names a switch, the story says who takes packets out of the tunnel", () => {
+  const through = { ...path, nextHop: "10.0.0.254" };
+  const programming = { kind: "tunnel", by: "pods", end: "30.0.0.23" } as const;
+  const kernelRoute = [{ text: "10.244.1.0/26 via 30.0.0.23 dev tunl0 proto bird onlink", protocol: 12 }];
+  const report = reportOf("n1", { prefix, paths: [through], kernel: kernelRoute, programming });
+  const { hasRoute, steps } = storyOf("10.244.1.5", [home, report]);
+  assert.equal(hasRoute, true);
+  assert.match(steps.join("\n"), /packets go to 30\.0\.0\.23, whose block it is: 10\.0\.0\.254 is no node/);
+});
+
 test("split horizon is named where a reflector is missing", () => {
   const star: ClusterParts = {
     nodes: rowOfNodes(3, (index) => (index === 3 ? { labels: { hub: "true" } } : {})),

@@ -6,6 +6,7 @@
  * Standards: Calico's node-to-node mesh, BGPPeer and BIRD template semantics; RFC 4271, RFC 4456, RFC 5082 settings.
  * Not here: the BGP protocol, the kernel, policy.
  */
+export { backendAnnotation, nodeSpeaksBgp } from "./backend-report.ts";
 export {
   asNumberOf,
   type ClusterFacts,
@@ -50,6 +51,7 @@ export {
   type RoutedBlock,
   routedBlockOf,
 } from "./tunnels/routed-block.ts";
+export { TunnelEnds } from "./tunnels/tunnel-ends.ts";
 export { takenTunnelAddresses } from "./tunnels/tunnel-problems.ts";
 export {
   type IpipTunnel,

@@ -100,6 +100,8 @@ export interface KernelIntent {
 /** What should be on one node. Equal input gives equal output, whatever the order of the resources. */
 export interface NodeIntent {
   readonly node: string;
+  /** The node's own address of each family. */
+  readonly addresses: ReadonlyMap<IpFamily, IpAddress>;
   /** Absent when the node is unknown, has no address or no router ID; `problems` says why. */
   readonly bgp?: BgpIntent;
   readonly kernel: KernelIntent;
@@ -127,6 +129,7 @@ export function nodeIntent(input: IntentInput): NodeIntent {
   );
   return {
     node: input.node,
+    addresses: new Map([...self.addresses].map(([family, { address }]) => [family, address])),
     ...(bgp === undefined ? {} : { bgp }),
     kernel: {
       blackholes:

@@ -385,7 +385,7 @@ export class NodeDaemon {
   }
 
   /** What others ask of this node through the datastore. */
-  #answerQuestions(sources: RouteReportSources): void {
+  #answerQuestions(sources: Omit<RouteReportSources, "speaksBgp">): void {
     const { node, store, config } = this.#options;
     const { bgp, tables } = sources;
     const speaker = config.backend === "bird" ? undefined : bgp;
@@ -401,7 +401,8 @@ export class NodeDaemon {
         [probeMethods.open]: (params) => probes.open(params),
         [probeMethods.send]: (params) => probes.send(params),
         [probeMethods.close]: (params) => probes.close(params),
-        "route.report": (params) => routeReport(sources, wantedPrefix(params)),
+        "route.report": (params) =>
+          routeReport({ ...sources, speaksBgp: speaksBgp(config.backend) }, wantedPrefix(params)),
       },
     });
     const running = desk.run(this.#fault.signal).catch((error: unknown) => this.#fault.abort(error));

@@ -9,11 +9,15 @@ export interface RouteReport {
   readonly origin?: "block" | "pod" | "service";
   /** Every path that the daemon's own speaker has to `prefix`, the best one first; none where BIRD speaks in its place. */
   readonly paths: readonly PathReport[];
+  /** The daemon programs `prefix` by itself, whatever BGP says: how packets for it go on. */
+  readonly own?: "tunnel" | "direct" | "blackhole";
   /** What the node's programming policy says of the best path. */
   readonly programming?: {
     readonly kind: "direct" | "tunnel" | "skip";
     readonly reason?: string;
     readonly by?: string;
+    /** Who takes packets out of the tunnel, where the next hop does not: a switch, say. */
+    readonly end?: string;
   };
   /** Kernel routes to `prefix` itself, in all tables. */
   readonly kernel: readonly KernelRouteReport[];

@@ -93,7 +93,7 @@ export async function foresee(
   const after = await knowCluster(copy);
   try {
     return {
-      impact: impactOf(withPodsOf(after.cluster, before.cluster), before.intents, after.intents),
+      impact: impactOf(before, { ...after, cluster: withPodsOf(after.cluster, before.cluster) }),
       nodeCount: after.intents.size,
     };
   } catch (error) {

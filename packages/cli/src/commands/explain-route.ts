@@ -1,4 +1,10 @@
-import { findTargets, type NodeStory, type RouteTarget, routeStory } from "@caracal/insight";
+import {
+  findTargets,
+  type NodeStory,
+  type RouteTarget,
+  routeStory,
+  type PlannedCluster,
+} from "@caracal/insight";
 import { Prefix } from "@caracal/net";
 import { readRouteReport } from "@caracal/questions";
 import { CliError } from "../cli-error.ts";
@@ -7,7 +13,7 @@ import { type Connection, withConnection } from "../connection/with-connection.t
 import type { CliContext } from "../context.ts";
 import { didYouMean } from "../did-you-mean.ts";
 import { configOption } from "../global-options.ts";
-import { askAll, type KnownCluster, knowCluster } from "../insight/ask-cluster.ts";
+import { askAll, knowCluster } from "../insight/ask-cluster.ts";
 
 /** Why every node, or the one that was named, has or lacks a route. */
 interface Explanation {
@@ -79,14 +85,14 @@ async function explain(ctx: CliContext, { store }: Connection, request: Request)
 
 async function explainTarget(
   store: Connection["store"],
-  { intents }: KnownCluster,
+  { intents, tunnels }: PlannedCluster,
   target: RouteTarget,
   only: string | undefined,
 ): Promise<Explanation> {
   const question = { method: "route.report", params: { prefix: Prefix.format(target.prefix) } };
   const reports = await askAll(store, [...intents.keys()], question, readRouteReport);
   const asked = only === undefined ? [...intents.keys()] : [only];
-  return { target, nodes: asked.map((node) => routeStory({ target, intents, reports }, node)) };
+  return { target, nodes: asked.map((node) => routeStory({ target, intents, tunnels, reports }, node)) };
 }
 
 function textOf({ target, nodes }: Explanation, isDetailed: boolean): string {

@@ -6,13 +6,14 @@ import {
   planReflectors,
   type ReflectorPlan,
   TooManySessionsError,
+  type PlannedCluster,
 } from "@caracal/insight";
 import { CliError } from "../cli-error.ts";
 import type { Arguments, Command, Option } from "../command.ts";
 import { type Connection, withConnection } from "../connection/with-connection.ts";
 import type { CliContext } from "../context.ts";
 import { configOption } from "../global-options.ts";
-import { type KnownCluster, knowCluster } from "../insight/ask-cluster.ts";
+import { knowCluster } from "../insight/ask-cluster.ts";
 import { impactText } from "../insight/impact-text.ts";
 import { addPeering, removePeering, setClusterId, setMesh } from "../migration/migration-steps.ts";
 import { makeMove, type MoveOutcome, type MoveStep, whatNext } from "../migration/watched-move.ts";
@@ -94,7 +95,7 @@ function toReflectors(resources: ResourceClient, plan: ReflectorPlan): readonly 
   ];
 }
 
-function toMesh(resources: ResourceClient, { cluster, intents }: KnownCluster): readonly MoveStep[] {
+function toMesh(resources: ResourceClient, { cluster, intents }: PlannedCluster): readonly MoveStep[] {
   const clusterIds = cluster.resources.nodes.flatMap(({ metadata, spec }) => {
     const id = spec.bgp?.routeReflectorClusterID;
     return id === undefined ? [] : [{ name: metadata.name, id }];

@@ -1,18 +1,13 @@
 import { createHash } from "node:crypto";
 import type { Store } from "@caracal/datastore";
-import { clusterIntents, type ClusterSnapshot, readCluster } from "@caracal/insight";
-import type { NodeIntent } from "@caracal/intent";
+import { clusterIntents, clusterTunnels, type PlannedCluster, readCluster } from "@caracal/insight";
 import { askNodes } from "@caracal/questions";
 
 /** The cluster's resources and what each node should make of them. */
-export interface KnownCluster {
-  readonly cluster: ClusterSnapshot;
-  readonly intents: ReadonlyMap<string, NodeIntent>;
-}
-
-export async function knowCluster(store: Store): Promise<KnownCluster> {
+export async function knowCluster(store: Store): Promise<PlannedCluster> {
   const cluster = await readCluster(store);
-  return { cluster, intents: clusterIntents(cluster, sha256) };
+  const intents = clusterIntents(cluster, digest("sha256"));
+  return { cluster, intents, tunnels: clusterTunnels(cluster, digest("sha1")) };
 }
 
 /** What every node that answers says; `read` refuses what is not of its shape. */
@@ -31,6 +26,6 @@ export async function askAll<T>(
   return reports;
 }
 
-function sha256(text: string): Uint8Array {
-  return createHash("sha256").update(text).digest();
+function digest(name: "sha1" | "sha256"): (text: string) => Uint8Array {
+  return (text) => createHash(name).update(text).digest();
 }

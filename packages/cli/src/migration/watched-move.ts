@@ -1,9 +1,9 @@
 import type { Store } from "@caracal/datastore";
-import { lostRoutes } from "@caracal/insight";
+import { lostRoutes, type PlannedCluster } from "@caracal/insight";
 import { readRouteTable, type RouteTable } from "@caracal/questions";
 import { CliError } from "../cli-error.ts";
 import type { CliContext } from "../context.ts";
-import { askAll, type KnownCluster, knowCluster } from "../insight/ask-cluster.ts";
+import { askAll, knowCluster } from "../insight/ask-cluster.ts";
 
 export type Tables = ReadonlyMap<string, RouteTable>;
 
@@ -13,7 +13,7 @@ export interface MoveStep {
   readonly apply: () => Promise<void>;
   readonly undo: () => Promise<void>;
   /** What is still missing; empty when the next step may follow. */
-  readonly missing: (known: KnownCluster, tables: Tables) => readonly string[];
+  readonly missing: (known: PlannedCluster, tables: Tables) => readonly string[];
 }
 
 export type MoveOutcome =
@@ -113,7 +113,7 @@ async function settle(
   }
 }
 
-async function look(store: Store): Promise<{ readonly known: KnownCluster; readonly tables: Tables }> {
+async function look(store: Store): Promise<{ readonly known: PlannedCluster; readonly tables: Tables }> {
   const known = await knowCluster(store);
   const question = { method: "route.table", params: {} };
   const tables = await askAll(store, [...known.intents.keys()], question, readRouteTable);

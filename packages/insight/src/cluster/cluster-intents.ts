@@ -1,4 +1,4 @@
-import { type NodeIntent, nodeIntent } from "@caracal/intent";
+import { type NodeIntent, nodeIntent, nodeSpeaksBgp } from "@caracal/intent";
 import type { WorkloadEndpoint } from "@caracal/resources";
 import type { ClusterSnapshot } from "./read-cluster.ts";
 
@@ -10,17 +10,22 @@ export function clusterIntents(
   const { resources, affinities } = cluster;
   const endpoints = Map.groupBy(cluster.endpoints, ({ spec }: WorkloadEndpoint) => spec.node ?? "");
   const blocks = Map.groupBy(affinities, ({ node }) => node);
-  const names = resources.nodes.map(({ metadata }) => metadata.name).toSorted();
+  const speaks = new Map(resources.nodes.map((node) => [node.metadata.name, nodeSpeaksBgp(node)]));
   return new Map(
-    names.map((node) => [
-      node,
-      nodeIntent({
+    [...speaks.keys()].toSorted().map((node) => {
+      const intent = nodeIntent({
         node,
         cluster: resources,
         affinities: blocks.get(node) ?? [],
         endpoints: endpoints.get(node) ?? [],
         settings: { sha256 },
-      }),
-    ]),
+      });
+      return [node, speaks.get(node) === true ? intent : withoutBgp(intent)];
+    }),
   );
+}
+
+/** What a node does on which nothing speaks BGP. */
+function withoutBgp({ bgp: _bgp, ...intent }: NodeIntent): NodeIntent {
+  return intent;
 }

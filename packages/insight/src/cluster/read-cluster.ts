@@ -3,9 +3,12 @@ import {
   type BlockAffinity,
   type ClusterResources,
   type IntentProblem,
+  type RoutedBlock,
+  routedBlockOf,
   unreadableProblem,
 } from "@caracal/intent";
 import {
+  AllocationBlockCodec,
   BlockAffinityCodec,
   type KindName,
   kinds,
@@ -20,6 +23,7 @@ import {
 export interface ClusterSnapshot {
   readonly resources: ClusterResources;
   readonly affinities: readonly BlockAffinity[];
+  readonly blocks: readonly RoutedBlock[];
   readonly endpoints: readonly WorkloadEndpoint[];
 }
 
@@ -38,8 +42,9 @@ export async function readCluster(store: Store): Promise<ClusterSnapshot> {
       all("FelixConfiguration"),
       all("WorkloadEndpoint"),
     ]);
-  const [affinities, services, endpointSlices] = await Promise.all([
+  const [affinities, blocks, services, endpointSlices] = await Promise.all([
     readAffinities(store),
+    readBlocks(store),
     readDocuments(store, "kubernetesservices", readKubernetesService),
     readDocuments(store, "kubernetesendpointslices", readKubernetesEndpointSlice),
   ]);
@@ -47,6 +52,7 @@ export async function readCluster(store: Store): Promise<ClusterSnapshot> {
   return {
     resources: { nodes, pools, ...settings, services, endpointSlices, unreadable },
     affinities,
+    blocks,
     endpoints,
   };
 }
@@ -86,5 +92,13 @@ async function readAffinities(store: Store): Promise<readonly BlockAffinity[]> {
     const record = BlockAffinityCodec.parse(value);
     if (parsed?.kind !== "affinity" || record.kind === "bad") return [];
     return [{ node: parsed.owner.name, block: parsed.cidr, state: record.value.state }];
+  });
+}
+
+async function readBlocks(store: Store): Promise<readonly RoutedBlock[]> {
+  const { entries } = await store.list(keys.blocks());
+  return entries.flatMap(({ value }) => {
+    const record = AllocationBlockCodec.parse(value);
+    return record.kind === "bad" ? [] : (routedBlockOf(record.value) ?? []);
   });
 }

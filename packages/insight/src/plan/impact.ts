@@ -1,9 +1,9 @@
-import type { BgpIntent, NodeIntent, PeerIntent } from "@caracal/intent";
+import type { BgpIntent, IntentProblem, NodeIntent, PeerIntent } from "@caracal/intent";
 import { IpAddress, Prefix } from "@caracal/net";
 import type { ClusterSnapshot } from "../cluster/read-cluster.ts";
-import { type ClusterRoutes, runCluster } from "./cluster-run.ts";
-import { kernelRoutes, wayOf } from "./kernel-routes.ts";
-import { podsOf, reachOf } from "./pod-pairs.ts";
+import { runCluster } from "./cluster-run.ts";
+import { KernelRoutes, type PlannedCluster, wayOf } from "./kernel-routes.ts";
+import { podsOf, type Reach, reachOf } from "./pod-pairs.ts";
 
 /** What a change of the resources would do to the cluster's routing. */
 export interface Impact {
@@ -53,16 +53,23 @@ export function isHarmful({ pairs, routes }: Impact): boolean {
   return pairs.lost.length > 0 || routes.some(({ after }) => after === undefined);
 }
 
-/** Compares the cluster before and after a change, each run in memory until it settles. */
-export function impactOf(cluster: ClusterSnapshot, before: Intents, after: Intents): Impact {
-  const routesBefore = runCluster(before);
-  const routesAfter = runCluster(after);
+/**
+ * Compares the cluster before and after a change, each run in memory until it settles. Pairs are those of the pods of `after`.
+ */
+export function impactOf(before: PlannedCluster, after: PlannedCluster): Impact {
+  const routesAfter = runCluster(after.intents);
+  const kernelsBefore = new KernelRoutes(before, runCluster(before.intents));
+  const kernelsAfter = new KernelRoutes(after, routesAfter);
   return {
-    sessions: sessionChanges(before, after),
-    routes: routeMoves(before, after, routesBefore, routesAfter),
-    pairs: pairChanges(cluster, before, after, routesBefore, routesAfter),
+    sessions: sessionChanges(before.intents, after.intents),
+    routes: routeMoves(before.intents, after.intents, kernelsBefore, kernelsAfter),
+    pairs: pairChanges(
+      after.cluster,
+      reachOf(before.intents, kernelsBefore),
+      reachOf(after.intents, kernelsAfter),
+    ),
     problems: newProblems(before, after),
-    assumed: [...routesAfter.best.keys()].filter((name) => !after.has(name)),
+    assumed: [...routesAfter.best.keys()].filter((name) => !after.intents.has(name)),
   };
 }
 
@@ -120,13 +127,13 @@ function termsOf(bgp: BgpIntent | undefined, peer: PeerIntent): string {
 function routeMoves(
   before: Intents,
   after: Intents,
-  routesBefore: ClusterRoutes,
-  routesAfter: ClusterRoutes,
+  kernelsBefore: KernelRoutes,
+  kernelsAfter: KernelRoutes,
 ): readonly RouteMove[] {
   const nodes = [...new Set([...before.keys(), ...after.keys()])].toSorted();
   return nodes.flatMap((node) => {
-    const old = waysOf(routesBefore, before, node);
-    const now = waysOf(routesAfter, after, node);
+    const old = waysOf(kernelsBefore, node);
+    const now = waysOf(kernelsAfter, node);
     const prefixes = [...new Set([...old.keys(), ...now.keys()])].toSorted();
     return prefixes
       .filter((prefix) => old.get(prefix) !== now.get(prefix))
@@ -143,25 +150,17 @@ function routeMoves(
 }
 
 /** Learned prefixes and the ways to them; what a node has by itself needs no session. */
-function waysOf(routes: ClusterRoutes, intents: Intents, node: string): ReadonlyMap<string, string> {
+function waysOf(kernels: KernelRoutes, node: string): ReadonlyMap<string, string> {
   return new Map(
-    kernelRoutes(routes, intents, node).flatMap((route): readonly (readonly [string, string])[] => {
+    kernels.of(node).flatMap((route): readonly (readonly [string, string])[] => {
       const way = wayOf(route);
       return way === undefined ? [] : [[Prefix.format(route.prefix), way]];
     }),
   );
 }
 
-function pairChanges(
-  cluster: ClusterSnapshot,
-  before: Intents,
-  after: Intents,
-  routesBefore: ClusterRoutes,
-  routesAfter: ClusterRoutes,
-): Impact["pairs"] {
+function pairChanges(cluster: ClusterSnapshot, reachBefore: Reach, reachAfter: Reach): Impact["pairs"] {
   const pods = podsOf(cluster);
-  const reachBefore = reachOf(before, routesBefore);
-  const reachAfter = reachOf(after, routesAfter);
   const lost: PodPair[] = [];
   const gained: PodPair[] = [];
   let count = 0;
@@ -179,14 +178,10 @@ function pairChanges(
   return { lost, gained, count };
 }
 
-function newProblems(before: Intents, after: Intents): Impact["problems"] {
-  const known = new Set(
-    [...before.values()].flatMap(({ problems }) => problems.map((one) => `${one.about} ${one.message}`)),
-  );
-  const found = new Map(
-    [...after.values()].flatMap(({ problems }) =>
-      problems.map((one) => [`${one.about} ${one.message}`, one] as const),
-    ),
-  );
+function newProblems(before: PlannedCluster, after: PlannedCluster): Impact["problems"] {
+  const problemsOf = ({ intents, tunnels }: PlannedCluster): readonly IntentProblem[] =>
+    [...intents.values(), ...tunnels.values()].flatMap(({ problems }) => problems);
+  const known = new Set(problemsOf(before).map((one) => `${one.about} ${one.message}`));
+  const found = new Map(problemsOf(after).map((one) => [`${one.about} ${one.message}`, one] as const));
   return [...found].filter(([key]) => !known.has(key)).map(([, problem]) => problem);
 }

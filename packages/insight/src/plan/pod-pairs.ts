@@ -1,8 +1,7 @@
 import type { NodeIntent } from "@caracal/intent";
 import { IpAddress, Prefix, PrefixTable } from "@caracal/net";
 import type { ClusterSnapshot } from "../cluster/read-cluster.ts";
-import type { ClusterRoutes } from "./cluster-run.ts";
-import { type KernelRoute, kernelRoutes } from "./kernel-routes.ts";
+import type { KernelRoute, KernelRoutes } from "./kernel-routes.ts";
 
 /** A workload of the cluster and where it is. */
 export interface Pod {
@@ -31,13 +30,13 @@ export function podsOf(cluster: ClusterSnapshot): readonly Pod[] {
 }
 
 /** Follows the kernels' routes after a run from router to router. */
-export function reachOf(intents: ReadonlyMap<string, NodeIntent>, routes: ClusterRoutes): Reach {
-  const tables = new Map(
-    [...routes.best.keys()].map((name) => [name, tableOf(kernelRoutes(routes, intents, name))]),
-  );
+export function reachOf(intents: ReadonlyMap<string, NodeIntent>, kernels: KernelRoutes): Reach {
+  const routers = [...kernels.routers];
+  const tables = new Map(routers.map((name) => [name, tableOf(kernels.of(name))]));
   const outside = [...tables].filter(([name]) => !intents.has(name)).map(([, table]) => table);
-  const routerAt = new Map<string, string>([...routes.best.keys()].map((name) => [name, name]));
-  for (const [node, { bgp }] of intents) {
+  const routerAt = new Map<string, string>(routers.map((name) => [name, name]));
+  for (const [node, { bgp, addresses }] of intents) {
+    for (const address of addresses.values()) routerAt.set(IpAddress.format(address), node);
     for (const { sourceAddress } of bgp?.peers ?? []) {
       if (sourceAddress !== undefined) routerAt.set(IpAddress.format(sourceAddress), node);
     }

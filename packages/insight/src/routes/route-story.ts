@@ -1,4 +1,4 @@
-import { decideProgramming, type NodeIntent, type PeerIntent } from "@caracal/intent";
+import { decideProgramming, type NodeIntent, type PeerIntent, type TunnelIntent } from "@caracal/intent";
 import { IpAddress, Prefix } from "@caracal/net";
 import type { ExportReport, PathReport, RouteReport } from "@caracal/questions";
 import type { RouteTarget } from "./route-target.ts";
@@ -16,6 +16,8 @@ export interface NodeStory {
 
 export interface RouteFacts {
   readonly target: RouteTarget;
+  /** What the nodes' tunnels should be, and what keeps them from it. */
+  readonly tunnels?: ReadonlyMap<string, TunnelIntent>;
   readonly intents: ReadonlyMap<string, NodeIntent>;
   /** Of the nodes that answered. */
   readonly reports: ReadonlyMap<string, RouteReport>;
@@ -28,6 +30,7 @@ export function routeStory(facts: RouteFacts, node: string): NodeStory {
     return { node, hasRoute: false, verdict: "unknown: its daemon does not answer", steps: [] };
   }
   if (report.origin !== undefined || facts.target.home === node) return homeStory(facts, report);
+  if (report.own !== undefined) return ownStory(report);
   const best = report.paths.find(({ isBest }) => isBest);
   if (best !== undefined) return learnedStory(facts, report, best);
   if (report.paths.length > 0) return unusableStory(report);
@@ -51,9 +54,13 @@ function homeStory({ target, intents }: RouteFacts, report: RouteReport): NodeSt
     return {
       node,
       hasRoute: report.kernel.length > 0 || report.lookup !== undefined,
-      verdict: isOff
-        ? "it is at home here, but this node speaks no BGP"
-        : "it is at home here, but not announced",
+      // What daemons program by the resources needs no announcement.
+      verdict:
+        report.own !== undefined
+          ? "it is at home here"
+          : isOff
+            ? "it is at home here, but this node speaks no BGP"
+            : "it is at home here, but not announced",
       steps: [...borrowed, ...kernelSteps(report)],
     };
   }
@@ -77,12 +84,33 @@ const originText = {
   service: "a range of service addresses",
 } as const;
 
+/** The daemon programs it by the resources alone: through VXLAN, say. */
+function ownStory(report: RouteReport): NodeStory {
+  const { node, prefix = "", kernel, kernelFailure } = report;
+  const steps = ["programmed by the daemon itself, not by BGP", ...kernelSteps(report)];
+  if (kernelFailure !== undefined || kernel.length === 0) {
+    const why = kernelFailure ?? "it is not in the kernel yet";
+    return {
+      node,
+      hasRoute: false,
+      verdict: `the daemon has ${prefix}, but the kernel does not: ${why}`,
+      steps,
+    };
+  }
+  return { node, hasRoute: true, verdict: kernel.map(({ text }) => text).join("; "), steps };
+}
+
 /** The speaker has a route; the kernel may still lack it. */
 function learnedStory({ intents }: RouteFacts, report: RouteReport, best: PathReport): NodeStory {
   const { node, prefix = "", programming, kernel, kernelFailure } = report;
   const others = report.paths.filter((path) => path !== best);
   const steps = [
     `BGP: ${pathText(best)}, the best of ${report.paths.length}`,
+    ...(programming?.end === undefined
+      ? []
+      : [
+          `packets go to ${programming.end}, whose block it is: ${best.nextHop ?? "the next hop"} is no node, and takes nothing out of tunnels`,
+        ]),
     ...others.map((path) => `also ${pathText(path)}: ${whyNot(path, best)}`),
     ...kernelSteps(report),
   ];
@@ -160,7 +188,7 @@ function absentStory(facts: RouteFacts, node: string): NodeStory {
 
 type Absence = Pick<NodeStory, "verdict" | "steps">;
 
-function whyAbsent({ target, intents, reports }: RouteFacts, node: string): Absence {
+function whyAbsent({ target, intents, reports, tunnels }: RouteFacts, node: string): Absence {
   const { home } = target;
   if (home === undefined) {
     const where = target.pool === undefined ? "it is in no IP pool" : "no node has a block with it";
@@ -169,7 +197,10 @@ function whyAbsent({ target, intents, reports }: RouteFacts, node: string): Abse
   }
   const skipped = whySkipped(target, intents, node);
   if (skipped !== undefined) {
-    return { verdict: `${target.text} gets no route from BGP here: ${skipped}`, steps: [] };
+    return {
+      verdict: `${target.text} gets no route from BGP here: ${skipped}`,
+      steps: (tunnels?.get(node)?.problems ?? []).map(({ about, message }) => `${about} ${message}`),
+    };
   }
   const holders = [...reports.values()].filter(hasIt);
   if (holders.length === 0) {

@@ -14,6 +14,8 @@ export interface RouteReportSources {
   readonly node: string;
   readonly routing: Routing;
   readonly bgp: BgpSupervisor;
+  /** Something speaks BGP on the node. */
+  readonly speaksBgp: boolean;
   /** The sessions of whoever speaks BGP here. */
   readonly sessions: () => readonly { readonly name: string; readonly state: string }[];
   readonly tables: Rtnetlink;
@@ -22,13 +24,21 @@ export interface RouteReportSources {
 
 /** Everything that this node knows of the routes to an address, or to a prefix as a whole. */
 export function routeReport(sources: RouteReportSources, wanted: Prefix): RouteReport {
-  const { node, routing, bgp, tables } = sources;
+  const { node, routing, bgp, tables, speaksBgp } = sources;
   const routes = bgp.routesTo(wanted);
-  const intent = routing.intent?.bgp;
+  const intent = speaksBgp ? routing.intent?.bgp : undefined;
   // Where BIRD speaks BGP, what it learned is seen in the kernel only, and what it tells of its own follows from the intent.
-  const prefix =
+  const byBgp =
     routes[0]?.prefix ??
     longestMatch([...programmedByBgp(tables), ...(intent?.origins ?? []).map((one) => one.prefix)], wanted);
+  const ownRoutes = routing.tunnels?.routes ?? [];
+  const byDaemon = longestMatch(
+    ownRoutes.map((one) => one.prefix),
+    wanted,
+  );
+  const isLonger = byDaemon !== undefined && byDaemon.length >= (byBgp?.length ?? 0);
+  const prefix = isLonger ? byDaemon : byBgp;
+  const own = isLonger ? ownRoutes.find((one) => Prefix.equals(one.prefix, byDaemon))?.kind : undefined;
   const best = routes.find((route) => route.best);
   const origin =
     prefix === undefined ? undefined : intent?.origins.find((one) => Prefix.equals(one.prefix, prefix))?.kind;
@@ -40,6 +50,7 @@ export function routeReport(sources: RouteReportSources, wanted: Prefix): RouteR
     node,
     ...(prefix === undefined ? {} : { prefix: Prefix.format(prefix) }),
     ...(origin === undefined ? {} : { origin }),
+    ...(own === undefined ? {} : { own }),
     paths: routes
       .toSorted((a, b) => Number(b.best) - Number(a.best))
       .map((route) => pathReport(sources, intent, route)),
@@ -111,8 +122,11 @@ function programming(routing: Routing, best: RouteSnapshot | undefined): Pick<Ro
   switch (verdict.kind) {
     case "skip":
       return { programming: { kind: "skip", reason: verdict.reason, by: verdict.by } };
-    case "tunnel":
-      return { programming: { kind: "tunnel", by: verdict.pool } };
+    case "tunnel": {
+      const end = routing.tunnelEnd(best.prefix, nextHop);
+      const other = end === nextHop ? {} : { end: IpAddress.format(end) };
+      return { programming: { kind: "tunnel", by: verdict.pool, ...other } };
+    }
     case "direct":
       return { programming: { kind: "direct", ...(verdict.pool === undefined ? {} : { by: verdict.pool }) } };
   }

@@ -2,11 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { DesiredRoute } from "@caracal/dataplane";
-import type { ProgrammingPolicy } from "@caracal/intent";
+import { type ProgrammingPolicy, TunnelEnds } from "@caracal/intent";
 import { IpAddress, Prefix } from "@caracal/net";
 import { address, node, prefix, reach } from "../../test/node-fixtures.ts";
 import { BgpRoutes, type TunnelEndLookup } from "./bgp-routes.ts";
-import { TunnelEnds } from "./tunnel-ends.ts";
 
 type Pool = ProgrammingPolicy["pools"][number];
 

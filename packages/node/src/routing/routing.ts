@@ -18,6 +18,7 @@ import {
   type ProgrammingPolicy,
   type SecretKey,
   takenTunnelAddresses,
+  TunnelEnds,
   type TunnelIntent,
 } from "@caracal/intent";
 import { IpAddress, Prefix } from "@caracal/net";
@@ -40,7 +41,6 @@ import { ProblemLog } from "./problem-log.ts";
 import { learnedProtocols, RouteMarks } from "./route-marks.ts";
 import { routeTroubles } from "./route-troubles.ts";
 import { TunnelMemo } from "./tunnel-memo.ts";
-import { TunnelEnds } from "./tunnel-ends.ts";
 import { tunnelRoutes, vxlanDevices } from "./tunnel-routes.ts";
 
 export interface RoutingOptions {
@@ -208,6 +208,11 @@ export class Routing {
       this.#isScheduled = false;
       if (!this.#isStopped) this.#recompute();
     });
+  }
+
+  /** Who takes packets for `destination` out of an IPIP tunnel, where BGP has this next hop for it. */
+  tunnelEnd(destination: Prefix, nextHop: IpAddress): IpAddress {
+    return this.#tunnelEnds.endOf(destination, nextHop);
   }
 
   /** Whether a pod of the node has the address. */

@@ -178,6 +178,18 @@ test("backend none writes a Node that says nothing of BGP, and keeps what others
   assert.ok((await store.get(keys.resource("ippools", "default-ipv4-ippool"))) !== undefined);
 });
 
+test("a node without a BGP speaker says so to the others, and takes it back", async () => {
+  const store = new MemoryStore();
+  const annotations = async (): Promise<unknown> => {
+    const found = await clientOf(store).get("Node", "n1");
+    return found.kind === "ok" ? found.resource.metadata.annotations : found.message;
+  };
+  await prepareCluster(startUp(store, { CALICO_NETWORKING_BACKEND: "vxlan" }));
+  assert.deepEqual(await annotations(), { "caracal/backend": "vxlan" });
+  await prepareCluster(startUp(store, {}));
+  assert.ok(!JSON.stringify((await annotations()) ?? {}).includes("caracal/backend"));
+});
+
 test("what a person must mend ends the start with one sentence", async () => {
   for (const [environment, message] of [
     [{ AS: "banana" }, /^AS='banana' is not an AS number/],

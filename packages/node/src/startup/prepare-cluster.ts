@@ -1,7 +1,7 @@
 import { ensureTiers, type ResourceClient, type ResourceOutcome } from "@caracal/datastore";
-import { formatMtuReport, mtuAnnotation, type MtuReport } from "@caracal/intent";
+import { backendAnnotation, formatMtuReport, mtuAnnotation, type MtuReport } from "@caracal/intent";
 import { AsNumber, type ClusterInformation, type Node, parseResource } from "@caracal/resources";
-import type { NodeConfig } from "../config.ts";
+import type { Backend, NodeConfig } from "../config.ts";
 import type { Log } from "../observe/log.ts";
 import type { DetectionHost } from "./autodetect.ts";
 import { mergeClusterType } from "./cluster-type.ts";
@@ -93,7 +93,9 @@ export async function ensureNode(startUp: StartUp): Promise<void> {
 function tellsTheSame(a: Node, b: Node): boolean {
   return (
     JSON.stringify(a.spec) === JSON.stringify(b.spec) &&
-    a.metadata.annotations?.[mtuAnnotation] === b.metadata.annotations?.[mtuAnnotation]
+    [mtuAnnotation, backendAnnotation].every(
+      (name) => a.metadata.annotations?.[name] === b.metadata.annotations?.[name],
+    )
   );
 }
 
@@ -107,7 +109,7 @@ async function describeNode(startUp: StartUp, stored: Node | undefined): Promise
     kind: "Node",
     apiVersion: "projectcalico.org/v3",
     ...(stored?.status === undefined ? {} : { status: stored.status }),
-    metadata: withMtus(stored?.metadata ?? { name: node }, startUp.mtus?.()),
+    metadata: withMtus(withBackend(stored?.metadata ?? { name: node }, config.backend), startUp.mtus?.()),
     spec: {
       ...stored?.spec,
       // Without the BGP backend nothing is found out and nothing is written of it; what others wrote stays.
@@ -115,6 +117,14 @@ async function describeNode(startUp: StartUp, stored: Node | undefined): Promise
       ...(orchRefs === undefined ? {} : { orchRefs }),
     },
   };
+}
+
+/** Others cannot know that nothing speaks BGP here. */
+function withBackend(metadata: Node["metadata"], backend: Backend): Node["metadata"] {
+  const speaksBgp = backend === "caracal" || backend === "bird";
+  const { [backendAnnotation]: told, ...others } = metadata.annotations ?? {};
+  if (!speaksBgp) return { ...metadata, annotations: { ...others, [backendAnnotation]: backend } };
+  return told === undefined ? metadata : { ...metadata, annotations: others };
 }
 
 function withMtus(metadata: Node["metadata"], mtus: MtuReport | undefined): Node["metadata"] {

@@ -1,6 +1,6 @@
-import type { RoutedBlock } from "@caracal/intent";
 import { type IpAddress, Prefix } from "@caracal/net";
 import type { Node } from "@caracal/resources";
+import type { RoutedBlock } from "./routed-block.ts";
 
 /**
  * Where packets of an IPIP tunnel go: to a node. A route from a peer in the node's rack may name a switch as next hop, which
