@@ -40,13 +40,18 @@ export function parseManifest(text: string): Manifest {
     const line = text.slice(0, control.index).split("\n").length;
     return { resources, errors: [syntaxError(line, "control characters are not allowed")] };
   }
-  for (const part of documentsOf(text)) {
+  for (const part of documentsOf(withoutMarks(text))) {
     for (const document of readPart(part.text)) {
       readDocument(document, part.linesBefore, resources, errors);
       if (errors.length >= maxErrors) return { resources, errors };
     }
   }
   return { resources, errors };
+}
+
+/** Without the byte order marks of files that were put together (YAML 1.2.2 §5.2). */
+function withoutMarks(text: string): string {
+  return text.includes("\uFEFF") ? text.replaceAll(/^\uFEFF/gm, "") : text;
 }
 
 /** The text of a document, or of several, and the lines before it. */
@@ -136,7 +141,8 @@ function asText(value: unknown): unknown {
 function itemsOf(content: unknown): readonly { readonly value: unknown; readonly path: string }[] {
   const isList = isRecord(content) && typeof content.kind === "string" && isListName(content.kind);
   const items: unknown = isList ? (content.items ?? []) : content;
-  if (!Array.isArray(items)) return [{ value: content, path: "" }];
+  if (!Array.isArray(items))
+    return isList ? [{ value: items, path: "items" }] : [{ value: content, path: "" }];
   const list: readonly unknown[] = items;
   return list.map((value, index) => ({ value, path: `${isList ? "items" : ""}[${index}]` }));
 }

@@ -45,7 +45,7 @@ export function describeProblems(problems: readonly Problem[]): string {
 /** A value as error texts print it: text bare, anything else as JSON. */
 export function display(value: unknown): string {
   if (typeof value === "string") return value;
-  if (typeof value === "bigint") return String(value);
+  if (typeof value === "bigint" || typeof value === "number") return String(value);
   const text: string | undefined = JSON.stringify(value);
   return text ?? String(value);
 }
@@ -60,7 +60,9 @@ function describeField(one: Problem): string {
 const maxFound = 200;
 
 function shorten(text: string): string {
-  return text.length <= maxFound ? text : `${text.slice(0, maxFound)}…`;
+  const shown = text.length <= maxFound ? text : `${text.slice(0, maxFound)}…`;
+  // A message is a line, whatever was found.
+  return shown.replaceAll(/\p{Cc}/gu, (control) => JSON.stringify(control).slice(1, -1));
 }
 
 function lastPart(path: string): string {

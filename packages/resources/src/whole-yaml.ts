@@ -2,7 +2,14 @@ import { type Document, LineCounter, parseAllDocuments } from "yaml";
 import { maxNesting } from "./ambiguous-scalar.ts";
 import { display } from "./problem.ts";
 import { isRecord } from "./schema-reader.ts";
-import { aliasOfItself, isDeep, markAmbiguous, repeatedKey, unresolvedAlias } from "./yaml-checks.ts";
+import {
+  aliasOfItself,
+  isDeep,
+  markAmbiguous,
+  nestedKey,
+  repeatedKey,
+  unresolvedAlias,
+} from "./yaml-checks.ts";
 import type { YamlDocument } from "./yaml-document.ts";
 
 /** Aliases (`*x`) that one document may expand to: more is an attack rather than a manifest. */
@@ -41,6 +48,14 @@ function readDocument(document: Document.Parsed, counter: LineCounter): YamlDocu
   const repeated = repeatedKey(document);
   if (repeated !== undefined) {
     return { kind: "bad", line: lineAt(repeated), reason: "Map keys must be unique" };
+  }
+  const nested = nestedKey(document);
+  if (nested !== undefined) {
+    return {
+      kind: "bad",
+      line: lineAt(nested),
+      reason: "A field's name must be text, not a mapping or a list",
+    };
   }
   const circular = aliasOfItself(document);
   if (circular !== undefined) {

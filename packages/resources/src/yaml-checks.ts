@@ -1,3 +1,4 @@
+import { Utf8 } from "@caracal/net";
 import { type Document, isCollection, isScalar, Scalar, visit } from "yaml";
 import { AmbiguousScalar, maxNesting } from "./ambiguous-scalar.ts";
 
@@ -14,11 +15,12 @@ export function isDeep(document: Document.Parsed): boolean {
   return found;
 }
 
-/** Marks the ambiguous values of a document. */
+/** Marks the ambiguous values of a document, and makes text of what stands in base64 (`!!binary`). */
 export function markAmbiguous(document: Document.Parsed): void {
   visit(document, {
     Scalar: (key, node) => {
-      if (key !== "key" && node.type === Scalar.PLAIN) mark(node);
+      if (node.value instanceof Uint8Array) node.value = Utf8.decode(node.value);
+      else if (key !== "key" && node.type === Scalar.PLAIN) mark(node);
     },
   });
 }
@@ -31,13 +33,28 @@ export function repeatedKey(document: Document.Parsed): number | undefined {
       const seen = new Set<unknown>();
       for (const { key } of map.items) {
         if (!isScalar(key)) continue;
-        if (seen.has(key.value) && key.value !== "<<") {
+        // A number and its text name the same field.
+        const name = String(key.value);
+        if (seen.has(name) && name !== "<<") {
           found = key.range?.[0];
           return visit.BREAK;
         }
-        seen.add(key.value);
+        seen.add(name);
       }
       return undefined;
+    },
+  });
+  return found;
+}
+
+/** Where in the text the first key is that is a mapping or a list itself. */
+export function nestedKey(document: Document.Parsed): number | undefined {
+  let found: number | undefined;
+  visit(document, {
+    Collection: (key, node) => {
+      if (key !== "key") return undefined;
+      found = node.range?.[0];
+      return visit.BREAK;
     },
   });
   return found;

@@ -190,3 +190,32 @@ test("no more than a thousand wrong documents are told of", () => {
   assert.equal(errors.at(-1)?.line, 1999);
   assert.equal(parseManifest(`[${"1, ".repeat(20_000)}1]`).errors.length, 1000);
 });
+
+test("files put together keep their marks, and base64 is the text that it stands for", () => {
+  const marked = `\uFEFF${pool("disabled: true")}---\n\uFEFF${pool("disabled: true")}`;
+  const { resources, errors } = parseManifest(marked);
+  assert.deepEqual(errors, []);
+  assert.equal(resources.length, 2);
+  const binary = parseManifest(pool("nodeSelector: !!binary aGFzKHgp"));
+  assert.match(JSON.stringify(binary.resources[0]?.resource.spec), /"nodeSelector":"has\(x\)"/);
+});
+
+test("what stands where text should is told of in one line", () => {
+  for (const [text, message] of [
+    ["? [a, b]\n: c\nkind: IPPool\n", "1: line 1: A field's name must be text, not a mapping or a list"],
+    [node('{name: n, labels: {1: a, "1": b}}'), "3: line 3: Map keys must be unique"],
+    [
+      "kind: TierList\napiVersion: projectcalico.org/v3\nitems: {a: b}\n",
+      /^3: error with field kind \(is required/,
+    ],
+    [pool("nodeSelector: |\n    has(x)\n    y"), /^6: error with field nodeSelector = 'has\(x\)\\ny/],
+    [
+      "apiVersion: projectcalico.org/v3\nkind: Tier\nmetadata: {name: t}\nspec: {order: .inf}\n",
+      /order = 'Infinity' \(must be a number\)/,
+    ],
+  ] as const) {
+    const found = refusal(text);
+    if (typeof message === "string") assert.equal(found, message);
+    else assert.match(found, message);
+  }
+});

@@ -153,8 +153,12 @@ test("a list, a file, a directory and the directories inside it are applied in o
 test("bad input is one line, exit code 1, and nothing changed", async (t) => {
   const store = await storeOf({ "ippools/p": pool });
   const before = await keysIn(store);
-  const empty = join(await directory(t), "empty.yaml");
+  const mixed = await directory(t);
+  const empty = join(mixed, "empty.yaml");
   await writeFile(empty, "# nothing\n");
+  await writeFile(join(mixed, "full.yaml"), poolYaml("q", "10.1.0.0/16"));
+  const bare = join(mixed, "bare");
+  await mkdir(bare);
   for (const [line, stdin, stderr] of [
     [
       "apply -f -",
@@ -177,6 +181,8 @@ test("bad input is one line, exit code 1, and nothing changed", async (t) => {
     ["apply -f -", `${poolYaml("q", "10.1.0.0/16")}---\nkind: Node\n`, /apiVersion/],
     ["apply -f -", "", /^no resources specified in file -$/],
     [`apply -f ${empty}`, "", /^no resources specified in file \S+empty\.yaml$/],
+    [`apply -f ${mixed}`, "", /^no resources specified in file \S+empty\.yaml$/],
+    [`apply -f ${bare}`, "", /^no resources specified in directory \S+bare$/],
     ["apply -f /nowhere/x.yaml", "", /^open \/nowhere\/x\.yaml: no such file or directory$/],
     ["apply", "", /^apply needs --filename$/],
     ["apply pool -f -", yaml, /^apply takes no operands/],
@@ -246,6 +252,13 @@ test("delete by name and by file", async () => {
     stderr: "",
   });
   assert.equal((await run("delete bgppeer", { store })).stderr, "resource name may not be empty\n");
+  for (const line of [
+    ["delete", "bgppeer", ""],
+    ["get", "bgppeer", ""],
+    ["label", "bgppeer", "", "a=b"],
+  ]) {
+    assert.equal((await run(line, { store })).stderr, "resource name may not be empty\n");
+  }
   assert.equal((await run("delete", { store })).stderr, "delete needs a kind and a name, or --filename\n");
 });
 
@@ -279,6 +292,9 @@ test("a patch that makes no sense changes nothing", async () => {
     [["node", "node1.whale.com", "-p", "{"], /^the patch is neither JSON nor YAML: .*column 2\n$/],
     [["node", "node1.whale.com"], /^patch needs --patch/],
     [["node"], /^patch needs a kind and one name/],
+    [["node", "", "-p", "{}"], /^resource name may not be empty\n$/],
+    [["node", "node1.whale.com", "-p", ""], /^a strategic patch is a mapping of fields/],
+    [["node", "node1.whale.com", "-p", "[]", "-t", "merge"], /^a merge patch is a mapping of fields/],
     [["node", "node1.whale.com", "-p", "{}", "-t", "magic"], /^unknown patch type 'magic'/],
   ] as const) {
     const outcome = await run(["patch", ...words], { store });

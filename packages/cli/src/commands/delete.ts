@@ -11,7 +11,7 @@ import { deleteNode } from "../resources/delete-node.ts";
 import { deletePool } from "../resources/delete-pool.ts";
 import { kubernetesPolicyRefusal } from "../resources/kubernetes-policies.ts";
 import { kindNamed } from "../resources/find-kind.ts";
-import { namespaceFor, withNamespace } from "../resources/namespaces.ts";
+import { checkedNames, namespaceFor, withNamespace } from "../resources/namespaces.ts";
 import { readManifests } from "../resources/read-manifests.ts";
 
 interface Doomed {
@@ -168,5 +168,5 @@ async function readDoomed(ctx: CliContext, args: Arguments): Promise<readonly Do
   // Without a name nothing is meant, rather than everything.
   if (names.length === 0) throw new CliError("resource name may not be empty");
   const namespace = namespaceFor(kind, args.text("namespace"));
-  return names.map((name) => ({ kind, name, namespace }));
+  return checkedNames(names).map((name) => ({ kind, name, namespace }));
 }

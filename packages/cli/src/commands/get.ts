@@ -13,7 +13,7 @@ import {
 import { withoutClusterFields } from "../resources/export-form.ts";
 import { kindNamed } from "../resources/find-kind.ts";
 import { inListOrder } from "../resources/list-order.ts";
-import { namespaceFor, withNamespace } from "../resources/namespaces.ts";
+import { checkedNames, namespaceFor, withNamespace } from "../resources/namespaces.ts";
 import type { WatchQuestion } from "./get-watch.ts";
 
 export const get: Command = {
@@ -101,7 +101,8 @@ function readNamespaces(args: Arguments): Namespaces {
 }
 
 async function readQuery(ctx: CliContext, args: Arguments, namespaces: Namespaces): Promise<Query> {
-  const [word, ...names] = args.positional;
+  const [word, ...named] = args.positional;
+  const names = checkedNames(named);
   if (args.text("filename") !== undefined) {
     if (word !== undefined) throw new CliError("give a kind or --filename, not both");
     const { readManifests } = await import("../resources/read-manifests.ts");

@@ -5,7 +5,7 @@ import { withConnection } from "../connection/with-connection.ts";
 import { configOption, namespaceOption } from "../global-options.ts";
 import { editResource } from "../resources/edit-resource.ts";
 import { kindNamed } from "../resources/find-kind.ts";
-import { namespaceFor } from "../resources/namespaces.ts";
+import { checkedNames, namespaceFor } from "../resources/namespaces.ts";
 
 export const label: Command = {
   name: "label",
@@ -22,6 +22,7 @@ export const label: Command = {
     if (word === undefined || name === undefined || text === undefined || stray.length > 0) {
       throw new CliError("label needs a kind, a name and one label");
     }
+    checkedNames([name]);
     const kind = kindNamed(word);
     const namespace = namespaceFor(kind, args.text("namespace"));
     const change = parseLabel(text, args.flag("remove"));

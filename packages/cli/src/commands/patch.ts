@@ -1,21 +1,26 @@
-import { describeProblems, kinds, type Resource } from "@caracal/resources";
+import { describeProblems, isRecord, kinds, type Resource } from "@caracal/resources";
 import { CliError, describeError } from "../cli-error.ts";
 import type { Command } from "../command.ts";
 import { withConnection } from "../connection/with-connection.ts";
+import { didYouMean } from "../did-you-mean.ts";
 import { configOption, namespaceOption } from "../global-options.ts";
 import { jsonPatch } from "../patching/json-patch.ts";
 import { mergePatch } from "../patching/merge-patch.ts";
+import { strategicPatch } from "../patching/strategic-patch.ts";
 import { editResource } from "../resources/edit-resource.ts";
 import { kindNamed } from "../resources/find-kind.ts";
-import { namespaceFor } from "../resources/namespaces.ts";
+import { checkedNames, namespaceFor } from "../resources/namespaces.ts";
 
 const patchTypes = ["strategic", "json", "merge"] as const;
+
+const patchers = { strategic: strategicPatch, json: jsonPatch, merge: mergePatch } as const;
 
 export const patch: Command = {
   name: "patch",
   summary: "Change some fields of a resource.",
   operands: "KIND NAME -p PATCH",
-  description: "A strategic patch is a merge patch here: lists are replaced whole.",
+  description:
+    "A strategic patch is a merge patch with Kubernetes' directives ($patch, $retainKeys, …). Lists are replaced whole, but for finalizers and ownerReferences.",
   options: [
     { name: "patch", short: "p", value: "PATCH", summary: "The patch, as JSON or YAML." },
     {
@@ -33,20 +38,25 @@ export const patch: Command = {
     if (word === undefined || name === undefined || stray.length > 0) {
       throw new CliError("patch needs a kind and one name");
     }
+    checkedNames([name]);
     const kind = kindNamed(word);
     const namespace = namespaceFor(kind, args.text("namespace"));
-    const type = args.text("type") ?? "strategic";
-    if (!patchTypes.some((known) => known === type)) {
-      throw new CliError(`unknown patch type '${type}'; it is one of ${patchTypes.join(", ")}`);
+    const given = args.text("type") ?? "strategic";
+    const type = patchTypes.find((known) => known === given);
+    if (type === undefined) {
+      const hint = didYouMean(given, patchTypes) || `; it is one of ${patchTypes.join(", ")}`;
+      throw new CliError(`unknown patch type '${given}'${hint}`);
     }
     const change = await parsePatch(args.text("patch"));
+    if (type !== "json" && !isRecord(change)) {
+      throw new CliError(`a ${type} patch is a mapping of fields, such as {"spec": {"disabled": true}}`);
+    }
     return withConnection(ctx, args, async ({ resources }) => {
       const fail = (why: string): never => {
         throw new CliError(`failed to patch '${kind}' resource: [${why}]`);
       };
       const outcome = await editResource(resources, { kind, name, namespace }, (resource) => {
-        const patched = type === "json" ? jsonPatch(resource, change) : mergePatch(resource, change);
-        return readPatched(resource, patched, fail);
+        return readPatched(resource, patchers[type](resource, change), fail);
       });
       if (outcome.kind === "failed") return fail(outcome.message);
       ctx.stdout.write(`Successfully patched 1 '${kind}' resource\n`);

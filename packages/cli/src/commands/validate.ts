@@ -33,9 +33,6 @@ export const validate: Command = {
       throw new CliError(`${count}${problems.join("\n")}`);
     }
     if (total === 0) {
-      if (!args.flag("skip-empty")) {
-        throw new CliError(`no resources specified in file ${args.texts("filename").join(", ")}`);
-      }
       ctx.stdout.write("No resources specified\n");
       return 0;
     }

@@ -1,9 +1,10 @@
 import { readFileSync } from "node:fs";
 import { kinds, type Resource, toJson, toList } from "@caracal/resources";
-import { CliError, describeError } from "../cli-error.ts";
+import { CliError } from "../cli-error.ts";
 import { didYouMean } from "../did-you-mean.ts";
 import { type CellContext, type Column, columnsOf, namespaceColumn } from "./columns.ts";
 import { tabTable } from "./tab-table.ts";
+import { describeFileError } from "../file-error.ts";
 import { parseTemplate, type Template } from "./template/parse-template.ts";
 import { runTemplate } from "./template/run-template.ts";
 
@@ -24,6 +25,7 @@ export interface Found {
 /** Reads the value of `-o`. */
 export function parseOutputFormat(text: string): OutputFormat {
   if (text === "yaml" || text === "json") return { kind: text };
+  if (text === "yml") return { kind: "yaml" };
   if (text === "" || text === "ps") return { kind: "table", which: "narrow" };
   if (text === "wide") return { kind: "table", which: "wide" };
   const [name, rest] = text.split(/=(.*)/s);
@@ -53,7 +55,7 @@ function readTemplate(name: string, text: string): string {
   try {
     return readFileSync(text, "utf8");
   } catch (error) {
-    throw new CliError(`error reading template file: ${describeError(error)}`, { cause: error });
+    throw new CliError(`error reading template file: ${describeFileError(error, text)}`, { cause: error });
   }
 }
 

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { jsonPatch } from "./json-patch.ts";
 import { mergePatch } from "./merge-patch.ts";
+import { strategicPatch } from "./strategic-patch.ts";
 
 test("a merge patch sets, removes and replaces lists (RFC 7396 appendix A)", () => {
   for (const [target, patch, result] of [
@@ -18,6 +19,36 @@ test("a merge patch sets, removes and replaces lists (RFC 7396 appendix A)", () 
   ]) {
     assert.deepEqual(mergePatch(target, patch), result);
   }
+});
+
+test("a strategic patch follows Kubernetes' directives", () => {
+  const owner = { uid: "1", name: "a" };
+  for (const [target, patch, result] of [
+    [{ a: { b: 1, c: 2 } }, { a: { b: null, d: 3 } }, { a: { c: 2, d: 3 } }],
+    [{ a: { b: 1, c: 2 } }, { a: { $patch: "replace", d: 3 } }, { a: { d: 3 } }],
+    [{ a: { b: 1 }, e: 1 }, { a: { $patch: "delete" } }, { e: 1 }],
+    [{ a: { b: 1, c: 2 } }, { a: { $retainKeys: ["c", "d"], d: 3 } }, { a: { c: 2, d: 3 } }],
+    [{ a: ["x", "y"] }, { "$deleteFromPrimitiveList/a": ["x"] }, { a: ["y"] }],
+    [{ a: ["x", "y"] }, { a: ["z"], "$setElementOrder/a": ["z"] }, { a: ["z"] }],
+    [
+      { metadata: { finalizers: ["x"] } },
+      { metadata: { finalizers: ["y", "x"] } },
+      { metadata: { finalizers: ["x", "y"] } },
+    ],
+    [
+      { metadata: { ownerReferences: [owner, { uid: "2" }] } },
+      {
+        metadata: {
+          ownerReferences: [{ uid: "1", name: "b" }, { uid: "2", $patch: "delete" }, { uid: "3" }],
+        },
+      },
+      { metadata: { ownerReferences: [{ uid: "1", name: "b" }, { uid: "3" }] } },
+    ],
+    [{}, { a: { b: { c: null } } }, { a: { b: {} } }],
+  ] as const) {
+    assert.deepEqual(strategicPatch(target, patch), result);
+  }
+  assert.throws(() => strategicPatch({}, { a: { $patch: "x" } }), /unknown \$patch 'x'/);
 });
 
 test("a field named __proto__ stays data", () => {

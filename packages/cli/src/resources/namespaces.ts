@@ -27,3 +27,9 @@ export function withNamespace(resource: Resource, given: string | undefined): Re
   }
   return { ...resource, metadata: { ...resource.metadata, namespace } };
 }
+
+/** The names of a command line; an empty one, which a script's unset variable leaves, names nothing. */
+export function checkedNames(names: readonly string[]): readonly string[] {
+  if (names.includes("")) throw new CliError("resource name may not be empty");
+  return names;
+}

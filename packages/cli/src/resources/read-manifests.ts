@@ -2,9 +2,10 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { type Resource } from "@caracal/resources";
 import { type ManifestError, parseManifest } from "@caracal/resources/manifest";
-import { CliError, describeError } from "../cli-error.ts";
+import { CliError } from "../cli-error.ts";
 import type { Arguments } from "../command.ts";
 import type { CliContext } from "../context.ts";
+import { describeFileError } from "../file-error.ts";
 
 /** Longest file read: a manifest is never this long. */
 const maxFileBytes = 64 << 20;
@@ -17,23 +18,27 @@ export async function readManifests(ctx: CliContext, args: Arguments): Promise<r
   const { resources, errors } = await checkManifests(ctx, args);
   const [error] = errors;
   if (error !== undefined) throw new CliError(error);
-  if (resources.length === 0 && !args.flag("skip-empty")) {
-    throw new CliError(`no resources specified in file ${args.texts("filename").join(", ")}`);
-  }
   return resources;
 }
 
-/** As `readManifests`, but with every error there is: a message for each document that is wrong. */
+/** As `readManifests`, but with every error there is: a message for each document that is wrong and each file without any. */
 export async function checkManifests(
   ctx: CliContext,
   args: Arguments,
 ): Promise<{ readonly resources: readonly Resource[]; readonly errors: readonly string[] }> {
   const resources: Resource[] = [];
   const errors: string[] = [];
-  for (const { name, text } of await readFiles(ctx, args)) {
-    const manifest = parseManifest(text);
-    for (const error of manifest.errors) errors.push(describeManifestError(error, name));
-    for (const { resource } of manifest.resources) resources.push(resource);
+  const mustBeSome = !args.flag("skip-empty");
+  for (const path of args.texts("filename")) {
+    const sources = await readSources(ctx, path, args.flag("recursive"));
+    if (sources.length === 0 && mustBeSome) errors.push(`no resources specified in directory ${path}`);
+    for (const { name, text } of sources) {
+      const manifest = parseManifest(text);
+      const isEmpty = manifest.errors.length + manifest.resources.length === 0;
+      if (isEmpty && mustBeSome) errors.push(`no resources specified in file ${path === "-" ? path : name}`);
+      for (const error of manifest.errors) errors.push(describeManifestError(error, name));
+      for (const { resource } of manifest.resources) resources.push(resource);
+    }
   }
   return { resources, errors };
 }
@@ -100,11 +105,4 @@ async function readAll(source: AsyncIterable<string>): Promise<string> {
     if (text.length > maxFileBytes) throw new CliError("standard input is too large");
   }
   return text;
-}
-
-function describeFileError(error: unknown, path: string): string {
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  if (code === "ENOENT") return `open ${path}: no such file or directory`;
-  if (code === "EACCES") return `open ${path}: permission denied`;
-  return `open ${path}: ${describeError(error)}`;
 }

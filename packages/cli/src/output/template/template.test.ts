@@ -49,7 +49,7 @@ test("a list of lists, by Go's names and by the documents'", async () => {
   );
   assert.match(
     (await run("get pool -o go-template-file=/nowhere", { store })).stderr,
-    /^error reading template file: .*ENOENT/,
+    /^error reading template file: open \/nowhere: no such file or directory/,
   );
 });
 
