@@ -1,4 +1,13 @@
-import { closeSync, fstatSync, mkdirSync, openSync, readdirSync, readFileSync, unlinkSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  unlinkSync,
+} from "node:fs";
 import { checked, KernelError } from "./kernel-error.ts";
 import { libc } from "./libc.ts";
 
@@ -30,7 +39,8 @@ export class Namespace implements Disposable {
 
   static open(path: string): Namespace {
     try {
-      return new Namespace(openSync(path, "r"));
+      // A path may lead to a pipe that nobody writes to: opening that would never end.
+      return new Namespace(openSync(path, constants.O_RDONLY | constants.O_NONBLOCK));
     } catch (error) {
       throw KernelError.from("namespace.open", error);
     }

@@ -58,7 +58,15 @@ describe("a megabyte of input is one bounded error", () => {
     ["no JSON", { stdin: long }, {}, 6],
     ["brackets without end", { stdin: "[".repeat(inputCharactersMax) }, {}, 6],
     ["a text without end", { stdin: `{"name":"${long}` }, {}, 6],
-    ["nested objects", { stdin: `${'{"ipam":'.repeat(100_000)}1${"}".repeat(100_000)}` }, {}, 7],
+    ["nested objects", { stdin: `${'{"ipam":'.repeat(100_000)}1${"}".repeat(100_000)}` }, {}, 6],
+    [
+      "a deep result of other plugins",
+      {
+        stdin: `${JSON.stringify(netconf).slice(0, -1)},"prevResult":{"dns":${'{"a":'.repeat(101)}1${"}".repeat(103)}`,
+      },
+      {},
+      6,
+    ],
     ["a version", {}, { cniVersion: long }, 1],
     ["a network name", {}, { name: long }, 7],
     ["an IPAM type", {}, { ipam: { type: long } }, 7],
@@ -96,11 +104,31 @@ describe("hostile names", () => {
       assert.equal(await refuses({}, { cniVersion: version }), 1));
   }
 
+  for (const name of [".", "..", "a/b", "a\nb", ""]) {
+    it(`network ${JSON.stringify(name)} is code 7`, async () => assert.equal(await refuses({}, { name }), 7));
+  }
+
+  for (const prevResult of [
+    5,
+    { ips: 5 },
+    { ips: [{}] },
+    { interfaces: [{ name: "a" }], ips: [{ address: "10.0.0.1/24", interface: 1 }] },
+    { dns: [] },
+  ]) {
+    it(`prevResult ${JSON.stringify(prevResult)} is code 7`, async () =>
+      assert.equal(await refuses({}, { prevResult }), 7));
+  }
+
   for (const change of [
     { containerId: "../../etc" },
     { containerId: "a\0b" },
     { ifname: ".." },
     { ifname: "a b" },
+    { ifname: "éthernet" },
+    { ifname: "a\u0001b" },
+    { ifname: "eth%d" },
+    { ifname: "default" },
+    { ifname: "sixteen-letters-" },
     { netns: "relative" },
     { args: "K8S_POD_NAMESPACE=../x;K8S_POD_NAME=a" },
     { args: "=x" },

@@ -3,6 +3,8 @@
  * Method: the shared suite, and what only a kernel can show, on a node and pods that are namespaces of the test.
  */
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, it } from "node:test";
 import { createNamespace, deleteNamespace, namespacePath, readSysctl, Rtnetlink } from "@caracal/linux";
 import { IpAddress, Prefix } from "@caracal/net";
@@ -220,6 +222,27 @@ describe("a pod in the kernel", { skip }, () => {
       assert.deepEqual(del, { exitCode: 0, stdout: "" }, step);
       assert.deepEqual(await cni.state(), before, step);
     }
+  });
+
+  it("is in a namespace of its own: what is none, and the node's own, is refused, and waits for nobody", async () => {
+    await using rig = await kernelRig();
+    const cni = new CniNode(rig);
+    const before = await cni.state();
+    const routes = await rig.node.ip("route");
+    const directory = rig.bed.directory();
+    const pipe = join(directory, "pipe");
+    const file = join(directory, "file");
+    writeFileSync(file, "");
+    await run(["mkfifo", pipe]);
+    for (const netns of [rig.node.path, pipe, file, directory, "/dev/null", `/${"n".repeat(5000)}`]) {
+      const answer = await cni.engine().answer(podCall(netns, { ifname: "pod0" }));
+      const { code, msg } = JSON.parse(answer.stdout);
+      assert.deepEqual([code, msg], [4, "CNI_NETNS leads to no network namespace of a container"]);
+      const del = await cni.engine().answer(podCall(netns, { command: "DEL", ifname: "pod0" }));
+      assert.deepEqual(del, { exitCode: 0, stdout: "" });
+    }
+    assert.deepEqual(await cni.state(), before);
+    assert.equal(await rig.node.ip("route"), routes);
   });
 
   it("CHECK names each thing that somebody took away", async () => {

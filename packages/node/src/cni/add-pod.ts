@@ -82,7 +82,11 @@ export const addSteps: readonly Step<Draft>[] = [
 export async function addPod(services: CniServices, operation: Operation): Promise<CniResult> {
   if (!services.kernel.hasNamespace(operation.attachment.netns)) {
     const details = operation.attachment.netns;
-    throw new CniError(CniCode.invalidEnvironment, "CNI_NETNS leads to no network namespace", details);
+    throw new CniError(
+      CniCode.invalidEnvironment,
+      "CNI_NETNS leads to no network namespace of a container",
+      details,
+    );
   }
   const draft: Draft = {
     // Before anything is done: what cannot be granted leaves nothing.

@@ -66,14 +66,16 @@ export function checkAttachmentVariables(call: CniCall): void {
   if (netns !== "" && !netns.startsWith("/")) throw invalid("CNI_NETNS", netns, "an absolute path");
 }
 
-/** As the kernel's dev_valid_name: no white space, `/` or `:`, and not `.` or `..`. */
+/**
+ * As the kernel's dev_valid_name: no `/` or `:`, and not `.` or `..`. Also no `%`, for which the kernel puts in a number, nothing
+ * that cannot be seen in a log, and not the names that settings have for all interfaces.
+ */
 export function isInterfaceName(name: string): boolean {
   return (
-    name !== "" &&
     name.length <= interfaceNameCharactersMax &&
-    name !== "." &&
-    name !== ".." &&
-    !/[\s/:\0]/.test(name)
+    /^[!-~]+$/.test(name) &&
+    !/[/:%]/.test(name) &&
+    ![".", "..", "all", "default"].includes(name)
   );
 }
 

@@ -77,7 +77,7 @@ describe("bad input", () => {
       { netns: "/run/netns/none" },
       {},
       4,
-      "CNI_NETNS leads to no network namespace",
+      "CNI_NETNS leads to no network namespace of a container",
     ],
     ["arguments without =", { args: "a" }, {}, 4, "CNI_ARGS must be pairs KEY=value separated by ';'"],
     [

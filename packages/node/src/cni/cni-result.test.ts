@@ -78,6 +78,7 @@ describe("any result", () => {
   const results: fc.Arbitrary<CniResult> = fc.record({
     interfaces: fc.array(
       fc.record({ name: fc.constantFrom("eth0", "cali0"), mac: fc.constant("02:00:00:00:00:01") }),
+      { minLength: 2 },
     ),
     ips: fc.array(ips),
     routes: fc.array(ips.map((ip) => ({ destination: Prefix.of(ip.address, ip.prefixLength) }))),
@@ -110,6 +111,10 @@ describe("a result that another plugin got wrong", () => {
   for (const [what, json] of [
     ["an address that is none", { ips: [{ address: "10.0.0.300/24" }] }],
     ["an address without a place", { ips: [{ interface: 0 }] }],
+    [
+      "an interface that it has not",
+      { interfaces: [{ name: "a" }], ips: [{ address: "10.0.0.3/24", interface: 1 }] },
+    ],
     ["a gateway that is none", { ips: [{ address: "10.0.0.3/24", gateway: "x" }] }],
     ["a route to nowhere", { routes: [{}] }],
     ["lists that are none", { ips: {} }],

@@ -108,9 +108,13 @@ function formatRoute(route: CniRoute): JsonObject {
 /** Reads another plugin's result, in any version's form. */
 export function readResult(json: JsonReading): CniResult {
   const old = [json.object("ip4"), json.object("ip6")].filter((side) => side !== undefined);
+  const interfaces = (json.objects("interfaces") ?? []).map(readInterface);
   return {
-    interfaces: (json.objects("interfaces") ?? []).map(readInterface),
-    ips: [...(json.objects("ips") ?? []).map(readIp), ...old.map((side) => readAddress(side, "ip"))],
+    interfaces,
+    ips: [
+      ...(json.objects("ips") ?? []).map((ip) => readIp(ip, interfaces.length)),
+      ...old.map((side) => readAddress(side, "ip")),
+    ],
     routes: [json, ...old].flatMap((holder) => (holder.objects("routes") ?? []).map(readRoute)),
     dns: json.object("dns")?.value,
   };
@@ -128,8 +132,8 @@ function readInterface(json: JsonReading): CniInterface {
   };
 }
 
-function readIp(json: JsonReading): CniIp {
-  const index = json.integer("interface", 0, 0xffff);
+function readIp(json: JsonReading, interfaceCount: number): CniIp {
+  const index = json.integer("interface", 0, interfaceCount === 0 ? 0xffff : interfaceCount - 1);
   return { ...readAddress(json, "address"), ...(index !== undefined && { interface: index }) };
 }
 

@@ -30,6 +30,10 @@ export class JsonReading {
       throw new CniError(CniCode.decodeFailure, `${what} is no JSON`, reason, { cause });
     }
     if (!isRecord(value)) throw new CniError(CniCode.decodeFailure, `${what} is no JSON object`);
+    if (!isWithin(value, nestingMost)) {
+      // Parts of it are written again, and that takes a stack.
+      throw new CniError(CniCode.decodeFailure, `${what} is nested more than ${nestingMost} deep`);
+    }
     return JsonReading.of(value);
   }
 
@@ -106,3 +110,10 @@ export class JsonReading {
 }
 
 const shownCharacters = 80;
+/** Ten times what a configuration with results in it has. */
+const nestingMost = 100;
+
+function isWithin(value: unknown, depth: number): boolean {
+  if (typeof value !== "object" || value === null) return true;
+  return depth > 0 && Object.values(value).every((item) => isWithin(item, depth - 1));
+}

@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { IpAddress, Ipv4, Ipv6, Prefix } from "@caracal/net";
 import {
   KernelError,
@@ -64,11 +65,14 @@ export class LinuxPodKernel implements PodKernel, Disposable {
 
   hasNamespace(netns: string): boolean {
     try {
+      using namespace = Namespace.open(netns);
+      // A pod's default route would take the place of the host's.
+      if (namespace.inode === this.#node.inode || namespace.inode === machineNamespace()) return false;
       // Opening a socket inside is the proof: any file can be opened, only a namespace can be entered.
-      Rtnetlink.open(netns).close();
+      Rtnetlink.open(namespace).close();
       return true;
     } catch (error) {
-      if (error instanceof KernelError && ["ENOENT", "ENOTDIR", "EINVAL"].includes(error.errno)) return false;
+      if (isNoNamespace(error)) return false;
       throw error;
     }
   }
@@ -218,11 +222,28 @@ export class LinuxPodKernel implements PodKernel, Disposable {
       using podSide = Rtnetlink.open(netns);
       return podSide.link(which);
     } catch (error) {
-      if (error instanceof KernelError && ["ENOENT", "ENOTDIR", "EINVAL"].includes(error.errno))
-        return undefined;
+      if (isNoNamespace(error)) return undefined;
       throw error;
     }
   }
+}
+
+/** What opening or entering a path says when there is something else, or nothing. */
+const pathErrors: ReadonlySet<string> = new Set(
+  "ENOENT ENOTDIR EINVAL EACCES EISDIR ELOOP ENAMETOOLONG ENODEV ENXIO".split(" "),
+);
+
+/** The first process's namespace, where it may be seen: a daemon in another one (a lab's) is to do the machine no harm. */
+function machineNamespace(): number | undefined {
+  try {
+    return statSync("/proc/1/ns/net").ino;
+  } catch {
+    return undefined;
+  }
+}
+
+function isNoNamespace(error: unknown): boolean {
+  return error instanceof KernelError && pathErrors.has(error.errno);
 }
 
 /** Proxy ARP and NDP without delay, forwarding, no router advertisements; addresses usable without waiting for DAD. */

@@ -72,7 +72,7 @@ export interface ValidAttachment {
   readonly ifname: string;
 }
 
-/** CNI specification, "Network configuration": a name starts with an alphanumeric; Calico takes these characters. */
+/** The specification wants an alphanumeric first ("Network configuration"); Calico takes these characters anywhere. */
 const namePattern = /^[a-zA-Z0-9_.-]+$/;
 const nameCharactersMax = 253;
 /** RFC 791 §3.1: every network must carry 68 bytes. The upper end is the kernel's for veth. */
@@ -108,7 +108,8 @@ export function parseNetworkConfig(stdin: string): NetworkConfig {
     );
   }
   const name = config.required("name", config.text("name"));
-  if (!namePattern.test(name) || name.length > nameCharactersMax) {
+  // Other IPAM plugins make a directory of it.
+  if (!namePattern.test(name) || name.length > nameCharactersMax || name === "." || name === "..") {
     const allowed = "letters, digits, '_', '.' and '-'";
     throw new CniError(
       CniCode.invalidConfig,

@@ -93,7 +93,7 @@ export interface PodInterfaceState {
  * `errno`); a namespace or an interface that is not there is a value.
  */
 export interface PodKernel {
-  /** Whether the path leads to a network namespace. */
+  /** Whether the path leads to a network namespace, and not to the node's own. */
   hasNamespace(netns: string): boolean;
   /** What the host needs an address for itself: it is one of its interfaces', or its own routes lead through it. */
   hostUse(address: IpAddress): HostUse | undefined;
