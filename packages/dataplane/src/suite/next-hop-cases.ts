@@ -135,8 +135,11 @@ async function takesAlong(subject: KernelSubject): Promise<void> {
   const told: string[] = [];
   const stop = kernel.subscribe((notice) => {
     if (notice.kind === "overrun") return;
-    for (const { kind, gone } of notice.changes)
-      if (kind === "route" || kind === "nextHop") told.push(`${gone ? "-" : "+"}${kind}`);
+    for (const change of notice.changes) {
+      // The kernel makes routes of its own as links get ready.
+      const isOurs = change.kind === "route" && change.route.protocol === 12;
+      if (isOurs || change.kind === "nextHop") told.push(`${change.gone ? "-" : "+"}${change.kind}`);
+    }
   });
   others.nextHop({ kind: "add", object });
   const through = { ...route("10.1.0.0/26", { nextHops: [object.hop] }), nextHopId: 7 };
