@@ -168,7 +168,7 @@ function own(interfaceIndex: number, text: string, prefixLength: number) {
 
 function mendEnds(subject: KernelSubject): Promise<void> {
   const { others } = subject;
-  return withTunnels(subject, [wanted], async ({ until }) => {
+  return withTunnels(subject, [wanted], async ({ events, until }) => {
     await until(asWanted);
     const interfaceIndex = await indexOf(subject, "vxlan.calico");
     const state = NeighbourState.NUD_PERMANENT;
@@ -183,10 +183,25 @@ function mendEnds(subject: KernelSubject): Promise<void> {
       { kind: "neighbour.set", neighbour: { ...entry, mac: end1.mac, address: address("10.99.0.66") } },
       { kind: "neighbour.set", neighbour: { ...entry, mac: forged, address: address("10.99.0.66") } },
     ] as const;
+    const told = events.length;
     for (const change of changes) {
       others.device(change);
       await until(asWanted);
     }
+    const neighbourBack = "neighbour 10.244.1.0 at 66:00:00:00:01:00 put back";
+    const entryBack = "forwarding entry 66:00:00:00:01:00 to 10.99.0.2 put back";
+    same(
+      events.slice(told).map(({ news, isRepair }) => (isRepair ? news : "no repair")),
+      [
+        neighbourBack,
+        neighbourBack,
+        "neighbour 10.244.7.0 at 02:00:00:00:00:03 removed",
+        entryBack,
+        entryBack,
+        "forwarding entry 02:00:00:00:00:03 to 10.99.0.66 removed",
+      ],
+      "news",
+    );
   });
 }
 
@@ -208,8 +223,9 @@ function changeLive(subject: KernelSubject): Promise<void> {
 }
 
 function changeEnds(subject: KernelSubject): Promise<void> {
-  return withTunnels(subject, [wanted], async ({ reconciler, until }) => {
+  return withTunnels(subject, [wanted], async ({ reconciler, events, until }) => {
     await until(asWanted);
+    const told = events.length;
     reconciler.apply([{ ...wanted, vteps: [end2] }]);
     await until([0, 1, 3, 5].map((at) => asWanted[at] ?? ""));
     const moved = { ...end2, host: address("10.99.0.77"), mac: mac("66:00:00:00:02:02") };
@@ -221,6 +237,7 @@ function changeEnds(subject: KernelSubject): Promise<void> {
     ]);
     reconciler.apply([wanted]);
     await until(asWanted);
+    same(events.length, told, "news of what was asked for");
   });
 }
 

@@ -4,6 +4,7 @@ import type { DeviceKernel, DeviceOperation, DeviceOutcome } from "../device-ker
 import type { KernelNotice } from "../kernel.ts";
 import { backoffMs } from "../retry-book.ts";
 import type { DesiredTunnel } from "./desired-tunnel.ts";
+import { endNews } from "./end-news.ts";
 import { EndTable } from "./end-table.ts";
 import { type DevicePlan, type DeviceSurroundings, isLinkLocal, planDevice } from "./plan-device.ts";
 
@@ -83,6 +84,8 @@ export class TunnelReconciler {
   #known = new Map<string, Known>();
   /** Devices that have been right since the start: what is wrong with them later is somebody else's doing. */
   readonly #wasRight = new Map<string, DesiredTunnel>();
+  /** What the entries were last made to be: what is wrong with them later is somebody else's doing too. */
+  readonly #filled = new Map<string, { readonly tunnel: DesiredTunnel; readonly index: number }>();
   #problems: readonly TunnelProblem[] = [];
   #isStale = true;
   #isDirty = false;
@@ -333,6 +336,7 @@ export class TunnelReconciler {
     if (known === undefined || tunnel.kind !== "vxlan") return;
     const operations = known.ends.plan(tunnel.vteps);
     const { operationsPerApply } = this.#limits;
+    const done: DeviceOperation[] = [];
     for (let at = 0; at < operations.length && !this.#isStopped; at += operationsPerApply) {
       const part = operations.slice(at, at + operationsPerApply);
       const outcomes = await this.#do(part);
@@ -340,6 +344,7 @@ export class TunnelReconciler {
         const outcome = outcomes[index];
         const isGone =
           operation.kind === "neighbour.delete" && outcome?.kind === "failed" && outcome.errno === "ENOENT";
+        if (outcome?.kind === "done") done.push(operation);
         if (outcome?.kind === "done" || isGone) known.ends.done(operation);
         else if (outcome !== undefined) {
           const problem = `a remote end is refused: ${outcome.errno} ${outcome.detail}`;
@@ -347,6 +352,12 @@ export class TunnelReconciler {
         }
       }
     }
+    const { index } = known.ends;
+    const filled = this.#filled.get(tunnel.name);
+    const isRepair = filled?.tunnel === tunnel && filled.index === index;
+    const news = isRepair ? endNews(done) : undefined;
+    if (news !== undefined) this.#options.onEvent?.({ device: tunnel.name, news, isRepair });
+    this.#filled.set(tunnel.name, { tunnel, index });
   }
 
   async #do(operations: readonly DeviceOperation[]): Promise<readonly DeviceOutcome[]> {
