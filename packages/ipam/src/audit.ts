@@ -12,6 +12,11 @@ export interface AddressUse {
   readonly owner: string;
 }
 
+/** Every allocation of a block, without owners: who has an address is not asked. */
+export function allocationsIn(cidr: Prefix, block: AllocationBlock): readonly AuditedAllocation[] {
+  return allocationsOf(cidr, block, () => []);
+}
+
 /** An address that a block gives to someone, and whether that one is there. */
 export interface AuditedAllocation {
   readonly address: IpAddress;

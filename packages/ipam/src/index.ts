@@ -10,6 +10,7 @@ export type { AffinityRelease } from "./affinity.ts";
 export type { AddressResult } from "./assign-address.ts";
 export {
   type AddressUse,
+  allocationsIn,
   type Audit,
   auditAllocations,
   type AuditedAllocation,

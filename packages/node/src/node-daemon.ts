@@ -92,6 +92,7 @@ export class NodeDaemon {
   #firstMtuSources: MtuSources = { pools: [], settings: {} };
   /** The Node resource tells them to the others. */
   #mtus: NodeMtus | undefined;
+  #engine: CniEngine | undefined;
   #addressMonitor: AddressMonitor | undefined;
   #tunnels: TunnelKeeper | undefined;
   #status: (() => unknown) | undefined;
@@ -317,12 +318,15 @@ export class NodeDaemon {
     const audit = new IpamAudit({
       node,
       store,
+      view,
       ipam: new Ipam({ store, node, now: nowNanos }),
       mode,
       graceSeconds,
       hasInterface: (name) => tables.link(name) !== undefined,
       interfacePrefix: config.podInterfacePrefix,
       mayWrite: () => view.isDatastoreReady,
+      // Without an engine there is no call that could be under way.
+      inTurnOf: (pod, work) => this.#engine?.inTurnOf(pod, work) ?? work(),
       now: nowNanos,
       log,
       metrics: this.#metrics,
@@ -496,6 +500,7 @@ export class NodeDaemon {
       nodeWith: (address) => nodeWithAddress(view.resources.nodes, address),
       defaultMtu: () => readMtu(join(config.libDir, "mtu")),
     });
+    this.#engine = engine;
     this.#cni.open(engine);
     const finishing = finishDeletions(engine, signal).catch((error: unknown) => this.#fault.abort(error));
     this.#stack.defer(() => finishing);

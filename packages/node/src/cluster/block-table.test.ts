@@ -18,7 +18,7 @@ function entryOf(value: string): Entry {
 }
 
 test("a pod of the block's own node changes nothing, a borrower and a new owner do", () => {
-  const table = new BlockTable();
+  const table = new BlockTable("a");
   assert.equal(table.apply([put("host:a", ["a"])]), true);
   const before = table.values();
   assert.equal(table.apply([put("host:a", ["a", "a"])]), false);
@@ -32,9 +32,20 @@ test("a pod of the block's own node changes nothing, a borrower and a new owner 
 });
 
 test("a record that makes no sense is no block", () => {
-  const table = new BlockTable();
+  const table = new BlockTable("a");
   const entry = entryOf("{");
   assert.equal(table.apply([{ kind: "put", entry, previous: undefined }]), false);
   assert.equal(table.apply([put("host:a", [])]), true);
   assert.equal(table.apply([{ kind: "put", entry, previous: undefined }]), true);
+});
+
+test("the records of blocks with addresses of this node are kept whole", () => {
+  const table = new BlockTable("a");
+  table.apply([put("host:b", ["b", "a"])]);
+  assert.deepEqual(
+    table.used.map(({ allocations }) => allocations),
+    [[0, 1, null, null]],
+  );
+  table.apply([put("host:a", ["b"])]);
+  assert.deepEqual(table.used, []);
 });

@@ -10,6 +10,7 @@ import {
 import type { BlockAffinity, ClusterResources, RoutedBlock } from "@caracal/intent";
 import { type Cancellation, Prefix } from "@caracal/net";
 import {
+  type AllocationBlock,
   BlockAffinityCodec,
   type KindName,
   kinds,
@@ -60,7 +61,7 @@ export class ClusterView {
   readonly #tables: { readonly [K in WatchedKind]: ViewTable<Resources[K]> };
   readonly #services = kubernetesTable(readKubernetesService);
   readonly #endpointSlices = kubernetesTable(readKubernetesEndpointSlice);
-  readonly #blocks = new BlockTable();
+  readonly #blocks: BlockTable;
   readonly #affinities = new Map<string, BlockAffinity>();
   readonly #claims = new Map<string, Claim>();
   readonly #syncers: readonly Syncer[];
@@ -68,6 +69,7 @@ export class ClusterView {
 
   constructor(options: ClusterViewOptions) {
     this.#options = options;
+    this.#blocks = new BlockTable(options.node);
     this.#tables = {
       Node: resourceTable("Node"),
       IPPool: resourceTable("IPPool"),
@@ -151,6 +153,11 @@ export class ClusterView {
   /** Every block of the cluster; the same object until something in it changes. */
   get blocks(): readonly RoutedBlock[] {
     return this.#blocks.values();
+  }
+
+  /** The records of the blocks of which this node has addresses. */
+  get usedBlocks(): readonly AllocationBlock[] {
+    return this.#blocks.used;
   }
 
   /** This node's claims on blocks, those included that the watch has yet to tell of. */

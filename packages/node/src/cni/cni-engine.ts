@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { keys, Revision, type Store, StoreError } from "@caracal/datastore";
 import { addPod } from "./add-pod.ts";
-import { type Attachment, handleOf, nameAttachment } from "./attachment.ts";
+import { type Attachment, handleOf, hostNameOf, nameAttachment } from "./attachment.ts";
 import { checkNode } from "./check-node.ts";
 import { checkPod } from "./check-pod.ts";
 import { type CniAnswer, type CniCall, type PodName, readCall } from "./cni-call.ts";
@@ -333,6 +333,11 @@ export class CniEngine {
     return call.plugin === "calico-ipam"
       ? `ipam ${handleOf(config.name, call.containerId)}`
       : nameAttachment(call, config, this.#services).hostName;
+  }
+
+  /** Work about a pod while no call about it is under way. Throws `QueueFullError` when too much waits. */
+  inTurnOf<Result>(pod: PodName, work: () => Promise<Result>): Promise<Result> {
+    return this.#queue.run(hostNameOf(pod, "", this.#services.interfacePrefix), work);
   }
 
   /** With the annotations that the datastore knows of the pod; what the runtime hands on is as old as the call. */
