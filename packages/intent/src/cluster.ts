@@ -151,7 +151,9 @@ function deriveFacts(resources: ClusterResources): ClusterFacts {
       nodes.flatMap((node) => [...node.addresses.values()].map(({ text }) => [text, node] as const)),
     ),
     speakers: new Map(([4, 6] as const).map((family) => [family, speakersOf(nodes, family)])),
-    pools: resources.pools.flatMap(poolFacts).toSorted((a, b) => Prefix.compare(a.prefix, b.prefix)),
+    pools: resources.pools
+      .flatMap(poolFacts)
+      .toSorted((a, b) => Prefix.compare(a.prefix, b.prefix) || compareText(a.name, b.name)),
     peerings,
     showsOtherAs: resources.bgpPeers.some(({ spec }) => (spec.localASNumber ?? 0) !== 0),
     filtersByName: new Map(resources.bgpFilters.map((filter) => [filter.metadata.name, filter])),

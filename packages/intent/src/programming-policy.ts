@@ -1,6 +1,7 @@
 import { IpAddress, type IpFamily, Prefix } from "@caracal/net";
 import type { ClusterFacts, NodeFacts, PoolFacts } from "./cluster.ts";
 import type { ServiceRanges } from "./service-ranges.ts";
+import { poolOf } from "./tunnels/overlay.ts";
 
 /** Which learned BGP routes go into the kernel, and how. */
 export interface ProgrammingPolicy {
@@ -55,7 +56,7 @@ export function decideProgramming(
 ): ProgrammingVerdict {
   const service = policy.serviceRanges.find((range) => Prefix.covers(range, route));
   if (service !== undefined) return { kind: "skip", reason: "service-range", by: Prefix.format(service) };
-  const pool = policy.pools.find(({ prefix }) => Prefix.covers(prefix, route));
+  const pool = poolOf(policy.pools, route);
   if (pool === undefined) return { kind: "direct" };
   const { name, vxlanMode, ipipMode } = pool;
   if (vxlanMode !== "Never") return { kind: "skip", reason: "vxlan-pool", by: name };

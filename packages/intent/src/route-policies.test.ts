@@ -62,6 +62,19 @@ const pools = [
   pool("v6", "fd10::/48"),
 ];
 
+test("programming: of overlapping pools the smallest decides, of equal ones the first by name", () => {
+  const inner = pool("inner", "10.244.128.0/17", { vxlanMode: "Always" });
+  const twin = pool("also", "10.245.0.0/16");
+  const decide = programming(cluster({ nodes: [self], pools: [...pools, inner, twin] }));
+  assert.deepEqual(decide("10.244.1.0/26", "10.0.0.2"), { kind: "direct", pool: "plain" });
+  assert.deepEqual(decide("10.244.129.0/26", "10.0.0.2"), {
+    kind: "skip",
+    reason: "vxlan-pool",
+    by: "inner",
+  });
+  assert.deepEqual(decide("10.245.1.0/26", "10.0.0.2"), { kind: "direct", pool: "also" });
+});
+
 test("programming: plain pools through the next hop, IPIP pools by mode and subnet, VXLAN pools not at all", () => {
   const decide = programming(cluster({ nodes: [self], pools }));
   assert.deepEqual(decide("10.244.1.0/26", "10.0.0.2"), { kind: "direct", pool: "plain" });

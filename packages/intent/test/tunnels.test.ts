@@ -334,6 +334,10 @@ test("missing tunnel addresses, taken ones and pools inside pools are told", () 
   assert.deepEqual(lines({ resources: { pools } }), [
     "IPPool(inner) lies in 10.244.0.0/16 of IPPool(default): where both have an address, this one decides how it is reached",
   ]);
+  const twice = [pool("zwin", "10.244.0.0/16", { ipipMode: "Always" }), ...vxlan("CrossSubnet")];
+  assert.deepEqual(lines({ resources: { pools: twice } }), [
+    "IPPool(zwin) has the very range of IPPool(default), which decides how its addresses are reached",
+  ]);
 });
 
 test("a node that is unknown or has no address has no tunnels", () => {

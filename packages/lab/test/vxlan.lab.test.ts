@@ -136,7 +136,18 @@ const deeds: readonly (readonly string[])[] = [
   ["ip route flush proto 80"],
   ["ip route flush dev vxlan.calico"],
   ["ip route replace 10.244.0.0/24 via 10.0.0.22 dev eth0 proto 80"],
+  ["ip link set vxlan.calico type vxlan id 4096 ttl 1"],
+  ["ip link set vxlan.calico type vxlan id 4096 dev eth0 learning"],
+  ["ip link add br9 type bridge", "ip link set vxlan.calico master br9"],
+  ["sysctl -q -w net.ipv4.conf.vxlan/calico.forwarding=0 net.ipv4.conf.eth0.forwarding=0"],
   ["sysctl -q -w net.ipv4.ip_forward=0"],
+];
+
+/** Settings that must come back, each 1. */
+const forwarding = [
+  "net.ipv4.ip_forward",
+  "net.ipv4.conf.vxlan/calico.forwarding",
+  "net.ipv4.conf.eth0.forwarding",
 ];
 
 describe("vxlan", { concurrency: 2 }, () => {
@@ -223,7 +234,7 @@ describe("vxlan", { concurrency: 2 }, () => {
         });
         const isMended = async (): Promise<boolean> =>
           (await tunnelOf(cluster, "worker1")) === before &&
-          (await on(cluster, "worker1", "sysctl", "-n", "net.ipv4.ip_forward")).trim() === "1";
+          (await on(cluster, "worker1", "sysctl", "-n", ...forwarding)) === "1\n1\n1\n";
         await eventually(isMended, { deadlineMs: mendedMs, what: `${deed.join("; ")} to be mended` });
         const ping = new ContinuousPing(lab, "testapp-worker1", addressOf("testapp-worker3"));
         await eventually(() => ping.answeredCount > 3, { what: `an answer after ${deed.join("; ")}` });

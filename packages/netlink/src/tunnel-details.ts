@@ -20,6 +20,8 @@ export interface VxlanDetails {
   readonly group?: IpAddress;
   /** Flow-based: each packet's route says VNI and remote. */
   readonly isFlowBased?: boolean;
+  /** Options, as `ip link` names them, that a plain device has not and that others may not get on with. Read only. */
+  readonly peculiarities?: readonly string[];
 }
 
 /** An IP-in-IP device; what is absent is any. */
@@ -39,8 +41,15 @@ export function readVxlan(data: Reader): VxlanDetails {
     port: 0,
     learning: false,
   };
+  const peculiarities: string[] = [];
   readAttributes(data, (type, value) => {
+    const option = optionNames[type];
     switch (type) {
+      case IflaVxlan.IFLA_VXLAN_TTL: {
+        const ttl = value.u8();
+        if (ttl !== 0) peculiarities.push(`ttl ${ttl}`);
+        break;
+      }
       case IflaVxlan.IFLA_VXLAN_ID:
         found.vni = value.u32le();
         break;
@@ -65,9 +74,27 @@ export function readVxlan(data: Reader): VxlanDetails {
         if (value.u8() !== 0) found.isFlowBased = true;
         break;
       default:
+        if (option !== undefined && isSet(value)) peculiarities.push(option);
     }
   });
+  if (peculiarities.length > 0) found.peculiarities = peculiarities;
   return found;
+}
+
+const optionNames: Readonly<Record<number, string>> = {
+  [IflaVxlan.IFLA_VXLAN_PROXY]: "proxy",
+  [IflaVxlan.IFLA_VXLAN_RSC]: "rsc",
+  [IflaVxlan.IFLA_VXLAN_UDP_ZERO_CSUM6_TX]: "udp6zerocsumtx",
+  [IflaVxlan.IFLA_VXLAN_REMCSUM_TX]: "remcsumtx",
+  [IflaVxlan.IFLA_VXLAN_GBP]: "gbp",
+  [IflaVxlan.IFLA_VXLAN_GPE]: "gpe",
+  [IflaVxlan.IFLA_VXLAN_TTL_INHERIT]: "ttl inherit",
+  [IflaVxlan.IFLA_VXLAN_VNIFILTER]: "vnifilter",
+};
+
+/** A number that is not zero, or a flag: those are there or not. */
+function isSet(value: Reader): boolean {
+  return value.remaining === 0 || value.u8() !== 0;
 }
 
 export function writeVxlan(writer: Writer, details: VxlanDetails): void {

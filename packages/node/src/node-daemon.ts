@@ -35,6 +35,7 @@ import { PodMtuFile } from "./mtu/pod-mtu-file.ts";
 import { HostSettings } from "./host-settings/host-settings.ts";
 import { OwnAddresses } from "./host-settings/own-addresses.ts";
 import { podInterfaces } from "./host-settings/wanted-settings.ts";
+import { waysOut } from "./host-settings/ways-out.ts";
 import { Health } from "./observe/health.ts";
 import { HealthWatch, type SessionStates } from "./observe/health-watch.ts";
 import { serveHealth, serveMetrics } from "./observe/http-endpoints.ts";
@@ -240,7 +241,7 @@ export class NodeDaemon {
     const { routing, bgp, bird, tunnels } = opened;
     this.#tunnels = tunnels;
     if (this.#mtus !== undefined) tunnels.setMtus(this.#mtus);
-    this.#keepHostSettings(view, routing);
+    this.#keepHostSettings(view, opened);
     const own = this.#watchOwnAddresses(opened);
     const packets = this.#openPacketFilter(view, routing);
     const tunnelAddresses = this.#keepTunnelAddresses(view, routing);
@@ -300,14 +301,16 @@ export class NodeDaemon {
     );
   }
 
-  #keepHostSettings(view: ClusterView, routing: Routing): void {
+  #keepHostSettings(view: ClusterView, { routing, tables }: OpenRouting): void {
     const { node, config, log } = this.#options;
     const settings = () =>
       view.isComplete
         ? mtuSourcesOf(view.resources, node, config.felix.settings).settings
         : this.#firstMtuSources.settings;
     const pods = () => podInterfaces(routing.intent?.kernel.podRoutes ?? [], config.interfacePrefixes);
-    this.#stack.use(new HostSettings({ settings, pods, log }));
+    const ways = () =>
+      waysOut(routing.tunnels?.tunnels ?? [], routing.intent?.addresses ?? new Map(), tables);
+    this.#stack.use(new HostSettings({ settings, pods, ways, log }));
   }
 
   /** Leaked addresses, unless the node was told not to look for them. */

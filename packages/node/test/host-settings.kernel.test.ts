@@ -47,7 +47,14 @@ test("flipped settings come back, those of other interfaces stay", { skip }, asy
     ["cali2", new Set([6] as const)],
     ["cali-that-is-gone", new Set([4] as const)],
   ]);
-  using keeper = new HostSettings({ settings: () => ({}), pods: () => pods, log, namespace: node.path });
+  const ways = () => new Map([["other", new Set<IpFamily>([6])]]);
+  using keeper = new HostSettings({
+    settings: () => ({}),
+    pods: () => pods,
+    ways,
+    log,
+    namespace: node.path,
+  });
   const value = async (path: string): Promise<string> =>
     (await node.run(["sysctl", "-n", path.replaceAll("/", ".")])).stdout.trim();
   keeper.look();
@@ -66,8 +73,12 @@ test("flipped settings come back, those of other interfaces stay", { skip }, asy
     ...flipped.toReversed().map((one) => `${one.path.replaceAll("/", ".")}=${one.value === 0 ? 1 : 0}`),
     "net.ipv4.conf.other.proxy_arp=1",
     "net.ipv4.ip_forward=0",
+    "net.ipv6.conf.other.disable_ipv6=1",
+    "net.ipv6.conf.other.forwarding=0",
   ]);
   keeper.look();
+  assert.equal(await value("net/ipv6/conf/other/disable_ipv6"), "0", "it leads to other nodes by IPv6");
+  assert.equal(await value("net/ipv6/conf/other/forwarding"), "1");
   for (const one of flipped) assert.equal(await value(one.path), String(one.value), one.path);
   assert.equal(await value("net/ipv4/ip_forward"), "1");
   assert.equal(await value("net/ipv4/conf/other/proxy_arp"), "1");

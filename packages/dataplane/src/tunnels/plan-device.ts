@@ -124,6 +124,7 @@ function vxlanDifferences(
     .map(([what, found, wanted]) => `${what} ${String(found)} instead of ${String(wanted)}`);
   if (vxlan.learning) differences.push("it learns");
   if (vxlan.isFlowBased === true) differences.push("it is flow-based");
+  for (const option of vxlan.peculiarities ?? []) differences.push(`it has the option ${option}`);
   if (vxlan.group !== undefined) differences.push(`it sends the unknown to ${addressText(vxlan.group)}`);
   return differences;
 }
@@ -151,12 +152,17 @@ function described({ kind }: Pick<Link, "kind">): string {
   return kind === undefined ? "a device" : `a ${kind} device`;
 }
 
-function keep(tunnel: DesiredTunnel, link: Link, { addresses }: DeviceSurroundings): DevicePlan {
+function keep(tunnel: DesiredTunnel, link: Link, { links, addresses }: DeviceSurroundings): DevicePlan {
   const steps: DeviceStep[] = [];
   const set = (settings: LinkSettings, news: string): void =>
     void steps.push({ operation: { kind: "link.set", index: link.index, settings }, news });
   const { mtu, address } = tunnel;
   if (mtu !== undefined && mtu !== link.mtu) set({ mtu }, `MTU ${link.mtu} becomes ${mtu}`);
+  // A bridge takes all that its ports receive.
+  if (link.masterIndex !== undefined && link.masterIndex !== 0) {
+    const master = links.find(({ index }) => index === link.masterIndex)?.name ?? "another device";
+    set({ masterIndex: 0 }, `it was put into ${master} and is taken out`);
+  }
   if ((link.flags & Iff.IFF_UP) === 0) set({ up: true }, "it was down and is set up");
   const own = addresses.filter(({ interfaceIndex }) => interfaceIndex === link.index);
   const isOwn = (one: InterfaceAddress): boolean =>

@@ -280,6 +280,8 @@ export class TunnelReconciler {
     if (made.errno === "EEXIST" && tunnel.kind === "ipip") return undefined;
     if (made.errno === "EOPNOTSUPP")
       return `this kernel has no ${tunnel.kind} module, so there is no such tunnel: load it (modprobe ${tunnel.kind}), or choose another encapsulation; meanwhile only routes from before carry traffic, as they are`;
+    if (made.errno === "EEXIST" && tunnel.kind === "vxlan")
+      return `VNI ${tunnel.vni} on UDP port ${tunnel.port} is taken, and by no device here: one was moved to another network namespace; remove it there, or choose another vxlanVNI`;
     return `it cannot be made: ${made.errno} ${made.detail}`;
   }
 

@@ -1,6 +1,6 @@
 import { IpAddress, type IpFamily, Prefix } from "@caracal/net";
 import type { WorkloadEndpoint } from "@caracal/resources";
-import type { NodeFacts } from "../cluster.ts";
+import type { NodeFacts, PoolFacts } from "../cluster.ts";
 import { compareText, type IntentProblem } from "../intent-problem.ts";
 import { hasIpip, hasVxlan, type Overlay, poolOf } from "./overlay.ts";
 import type { RoutedBlock } from "./routed-block.ts";
@@ -42,16 +42,21 @@ function switchedOff({ overlay, self }: ProblemInput): readonly IntentProblem[] 
 function overlaps({ pools }: Overlay): readonly IntentProblem[] {
   return pools.flatMap((inner) =>
     pools
-      .filter((outer) => outer !== inner && isAround(outer.prefix, inner.prefix))
+      .filter((outer) => outer !== inner && isAround(outer, inner))
       .map((outer) => ({
         about: `IPPool(${inner.name})`,
-        message: `lies in ${Prefix.format(outer.prefix)} of IPPool(${outer.name}): where both have an address, this one decides how it is reached`,
+        message:
+          outer.prefix.length === inner.prefix.length
+            ? `has the very range of IPPool(${outer.name}), which decides how its addresses are reached`
+            : `lies in ${Prefix.format(outer.prefix)} of IPPool(${outer.name}): where both have an address, this one decides how it is reached`,
       })),
   );
 }
 
-function isAround(outer: Prefix, inner: Prefix): boolean {
-  return outer.length < inner.length && Prefix.covers(outer, inner);
+/** Of two with the same range the first by name is around the other. */
+function isAround(outer: PoolFacts, inner: PoolFacts): boolean {
+  if (Prefix.equals(outer.prefix, inner.prefix)) return compareText(outer.name, inner.name) < 0;
+  return outer.prefix.length < inner.prefix.length && Prefix.covers(outer.prefix, inner.prefix);
 }
 
 /** A node that no pool selects has no tunnel address, and needs none: nothing leads to it. */

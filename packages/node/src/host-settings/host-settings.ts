@@ -3,11 +3,18 @@ import { KernelError, readSysctl, writeSysctl } from "@caracal/linux";
 import type { IpFamily } from "@caracal/net";
 import type { Log } from "../observe/log.ts";
 import { RepeatLimit } from "../observe/repeat-limit.ts";
-import { hostWideSettings, type KernelSetting, podInterfaceSettings } from "./wanted-settings.ts";
+import {
+  forwardingSettings,
+  hostWideSettings,
+  type KernelSetting,
+  podInterfaceSettings,
+} from "./wanted-settings.ts";
 
 export interface HostSettingsOptions {
   readonly settings: () => FelixSettings;
   readonly pods: () => ReadonlyMap<string, ReadonlySet<IpFamily>>;
+  /** Interfaces that lead to other nodes, and tunnels' devices. */
+  readonly ways?: () => ReadonlyMap<string, ReadonlySet<IpFamily>>;
   readonly log: Log;
   /** The thread's own namespace if absent. */
   readonly namespace?: string;
@@ -38,8 +45,10 @@ export class HostSettings implements Disposable {
 
   /** Looks at the host's settings and at those of the interfaces whose turn it is. */
   look(): void {
-    const { settings, pods } = this.#options;
+    const { settings, pods, ways } = this.#options;
     for (const setting of hostWideSettings(settings())) this.#keep(setting);
+    for (const [name, families] of ways?.() ?? [])
+      for (const setting of forwardingSettings(name, families, settings())) this.#keep(setting);
     const all = [...pods()];
     const from = this.#next < all.length ? this.#next : 0;
     this.#next = from + interfacesPerLook;

@@ -16,6 +16,21 @@ export function hostWideSettings({ ipForwarding, ipv6Support }: FelixSettings): 
   ];
 }
 
+/** An interface that leads to other nodes, or a tunnel's device: what comes in by it is for pods. */
+export function forwardingSettings(
+  name: string,
+  families: ReadonlySet<IpFamily>,
+  { ipForwarding, ipv6Support }: FelixSettings,
+): readonly KernelSetting[] {
+  const forwards = ipForwarding !== "Disabled";
+  const has6 = families.has(6) && ipv6Support !== false;
+  return [
+    ...(forwards && families.has(4) ? [{ path: `net/ipv4/conf/${name}/forwarding`, value: 1 }] : []),
+    ...(has6 ? [{ path: `net/ipv6/conf/${name}/disable_ipv6`, value: 0 }] : []),
+    ...(forwards && has6 ? [{ path: `net/ipv6/conf/${name}/forwarding`, value: 1 }] : []),
+  ];
+}
+
 /** The host's end of a pod's interface: it answers for the pod's gateway, forwards, and takes no router's word (facts: CNI, §3.6). */
 export function podInterfaceSettings(
   name: string,
