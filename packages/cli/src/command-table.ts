@@ -53,8 +53,7 @@ export const commandTable: Readonly<Record<string, () => Promise<Command>>> = {
   "datastore migrate-policy-names": async () =>
     (await import("./commands/datastore-migrate-policy-names.ts")).datastoreMigratePolicyNames,
   version: async () => (await import("./commands/version.ts")).version,
-  __complete: async () => (await import("./commands/complete-line.ts")).completeLine,
-  __names: async () => (await import("./commands/complete-names.ts")).completeNames,
+  __complete: async () => (await import("./completion/complete-line.ts")).completeLine,
   completion: async () => (await import("./commands/completion.ts")).completion,
 };
 

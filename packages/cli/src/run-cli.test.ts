@@ -46,48 +46,33 @@ test("global options may stand before the command", async () => {
   assert.match((await run("-l debug --context=x version --client")).stdout, /^Client Version/);
 });
 
-test("bash completes commands, kinds and options", async () => {
+test("bash's script asks the program, and takes what it says", async () => {
   const script = (await run("completion bash")).stdout;
-  const complete = (line: string): string[] => {
-    const words = line.split(" ");
+  // The function stands for the program: it offers what it was asked, and the directive.
+  const complete = (line: string, directive = ":4"): string[] => {
     const program = `${script}
-COMP_WORDS=(${words.map((word) => `'${word}'`).join(" ")}); COMP_CWORD=${words.length - 1}; calicoctl() { echo "$*" | tr " " "+"; }; _caracal; echo "\${COMPREPLY[@]}"`;
-    return execFileSync("bash", ["-c", program], { encoding: "utf8" }).trim().split(" ");
+calicoctl() { printf '%s\\n' "$*" "${directive}"; }; COMP_LINE='${line}'; COMP_POINT=\${#COMP_LINE}; _caracal; printf '%s\\n' "\${COMPREPLY[@]}"`;
+    return execFileSync("bash", ["-c", program], { encoding: "utf8" }).replace(/\n$/, "").split("\n");
   };
-  assert.deepEqual(complete("calicoctl ge"), ["get"]);
-  assert.deepEqual(complete("calicoctl node st"), ["status"]);
-  assert.deepEqual(complete("calicoctl get ippo"), ["ippool"]);
-  assert.deepEqual(complete("calicoctl get nodes --all-n"), ["--all-namespaces"]);
-  assert.deepEqual(complete("calicoctl get nodes -o wi"), ["wide"]);
-  assert.deepEqual(complete("calicoctl patch node a -t me"), ["merge"]);
-  assert.deepEqual(complete("calicoctl datastore mi"), ["migrate", "migrate-policy-names"]);
-  assert.deepEqual(complete("calicoctl datastore migrate ex"), ["export"]);
-  // The function above stands for the program: what it is asked is what it offers.
-  assert.deepEqual(complete("calicoctl get nodes "), ["__names+nodes"]);
-  assert.deepEqual(complete("calicoctl delete wep -n blue __"), ["__names+wep+--namespace=blue"]);
+  assert.deepEqual(complete("calicoctl ge"), ["__complete ge"]);
+  assert.deepEqual(complete("calicoctl get -n blue wep "), ["__complete get -n blue wep "]);
+  assert.deepEqual(complete("calicoctl get wep --output=ya", ":6"), ["__complete get wep --output=ya"]);
+  assert.deepEqual(complete("calicoctl apply -f /etc/host", ":0").slice(1).includes("/etc/hosts"), true);
 });
 
 test("zsh and fish get scripts of their own", async () => {
-  assert.match((await run("completion zsh")).stdout, /^autoload -U \+X bashcompinit/);
+  assert.match((await run("completion zsh")).stdout, /^compdef _caracal calicoctl caracal$/m);
   assert.match(
     (await run("completion fish")).stdout,
-    /^complete -c calicoctl -n "__fish_seen_subcommand_from get" -l output -s o -r -a /m,
+    /^complete -c calicoctl -f -a '\(__caracal_complete\)'$/m,
   );
-});
-
-test("names for completion are the store's, and an error is silence", async () => {
-  const store = await storeOf(nodes);
-  assert.equal(
-    (await run("__names node", { store, sleep: async () => new Promise(() => undefined) })).stdout,
-    "master.whale.com\nnode1.whale.com\nnode2.whale.com\n",
-  );
-  for (const line of ["__names node", "__names nonsense", "__names"]) {
-    assert.deepEqual(await run(line), { exitCode: 0, stdout: "", stderr: "" }, line);
-  }
 });
 
 test("kubectl is told what may follow `kubectl calico`", async () => {
-  const store = await storeOf(nodes);
+  const store = await storeOf({
+    ...nodes,
+    "networkpolicies/blue/p": { kind: "NetworkPolicy", spec: {} },
+  });
   const complete = async (...words: readonly string[]): Promise<readonly string[]> => {
     const { exitCode, stdout, stderr } = await run(words, {
       guise: "kubectl_complete-calico",
@@ -136,10 +121,39 @@ test("kubectl is told what may follow `kubectl calico`", async () => {
       ["completion", "b"],
       ["bash", ":4"],
     ],
+    [
+      ["get", "node", "--output=js"],
+      ["json", ":4"],
+    ],
+    [
+      ["get", "-A", "node", "mas"],
+      ["master.whale.com", ":4"],
+    ],
+    [
+      ["--context=x", "-l", "debug", "get", "node", "mas"],
+      ["master.whale.com", ":4"],
+    ],
+    [
+      ["get", "np", "-o", "custom"],
+      ["custom-columns=", ":6"],
+    ],
+    [
+      ["explain", "ippool.spec.ci"],
+      ["ippool.spec.cidr", ":6"],
+    ],
+    [["explain", "ippool.nothing.x"], [":6"]],
+    [
+      ["get", "np", "-n", "bl"],
+      ["blue", ":4"],
+    ],
+    [["label", "node", "master.whale.com", "no"], [":4"]],
+    [["get", "nonsense", ""], [":4"]],
     [["nothing", "x"], [":4"]],
   ] as const) {
     assert.deepEqual(await complete(...words), offered, words.join(" "));
   }
+  const silent = await run(["get", "node", ""], { guise: "kubectl_complete-calico" });
+  assert.deepEqual(silent, { exitCode: 0, stdout: ":4\n", stderr: "" }, "a datastore that is away");
   const all = await complete("");
   assert.ok(all.includes("get") && all.includes("ipam") && !all.some((word) => word.startsWith("__")));
 });

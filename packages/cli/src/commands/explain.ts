@@ -79,6 +79,22 @@ function walk(
   return { schema, isRequired };
 }
 
+/** The paths that a path may go on with, for a shell to offer: `ippool.spec.ci` may be `ippool.spec.cidr`. */
+export function childFields(words: string): readonly string[] {
+  const [kindWord = "", ...path] = words.split(".");
+  const kind = findKind(kindWord)?.name;
+  if (kind === undefined || !isKindName(kind)) return [];
+  const parents = path.slice(0, -1);
+  let schema: Schema = jsonSchemaOf(kind);
+  for (const name of parents) {
+    const children = propertiesOf(innermost(schema));
+    const child = Object.hasOwn(children, name) ? children[name] : undefined;
+    if (child === undefined) return [];
+    schema = child;
+  }
+  return Object.keys(propertiesOf(innermost(schema))).map((name) => [kindWord, ...parents, name].join("."));
+}
+
 /** What a list or a map is made of. */
 function innermost(schema: Schema): Schema {
   const { items, patternProperties } = schema;
@@ -118,8 +134,9 @@ function about(schema: Schema): readonly string[] {
 }
 
 function remarksOf(schema: Schema): readonly string[] {
-  const { description, format, minimum, maximum } = schema;
+  const { description, maxItems } = schema;
   const inner = innermost(schema);
+  const { format, minimum, maximum } = inner;
   const remarks: string[] = [];
   if (typeof description === "string") remarks.push(description);
   const { enum: choices, const: only } = inner;
@@ -128,6 +145,7 @@ function remarksOf(schema: Schema): readonly string[] {
   if (typeof format === "string") remarks.push(`Form: ${format}.`);
   if (typeof minimum === "number") remarks.push(`At least ${minimum}.`);
   if (typeof maximum === "number") remarks.push(`At most ${maximum}.`);
+  if (typeof maxItems === "number") remarks.push(`At most ${maxItems} items.`);
   const fallback = schema.default;
   const isWorthTelling =
     fallback !== undefined && !(isRecord(fallback) && Object.keys(fallback).length === 0);
