@@ -81,6 +81,7 @@ export async function autoAssign(
   if (selection.kind === "refused") return selection;
   const assignment = new Assignment(records, settings, request, selection.pools);
   await assignment.fromHint();
+  if (!assignment.isOpen()) return assignment.result();
   await assignment.fromOwnBlocks();
   await assignment.fromNewBlocks();
   await assignment.fromFullBlocks();
@@ -159,13 +160,18 @@ class Assignment {
     this.#hint = hint;
   }
 
+  /** Whether a want is not met yet. */
+  isOpen(): boolean {
+    return this.#request.wants.some(({ count }, index) => this.#lack(index, count) > 0);
+  }
+
   result(): AutoAssignResult {
     return {
       kind: "assigned",
       addresses: this.#addresses,
       existing: this.#existing,
       claimed: this.#claimed,
-      messages: this.#isOpen() || this.#addresses.length === 0 ? this.#messages : [],
+      messages: this.isOpen() || this.#addresses.length === 0 ? this.#messages : [],
       hint: this.#hint,
     };
   }
@@ -182,7 +188,6 @@ class Assignment {
   }
 
   async fromOwnBlocks(): Promise<void> {
-    if (!this.#isOpen()) return;
     this.#catalogue.probe();
     await this.#readOwn();
     // A block more will be needed, as far as is known: what there is is read beside the own blocks.
@@ -192,7 +197,7 @@ class Assignment {
 
   /** From those of the own blocks that were full a moment ago: others may have given something back. */
   async fromFullBlocks(): Promise<void> {
-    if (!this.#isOpen()) return;
+    if (!this.isOpen()) return;
     for (const found of await this.#secure(this.#full)) await this.#fill(found, true);
   }
 
@@ -215,7 +220,7 @@ class Assignment {
   }
 
   async fromNewBlocks(): Promise<void> {
-    while (this.#isOpen()) {
+    while (this.isOpen()) {
       const taken = await this.takeBlock();
       if (taken === undefined) return;
       if (!taken.isFilled) await this.#fill(taken, true);
@@ -223,14 +228,14 @@ class Assignment {
   }
 
   async borrow(): Promise<void> {
-    if (!this.#isOpen()) return;
+    if (!this.isOpen()) return;
     if (this.#settings.config.strict_affinity) {
       this.#messages.push("No more free affine blocks and strict affinity enabled");
       return;
     }
     for await (const found of this.#catalogue.existing()) {
       await this.#fill(found, false);
-      if (!this.#isOpen()) return;
+      if (!this.isOpen()) return;
     }
     const cidrs = this.#pools.map(({ cidr }) => Prefix.format(cidr)).join(" ");
     this.#messages.push(`No IPs available in pools: [${cidrs}]`);
@@ -238,7 +243,7 @@ class Assignment {
 
   /** Why there is no more, pool by pool. The blocks are asked for once more only where the search had no need of them. */
   async explain(passedOver: readonly PoolRefusal[]): Promise<void> {
-    if (!this.#isOpen()) return;
+    if (!this.isOpen()) return;
     const blocks = new Map<string, AllocationBlock>();
     for await (const { cidr, block } of this.#catalogue.existing())
       blocks.set(Prefix.key(cidr), block.record);
@@ -359,7 +364,7 @@ class Assignment {
 
   /** Takes what is wanted from one block, as far as it goes; with `confirmedFor`, only while that owner's claim is confirmed. */
   async #fill({ cidr, block }: FoundBlock, mustBeOwn: boolean, confirmedFor?: AffinityOwner): Promise<void> {
-    if (!this.#isOpen()) return;
+    if (!this.isOpen()) return;
     const plan = await writeAllocation(
       this.#records,
       cidr,
@@ -404,10 +409,6 @@ class Assignment {
   /** What each want still lacks; met ones stay with 0, so that places do not move. */
   #openWants(): readonly Want[] {
     return this.#request.wants.map((want, index) => ({ ...want, count: this.#lack(index, want.count) }));
-  }
-
-  #isOpen(): boolean {
-    return this.#request.wants.some(({ count }, index) => this.#lack(index, count) > 0);
   }
 
   #lack(index: number, count: number): number {

@@ -101,7 +101,12 @@ export function assignFree(
   wants: readonly Want[],
   isReserved: (ordinal: number) => boolean,
 ): { readonly block: AllocationBlock; readonly ordinals: readonly (readonly number[])[] } {
-  const usable = block.unallocated.filter((ordinal) => isFree(block, ordinal) && !isReserved(ordinal));
+  const wanted = wants.reduce((sum, { count }) => sum + count, 0);
+  const usable: number[] = [];
+  for (const ordinal of block.unallocated) {
+    if (usable.length >= wanted) break;
+    if (isFree(block, ordinal) && !isReserved(ordinal)) usable.push(ordinal);
+  }
   const ordinals: (readonly number[])[] = [];
   let next = 0;
   for (const { count } of wants) {
@@ -122,8 +127,6 @@ function allocate(
   ordinals: readonly (readonly number[])[],
 ): AllocationBlock {
   const attributes = [...block.attributes];
-  // Calico shares an entry between allocations with the same handle and attributes.
-  const indexes = new Map(attributes.map((attribute, index) => [attributeKey(attribute), index]));
   const allocations = [...block.allocations];
   const sequences = { ...block.sequenceNumberForAllocation };
   const taken = new Set<number>();
@@ -131,17 +134,26 @@ function allocate(
     const mine = ordinals[position] ?? [];
     if (mine.length === 0) continue;
     const attribute = toAttribute(owner);
-    const key = attributeKey(attribute);
-    const index = indexes.get(key) ?? attributes.push(attribute) - 1;
-    indexes.set(key, index);
+    // Calico shares an entry between allocations with the same handle and attributes.
+    const known = attributes.findIndex(
+      (one) => one.handle_id === owner.handle && attributeKey(one) === attributeKey(attribute),
+    );
+    const index = known >= 0 ? known : attributes.push(attribute) - 1;
     for (const ordinal of mine) {
       allocations[ordinal] = index;
       sequences[String(ordinal)] = block.sequenceNumber;
       taken.add(ordinal);
     }
   }
-  const unallocated = block.unallocated.filter((ordinal) => !taken.has(ordinal));
+  const unallocated = without(block.unallocated, taken);
   return { ...block, allocations, attributes, unallocated, sequenceNumberForAllocation: sequences };
+}
+
+/** A queue without some of its ordinals, which mostly are its first. */
+function without(queue: readonly number[], taken: ReadonlySet<number>): readonly number[] {
+  const rest = queue.slice(taken.size);
+  const areFirst = queue.slice(0, taken.size).every((ordinal) => taken.has(ordinal));
+  return areFirst ? rest : queue.filter((ordinal) => !taken.has(ordinal));
 }
 
 /**
@@ -176,6 +188,7 @@ export function releaseOrdinals(
 
 /** Frees what was released at least `cooldownSeconds` ago; the same block when there is nothing to free. */
 export function endCooldown(block: AllocationBlock, cooldownSeconds: number, now: Nanos): AllocationBlock {
+  if (block.attributes.every(({ releasedAt }) => releasedAt === undefined)) return block;
   const isOver = block.attributes.map(({ releasedAt }) => {
     if (releasedAt === undefined) return false;
     const time = Nanos.parseRfc3339(releasedAt);

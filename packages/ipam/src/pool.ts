@@ -5,6 +5,7 @@ import {
   type Labels,
   matchesSelector,
   parseSelector,
+  type SelectorParsing,
 } from "@caracal/resources";
 
 /** What addresses are for. */
@@ -154,8 +155,21 @@ export function selectsNode(pool: Pool, labels: Labels): boolean {
 
 /** A selector that cannot be read matches nothing. */
 function matches(selector: string, labels: Labels): boolean {
-  const parsing = parseSelector(selector);
+  const parsing = parsed(selector);
   return parsing.kind === "ok" && matchesSelector(parsing.selector, labels);
+}
+
+/** Selectors whose parsing is kept: pools are few, and asked about at every assignment. */
+const maxParsed = 256;
+const parsings = new Map<string, SelectorParsing>();
+
+function parsed(selector: string): SelectorParsing {
+  const known = parsings.get(selector);
+  if (known !== undefined) return known;
+  if (parsings.size >= maxParsed) parsings.clear();
+  const parsing = parseSelector(selector);
+  parsings.set(selector, parsing);
+  return parsing;
 }
 
 function withRefusals(message: string, refusals: readonly PoolRefusal[]): string {

@@ -45,7 +45,9 @@ export async function writeAllocation<P extends AllocationPlan>(
   const { transact } = records;
   if (transact === undefined) return writeSingly(records, cidr, found, plan, confirmedFor);
   const affinityKey = confirmedFor === undefined ? undefined : keys.affinity(confirmedFor, cidr);
-  if (affinityKey !== undefined) await records.affinities.recall(affinityKey);
+  if (affinityKey !== undefined && records.affinities.remembered(affinityKey) === undefined) {
+    await records.affinities.get(affinityKey);
+  }
   let stored: Stored<AllocationBlock> | undefined = found;
   for (let attempt = 0; attempt < records.attempts && stored !== undefined; attempt += 1) {
     const expected = affinityKey === undefined ? [] : expectConfirmed(records, affinityKey);

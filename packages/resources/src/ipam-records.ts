@@ -1,7 +1,7 @@
 import { type Static, type Schema, Type } from "./type.ts";
 import type { Immutable } from "./immutable.ts";
 import { blockText } from "./block-text.ts";
-import { parseJson, writeJson } from "./json-text.ts";
+import { parseJson } from "./json-text.ts";
 import { isRecord, type Reading, readSchema } from "./schema-reader.ts";
 
 const texts = Type.Map(Type.String());
@@ -113,7 +113,9 @@ function recordCodec<S extends Schema<unknown>>(
       return readSchema(schema, value, { unknownFields: "drop", defaults: true });
     },
     serialise:
-      options.serialise ?? ((record) => writeJson(options.omitZero === true ? withoutZeros(record) : record)),
+      options.serialise ??
+      // No other record has numbers that JSON cannot write.
+      ((record) => JSON.stringify(options.omitZero === true ? withoutZeros(record) : record)),
   };
 }
 
