@@ -139,6 +139,56 @@ test("a server that is busy is asked again, so often and no more", async (t) => 
   assert.match((await failure(() => always.get(`${prefix}p`))).message, /: it is busy \(429\)$/);
 });
 
+test("a server that says when it will be back is asked again, also with what it may not do twice", async (t) => {
+  let asked = 0;
+  const store = await storeOn(t, (_, response) => {
+    asked += 1;
+    const starting = status(503, "ServiceUnavailable", "storage is (re)initializing");
+    if (asked < 3) json(response, 503, starting, { "retry-after": "0" });
+    else json(response, 201, pool("p", "7"));
+  });
+  assert.equal((await store.create(`${prefix}p`, JSON.stringify({ spec: {} }))).kind, "ok");
+  assert.equal(asked, 3);
+  const down = await storeOn(t, (_, response) => {
+    asked += 1;
+    json(response, 503, status(503, "ServiceUnavailable", "no backend"));
+  });
+  assert.match((await failure(() => down.get(`${prefix}p`))).message, /: no backend \(503\)$/);
+  assert.equal(asked, 4);
+});
+
+test("a watch that a busy server turns away is tried again", async (t) => {
+  let asked = 0;
+  const store = await storeOn(t, ({ url = "" }, response) => {
+    if (!url.includes("watch="))
+      return json(response, 200, { items: [], metadata: { resourceVersion: "10" } });
+    asked += 1;
+    if (asked < 3) return json(response, 429, status(429, "TooManyRequests", "slow down"));
+    response.writeHead(200);
+    response.write(event("ADDED", pool("a", "11")));
+    return undefined;
+  });
+  assert.deepEqual(await take(store.watch(prefix, Revision.of("10"), never), 1), ["put a"]);
+});
+
+test("what comes right before a watch's failure is told, and only once", async (t) => {
+  const broken = status(500, "InternalError", "etcdserver: no leader");
+  for (const last of [event("ERROR", broken), "<html>\n"]) {
+    const asked: string[] = [];
+    const store = await storeOn(t, ({ url = "" }, response) => {
+      const query = new URL(url, "http://x").searchParams;
+      if (!query.has("watch")) return json(response, 200, { items: [], metadata: { resourceVersion: "13" } });
+      asked.push(query.get("resourceVersion") ?? "");
+      if (asked.length === 1) return response.end(event("ADDED", pool("a", "11")) + last);
+      response.writeHead(200);
+      response.write(event("ADDED", pool("b", "12")));
+      return undefined;
+    });
+    assert.deepEqual(await take(store.watch(prefix, Revision.of("10"), never), 2), ["put a", "put b"]);
+    assert.deepEqual(asked, ["10", "11"]);
+  }
+});
+
 test("a token that is refused is got anew, once", async (t) => {
   let tokens = 0;
   const credentials: Credentials = {
@@ -224,21 +274,17 @@ test("a watch whose history is gone says so: by status, by event, by another sto
   }
 });
 
-test(
-  "a watch of a server that only fails gives up, and one that is denied at once",
-  { timeout: 60_000 },
-  async (t) => {
-    const store = await storeOn(t, ({ url = "" }, response) => {
-      if (url.includes("watch=")) response.destroy();
-      else json(response, 200, { items: [], metadata: { resourceVersion: "10" } });
-    });
-    const error = await failure(() => take(store.watch(prefix, Revision.of("10"), never), 1));
-    assert.equal(error.code, "unavailable");
-    const denied = await storeOn(t, (_, response) => json(response, 403, status(403, "Forbidden", "no")));
-    const refusal = await failure(() => take(denied.watch(prefix, Revision.of("10"), never), 1));
-    assert.deepEqual([refusal.code, refusal.message], ["unauthorized", "no"]);
-  },
-);
+test("a watch of a server that only fails gives up, and one that is denied at once", async (t) => {
+  const store = await storeOn(t, ({ url = "" }, response) => {
+    if (url.includes("watch=")) response.destroy();
+    else json(response, 200, { items: [], metadata: { resourceVersion: "10" } });
+  });
+  const error = await failure(() => take(store.watch(prefix, Revision.of("10"), never), 1));
+  assert.equal(error.code, "unavailable");
+  const denied = await storeOn(t, (_, response) => json(response, 403, status(403, "Forbidden", "no")));
+  const refusal = await failure(() => take(denied.watch(prefix, Revision.of("10"), never), 1));
+  assert.deepEqual([refusal.code, refusal.message], ["unauthorized", "no"]);
+});
 
 test("what is deleted in two steps is told once, and a delete that stopped halfway is finished", async (t) => {
   const handle = (version: string, deleted: boolean): object => ({

@@ -36,8 +36,9 @@ export interface ApiStream {
 const maxInFlight = 64;
 /** Larger answers are not read. */
 const maxAnswerBytes = 256 * 1024 * 1024;
-/** A server that is busy (429) is asked so often, as far apart as it says, but no longer than the bound. */
+/** A server that is busy, or says when it will be back, is asked so often, as far apart as it says, but no longer than the bound. */
 const maxBusyAnswers = 5;
+const busyPauseMs = 1_000;
 const maxBusyPauseMs = 5_000;
 
 /** Requests to one Kubernetes API server. Throws `StoreError` only; connects when first used. */
@@ -88,9 +89,9 @@ export class ApiClient {
     return this.#slots.run(async () => {
       for (let busy = 0; ; busy += 1) {
         await this.#pace?.take(this.#closing.signal);
-        const { status, document, pauseMs } = await this.#exchange(request);
-        if (status !== 429) return { status, document };
-        if (busy >= maxBusyAnswers) throw this.#unavailable("it is busy (429)");
+        const outcome = await this.#exchange(request, busy >= maxBusyAnswers);
+        if ("status" in outcome) return outcome;
+        const { pauseMs } = outcome;
         await delay(pauseMs, undefined, { signal: this.#closing.signal }).catch(() => undefined);
       }
     });
@@ -118,7 +119,8 @@ export class ApiClient {
     }
   }
 
-  async #exchange(request: ApiRequest): Promise<ApiAnswer & { readonly pauseMs: number }> {
+  /** The answer, or how long to wait before the request is made again. */
+  async #exchange(request: ApiRequest, isLast: boolean): Promise<ApiAnswer | { readonly pauseMs: number }> {
     const timeout = AbortSignal.timeout(request.timeoutMs ?? this.#timeoutMs);
     const signal = AbortSignal.any([timeout, this.#closing.signal]);
     for (let attempt = 1; ; attempt += 1) {
@@ -130,8 +132,9 @@ export class ApiClient {
           this.#server.credentials.forget();
           continue;
         }
-        const pauseMs = Math.min(Number(answer.header("retry-after") ?? "1") * 1000 || 0, maxBusyPauseMs);
-        return { ...this.#judge(request, answer.status, body), pauseMs };
+        const pauseMs = pauseOf(request, answer);
+        if (pauseMs !== undefined && !isLast) return { pauseMs };
+        return this.#judge(request, answer.status, body);
       } catch (error) {
         if (error instanceof StoreError) throw error;
         // A kept connection may have ended just then: what only reads is asked once more.
@@ -190,12 +193,13 @@ export class ApiClient {
 
   /** The answer, unless it says that the server cannot or will not answer us. */
   #judge(request: ApiRequest, status: number, body: string): ApiAnswer {
+    if (status === 429) throw this.#unavailable("it is busy (429)");
     const document = parseAnswer(body, request.hasBigNumbers === true);
     if (status === 401 || status === 403) {
       throw new StoreError("unauthorized", refusalText(document, body));
     }
     // What the API server refuses, it refuses in JSON; only of a path that it does not know, it says so in plain text.
-    const isItself = document !== undefined || status === 404 || status === 429;
+    const isItself = document !== undefined || status === 404;
     if (status >= 500 || (status >= 400 && !isItself))
       throw this.#unavailable(`${refusalText(document, body)} (${status})`);
     if (status < 200 || (status >= 300 && status < 400) || (status < 300 && document === undefined)) {
@@ -212,6 +216,18 @@ export class ApiClient {
     if (this.isClosed) return new StoreError("unavailable", "the store is closed");
     return timeout.aborted ? this.#unavailable("no answer in time") : connectionFailure(error, this.where);
   }
+}
+
+/**
+ * RFC 9110 §10.2.3: after how many seconds to ask again. A server that is busy (429) or starts (503) has done nothing yet; after
+ * other failures a write may have been done.
+ */
+function pauseOf({ method }: ApiRequest, { status, header }: ChannelAnswer): number | undefined {
+  const told = header("retry-after");
+  const isAway = told !== undefined && (status === 503 || (status >= 500 && method === "GET"));
+  if (status !== 429 && !isAway) return undefined;
+  const ms = told !== undefined && /^[0-9]+$/.test(told) ? Number(told) * 1000 : busyPauseMs;
+  return Math.min(ms, maxBusyPauseMs);
 }
 
 async function readAll({ body }: ChannelAnswer, maxBytes: number): Promise<string> {

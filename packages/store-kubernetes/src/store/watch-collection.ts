@@ -75,8 +75,9 @@ async function* streamOnce(
       throw api.refusal(answer);
     }
     for await (const lines of eventLines(answer.chunks)) {
-      const events = lines.flatMap((line) => progress.take(line, where));
+      const { events, failure } = progress.take(lines, where);
       if (events.length > 0) yield events;
+      if (failure !== undefined) throw failure;
     }
   } catch (error) {
     if (!tooLong.aborted) throw error;

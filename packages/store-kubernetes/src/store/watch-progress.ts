@@ -23,21 +23,36 @@ export class WatchProgress {
     return this.#version;
   }
 
-  /** The events of one line. Throws `StoreError` for the server's failure, "compacted" when it forgot the version. */
-  take(line: string, where: string): readonly StoreEvent[] {
+  /**
+   * The events of lines that came together, up to the first that is a failure: "compacted" when the server forgot the version. What
+   * came before it counts: the next stream does not tell it again.
+   */
+  take(
+    lines: readonly string[],
+    where: string,
+  ): { readonly events: readonly StoreEvent[]; readonly failure?: StoreError } {
+    const events: StoreEvent[] = [];
+    for (const line of lines) {
+      const taken = this.#takeLine(line, where);
+      if (taken instanceof StoreError) return { events, failure: taken };
+      if (taken !== undefined) events.push(taken);
+    }
+    return { events };
+  }
+
+  #takeLine(line: string, where: string): StoreEvent | StoreError | undefined {
     const { type, object } = fields(parseAnswer(line, this.#collection.resource.hasBigNumbers ?? false));
-    if (type === "ERROR") throw failureOf(object, where);
+    if (type === "ERROR") return failureOf(object, where);
     if (type === "BOOKMARK") {
       this.#version = text(fields(fields(object)["metadata"])["resourceVersion"]) ?? this.#version;
-      return [];
+      return undefined;
     }
     const found = readApiObject(object);
     if (found === undefined || (type !== "ADDED" && type !== "MODIFIED" && type !== "DELETED")) {
-      throw new StoreError("unavailable", `${where}: it does not answer as a Kubernetes API server does`);
+      return new StoreError("unavailable", `${where}: it does not answer as a Kubernetes API server does`);
     }
     this.#version = found.resourceVersion;
-    const event = this.#event(type, found);
-    return event === undefined ? [] : [event];
+    return this.#event(type, found);
   }
 
   #event(type: "ADDED" | "MODIFIED" | "DELETED", object: ApiObject): StoreEvent | undefined {
