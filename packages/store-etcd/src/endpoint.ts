@@ -1,7 +1,7 @@
 import { connect, isIP, type Socket } from "node:net";
 import { checkServerIdentity, connect as connectTls, type ConnectionOptions as TlsOptions } from "node:tls";
 import { StoreError } from "@caracal/datastore";
-import type { EtcdTls } from "./etcd-config.ts";
+import type { EtcdConfig, EtcdTls } from "./etcd-config.ts";
 
 /** One server, as the gRPC library wants it for streams and HTTP/2 for single calls. */
 export interface Endpoint {
@@ -19,7 +19,8 @@ export interface Endpoint {
 export interface SecureEndpoint {
   /** Name or address that the server's certificate must be for. */
   readonly host: string;
-  readonly tls: EtcdTls;
+  /** What is good for a new connection; the same object as long as nothing of it has changed. */
+  readonly tls: () => EtcdTls;
 }
 
 const defaultPort = "2379";
@@ -28,7 +29,7 @@ const keepAliveMs = 30_000;
 const socketOptions = { noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAliveMs } as const;
 
 /** Reads `http://HOST[:PORT]`, `https://…`, `unix:///PATH` or `HOST:PORT`; anything else is a `StoreError` "invalid". */
-export function parseEndpoint(text: string, tls: EtcdTls | undefined): Endpoint {
+export function parseEndpoint(text: string, config: Pick<EtcdConfig, "tls" | "renewedTls"> = {}): Endpoint {
   const [, scheme = "http", rest = ""] = /^(?:([a-z]+):\/\/)?(.*)$/.exec(text) ?? [];
   switch (scheme) {
     case "unix":
@@ -44,7 +45,7 @@ export function parseEndpoint(text: string, tls: EtcdTls | undefined): Endpoint 
         const dial = (): Socket => connect(place);
         return { text, dial, target, secure: undefined };
       }
-      const secure = { host: hostOf(authority), tls: checkedTls(tls ?? {}) };
+      const secure = { host: hostOf(authority), tls: currentTls(config) };
       const dial = (): Socket => connectTls({ ...place, ...secureOptions(secure) });
       return { text, dial, target, secure };
     }
@@ -69,7 +70,8 @@ function placeOf(authority: string): { readonly host: string; readonly port: num
   return { host: hostOf(authority), port: Number(authority.slice(authority.lastIndexOf(":") + 1)) };
 }
 
-function secureOptions({ host, tls: { ca, cert, key } }: SecureEndpoint): TlsOptions {
+function secureOptions({ host, tls }: SecureEndpoint): TlsOptions {
+  const { ca, cert, key } = tls();
   return {
     ALPNProtocols: ["h2"],
     ...(isIP(host) === 0 && { servername: host }),
@@ -78,6 +80,21 @@ function secureOptions({ host, tls: { ca, cert, key } }: SecureEndpoint): TlsOpt
     ...(key !== undefined && { key }),
     minVersion: "TLSv1.2",
     checkServerIdentity: (_name, certificate) => checkServerIdentity(host, certificate),
+  };
+}
+
+function currentTls({ tls = {}, renewedTls }: Pick<EtcdConfig, "tls" | "renewedTls">): () => EtcdTls {
+  let last = checkedTls(tls);
+  if (renewedTls === undefined) return () => last;
+  return () => {
+    try {
+      const next = checkedTls(renewedTls());
+      const isSame = next.ca === last.ca && next.cert === last.cert && next.key === last.key;
+      if (!isSame) last = next;
+    } catch {
+      // The files are being replaced.
+    }
+    return last;
   };
 }
 

@@ -35,7 +35,9 @@ test("TLS files are read, users are taken", () => {
     ETCD_USERNAME: "u",
     ETCD_PASSWORD: "p",
   };
-  assert.deepEqual(configFromEnvironment(environment, readText), {
+  const { renewedTls, ...config } = configFromEnvironment(environment, readText) ?? {};
+  assert.deepEqual(renewedTls?.(), { ca: "CA", cert: "CERT", key: "KEY" });
+  assert.deepEqual(config, {
     endpoints: ["https://a:1"],
     tls: { ca: "CA", cert: "CERT", key: "KEY" },
     username: "u",
@@ -60,7 +62,7 @@ test("endpoints become gRPC targets", () => {
     ["10.0.0.1:2379", "dns:10.0.0.1:2379"],
     ["unix:///run/store.sock", "unix:/run/store.sock"],
   ] as const;
-  for (const [text, target] of pairs) assert.equal(parseEndpoint(text, undefined).target, target);
+  for (const [text, target] of pairs) assert.equal(parseEndpoint(text).target, target);
 });
 
 test("texts that are no endpoint are refused", () => {
@@ -73,7 +75,7 @@ test("texts that are no endpoint are refused", () => {
     "http://u@a:1",
     "http://a/x",
   ]) {
-    assert.throws(() => parseEndpoint(text, undefined), StoreError, text);
+    assert.throws(() => parseEndpoint(text), StoreError, text);
   }
-  assert.throws(() => parseEndpoint("https://a:1", { cert: "x" }), { code: "invalid" });
+  assert.throws(() => parseEndpoint("https://a:1", { tls: { cert: "x" } }), { code: "invalid" });
 });

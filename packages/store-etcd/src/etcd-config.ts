@@ -12,6 +12,8 @@ export interface EtcdConfig {
   /** `http://HOST:PORT`, `https://HOST:PORT` or `unix:///PATH`; the first that answers is used. */
   readonly endpoints: readonly string[];
   readonly tls?: EtcdTls;
+  /** Gives `tls` anew for every connection, for files that are renewed on the disk; while it throws, the last ones are good. */
+  readonly renewedTls?: () => EtcdTls;
   /** Used only with `password`. */
   readonly username?: string;
   readonly password?: string;
@@ -40,13 +42,11 @@ export function configFromEnvironment(
     const path = value(name);
     return path === undefined ? undefined : readPem(name, path, readText);
   };
-  const tls = present({
-    ca: pem("ETCD_CA_CERT_FILE"),
-    cert: pem("ETCD_CERT_FILE"),
-    key: pem("ETCD_KEY_FILE"),
-  });
+  const renewedTls = (): EtcdTls =>
+    present({ ca: pem("ETCD_CA_CERT_FILE"), cert: pem("ETCD_CERT_FILE"), key: pem("ETCD_KEY_FILE") });
+  const tls = renewedTls();
   const login = present({ username: value("ETCD_USERNAME"), password: value("ETCD_PASSWORD") });
-  return { endpoints, ...(Object.keys(tls).length > 0 ? { tls } : {}), ...login };
+  return { endpoints, ...(Object.keys(tls).length > 0 ? { tls, renewedTls } : {}), ...login };
 }
 
 function readPem(name: string, path: string, readText: ReadText): string {

@@ -28,6 +28,8 @@ export function failureReason(details: string): string {
   const bare = last.replace(/^(?:[A-Za-z]*Error(?: \[\w+\])?: )+/, "");
   if (/^(Protocol error|Invalid HTTP\/2)/i.test(bare)) return "it does not speak etcd's protocol";
   if (last.startsWith("Deadline exceeded")) return "no answer in time";
+  const [, size, most] = /larger than max \((\d+) vs\. (\d+)\)$/.exec(last) ?? [];
+  if (size !== undefined) return `a request of ${size} bytes is too large: at most ${most} are taken`;
   return bare
     .replace(/ \(\d{4}-\d\d-\d\dT[\d:.]+Z\)$/, "")
     .replaceAll(/\s*\n\s*/g, " ")

@@ -26,7 +26,8 @@ export function openStreamClient({ target, secure }: Endpoint): Client {
   return new Client(target, secureCredentials(secure), { ...channelOptions, ...name });
 }
 
-function secureCredentials({ host, tls: { ca, cert, key } }: SecureEndpoint): ChannelCredentials {
+function secureCredentials({ host, tls }: SecureEndpoint): ChannelCredentials {
+  const { ca, cert, key } = tls();
   return credentials.createSsl(bytes(ca), bytes(key), bytes(cert), {
     // The certificate must be the endpoint's, whatever name was sent.
     checkServerIdentity: (_name, certificate) => checkServerIdentity(host, certificate),

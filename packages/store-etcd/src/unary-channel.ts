@@ -13,6 +13,8 @@ import { framePrefixBytes } from "./message-parts.ts";
 const windowBytes = 8 * 1_048_576;
 /** What requests call the server: it serves whoever reaches it. */
 const authority = "http://localhost";
+/** Calico's client sends no larger message either; etcd takes 1.5 MiB unless its operator says otherwise. */
+const messageBytesMax = 2 * 1_048_576;
 
 /** A call that failed, as gRPC names failures. */
 export class UnaryFailure extends Error {
@@ -53,6 +55,11 @@ export class UnaryChannel {
 
   /** The answer's message. The request comes behind its length prefix; `token` is etcd's, for users. */
   async call(path: string, frame: Uint8Array, token: string | undefined): Promise<Uint8Array> {
+    if (frame.length > messageBytesMax) {
+      // A server that is sent more may end the connection, and with it the calls beside this one.
+      const sizes = `${frame.length} vs. ${messageBytesMax}`;
+      throw new UnaryFailure(GrpcStatus.resourceExhausted, `message larger than max (${sizes})`);
+    }
     const deadline = Promise.withResolvers<never>();
     const timer = setTimeout(() => {
       // A server that does not answer may be gone without a word: the next call tries anew.

@@ -3,7 +3,7 @@ import { type Entry, type Revision, StoreError, type StoreEvent } from "@caracal
 import { type Event, EventType, type KeyValue, type WatchResponse } from "@caracal/etcd-api";
 import type { Cancellation } from "@caracal/net";
 import type { Connection } from "./connection.ts";
-import { watch } from "./etcd-methods.ts";
+import { range, watch } from "./etcd-methods.ts";
 import { EtcdRevision } from "./etcd-revision.ts";
 import { prefixRange, toText } from "./key-bytes.ts";
 import { mapError } from "./map-error.ts";
@@ -42,9 +42,10 @@ export async function* watchPrefix(
       }
     } catch (error) {
       if (signal.aborted) return;
+      if (connection.closed) throw new StoreError("unavailable", "the store is closed");
       const failure = mapError(error, "watch");
       failures += 1;
-      if (failure.code !== "unavailable" || connection.closed || failures > maxReconnects) throw failure;
+      if (failure.code !== "unavailable" || failures > maxReconnects) throw failure;
       await pause(Math.min(firstBackoffMs * 2 ** (failures - 1), maxBackoffMs), signal);
     }
   }
@@ -65,12 +66,17 @@ async function* streamOnce(
   let next = start;
   try {
     if (signal.aborted) return;
-    const range = prefixRange(prefix);
-    const createRequest = { ...range, startRevision: start, prevKv: true, progressNotify: true };
+    const createRequest = {
+      ...prefixRange(prefix),
+      startRevision: start,
+      prevKv: true,
+      progressNotify: true,
+    };
     call.write({ requestUnion: { case: "createRequest", value: createRequest } });
     const responses: AsyncIterable<WatchResponse> = call;
     for await (const response of responses) {
-      refuseLoss(response, next);
+      refuseLoss(response);
+      if (isBehind(response, next)) await refuseOtherStore(connection, prefix, next);
       next = nextRevision(response, next);
       yield { events: response.events.map(toEvent), next };
     }
@@ -84,23 +90,31 @@ async function* streamOnce(
   }
 }
 
-/** Throws when the server ended the watch, or is not the store whose revision we know. */
-function refuseLoss(response: WatchResponse, next: bigint): void {
-  const { canceled, compactRevision, cancelReason, created, header } = response;
-  if (canceled) {
-    if (compactRevision > 0n) {
-      throw new StoreError("compacted", `the history before revision ${compactRevision} is gone`);
-    }
-    const code = cancelReason.includes("permission denied") ? "unauthorized" : "unavailable";
-    throw new StoreError(code, `the watch was cancelled: ${cancelReason}`);
+/** Throws when the server ended the watch. */
+function refuseLoss({ canceled, compactRevision, cancelReason }: WatchResponse): void {
+  if (!canceled) return;
+  if (compactRevision > 0n) {
+    throw new StoreError("compacted", `the history before revision ${compactRevision} is gone`);
   }
-  // A store restored from nothing would stay silent until it caught up, and then tell of other changes.
-  if (created && header !== undefined && header.revision + 1n < next) {
-    throw new StoreError(
-      "compacted",
-      `the store is at revision ${header.revision}, before the watch's ${next}`,
-    );
-  }
+  const code = cancelReason.includes("permission denied") ? "unauthorized" : "unavailable";
+  throw new StoreError(code, `the watch was cancelled: ${cancelReason}`);
+}
+
+/** Whether the server knows less than the watch has told already. */
+function isBehind({ created, header }: WatchResponse, next: bigint): boolean {
+  return created && header !== undefined && header.revision + 1n < next;
+}
+
+/**
+ * A member of a cluster that is behind tells what comes after the watch's revision once it gets there. A store restored from
+ * nothing would do so too, and tell of other changes: what its whole cluster has agreed on shows which of them it is.
+ */
+async function refuseOtherStore(connection: Connection, prefix: string, next: bigint): Promise<void> {
+  const request = { ...prefixRange(prefix), limit: 1n, keysOnly: true };
+  const { header } = await connection.call(range, request, "read");
+  const revision = header?.revision ?? 0n;
+  if (revision + 1n >= next) return;
+  throw new StoreError("compacted", `the store is at revision ${revision}, before the watch's ${next}`);
 }
 
 function nextRevision(response: WatchResponse, next: bigint): bigint {

@@ -3,11 +3,12 @@
  * loopback with certificates that openssl makes for it.
  */
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
+import { Revision } from "@caracal/datastore";
 import { requireTool, run, startEtcd, Testbed } from "@caracal/testbed";
-import { EtcdStore, type EtcdTls } from "../src/index.ts";
+import { configFromEnvironment, EtcdStore, type EtcdTls } from "../src/index.ts";
 
 const skip = requireTool("etcd", "etcdctl", "openssl");
 
@@ -94,6 +95,46 @@ test(
     await assert.rejects(distrustful.get("/tls/a"), /certificate/);
   },
 );
+
+test("certificates that are renewed on the disk are used for the next connections", { skip }, async (t) => {
+  await using bed = Testbed.create();
+  const authority = await Authority.create(bed.directory("tls"));
+  const server = await authority.issue("server", "IP:127.0.0.1");
+  const etcd = await startEtcd(bed, { tls: { ca: authority.cert, ...server } });
+  // To begin with one that the server does not trust: it stands for one that has expired.
+  const stranger = await (await Authority.create(bed.directory("stranger"))).issue("client", "DNS:client");
+  const directory = bed.directory("client");
+  const [cert, key] = [join(directory, "tls.crt"), join(directory, "tls.key")];
+  const write = (pair: Pair): void => {
+    copyFileSync(pair.cert, cert);
+    copyFileSync(pair.key, key);
+  };
+  write(stranger);
+  const environment = {
+    ETCD_ENDPOINTS: etcd.tlsEndpoint,
+    ETCD_CA_CERT_FILE: authority.cert,
+    ETCD_CERT_FILE: cert,
+    ETCD_KEY_FILE: key,
+  };
+  const config = configFromEnvironment(environment, textOf);
+  assert.ok(config !== undefined);
+  const store = new EtcdStore(config);
+  t.after(() => store.close());
+  await assert.rejects(store.get("/a"), { code: "unavailable" });
+  const watching = watchOne(store);
+  rmSync(key);
+  await assert.rejects(store.get("/a"), { code: "unavailable" });
+  write(await authority.issue("client", "DNS:client"));
+  assert.equal((await store.create("/tls/renewed", "1")).kind, "ok");
+  assert.equal(await watching, "/tls/renewed");
+});
+
+/** The first key under `/tls/` that a watch from the beginning tells of. */
+async function watchOne(store: EtcdStore): Promise<string | undefined> {
+  for await (const [event] of store.watch("/tls/", Revision.of("1"), new AbortController().signal))
+    return event?.kind === "put" ? event.entry.key : undefined;
+  return undefined;
+}
 
 test("a certificate that is another server's is refused", { skip }, async (t) => {
   await using bed = Testbed.create();

@@ -23,6 +23,7 @@ export const watchCases: readonly StoreCase[] = [
   { name: "a watch from ahead of the store says that its history is another", run: fromAhead },
   { name: "watches under concurrent writers miss and repeat nothing", run: concurrentWriters },
   { name: "a slow watch is given everything", run: slowWatch },
+  { name: "a watch of a store that is closed fails at once", run: closedWatch },
 ];
 
 const forever = new Canceller();
@@ -237,6 +238,18 @@ async function slowWatch(subject: StoreSubject): Promise<void> {
     Array.from({ length: 300 }, (_, index) => `${root}${index}`),
     "the keys seen",
   );
+}
+
+async function closedWatch({ root, open }: StoreSubject): Promise<void> {
+  const store = await open();
+  const { revision } = await store.list(root);
+  const watching = fails("unavailable", "a watch of a closed store", () =>
+    collect(store.watch(root, revision, forever), () => false),
+  );
+  // The watch is asked for before the store is closed.
+  await store.list(root);
+  await store.close();
+  await watching;
 }
 
 function entriesOf(state: Map<string, Entry>): readonly Entry[] {
