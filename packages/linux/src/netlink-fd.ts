@@ -26,6 +26,12 @@ const NETLINK_GET_STRICT_CHK = 12;
 
 /** The kernel's datagrams stay below 32 KiB, and grow to the reader's buffer when that is larger. */
 const datagramBytes = 65536;
+/**
+ * Buffers of closed sockets, for the next ones: one that looks into a pod's namespace lives for a call or two, and memory
+ * by the 64 KiB makes the collector run.
+ */
+const spareBuffers: Uint8Array[] = [];
+const spareBuffersMax = 8;
 
 /** Where the causing socket's port stands in a message's header. */
 const portOffset = 12;
@@ -44,7 +50,7 @@ export interface NetlinkTransport {
 /** An open, bound netlink socket that never waits. It belongs to the namespace in which it was opened. */
 export class NetlinkFd implements NetlinkTransport, Disposable {
   readonly fd: number;
-  readonly #buffer = new Uint8Array(datagramBytes);
+  readonly #buffer = spareBuffers.pop() ?? new Uint8Array(datagramBytes);
   #open = true;
 
   private constructor(fd: number) {
@@ -118,6 +124,7 @@ export class NetlinkFd implements NetlinkTransport, Disposable {
     if (!this.#open) return;
     this.#open = false;
     closeSync(this.fd);
+    if (spareBuffers.length < spareBuffersMax) spareBuffers.push(this.#buffer);
   }
 
   [Symbol.dispose](): void {

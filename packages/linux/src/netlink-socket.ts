@@ -18,6 +18,8 @@ import { NetlinkFd, type NetlinkProtocol, type NetlinkTransport } from "./netlin
 const batchRequestsMax = 64;
 /** A datagram is sent when it holds this much, well below the default send buffer. */
 const batchBytesMax = 64 * 1024;
+/** Enough for a request; those who send batches grow to `batchBytesMax` once. */
+const writerBytes = 1024;
 /** Room for the refusals of a whole batch and for the largest reply. */
 const receiveBufferBytes = 1 << 20;
 /** Numbering starts over here, far enough below 2³² that no batch crosses it. */
@@ -38,7 +40,7 @@ export interface BatchFailure {
  */
 export class NetlinkSocket implements Disposable {
   readonly #transport: NetlinkTransport;
-  readonly #writer = new Writer(batchBytesMax, 1 << 20);
+  readonly #writer = new Writer(writerBytes, 1 << 20);
   #sequence = 0;
 
   constructor(transport: NetlinkTransport) {
