@@ -26,7 +26,7 @@ const engine = new CniEngine({
   node,
   store,
   ipam: new NodePodIpam(ipam, node, settings),
-  kernel: new LinuxPodKernel((name) => remover.remove(name)),
+  kernel: new LinuxPodKernel(remover),
   hooks: { blocksClaimed: nothing, endpointAdded: nothing, endpointRemoved: nothing },
   isReady: () => true,
   sources: { now: () => new Date(), uuid: () => crypto.randomUUID() },

@@ -48,7 +48,7 @@ export class Runtime implements AsyncDisposable {
 
   async #start(): Promise<void> {
     const remover = this.#own.use(new LinkRemover(this.node.path));
-    const kernel = this.#own.use(new LinuxPodKernel((name) => remover.remove(name), this.node.path));
+    const kernel = this.#own.use(new LinuxPodKernel(remover, this.node.path));
     const nothing = (): Promise<void> => Promise.resolve();
     const engine = new CniEngine({
       node: "node-1",

@@ -32,13 +32,14 @@ export {
   type AssignResult,
   Ipam,
   type IpamOptions,
+  type LastRelease,
   type NotFirst,
 } from "./ipam.ts";
 export { assignmentKey, type LeakFindings, type LeakSuspect, LeakWatch } from "./leak-watch.ts";
 export { IpamError, type IpamErrorCode } from "./ipam-error.ts";
 export { defaultMaxBlocks, type IpamSettings, readSettings, type SettingsSource } from "./ipam-settings.ts";
 export { type Pool, type PoolUse, selectsNode, toPool } from "./pool.ts";
-export type { AddressRelease, AddressReleaseResult } from "./release.ts";
+export type { AddressRelease, AddressReleaseResult, OldEntry } from "./release.ts";
 export { Reservations } from "./reservation.ts";
 export { Nanos } from "./timestamp.ts";
 export {

@@ -16,6 +16,8 @@ import { blockOf, type Pool, type PoolUse } from "./pool.ts";
 import {
   type AddressRelease,
   type AddressReleaseResult,
+  type HandleRelease,
+  type OldEntry,
   releaseAddresses,
   type ReleaseContext,
   releaseHandles,
@@ -70,6 +72,11 @@ export interface NotFirst {
   readonly kind: "exists";
 }
 
+export type LastRelease =
+  | { readonly kind: "released"; readonly addresses: readonly IpAddress[] }
+  /** The entry is not as it was, or the store cannot write both at once: nothing is released. */
+  | { readonly kind: "changed" };
+
 export type AssignResult =
   /** All that was asked for. `claimed`: blocks that are the node's since this job, to be announced. */
   | {
@@ -109,7 +116,7 @@ export class Ipam {
   readonly #assigning: BatchKind<AnyAssignRequest, AssignResult | NotFirst>;
   readonly #assigningOne: BatchKind<AssignAddressRequest, AddressResult>;
   readonly #releasing: BatchKind<AddressRelease, AddressReleaseResult>;
-  readonly #releasingHandles: BatchKind<string, readonly IpAddress[]>;
+  readonly #releasingHandles: BatchKind<HandleRelease, LastRelease>;
   readonly #lane = new BatchLane();
 
   constructor(options: IpamOptions) {
@@ -122,7 +129,7 @@ export class Ipam {
     this.#releasing = this.#lane.kind(async (releases) =>
       releaseAddresses(await this.#releaseContext(), releases),
     );
-    this.#releasingHandles = this.#lane.kind((handles) => this.#releaseHandles(handles));
+    this.#releasingHandles = this.#lane.kind((requests) => this.#releaseHandles(requests));
   }
 
   /** Addresses chosen by IPAM. */
@@ -153,7 +160,18 @@ export class Ipam {
 
   /** Gives back all that a handle holds, and says what that was; a handle that is unknown holds nothing. */
   async releaseHandle(handle: string): Promise<readonly IpAddress[]> {
-    return this.#releasingHandles.submit(cleanHandle(handle));
+    const result = await this.#releasingHandles.submit({ handle });
+    return result.kind === "released" ? result.addresses : [];
+  }
+
+  /** Whether what an owner has is released together with an entry of the caller's. */
+  get releasesTogether(): boolean {
+    return this.#records.transact !== undefined;
+  }
+
+  /** As `releaseHandle`, and an entry is deleted in the same write: both or neither. No two requests may name one entry. */
+  async releaseLast(handle: string, entry: OldEntry): Promise<LastRelease> {
+    return this.#releasingHandles.submit({ handle, entry });
   }
 
   /** Deletes a handle of that revision if no block gives it anything; says whether it did. */
@@ -360,9 +378,12 @@ export class Ipam {
     return results;
   }
 
-  async #releaseHandles(handles: readonly string[]): Promise<readonly (readonly IpAddress[])[]> {
-    const released = await releaseHandles(await this.#releaseContext(), handles);
-    return handles.map((handle) => released.get(handle) ?? []);
+  async #releaseHandles(requests: readonly HandleRelease[]): Promise<readonly LastRelease[]> {
+    const released = await releaseHandles(await this.#releaseContext(), requests);
+    return requests.map(({ handle }) => {
+      const addresses = released.get(cleanHandle(handle));
+      return addresses === undefined ? { kind: "changed" } : { kind: "released", addresses };
+    });
   }
 
   async #releaseContext(): Promise<ReleaseContext> {

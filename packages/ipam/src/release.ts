@@ -1,4 +1,4 @@
-import { type AffinityOwner, keys } from "@caracal/datastore";
+import { type AffinityOwner, type Entry, keys, type Revision } from "@caracal/datastore";
 import { IpAddress, Prefix } from "@caracal/net";
 import type { AllocationBlock, IpamHandle } from "@caracal/resources";
 import { affinityText, releaseAffinity } from "./affinity.ts";
@@ -190,18 +190,32 @@ async function writeFreed(
   return true;
 }
 
+/** All that a handle holds. */
+export interface HandleRelease {
+  readonly handle: string;
+  readonly entry?: OldEntry;
+}
+
+/** An entry of the caller's that is deleted in the same transaction, at this revision. */
+export interface OldEntry {
+  readonly key: string;
+  readonly revision: Revision;
+}
+
 /**
  * Gives back all that the handles hold, and the handles with it, whatever an earlier attempt has left of them. The
- * addresses that were released, by handle; a handle that is unknown has none.
+ * addresses that were released, by handle; a handle that is unknown has none. A handle is missing that goes with an entry,
+ * and the entry has changed, or the store cannot do both at once: nothing is done about it.
  */
 export async function releaseHandles(
   context: ReleaseContext,
-  handleIds: readonly string[],
+  requests: readonly HandleRelease[],
 ): Promise<ReadonlyMap<string, readonly IpAddress[]>> {
   const { records } = context;
-  const wanted = new Set(handleIds.map(cleanHandle));
-  const together = await releaseTogether(context, wanted);
+  const cleaned = requests.map((one) => ({ ...one, handle: cleanHandle(one.handle) }));
+  const together = await releaseTogether(context, cleaned);
   if (together !== undefined) return together;
+  const wanted = new Set(cleaned.flatMap(({ handle, entry }) => (entry === undefined ? handle : [])));
   const released = new Map<string, IpAddress[]>([...wanted].map((handle) => [handle, []]));
   let open: ReadonlySet<string> = wanted;
   for (let round = 0; round < maxSettleAttempts; round += 1) {
@@ -240,12 +254,15 @@ function holdersByBlock(
  */
 async function releaseTogether(
   context: ReleaseContext,
-  wanted: ReadonlySet<string>,
+  requests: readonly HandleRelease[],
 ): Promise<ReadonlyMap<string, readonly IpAddress[]> | undefined> {
   const { records, owner, settings } = context;
   const { transact } = records;
   if (transact === undefined) return undefined;
+  const changed = new Set<HandleRelease>();
   for (let attempt = 0; attempt < maxSettleAttempts; attempt += 1) {
+    const open = requests.filter((one) => !changed.has(one));
+    const wanted = new Set(open.map(({ handle }) => handle));
     const handles = await readHandles(records, wanted, attempt === 0);
     const plans = await Promise.all(
       [...holdersByBlock(handles)].map(([cidr, holders]) => planRelease(context, cidr, holders)),
@@ -253,6 +270,9 @@ async function releaseTogether(
     const steps = [
       ...plans.flatMap(({ step }) => step ?? []),
       ...[...handles.values()].map((stored) => records.handles.deleting(stored)),
+      ...open.flatMap((one) =>
+        one.entry === undefined ? [] : deletingEntry(one.entry, () => changed.add(one)),
+      ),
     ];
     if (!fitsTransaction(steps)) return undefined;
     if (steps.length > 0 && !(await transact(steps))) continue;
@@ -264,6 +284,16 @@ async function releaseTogether(
     return released;
   }
   return undefined;
+}
+
+function deletingEntry({ key, revision }: OldEntry, hasChanged: () => void): ShelfStep {
+  return {
+    step: { kind: "delete", key, revision },
+    accept: () => undefined,
+    refuse: (current: Entry | undefined) => {
+      if (current?.revision !== revision) hasChanged();
+    },
+  };
 }
 
 interface ReleasePlan {

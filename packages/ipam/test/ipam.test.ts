@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { type Entry, keys, MemoryStore, type Store } from "@caracal/datastore";
 import { Ipam, IpamError, Nanos } from "@caracal/ipam";
 import { IpAddress, Prefix } from "@caracal/net";
+import { singleWrites } from "./single-writes.ts";
 
 const start = 1_767_323_045;
 
@@ -338,6 +339,47 @@ test("a handle gives back all it holds in both families, once", async () => {
   assert.deepEqual(await ipam.releaseHandle("pod"), []);
   assert.deepEqual(await ipam.addressesOf("pod"), []);
   assert.deepEqual(await ipam.handlesOf("po"), []);
+});
+
+test("what is released with an entry goes with it or stays, and keeps nobody else", async () => {
+  const cluster = new Cluster();
+  await cluster.pool("p", "10.0.0.0/24");
+  const ipam = cluster.ipam("n1");
+  await cluster.assign("n1", "same");
+  await cluster.assign("n1", "changed");
+  await cluster.assign("n1", "gone");
+  await cluster.assign("n1", "plain");
+  const created = await cluster.store.create("/same", "1");
+  assert.ok(created.kind === "ok");
+  const { revision } = created.entry;
+  await cluster.set("/changed", "2");
+  assert.equal(ipam.releasesTogether, true);
+  const [same, changed, gone, plain] = await Promise.all([
+    ipam.releaseLast("same", { key: "/same", revision }),
+    ipam.releaseLast("changed", { key: "/changed", revision }),
+    ipam.releaseLast("gone", { key: "/gone", revision }),
+    ipam.releaseHandle("plain"),
+  ]);
+  assert.equal(same.kind, "released");
+  assert.equal(await cluster.store.get("/same"), undefined);
+  assert.deepEqual([changed, gone], [{ kind: "changed" }, { kind: "changed" }]);
+  assert.equal((await cluster.store.get("/changed"))?.value, "2");
+  assert.equal(plain.length, 1);
+  assert.deepEqual(await ipam.handlesOf(""), ["changed", "gone"]);
+  assert.deepEqual(await ipam.check(), []);
+});
+
+test("a store without transactions releases nothing together with an entry", async () => {
+  const cluster = new Cluster();
+  await cluster.pool("p", "10.0.0.0/24");
+  const ipam = cluster.ipam("n1", singleWrites(cluster.store));
+  await cluster.assign("n1", "pod");
+  assert.equal(ipam.releasesTogether, false);
+  const created = await cluster.store.create("/entry", "1");
+  assert.ok(created.kind === "ok");
+  const last = await ipam.releaseLast("pod", { key: "/entry", revision: created.entry.revision });
+  assert.deepEqual(last, { kind: "changed" });
+  assert.equal((await ipam.addressesOf("pod")).length, 1);
 });
 
 test("a handle that counts too much, after a crash, is released all the same", async () => {

@@ -12,6 +12,9 @@ import { checked, KernelError } from "./kernel-error.ts";
 import { libc } from "./libc.ts";
 
 const CLONE_NEWNET = 0x40000000;
+/** ioctl_ns(2): which kind of namespace a descriptor is, as the flag that clone(2) has for it. */
+const NS_GET_NSTYPE = 0xb703;
+const noArgument = new Uint8Array(0);
 const MS_BIND = 0x1000;
 const MS_REC = 0x4000;
 const MS_SHARED = 0x100000;
@@ -49,6 +52,11 @@ export class Namespace implements Disposable {
   /** The namespace the calling thread is in. */
   static current(): Namespace {
     return Namespace.open(ownPath);
+  }
+
+  /** Whether it is what it is taken for: any file can be opened, only a network namespace can be entered. */
+  get isNetwork(): boolean {
+    return libc.ioctl(this.fd, NS_GET_NSTYPE, noArgument) === CLONE_NEWNET;
   }
 
   close(): void {

@@ -83,12 +83,17 @@ export class NetlinkSocket implements Disposable {
 
   /**
    * Carries out many requests in order, a datagram for up to 64. One that the kernel refuses does not stop the rest.
-   * Only the last of a datagram asks for an acknowledgement: refusals come unasked.
+   * Only the last of a datagram asks for an acknowledgement: refusals come unasked. What requests for objects are answered
+   * goes to `visit`.
    */
-  batch(op: string, requests: readonly Request[]): readonly BatchFailure[] {
+  batch(
+    op: string,
+    requests: readonly Request[],
+    visit?: (answer: Message) => void,
+  ): readonly BatchFailure[] {
     const failures: BatchFailure[] = [];
     let next = 0;
-    while (next < requests.length) next = this.#sendBatch(op, requests, next, failures);
+    while (next < requests.length) next = this.#sendBatch(op, requests, next, failures, visit);
     return failures;
   }
 
@@ -100,7 +105,13 @@ export class NetlinkSocket implements Disposable {
     this.close();
   }
 
-  #sendBatch(op: string, requests: readonly Request[], first: number, failures: BatchFailure[]): number {
+  #sendBatch(
+    op: string,
+    requests: readonly Request[],
+    first: number,
+    failures: BatchFailure[],
+    visit: ((answer: Message) => void) | undefined,
+  ): number {
     this.#begin();
     const firstSequence = this.#sequence + 1;
     const end = Math.min(requests.length, first + batchRequestsMax);
@@ -119,7 +130,10 @@ export class NetlinkSocket implements Disposable {
     this.#flush(op);
     const lastSequence = this.#sequence;
     this.#collect(op, firstSequence, (answer) => {
-      if (answer.type !== Nlmsg.NLMSG_ERROR) return false;
+      if (answer.type !== Nlmsg.NLMSG_ERROR) {
+        visit?.(answer);
+        return false;
+      }
       const { errno, sequence, text } = decodeAcknowledgement(answer);
       if (errno !== 0) {
         failures.push({ index: first + sequence - firstSequence, error: KernelError.of(op, errno, text) });

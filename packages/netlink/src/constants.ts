@@ -54,6 +54,7 @@ export const Rtm = {
   RTM_NEWTFILTER: 44,
   RTM_DELTFILTER: 45,
   RTM_GETTFILTER: 46,
+  RTM_SETNEIGHTBL: 67,
   RTM_NEWNSID: 88,
   RTM_GETNSID: 90,
   RTM_NEWNEXTHOP: 104,
@@ -87,6 +88,7 @@ export const Ifla = {
   IFLA_MASTER: 10,
   IFLA_OPERSTATE: 16,
   IFLA_LINKINFO: 18,
+  IFLA_AF_SPEC: 26,
   IFLA_NET_NS_FD: 28,
   IFLA_EXT_MASK: 29,
   IFLA_NUM_TX_QUEUES: 31,
@@ -96,6 +98,16 @@ export const Ifla = {
 
 /** What a link dump is asked to leave out or add, bits of IFLA_EXT_MASK (linux/rtnetlink.h). */
 export const RtextFilter = { RTEXT_FILTER_SKIP_STATS: 0x8 } as const;
+
+/** Inside the part of IFLA_AF_SPEC that is IPv4's (linux/if_link.h). */
+export const IflaInet = { IFLA_INET_CONF: 1 } as const;
+
+/** Inside IFLA_INET_CONF, a u32 each (linux/ip.h). */
+export const Ipv4Devconf = {
+  IPV4_DEVCONF_FORWARDING: 1,
+  IPV4_DEVCONF_PROXY_ARP: 3,
+  IPV4_DEVCONF_ROUTE_LOCALNET: 26,
+} as const;
 
 /** Inside IFLA_LINKINFO (linux/if_link.h). */
 export const IflaInfo = { IFLA_INFO_KIND: 1, IFLA_INFO_DATA: 2 } as const;
@@ -256,6 +268,12 @@ export const Nda = {
   NDA_IFINDEX: 8,
   NDA_MASTER: 9,
 } as const;
+
+/** Neighbour tables' attributes (linux/neighbour.h). */
+export const Ndta = { NDTA_NAME: 1, NDTA_PARMS: 6 } as const;
+
+/** Inside NDTA_PARMS (linux/neighbour.h). */
+export const Ndtpa = { NDTPA_IFINDEX: 1, NDTPA_PROXY_DELAY: 13 } as const;
 
 /** Neighbour states, bits (linux/neighbour.h). */
 export const NeighbourState = {

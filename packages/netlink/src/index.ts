@@ -49,6 +49,7 @@ export {
   deleteLink,
   dumpLinks,
   getLink,
+  type Ipv4Settings,
   type Link,
   type LinkSettings,
   newLink,
@@ -66,6 +67,7 @@ export {
   type NeighbourTable,
   type NeighbourWrite,
   newNeighbour,
+  setProxyDelay,
 } from "./neighbour.ts";
 export {
   deleteNextHop,

@@ -7,7 +7,18 @@ import {
   writeTextAttribute,
   writeU32Attribute,
 } from "./attribute.ts";
-import { Af, Iff, Ifla, IflaInfo, Nlm, RtextFilter, Rtm, VethInfo } from "./constants.ts";
+import {
+  Af,
+  Iff,
+  Ifla,
+  IflaInet,
+  IflaInfo,
+  Ipv4Devconf,
+  Nlm,
+  RtextFilter,
+  Rtm,
+  VethInfo,
+} from "./constants.ts";
 import { Mac } from "./mac.ts";
 import type { Request } from "./message.ts";
 import {
@@ -53,6 +64,15 @@ export interface LinkSettings {
   readonly namespaceFd?: number;
   /** Of each direction, only at its creation; the kernel's choice unless told. */
   readonly queueCount?: number;
+  /** Only of an interface that exists: at its creation the kernel does not look at them. */
+  readonly ipv4?: Ipv4Settings;
+}
+
+/** What else stands in `/proc/sys/net/ipv4/conf/NAME`: here it is as quick as the change that it comes with. */
+export interface Ipv4Settings {
+  readonly forwarding?: boolean;
+  readonly proxyArp?: boolean;
+  readonly routeLocalnet?: boolean;
 }
 
 /** An interface to be made; a veth brings its peer, which may start in another namespace. */
@@ -77,7 +97,7 @@ export function newLink(link: NewLink): Request {
   };
 }
 
-/** Changes an interface that exists. */
+/** Changes an interface that exists; index 0 is the one that `settings` name, which then keeps its name. */
 export function changeLink(index: number, settings: LinkSettings): Request {
   return { type: Rtm.RTM_NEWLINK, flags: 0, writeBody: (writer) => writeSettings(writer, index, settings) };
 }
@@ -184,16 +204,34 @@ function writeHeader(writer: Writer, index: number, flags: number, change: numbe
 }
 
 function writeSettings(writer: Writer, index: number, settings: LinkSettings): void {
-  const { up, name, mac, mtu, masterIndex, namespaceFd, queueCount } = settings;
+  const { up, name, mac, mtu, masterIndex, namespaceFd, queueCount, ipv4 } = settings;
   writeHeader(writer, index, up === true ? Iff.IFF_UP : 0, up === undefined ? 0 : Iff.IFF_UP);
   if (name !== undefined) writeTextAttribute(writer, Ifla.IFLA_IFNAME, name);
   if (mac !== undefined) writeBytesAttribute(writer, Ifla.IFLA_ADDRESS, Mac.toBytes(mac));
   if (mtu !== undefined) writeU32Attribute(writer, Ifla.IFLA_MTU, mtu);
   if (masterIndex !== undefined) writeU32Attribute(writer, Ifla.IFLA_MASTER, masterIndex);
   if (namespaceFd !== undefined) writeU32Attribute(writer, Ifla.IFLA_NET_NS_FD, namespaceFd);
-  if (queueCount === undefined) return;
-  writeU32Attribute(writer, Ifla.IFLA_NUM_TX_QUEUES, queueCount);
-  writeU32Attribute(writer, Ifla.IFLA_NUM_RX_QUEUES, queueCount);
+  if (queueCount !== undefined) {
+    writeU32Attribute(writer, Ifla.IFLA_NUM_TX_QUEUES, queueCount);
+    writeU32Attribute(writer, Ifla.IFLA_NUM_RX_QUEUES, queueCount);
+  }
+  if (ipv4 !== undefined) {
+    writeNested(writer, Ifla.IFLA_AF_SPEC, () =>
+      writeNested(writer, Af.AF_INET, () =>
+        writeNested(writer, IflaInet.IFLA_INET_CONF, () => writeIpv4Settings(writer, ipv4)),
+      ),
+    );
+  }
+}
+
+function writeIpv4Settings(writer: Writer, settings: Ipv4Settings): void {
+  for (const [type, value] of [
+    [Ipv4Devconf.IPV4_DEVCONF_FORWARDING, settings.forwarding],
+    [Ipv4Devconf.IPV4_DEVCONF_PROXY_ARP, settings.proxyArp],
+    [Ipv4Devconf.IPV4_DEVCONF_ROUTE_LOCALNET, settings.routeLocalnet],
+  ] as const) {
+    if (value !== undefined) writeU32Attribute(writer, type, value ? 1 : 0);
+  }
 }
 
 function writeDetails(writer: Writer, details: NewLink["details"]): void {

@@ -4,9 +4,11 @@ import {
   readAttributes,
   writeAddressAttribute,
   writeBytesAttribute,
+  writeNested,
+  writeTextAttribute,
   writeU32Attribute,
 } from "./attribute.ts";
-import { Af, Nda, Nlm, Ntf, Rtm } from "./constants.ts";
+import { Af, Nda, Ndta, Ndtpa, Nlm, Ntf, Rtm } from "./constants.ts";
 import { Mac } from "./mac.ts";
 import type { Request } from "./message.ts";
 
@@ -47,6 +49,26 @@ export function newNeighbour(entry: Neighbour, how: NeighbourWrite = "replace"):
 
 export function deleteNeighbour(entry: Neighbour): Request {
   return { type: Rtm.RTM_DELNEIGH, flags: 0, writeBody: (writer) => writeNeighbour(writer, entry) };
+}
+
+/** How long an interface waits before it answers ARP requests for others, at most; 100 jiffies unless told. */
+export function setProxyDelay(interfaceIndex: number, delayMs: number): Request {
+  return {
+    type: Rtm.RTM_SETNEIGHTBL,
+    flags: 0,
+    // | family u8 | 0 u24 | attributes |
+    writeBody: (writer) => {
+      writer.u8(Af.AF_INET);
+      writer.zeros(3);
+      writeTextAttribute(writer, Ndta.NDTA_NAME, "arp_cache");
+      writeNested(writer, Ndta.NDTA_PARMS, () => {
+        writeU32Attribute(writer, Ndtpa.NDTPA_IFINDEX, interfaceIndex);
+        const delay = new Uint8Array(8);
+        new DataView(delay.buffer).setUint32(0, delayMs, true);
+        writeBytesAttribute(writer, Ndtpa.NDTPA_PROXY_DELAY, delay);
+      });
+    },
+  };
 }
 
 /** Which entries to dump: the kernel keeps neighbours, proxies and forwarding entries in three separate tables. */

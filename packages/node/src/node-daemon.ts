@@ -445,7 +445,7 @@ export class NodeDaemon {
   #openPods(): Pods {
     const { interfacePrefixes, libDir } = this.#options.config;
     const remover = this.#stack.use(new LinkRemover());
-    const kernel = new LinuxPodKernel((name) => remover.remove(name), undefined, interfacePrefixes);
+    const kernel = new LinuxPodKernel(remover, undefined, interfacePrefixes);
     this.#stack.use(kernel);
     return { kernel, deletions: new DeletionBacklog(join(libDir, "cni-deletions")) };
   }

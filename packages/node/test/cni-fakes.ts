@@ -1,6 +1,6 @@
 /** In-memory stand-ins for what the CNI engine asks of IPAM and of the kernel. State outlives any one engine. */
 import type { Store } from "@caracal/datastore";
-import type { NotFirst } from "@caracal/ipam";
+import type { NotFirst, OldEntry } from "@caracal/ipam";
 import { IpAddress, Ipv4, Ipv6, Prefix } from "@caracal/net";
 import type {
   AddressOutcome,
@@ -8,10 +8,12 @@ import type {
   AddressRequest,
   FirstAddressRequest,
   HostUse,
+  PairRemoval,
   PodInterface,
   PodInterfaceState,
   PodIpam,
   PodKernel,
+  PreparedPair,
 } from "../src/cni/ports.ts";
 
 /** One block of each family; an address is never given twice. */
@@ -74,6 +76,18 @@ export class FakeIpam implements PodIpam {
     return Promise.resolve();
   }
 
+  get releasesTogether(): boolean {
+    return this.store !== undefined;
+  }
+
+  /** As if both were one transaction. */
+  async releaseLast(handle: string, { key, revision }: OldEntry): Promise<boolean> {
+    const deleted = await this.store?.delete(key, revision);
+    if (deleted?.kind !== "ok") return false;
+    await this.release(handle);
+    return true;
+  }
+
   standingOf(address: IpAddress): Promise<AddressStanding> {
     const [holder] = [...this.allocations].find(([, held]) => held.includes(address)) ?? [];
     const pool = Prefix.contains(Prefix.of(Ipv4.of(0x0af40000), 16), address) ? "default" : undefined;
@@ -96,6 +110,7 @@ export class FakeIpam implements PodIpam {
 interface Pair {
   pod: PodInterface;
   readonly mac: string;
+  readonly hostIndex: number;
   prepared: boolean;
   configured: boolean;
   routed: boolean;
@@ -123,22 +138,25 @@ export class FakeKernel implements PodKernel {
     if (isTaken || this.pairs.has(pod.hostName)) return false;
     this.#made += 1;
     const mac = pod.mac ?? `02:00:00:00:00:${this.#made.toString(16).padStart(2, "0")}`;
-    this.pairs.set(pod.hostName, { pod, mac, prepared: false, configured: false, routed: false });
+    const hostIndex = this.#made;
+    this.pairs.set(pod.hostName, { pod, mac, hostIndex, prepared: false, configured: false, routed: false });
     return true;
   }
 
-  preparePair(pod: PodInterface): void {
-    this.#pair(pod.hostName).prepared = true;
-  }
-
-  configurePair(pod: PodInterface): { readonly mac: string; readonly mtu: number } {
+  preparePair(pod: PodInterface): PreparedPair {
     const pair = this.#pair(pod.hostName);
-    Object.assign(pair, { pod, configured: true });
-    return { mac: pair.mac, mtu: pod.mtu ?? 1500 };
+    pair.prepared = true;
+    return { hostIndex: pair.hostIndex, podIndex: 2, mac: pair.mac, mtu: pod.mtu ?? 1500 };
   }
 
-  addHostRoutes(pod: PodInterface): void {
-    this.#pair(pod.hostName).routed = true;
+  configurePair(pod: PodInterface, prepared: PreparedPair = this.preparePair(pod)): PreparedPair {
+    Object.assign(this.#pair(pod.hostName), { pod, configured: true });
+    return prepared;
+  }
+
+  addHostRoutes(pod: PodInterface, { hostIndex }: PreparedPair): void {
+    const pair = this.#pair(pod.hostName);
+    pair.routed = pair.hostIndex === hostIndex;
   }
 
   inspect(pod: PodInterface): PodInterfaceState | undefined {
@@ -163,6 +181,12 @@ export class FakeKernel implements PodKernel {
   removePair(hostName: string): Promise<void> {
     this.pairs.delete(hostName);
     return Promise.resolve();
+  }
+
+  removeOwnPair(hostName: string, netns: string, ifname: string): Promise<PairRemoval> {
+    const podEnd = this.podEnd(hostName, netns);
+    if (podEnd === ifname) this.pairs.delete(hostName);
+    return Promise.resolve(podEnd === undefined ? "unseen" : podEnd === ifname ? "removed" : "another");
   }
 
   /** What the kernel does with the interfaces of a namespace that goes. */

@@ -225,6 +225,30 @@ export function cniSuite(
       }
     });
 
+    claim(
+      "DEL removes what others have changed of the endpoint, but not what another container has",
+      async (node) => {
+        const before = await node.state();
+        const engine = node.engine();
+        const netns = node.rig.newNamespace();
+        for (const containerID of ["c0ffee0123456789", "another"]) {
+          result(await engine.answer(podCall(netns)));
+          const [entry] = (await node.store.list(keys.resources("workloadendpoints"))).entries;
+          assert.ok(entry !== undefined);
+          const { spec, ...rest } = JSON.parse(entry.value);
+          const changed = JSON.stringify({
+            ...rest,
+            spec: { ...spec, containerID, labels: { by: "others" } },
+          });
+          await node.store.update(entry.key, changed, entry.revision);
+          const answer = await engine.answer(podCall(netns, { command: "DEL" }));
+          assert.deepEqual(answer, { exitCode: 0, stdout: "" });
+          if (containerID === "another") await node.store.delete(entry.key);
+          assert.deepEqual(await node.state(), before);
+        }
+      },
+    );
+
     claim("a pod's next container replaces the former, whose late DEL leaves it alone", async (node) => {
       const before = await node.state();
       const engine = node.engine();

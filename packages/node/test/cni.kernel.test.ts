@@ -41,7 +41,8 @@ async function kernelRig(): Promise<KernelRig> {
      sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1`,
   ]);
   const rtnetlink = Rtnetlink.open(node.path);
-  const kernel = new LinuxPodKernel(async (name) => void rtnetlink.deleteLink(name), node.path);
+  const remover = new LinkRemover(node.path);
+  const kernel = new LinuxPodKernel(remover, node.path);
   const names = new Map<string, string>();
   const removeNamespace = (netns: string): void => {
     deleteNamespace(names.get(netns) ?? "");
@@ -63,6 +64,7 @@ async function kernelRig(): Promise<KernelRig> {
     [Symbol.asyncDispose]: async () => {
       for (const netns of names.keys()) removeNamespace(netns);
       kernel.close();
+      await remover.close();
       rtnetlink.close();
       await bed.close();
     },
@@ -310,6 +312,29 @@ describe("LinkRemover", { skip }, () => {
     const left = await node.ip("-o", "link");
     assert.doesNotMatch(left, /veth/);
     assert.match(left, /bystander/);
+  });
+
+  it("removes a pair only when its other end is where and what it should be", async (t) => {
+    const bed = Testbed.create(t);
+    const [node, pod] = [await bed.namespace("node"), await bed.namespace("pod")];
+    for (const name of ["own", "other"]) {
+      await node.ip("link", "add", name, "type", "veth", "peer", "name", `${name}p`, "netns", pod.name);
+    }
+    await node.ip("link", "add", "bridge", "type", "bridge");
+    await using remover = new LinkRemover(node.path);
+    const asked = [
+      remover.removePair("own", pod.path, "ownp"),
+      remover.removePair("other", pod.path, "eth0"),
+      remover.removePair("other", "/run/netns/never-was", "otherp"),
+      remover.removePair("bridge", pod.path, "eth0"),
+      remover.removePair("never-was", pod.path, "eth0"),
+    ];
+    assert.deepEqual(await Promise.all(asked), ["removed", "another", "unseen", "unseen", "unseen"]);
+    assert.equal(await remover.removePair("own", pod.path, "ownp"), "unseen", "again");
+    const left = await node.ip("-o", "link");
+    assert.match(left, /other/);
+    assert.match(left, /bridge/);
+    assert.doesNotMatch(left, /own@/);
   });
 
   it("after close it refuses instead of waiting", async (t) => {

@@ -7,8 +7,8 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { it } from "node:test";
-import { Rtnetlink } from "@caracal/linux";
 import { eventually, requireRoot, Testbed } from "@caracal/testbed";
+import { LinkRemover } from "../src/cni/link-remover.ts";
 import { LinuxPodKernel } from "../src/cni/linux-pod-kernel.ts";
 import { PodMtuFile } from "../src/mtu/pod-mtu-file.ts";
 import { readMtu } from "../src/startup/node-files.ts";
@@ -42,8 +42,9 @@ it(
       log: memoryLog("fatal").log,
       namespace: node.path,
     });
-    using rtnetlink = Rtnetlink.open(node.path);
-    const kernel = new LinuxPodKernel(async (name) => void rtnetlink.deleteLink(name), node.path);
+    const remover = new LinkRemover(node.path);
+    t.after(() => remover.close());
+    const kernel = new LinuxPodKernel(remover, node.path);
     t.after(() => kernel.close());
     const cniNode = new CniNode({
       kernel,

@@ -15,7 +15,7 @@ import {
   takeSteps,
 } from "./operation.ts";
 import { type PodRequest, readPodRequest, withNamespace } from "./pod-request.ts";
-import type { EndpointNotice, NamespaceFacts, PodInterface, PodIpam } from "./ports.ts";
+import type { EndpointNotice, NamespaceFacts, PodInterface, PodIpam, PreparedPair } from "./ports.ts";
 import { refuseTaken, refuseUnmatched } from "./refuse-taken.ts";
 
 /** What the datastore knows before an ADD. */
@@ -42,8 +42,8 @@ interface Draft {
   mtu: number;
   /** This call has made the pair. */
   created: boolean;
-  /** And its settings. */
-  prepared: boolean;
+  /** And both ends are up. */
+  pair: PreparedPair | undefined;
   /** Address and endpoint are written: nothing was there before. */
   isFirst: boolean;
   /** The pair is there and as it should be: a repeated ADD. */
@@ -100,7 +100,7 @@ export async function addPod(services: CniServices, operation: Operation): Promi
     mac: "",
     mtu: 0,
     created: false,
-    prepared: false,
+    pair: undefined,
     isFirst: false,
     complete: false,
     announced: Promise.resolve(),
@@ -290,7 +290,7 @@ async function assignOwn(services: CniServices, operation: Operation, draft: Dra
   });
   // What an earlier call was given may be in use: then only DEL takes it back.
   if (held.size === 0) draft.undo.push(() => giveBack(services, operation, draft, assigning));
-  if (draft.created && !draft.prepared && !services.isBusy()) {
+  if (draft.created && draft.pair === undefined && !services.isBusy()) {
     // As above: the kernel's work must not hold up the request, nor a failure of it count as unhandled.
     assigning.catch(() => undefined);
     await setImmediate();
@@ -367,19 +367,19 @@ function refuseSecond(services: CniServices, operation: Operation, draft: Draft)
 }
 
 function preparePair(services: CniServices, operation: Operation, draft: Draft): void {
-  services.kernel.preparePair(podInterface(services, operation, draft));
-  draft.prepared = true;
+  draft.pair = services.kernel.preparePair(podInterface(services, operation, draft));
 }
 
 function configurePair(services: CniServices, operation: Operation, draft: Draft): void {
   if (draft.complete) return;
-  if (!draft.prepared) preparePair(services, operation, draft);
-  const { mac, mtu } = services.kernel.configurePair(podInterface(services, operation, draft));
+  draft.pair = services.kernel.configurePair(podInterface(services, operation, draft), draft.pair);
+  const { mac, mtu } = draft.pair;
   Object.assign(draft, { mac, mtu });
 }
 
 function addRoutes(services: CniServices, operation: Operation, draft: Draft): void {
-  if (!draft.complete) services.kernel.addHostRoutes(podInterface(services, operation, draft));
+  if (draft.complete || draft.pair === undefined) return;
+  services.kernel.addHostRoutes(podInterface(services, operation, draft), draft.pair);
 }
 
 async function writeEndpoint(services: CniServices, operation: Operation, draft: Draft): Promise<void> {

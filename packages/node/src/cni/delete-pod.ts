@@ -1,13 +1,14 @@
 import { noticeOf } from "./add-pod.ts";
 import type { StoredEndpoint } from "./endpoint-records.ts";
+import type { PairRemoval } from "./ports.ts";
 import { type CniServices, type Operation, ownIpam, type Step, takeSteps } from "./operation.ts";
 
 interface Draft {
   stored: StoredEndpoint | undefined;
-  /** The pair belongs to another interface of the same pod. */
-  isAnothers: boolean;
-  /** Settles when the container's pair is gone. The kernel takes its time, in which the datastore can be asked. */
-  cutOff: Promise<void>;
+  /** What became of the container's pair. The kernel takes its time, in which the datastore can be asked. */
+  cutOff: Promise<PairRemoval>;
+  /** The endpoint shall go with the addresses: one write. */
+  isKept: boolean;
 }
 
 /** Every step finds its object by the call's own names and does nothing when it is gone, so any of them can be last. */
@@ -22,7 +23,7 @@ export const deleteSteps: readonly Step<Draft>[] = [
 
 /** DEL of plugin `calico`: whatever is missing is no error. Another container's pair and endpoint stay. */
 export async function deletePod(services: CniServices, operation: Operation): Promise<void> {
-  const draft: Draft = { stored: undefined, isAnothers: false, cutOff: Promise.resolve() };
+  const draft: Draft = { stored: undefined, cutOff: Promise.resolve("unseen"), isKept: false };
   try {
     await takeSteps(deleteSteps, services, operation, draft);
   } finally {
@@ -34,10 +35,8 @@ export async function deletePod(services: CniServices, operation: Operation): Pr
 /** First, because it needs no datastore: a container that ends is cut off even while the datastore is away. */
 function removeOwnPair(services: CniServices, operation: Operation, draft: Draft): void {
   const { hostName, netns, ifname } = operation.attachment;
-  const podEnd = netns === "" ? undefined : services.kernel.podEnd(hostName, netns);
-  draft.isAnothers = podEnd !== undefined && podEnd !== ifname;
-  if (podEnd !== ifname) return;
-  draft.cutOff = services.kernel.removePair(hostName);
+  if (netns === "") return;
+  draft.cutOff = services.kernel.removeOwnPair(hostName, netns, ifname);
   // It is awaited before the addresses are released; until then a failure must not count as unhandled.
   draft.cutOff.catch(() => undefined);
 }
@@ -46,8 +45,18 @@ async function lookUp(services: CniServices, operation: Operation, draft: Draft)
   draft.stored = await services.records.recall(operation.attachment);
 }
 
+/** While the kernel is busy, unless it can go with the addresses: then nothing is asked of the datastore but that. */
 async function removeEndpoint(services: CniServices, operation: Operation, draft: Draft): Promise<void> {
   if (draft.stored === undefined || !isOurs(operation, draft)) return;
+  const goesTogether = operation.config.ipam.type === ownIpam && services.ipam.releasesTogether;
+  // Only with the container's own pair gone by its own name there is none to look for, which may be a later container's.
+  draft.isKept = goesTogether && (await draft.cutOff) === "removed";
+  if (!draft.isKept) await removeStored(services, operation, draft);
+}
+
+async function removeStored(services: CniServices, operation: Operation, draft: Draft): Promise<void> {
+  if (draft.stored === undefined) return;
+  draft.isKept = false;
   const isRemoved = await services.records.remove(draft.stored);
   // What was remembered may have become another container's meanwhile.
   if (!isRemoved) draft.stored = await services.records.find(operation.attachment);
@@ -58,23 +67,29 @@ async function removeEndpoint(services: CniServices, operation: Operation, draft
  * a namespace that lost its name but not its last user, or by an ADD that was killed.
  */
 async function removeLeftPair(services: CniServices, operation: Operation, draft: Draft): Promise<void> {
-  if (!isOurs(operation, draft) || isOfRefused(draft)) return;
-  await draft.cutOff;
+  const removal = await draft.cutOff;
+  if (removal === "removed" || !isOurs(operation, draft) || (await isOfRefused(draft))) return;
   await services.kernel.removePair(operation.attachment.hostName);
 }
 
 /** Only when the kernel has let go of them: the next pod may get them at once. */
 async function releaseAddresses(services: CniServices, operation: Operation, draft: Draft): Promise<void> {
   const { attachment, call, config } = operation;
-  await draft.cutOff;
   // The handle is the container's, and so are the addresses of the interface that it has.
-  if (isOfRefused(draft) && config.ipam.type === ownIpam) return;
+  if (config.ipam.type === ownIpam && (await isOfRefused(draft))) return;
+  if (draft.isKept && draft.stored !== undefined) {
+    if (await services.ipam.releaseLast(attachment.handle, draft.stored.entry)) {
+      services.records.forget(draft.stored);
+      return;
+    }
+    await removeStored(services, operation, draft);
+  }
   if (config.ipam.type === ownIpam) await services.ipam.release(attachment.handle);
   else await services.runIpamPlugin(config.ipam.type, call, "DEL");
 }
 
 async function tellDaemon(services: CniServices, operation: Operation, draft: Draft): Promise<void> {
-  if (isOurs(operation, draft) && !isOfRefused(draft))
+  if (isOurs(operation, draft) && !(await isOfRefused(draft)))
     await services.hooks.endpointRemoved(noticeOf(operation, []));
 }
 
@@ -87,6 +102,6 @@ function isOurs(operation: Operation, draft: Draft): boolean {
 }
 
 /** The DEL that follows a refused ADD of a second interface: nothing of the first one is its business. */
-function isOfRefused({ isAnothers, stored }: Draft): boolean {
-  return isAnothers && stored === undefined;
+async function isOfRefused({ cutOff, stored }: Draft): Promise<boolean> {
+  return stored === undefined && (await cutOff) === "another";
 }

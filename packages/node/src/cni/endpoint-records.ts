@@ -124,6 +124,11 @@ export class EndpointRecords {
     throw new Error(`${stored.entry.key} was changed by others during each attempt to delete it`);
   }
 
+  /** The endpoint was removed by someone else. */
+  forget({ entry }: StoredEndpoint): void {
+    this.#remembered.delete(entry.key);
+  }
+
   #remember(entry: Entry): void {
     this.#remembered.delete(entry.key);
     this.#remembered.set(entry.key, entry);

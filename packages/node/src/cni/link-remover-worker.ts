@@ -1,63 +1,82 @@
-/** The thread of `LinkRemover`: gets names of interfaces, deletes them, answers one `RemovalVerdict` for each. */
+/** The thread of `LinkRemover`: gets `RemovalRequest`s, deletes interfaces, answers a `RemovalVerdict` for each. */
 import { parentPort, workerData } from "node:worker_threads";
 import { KernelError, Rtnetlink } from "@caracal/linux";
 import { deleteLinkGroup, setLinkGroup } from "./link-group.ts";
-import type { RemovalVerdict } from "./link-remover.ts";
+import type { RemovalRequest, RemovalVerdict } from "./link-remover.ts";
+import { podEndOf } from "./pod-end.ts";
+import type { PairRemoval } from "./ports.ts";
 
 /** The group of interfaces that are about to be deleted: "cali" as a number, so that nobody else uses it. */
 const doomedGroup = 0x63616c69;
 
 const namespace: unknown = workerData;
 const rtnetlink = Rtnetlink.open(typeof namespace === "string" ? namespace : undefined);
-let waiting: string[] = [];
+let waiting: RemovalRequest[] = [];
 
-parentPort?.on("message", (name: unknown) => {
-  if (typeof name !== "string") return;
+parentPort?.on("message", (request: unknown) => {
+  if (!isRequest(request)) return;
   // What arrived while the kernel was at work goes together: its wait is as long for one as for a hundred.
   if (waiting.length === 0) setImmediate(removeWaiting);
-  waiting.push(name);
+  waiting.push(request);
 });
 
 function removeWaiting(): void {
-  const names = waiting;
+  const requests = waiting;
   waiting = [];
-  const refused = new Map<string, KernelError>();
-  let count = 0;
-  for (const name of names) {
-    try {
-      const link = rtnetlink.link(name);
-      if (link === undefined) continue;
-      rtnetlink.socket.request("link.group", setLinkGroup(link.index, doomedGroup));
-      count += 1;
-    } catch (error) {
-      noteRefusal(refused, name, error);
+  const verdicts = requests.map(doom);
+  const doomed = verdicts.filter(({ index, verdict }) => index !== undefined && verdict.errno === "");
+  if (doomed.length > 0) removeGroup(doomed);
+  for (const { verdict } of verdicts) parentPort?.postMessage(verdict);
+}
+
+/** A request with what is to be answered to it. */
+interface Judged {
+  /** Of the interface that shall go, if it is there and may. */
+  readonly index?: number;
+  verdict: RemovalVerdict;
+}
+
+/** Puts the interface of a request among those that go. */
+function doom({ id, name, only }: RemovalRequest): Judged {
+  const judged = (removal: PairRemoval): Judged => ({ verdict: { id, removal, errno: "", detail: "" } });
+  try {
+    const link = rtnetlink.link(name);
+    if (only !== undefined) {
+      const podEnd = link === undefined ? undefined : podEndOf(link, only.netns);
+      if (podEnd === undefined) return judged("unseen");
+      if (podEnd !== only.ifname) return judged("another");
     }
+    if (link === undefined) return judged("removed");
+    rtnetlink.socket.request("link.group", setLinkGroup(link.index, doomedGroup));
+    return { ...judged("removed"), index: link.index };
+  } catch (error) {
+    const one = judged("removed");
+    refuse(one, error);
+    return one;
   }
-  if (count > 0) removeGroup(names, refused);
-  for (const name of names) parentPort?.postMessage(verdictOf(name, refused.get(name)));
 }
 
 /** All at once; should the kernel refuse that, one by one. */
-function removeGroup(names: readonly string[], refused: Map<string, KernelError>): void {
+function removeGroup(doomed: readonly Judged[]): void {
   try {
     rtnetlink.socket.request("link.delete", deleteLinkGroup(doomedGroup));
   } catch {
-    for (const name of names) {
+    for (const one of doomed) {
       try {
-        rtnetlink.deleteLink(name);
+        if (one.index !== undefined) rtnetlink.deleteLink(one.index);
       } catch (error) {
-        noteRefusal(refused, name, error);
+        refuse(one, error);
       }
     }
   }
 }
 
-function noteRefusal(refused: Map<string, KernelError>, name: string, error: unknown): void {
-  const failure = KernelError.from("link.delete", error);
+function refuse(one: Judged, error: unknown): void {
+  const { errno, detail } = KernelError.from("link.delete", error);
   // It went by itself, with its pod's namespace.
-  if (failure.errno !== "ENODEV") refused.set(name, failure);
+  if (errno !== "ENODEV") one.verdict = { ...one.verdict, errno, detail };
 }
 
-function verdictOf(name: string, failure: KernelError | undefined): RemovalVerdict {
-  return { name, errno: failure?.errno ?? "", detail: failure?.detail ?? "" };
+function isRequest(value: unknown): value is RemovalRequest {
+  return typeof value === "object" && value !== null && "id" in value && "name" in value && "only" in value;
 }

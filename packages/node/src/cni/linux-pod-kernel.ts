@@ -1,5 +1,5 @@
 import { statSync } from "node:fs";
-import { IpAddress, Ipv4, Ipv6, Prefix } from "@caracal/net";
+import { IpAddress, Prefix } from "@caracal/net";
 import {
   KernelError,
   Namespace,
@@ -10,26 +10,38 @@ import {
 } from "@caracal/linux";
 import {
   Af,
+  changeLink,
+  decodeChange,
+  getLink,
   IfaFlag,
   Iff,
   type Link,
   Mac,
   NeighbourState,
-  type NextHop,
+  newAddress,
+  newNeighbour,
+  newRoute,
   type Route,
   RouteProtocol,
-  RouteScope,
   RouteTable,
   RouteType,
+  setProxyDelay,
 } from "@caracal/netlink";
-import type { HostUse, PodInterface, PodInterfaceState, PodKernel } from "./ports.ts";
+import { carryOut, type NamedRequest, refusals } from "./carry-out.ts";
+import type { LinkRemover } from "./link-remover.ts";
+import { isNoNamespace, podEndOf } from "./pod-end.ts";
+import { hostRoute, podRoutes } from "./pod-routes.ts";
+import type {
+  HostUse,
+  PairRemoval,
+  PodInterface,
+  PodInterfaceState,
+  PodKernel,
+  PreparedPair,
+} from "./ports.ts";
 
 /** Every host end has it, so the address that pods resolve their gateway to is known in advance. */
 const hostMac = Mac.parse("ee:ee:ee:ee:ee:ee") ?? never();
-/** The gateway of every pod: an address nobody has, answered for by proxy ARP on the host end. */
-const gateway4 = Ipv4.parse("169.254.1.1") ?? never();
-/** The host end's link-local address as it follows from its MAC (RFC 4291 appendix A). */
-const gateway6 = Ipv6.parse("fe80::ecee:eeff:feee:eeee") ?? never();
 
 /** Who makes the routes by which the host itself reaches the world: people, DHCP, router advertisements. */
 const administrators = [
@@ -43,23 +55,24 @@ const administrators = [
 export class LinuxPodKernel implements PodKernel, Disposable {
   readonly #host: Rtnetlink;
   readonly #node: Namespace;
-  readonly #remove: (hostName: string) => Promise<void>;
+  /** The node's namespace is that of the calling thread. */
+  readonly #isOwn: boolean;
+  /** Of the machine's own namespace. */
+  readonly #machineInode: number | undefined = machineNamespace();
+  readonly #remover: LinkRemover;
   readonly #podPrefixes: readonly string[];
 
   /**
-   * Works on the namespace of the calling thread, or on `namespace`. `remove` deletes an interface of that namespace
-   * without holding up the caller's thread: the kernel takes tens of milliseconds for it. `podPrefixes` are what host ends of
-   * pods are called by.
+   * Works on the namespace of the calling thread, or on `namespace`, and so does `remover`, which is the caller's to close.
+   * `podPrefixes` are what host ends of pods are called by.
    */
-  constructor(
-    remove: (hostName: string) => Promise<void>,
-    namespace?: NamespaceTarget,
-    podPrefixes: readonly string[] = ["cali"],
-  ) {
+  constructor(remover: LinkRemover, namespace?: NamespaceTarget, podPrefixes: readonly string[] = ["cali"]) {
     this.#node =
       typeof namespace === "string" ? Namespace.open(namespace) : (namespace ?? Namespace.current());
+    using own = Namespace.current();
+    this.#isOwn = own.inode === this.#node.inode;
     this.#host = Rtnetlink.open(this.#node);
-    this.#remove = remove;
+    this.#remover = remover;
     this.#podPrefixes = podPrefixes;
   }
 
@@ -67,10 +80,8 @@ export class LinuxPodKernel implements PodKernel, Disposable {
     try {
       using namespace = Namespace.open(netns);
       // A pod's default route would take the place of the host's.
-      if (namespace.inode === this.#node.inode || namespace.inode === machineNamespace()) return false;
-      // Opening a socket inside is the proof: any file can be opened, only a namespace can be entered.
-      Rtnetlink.open(namespace).close();
-      return true;
+      const { inode, isNetwork } = namespace;
+      return isNetwork && inode !== this.#node.inode && inode !== this.#machineInode;
     } catch (error) {
       if (isNoNamespace(error)) return false;
       throw error;
@@ -107,52 +118,47 @@ export class LinuxPodKernel implements PodKernel, Disposable {
     }
   }
 
-  preparePair(pod: PodInterface): void {
-    withNamespace(this.#node, () => setHostSettings(pod));
-    this.#host.setLink(pod.hostName, { up: true });
-    using inside = Namespace.open(pod.netns);
-    withNamespace(inside, () => setPodSettings(pod));
-    using podSide = Rtnetlink.open(inside);
-    podSide.setLink(pod.ifname, { up: true });
+  preparePair(pod: PodInterface): PreparedPair {
+    using podSide = this.#prepared(pod);
+    return podSide.pair;
   }
 
-  configurePair(pod: PodInterface): { readonly mac: string; readonly mtu: number } {
-    using podSide = Rtnetlink.open(pod.netns);
-    const link = podSide.link(pod.ifname);
-    if (link?.mac === undefined) throw new KernelError("link.get", "ENODEV", `${pod.ifname} is gone`);
-    for (const address of pod.addresses) {
-      const prefixLength = IpAddress.isIpv4(address) ? 32 : 128;
-      const flags = IpAddress.isIpv6(address) ? IfaFlag.IFA_F_NODAD : 0;
-      podSide.addAddress({ interfaceIndex: link.index, address, prefixLength, flags }, "replace");
+  configurePair(pod: PodInterface, prepared?: PreparedPair): PreparedPair {
+    if (prepared !== undefined) {
+      using podSide = Rtnetlink.open(pod.netns);
+      configure(podSide, pod, prepared);
+      return prepared;
     }
-    for (const route of podRoutes(pod, link.index)) podSide.addRoute(route, "replace");
-    return { mac: Mac.format(link.mac), mtu: link.mtu };
+    using podSide = this.#prepared(pod);
+    configure(podSide.rtnetlink, pod, podSide.pair);
+    return podSide.pair;
   }
 
-  addHostRoutes(pod: PodInterface): void {
-    const host = this.#host.link(pod.hostName);
-    const podLink = this.#podLink(pod.netns, pod.ifname);
-    if (host === undefined || podLink?.mac === undefined) {
-      throw new KernelError("route.add", "ENODEV", `${pod.hostName} or its other end is gone`);
-    }
-    for (const address of pod.addresses) {
-      this.#addHostRoute(hostRoute(address, host.index), host.index);
-      this.#host.setNeighbour({
+  addHostRoutes(pod: PodInterface, { hostIndex, mac }: PreparedPair): void {
+    const podMac = Mac.parse(mac);
+    const routes = pod.addresses.map((address) => hostRoute(address, hostIndex));
+    const adding = routes.map((route) => ({ op: "route.add", request: newRoute(route, "add") }));
+    const neighbours = pod.addresses.map((address) => ({
+      op: "neighbour.set",
+      request: newNeighbour({
         family: IpAddress.isIpv4(address) ? Af.AF_INET : Af.AF_INET6,
-        interfaceIndex: host.index,
+        interfaceIndex: hostIndex,
         state: NeighbourState.NUD_PERMANENT,
         flags: 0,
         address,
-        mac: podLink.mac,
-      });
+        ...(podMac !== undefined && { mac: podMac }),
+      }),
+    }));
+    for (const { index, error } of refusals(this.#host.socket, [...adding, ...neighbours])) {
+      const route = routes[index];
+      if (route === undefined || error.errno !== "EEXIST") throw error;
+      this.#replaceHostRoute(route, hostIndex, error);
     }
   }
 
   podEnd(hostName: string, netns: string): string | undefined {
     const host = this.#host.link(hostName);
-    if (host?.linkedIndex === undefined) return undefined;
-    const pod = this.#podLink(netns, host.linkedIndex);
-    return pod?.kind === "veth" && pod.linkedIndex === host.index ? pod.name : undefined;
+    return host === undefined ? undefined : podEndOf(host, netns);
   }
 
   inspect(pod: PodInterface): PodInterfaceState | undefined {
@@ -177,8 +183,12 @@ export class LinuxPodKernel implements PodKernel, Disposable {
     return { mac, mtu: link.mtu, differences };
   }
 
-  async removePair(hostName: string): Promise<void> {
-    if (this.#host.link(hostName) !== undefined) await this.#remove(hostName);
+  removePair(hostName: string): Promise<void> {
+    return this.#remover.remove(hostName);
+  }
+
+  removeOwnPair(hostName: string, netns: string, ifname: string): Promise<PairRemoval> {
+    return this.#remover.removePair(hostName, netns, ifname);
   }
 
   close(): void {
@@ -190,20 +200,38 @@ export class LinuxPodKernel implements PodKernel, Disposable {
     this.close();
   }
 
-  /** Takes the place of a route learned from elsewhere, but not of another pod's. */
-  #addHostRoute(route: Route, hostIndex: number): void {
+  /** Settings and link state of both ends, and the way into the pod, which is open until it is disposed of. */
+  #prepared(pod: PodInterface): PodSide {
+    this.#inNode(() => setHostSettings(pod));
+    using inside = Namespace.open(pod.netns);
+    const rtnetlink = withNamespace(inside, () => {
+      setPodSettings(pod);
+      return Rtnetlink.open();
+    });
     try {
-      this.#host.addRoute(route, "add");
+      const pair = bringUp(rtnetlink, pod);
+      carryOut(this.#host.socket, hostSettings(pod, pair.hostIndex));
+      return { rtnetlink, pair, [Symbol.dispose]: () => rtnetlink.close() };
     } catch (error) {
-      if (!(error instanceof KernelError) || error.errno !== "EEXIST") throw error;
-      const holder = this.#host.routeTo(route.destination.address)?.nextHops[0]?.interfaceIndex;
-      const name = holder === undefined || holder === hostIndex ? undefined : this.#host.link(holder)?.name;
-      if (name !== undefined && this.#podPrefixes.some((prefix) => name.startsWith(prefix))) {
-        const detail = `${Prefix.format(route.destination)} leads to ${name} already`;
-        throw new KernelError("route.add", "EEXIST", detail, { cause: error });
-      }
-      this.#host.addRoute(route, "replace");
+      rtnetlink.close();
+      throw error;
     }
+  }
+
+  #inNode(work: () => void): void {
+    if (this.#isOwn) work();
+    else withNamespace(this.#node, work);
+  }
+
+  /** Takes the place of a route learned from elsewhere, but not of another pod's. */
+  #replaceHostRoute(route: Route, hostIndex: number, refusal: KernelError): void {
+    const holder = this.#host.routeTo(route.destination.address)?.nextHops[0]?.interfaceIndex;
+    const name = holder === undefined || holder === hostIndex ? undefined : this.#host.link(holder)?.name;
+    if (name !== undefined && this.#podPrefixes.some((prefix) => name.startsWith(prefix))) {
+      const detail = `${Prefix.format(route.destination)} leads to ${name} already`;
+      throw new KernelError("route.add", "EEXIST", detail, { cause: refusal });
+    }
+    this.#host.addRoute(route, "replace");
   }
 
   /** By look-up: the host may hold a million routes, and the pods' are few. */
@@ -216,22 +244,7 @@ export class LinuxPodKernel implements PodKernel, Disposable {
       })
       .map((address) => `the host has no route to ${IpAddress.format(address)} through ${pod.hostName}`);
   }
-
-  #podLink(netns: string, which: string | number): Link | undefined {
-    try {
-      using podSide = Rtnetlink.open(netns);
-      return podSide.link(which);
-    } catch (error) {
-      if (isNoNamespace(error)) return undefined;
-      throw error;
-    }
-  }
 }
-
-/** What opening or entering a path says when there is something else, or nothing. */
-const pathErrors: ReadonlySet<string> = new Set(
-  "ENOENT ENOTDIR EINVAL EACCES EISDIR ELOOP ENAMETOOLONG ENODEV ENXIO".split(" "),
-);
 
 /** The first process's namespace, where it may be seen: a daemon in another one (a lab's) is to do the machine no harm. */
 function machineNamespace(): number | undefined {
@@ -242,18 +255,55 @@ function machineNamespace(): number | undefined {
   }
 }
 
-function isNoNamespace(error: unknown): boolean {
-  return error instanceof KernelError && pathErrors.has(error.errno);
+/** A pod's end that is up, and its namespace's netlink. */
+interface PodSide extends Disposable {
+  readonly rtnetlink: Rtnetlink;
+  readonly pair: PreparedPair;
 }
 
-/** Proxy ARP and NDP without delay, forwarding, no router advertisements; addresses usable without waiting for DAD. */
-function setHostSettings({ hostName: name, families }: PodInterface): void {
-  if (families.has(4)) {
-    writeSysctl(`net/ipv4/conf/${name}/route_localnet`, 1);
-    writeSysctl(`net/ipv4/neigh/${name}/proxy_delay`, 0);
-    writeSysctl(`net/ipv4/conf/${name}/proxy_arp`, 1);
-    writeSysctl(`net/ipv4/conf/${name}/forwarding`, 1);
+function bringUp(podSide: Rtnetlink, { ifname, netns }: PodInterface): PreparedPair {
+  let link: Link | undefined;
+  const steps = [
+    { op: "link.set", request: changeLink(0, { name: ifname, up: true }) },
+    { op: "link.get", request: getLink({ name: ifname }) },
+  ];
+  carryOut(podSide.socket, steps, (answer) => {
+    const change = decodeChange(answer);
+    if (change?.kind === "link") ({ link } = change);
+  });
+  if (link?.mac === undefined || link.linkedIndex === undefined) {
+    throw new KernelError("link.get", "ENODEV", `${ifname} of ${netns} or its other end is gone`);
   }
+  return { podIndex: link.index, hostIndex: link.linkedIndex, mac: Mac.format(link.mac), mtu: link.mtu };
+}
+
+/** Addresses and routes of the pod's end. */
+function configure(podSide: Rtnetlink, pod: PodInterface, { podIndex }: PreparedPair): void {
+  const addresses = pod.addresses.map((address) => {
+    const prefixLength = IpAddress.isIpv4(address) ? 32 : 128;
+    const flags = IpAddress.isIpv6(address) ? IfaFlag.IFA_F_NODAD : 0;
+    const wanted = { interfaceIndex: podIndex, address, prefixLength, flags };
+    return { op: "address.add", request: newAddress(wanted, "replace") };
+  });
+  const routes = podRoutes(pod, podIndex).map((route) => ({
+    op: "route.replace",
+    request: newRoute(route, "replace"),
+  }));
+  carryOut(podSide.socket, [...addresses, ...routes]);
+}
+
+/** The host end's link state, and proxy ARP without delay where the pod has IPv4. */
+function hostSettings({ families }: PodInterface, hostIndex: number): readonly NamedRequest[] {
+  if (!families.has(4)) return [{ op: "link.set", request: changeLink(hostIndex, { up: true }) }];
+  const ipv4 = { forwarding: true, proxyArp: true, routeLocalnet: true };
+  return [
+    { op: "link.set", request: changeLink(hostIndex, { up: true, ipv4 }) },
+    { op: "neighbour.delay", request: setProxyDelay(hostIndex, 0) },
+  ];
+}
+
+/** What netlink cannot say: proxy NDP, forwarding, no router advertisements; addresses usable without waiting for DAD. */
+function setHostSettings({ hostName: name, families }: PodInterface): void {
   if (families.has(6)) {
     writeSysctl(`net/ipv6/conf/${name}/accept_dad`, 0);
     writeSysctl(`net/ipv6/conf/${name}/disable_ipv6`, 0);
@@ -272,42 +322,6 @@ function setPodSettings(pod: PodInterface): void {
   for (const name of ["all", "default", "lo"]) writeSysctl(`net/ipv6/conf/${name}/disable_ipv6`, 0);
   writeSysctl(`net/ipv6/conf/${pod.ifname}/accept_dad`, 0);
   writeSysctl("net/ipv6/conf/all/forwarding", forwarding);
-}
-
-/** `169.254.1.1 dev eth0 scope link` and each route through it; for IPv6 through the host end's link-local address. */
-function podRoutes(pod: PodInterface, interfaceIndex: number): readonly Route[] {
-  const has4 = pod.addresses.some(IpAddress.isIpv4);
-  const has6 = pod.addresses.some(IpAddress.isIpv6);
-  const toGateway = unicast(Prefix.of(gateway4, 32), RouteScope.RT_SCOPE_LINK, { interfaceIndex });
-  const through = pod.routes
-    .filter(({ family }) => (family === 4 ? has4 : has6))
-    .map((destination) =>
-      unicast(destination, RouteScope.RT_SCOPE_UNIVERSE, {
-        interfaceIndex,
-        gateway: destination.family === 4 ? gateway4 : gateway6,
-      }),
-    );
-  return has4 ? [toGateway, ...through] : through;
-}
-
-/** `10.244.0.5 dev cali… scope link`. */
-function hostRoute(address: IpAddress, interfaceIndex: number): Route {
-  return IpAddress.isIpv4(address)
-    ? unicast(Prefix.of(address, 32), RouteScope.RT_SCOPE_LINK, { interfaceIndex })
-    : unicast(Prefix.of(address, 128), RouteScope.RT_SCOPE_UNIVERSE, { interfaceIndex });
-}
-
-function unicast(destination: Prefix, scope: number, hop: NextHop): Route {
-  return {
-    destination,
-    type: RouteType.RTN_UNICAST,
-    protocol: RouteProtocol.RTPROT_BOOT,
-    scope,
-    table: RouteTable.RT_TABLE_MAIN,
-    // The kernel's own number for an IPv6 route without one, so that what is dumped equals what was asked.
-    metric: destination.family === 4 ? 0 : 1024,
-    nextHops: [hop],
-  };
 }
 
 function linkDifferences(link: Link, name: string): readonly string[] {

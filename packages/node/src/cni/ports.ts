@@ -1,4 +1,4 @@
-import type { NewEntry, NotFirst } from "@caracal/ipam";
+import type { NewEntry, NotFirst, OldEntry } from "@caracal/ipam";
 import type { IpAddress, IpFamily, Prefix } from "@caracal/net";
 
 /** What the engine asks of IPAM. All that is given to one handle can be found and released by it. */
@@ -16,6 +16,10 @@ export interface PodIpam {
   standingOf(address: IpAddress): Promise<AddressStanding>;
   /** Gives back everything; a handle that is unknown is no error. */
   release(handle: string): Promise<void>;
+  /** Whether `releaseLast` can be: the datastore writes several entries at once. */
+  readonly releasesTogether: boolean;
+  /** As `release`, and an entry is deleted with it: one write. False when that entry has changed: then nothing is done. */
+  releaseLast(handle: string, entry: OldEntry): Promise<boolean>;
   /** The handles that begin with `prefix` and hold an address on this node. */
   handlesOf(prefix: string): Promise<readonly string[]>;
 }
@@ -80,6 +84,15 @@ export interface PodInterface {
 /** Routes of a routing daemon make no gateways: they lead to other nodes. */
 export type HostUse = "own" | "gateway";
 
+/** A pair whose ends are up, as the kernel made them: each end's index in its own namespace. */
+export interface PreparedPair {
+  readonly hostIndex: number;
+  readonly podIndex: number;
+  /** Of the pod's end. */
+  readonly mac: string;
+  readonly mtu: number;
+}
+
 /** What is in the kernel for a pod, as CHECK and a repeated ADD see it. */
 export interface PodInterfaceState {
   readonly mac: string;
@@ -100,18 +113,23 @@ export interface PodKernel {
   /** Makes the pair; false when one of its names is taken already. */
   createPair(pod: PodInterface): boolean;
   /** Settings and link state of both ends: all that needs no address. */
-  preparePair(pod: PodInterface): void;
-  /** Addresses and routes of the pod's end. Gives its MAC and MTU. */
-  configurePair(pod: PodInterface): { readonly mac: string; readonly mtu: number };
+  preparePair(pod: PodInterface): PreparedPair;
+  /** Addresses and routes of the pod's end; settings and link state too unless the pair is prepared. */
+  configurePair(pod: PodInterface, prepared?: PreparedPair): PreparedPair;
   /** The host's routes and neighbour entries for the pod's addresses. */
-  addHostRoutes(pod: PodInterface): void;
+  addHostRoutes(pod: PodInterface, pair: PreparedPair): void;
   /** What is there, or `undefined` when the pair is not. */
   inspect(pod: PodInterface): PodInterfaceState | undefined;
   /** Name of the other end of `hostName` in this namespace, or `undefined` when it is not there. */
   podEnd(hostName: string, netns: string): string | undefined;
   /** Removes the pair by its host end, with its routes. Waits without holding up the daemon. */
   removePair(hostName: string): Promise<void>;
+  /** The same only where `podEnd` in this namespace is `ifname`, which is looked at without holding up the daemon too. */
+  removeOwnPair(hostName: string, netns: string, ifname: string): Promise<PairRemoval>;
 }
+
+/** "removed": it is gone. "another": the pair's end in the namespace has another name. "unseen": it has none there. */
+export type PairRemoval = "removed" | "another" | "unseen";
 
 /** Who must know of a pod or a block before the runtime is told that the network works. */
 export interface CniHooks {

@@ -28,9 +28,9 @@ test("routes are announced before they come, removals after", async () => {
     hasRemoved: (hostName) => heard.push(`${hostName} gone ${kernel.pairs.has(hostName)}`),
   });
   announcing.createPair(pod);
-  const { mac } = announcing.configurePair(pod);
-  announcing.addHostRoutes(pod);
+  const pair = announcing.configurePair(pod);
+  announcing.addHostRoutes(pod, pair);
   assert.equal(kernel.pairs.get("cali1")?.routed, true);
   await announcing.removePair("cali1");
-  assert.deepEqual(heard, [`cali1 ${mac} false`, "cali1 gone false"]);
+  assert.deepEqual(heard, [`cali1 ${pair.mac} false`, "cali1 gone false"]);
 });

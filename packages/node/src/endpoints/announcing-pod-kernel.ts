@@ -1,9 +1,16 @@
 import type { IpAddress } from "@caracal/net";
-import type { HostUse, PodInterface, PodInterfaceState, PodKernel } from "../cni/ports.ts";
+import type {
+  HostUse,
+  PairRemoval,
+  PodInterface,
+  PodInterfaceState,
+  PodKernel,
+  PreparedPair,
+} from "../cni/ports.ts";
 
 /** Who is told before a pod's routes come and after they have gone. */
 export interface PodRouteListener {
-  /** `mac` is that of the pod's end, when it has just been made. */
+  /** `mac` is that of the pod's end. */
   willRoute(pod: PodInterface, mac: string | undefined): void;
   hasRemoved(hostName: string): void;
 }
@@ -12,8 +19,6 @@ export interface PodRouteListener {
 export class AnnouncingPodKernel implements PodKernel {
   readonly #kernel: PodKernel;
   readonly #listener: PodRouteListener;
-  /** Of pairs that have no routes yet. */
-  readonly #macs = new Map<string, string>();
 
   constructor(kernel: PodKernel, listener: PodRouteListener) {
     this.#kernel = kernel;
@@ -32,20 +37,17 @@ export class AnnouncingPodKernel implements PodKernel {
     return this.#kernel.createPair(pod);
   }
 
-  preparePair(pod: PodInterface): void {
-    this.#kernel.preparePair(pod);
+  preparePair(pod: PodInterface): PreparedPair {
+    return this.#kernel.preparePair(pod);
   }
 
-  configurePair(pod: PodInterface): { readonly mac: string; readonly mtu: number } {
-    const configured = this.#kernel.configurePair(pod);
-    this.#macs.set(pod.hostName, configured.mac);
-    return configured;
+  configurePair(pod: PodInterface, prepared?: PreparedPair): PreparedPair {
+    return this.#kernel.configurePair(pod, prepared);
   }
 
-  addHostRoutes(pod: PodInterface): void {
-    this.#listener.willRoute(pod, this.#macs.get(pod.hostName));
-    this.#macs.delete(pod.hostName);
-    this.#kernel.addHostRoutes(pod);
+  addHostRoutes(pod: PodInterface, pair: PreparedPair): void {
+    this.#listener.willRoute(pod, pair.mac);
+    this.#kernel.addHostRoutes(pod, pair);
   }
 
   inspect(pod: PodInterface): PodInterfaceState | undefined {
@@ -58,7 +60,12 @@ export class AnnouncingPodKernel implements PodKernel {
 
   async removePair(hostName: string): Promise<void> {
     await this.#kernel.removePair(hostName);
-    this.#macs.delete(hostName);
     this.#listener.hasRemoved(hostName);
+  }
+
+  async removeOwnPair(hostName: string, netns: string, ifname: string): Promise<PairRemoval> {
+    const removal = await this.#kernel.removeOwnPair(hostName, netns, ifname);
+    if (removal === "removed") this.#listener.hasRemoved(hostName);
+    return removal;
   }
 }

@@ -1,5 +1,5 @@
 import type { IpAddress, IpFamily, Prefix } from "@caracal/net";
-import type { AssignResult, Ipam, NotFirst } from "@caracal/ipam";
+import type { AssignResult, Ipam, NotFirst, OldEntry } from "@caracal/ipam";
 import type {
   AddressOutcome,
   AddressRequest,
@@ -52,6 +52,14 @@ export class NodePodIpam implements PodIpam {
 
   async release(handle: string): Promise<void> {
     await this.#ipam.releaseHandle(handle);
+  }
+
+  get releasesTogether(): boolean {
+    return this.#ipam.releasesTogether;
+  }
+
+  async releaseLast(handle: string, entry: OldEntry): Promise<boolean> {
+    return (await this.#ipam.releaseLast(handle, entry)).kind === "released";
   }
 
   async handlesOf(prefix: string): Promise<readonly string[]> {
