@@ -343,7 +343,8 @@ export class NodeDaemon {
     const { node, log } = this.#options;
     const present = () => tables.addresses().map(({ address }) => address);
     const wanted = () => routing.intent?.bgp?.addresses ?? new Map<IpFamily, IpAddress>();
-    return this.#stack.use(new OwnAddresses({ node, kernel, present, wanted, log }));
+    const onLost = (): void => this.#addressMonitor?.lookSoon();
+    return this.#stack.use(new OwnAddresses({ node, kernel, present, wanted, onLost, log }));
   }
 
   #keepTunnelAddresses(view: ClusterView, routing: Routing): TunnelAddressKeeper {

@@ -10,6 +10,11 @@ test("an address that goes is told of once, and so is its return", (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const { log, lines } = memoryLog();
   let present: readonly IpAddress[] = [address("10.0.0.1"), address("fd00::1")];
+  let wanted = new Map<IpFamily, IpAddress>([
+    [4, address("10.0.0.1")],
+    [6, address("fd00::1")],
+  ]);
+  let lostCount = 0;
   let hear: (notice: KernelNotice) => void = () => undefined;
   using own = new OwnAddresses({
     node: "n1",
@@ -20,11 +25,8 @@ test("an address that goes is told of once, and so is its return", (t) => {
       },
     },
     present: () => present,
-    wanted: () =>
-      new Map<IpFamily, IpAddress>([
-        [4, address("10.0.0.1")],
-        [6, address("fd00::1")],
-      ]),
+    wanted: () => wanted,
+    onLost: () => (lostCount += 1),
     log,
   });
   const becomes = (addresses: readonly IpAddress[]): void => {
@@ -49,4 +51,12 @@ test("an address that goes is told of once, and so is its return", (t) => {
     [lines.length, lines[1]?.["msg"], own.problems],
     [2, "the node's address is there again", []],
   );
+  t.mock.timers.tick(10_000);
+  assert.equal(lostCount, 0, "it was gone for a moment only");
+  becomes([address("10.0.0.2"), address("fd00::1")]);
+  t.mock.timers.tick(10_000);
+  assert.equal(lostCount, 1, "whoever looks for addresses is told once");
+  wanted = new Map([[4, address("10.0.0.2")]]);
+  becomes([address("10.0.0.2"), address("fd00::1")]);
+  assert.equal(lines.at(-1)?.["msg"], "the node has another address now");
 });

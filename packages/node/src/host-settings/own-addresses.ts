@@ -10,11 +10,15 @@ export interface OwnAddressesOptions {
   readonly present: () => readonly IpAddress[];
   /** The node's own, as its resource has them. */
   readonly wanted: () => ReadonlyMap<IpFamily, IpAddress>;
+  /** An address has been gone for a while: the node may have another. */
+  readonly onLost?: () => void;
   readonly log: Log;
 }
 
 /** Addresses come and go in flocks. */
 const settleMs = 100;
+/** An interface that is set up anew has its address back sooner. */
+const lostMs = 3000;
 
 /**
  * Sees that the node's own addresses are on its interfaces. One that is gone is not put back, as somebody took it away; it is
@@ -24,6 +28,7 @@ export class OwnAddresses implements Disposable {
   readonly #options: OwnAddressesOptions;
   readonly #unsubscribe: () => void;
   #timer: NodeJS.Timeout | undefined;
+  #lostTimer: NodeJS.Timeout | undefined;
   #lost: readonly string[] = [];
 
   constructor(options: OwnAddressesOptions) {
@@ -52,6 +57,7 @@ export class OwnAddresses implements Disposable {
   [Symbol.dispose](): void {
     this.#unsubscribe();
     clearTimeout(this.#timer);
+    clearTimeout(this.#lostTimer);
   }
 
   #look(): void {
@@ -65,7 +71,16 @@ export class OwnAddresses implements Disposable {
         log.error({ address }, "the node's address is on none of its interfaces");
     }
     for (const address of before) {
-      if (!lost.includes(address)) log.info({ address }, "the node's address is there again");
+      if (lost.includes(address)) continue;
+      const isThere = [...there].some((one) => IpAddress.format(one) === address);
+      log.info(
+        { address },
+        isThere ? "the node's address is there again" : "the node has another address now",
+      );
     }
+    if (lost.length === 0) {
+      clearTimeout(this.#lostTimer);
+      this.#lostTimer = undefined;
+    } else this.#lostTimer ??= setTimeout(() => this.#options.onLost?.(), lostMs).unref();
   }
 }
