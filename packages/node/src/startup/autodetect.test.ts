@@ -29,10 +29,16 @@ const host: readonly HostInterface[] = [
 async function detect(methodText: string, family: 4 | 6 = 4): Promise<string | undefined> {
   const method = parseDetectionMethod(methodText);
   assert.ok(typeof method !== "string", String(method));
-  const found = await detectAddress(method, family, {
-    interfaces: () => host,
-    sourceTowards: async () => IpAddress.parse("10.0.0.23"),
-  });
+  const found = await detectAddress(
+    method,
+    family,
+    { interfaces: () => host, sourceTowards: async () => IpAddress.parse("10.0.0.23") },
+    {
+      internalAddresses: ["203.0.113.7", "10.0.0.23", "fc00:f853::3"].flatMap(
+        (text) => IpAddress.parse(text) ?? [],
+      ),
+    },
+  );
   if (found === undefined) return undefined;
   return `${IpAddress.format(found.address)}/${found.network.length} ${found.interfaceName}`;
 }
@@ -57,13 +63,22 @@ test("cidr takes the address inside one of the networks", async () => {
   assert.equal(await detect("cidr=203.0.113.0/24"), undefined);
 });
 
+test("a CIDR may be written by one of its addresses", async () => {
+  assert.equal(await detect("cidr=10.0.0.1/8"), "10.0.0.23/24 ens5");
+});
+
+test("Kubernetes' address of the node has its interface's prefix length", async () => {
+  assert.equal(await detect("kubernetes-internal-ip"), "10.0.0.23/24 ens5");
+  assert.equal(await detect("kubernetes-internal-ip", 6), "fc00:f853::3/64 eth0");
+});
+
 test("can-reach takes the source address of the route", async () => {
   assert.equal(await detect("can-reach=8.8.8.8"), "10.0.0.23/24 ens5");
 });
 
 test("a wrong method is told with what is allowed", () => {
   assert.match(String(parseDetectionMethod("first")), /unknown method 'first': use first-found/);
-  assert.match(String(parseDetectionMethod("cidr=10.0.0.1/8")), /'10.0.0.1\/8' is not a CIDR/);
+  assert.match(String(parseDetectionMethod("cidr=10.0.0.1/33")), /'10.0.0.1\/33' is not a CIDR/);
   assert.match(String(parseDetectionMethod("interface=")), /at least one pattern/);
   assert.match(String(parseDetectionMethod("interface=(")), /not a regular expression/);
 });

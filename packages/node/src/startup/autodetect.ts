@@ -11,7 +11,8 @@ export type DetectionMethod =
   | { readonly kind: "interface"; readonly patterns: readonly RegExp[] }
   | { readonly kind: "skip-interface"; readonly patterns: readonly RegExp[] }
   | { readonly kind: "cidr"; readonly networks: readonly Prefix[] }
-  | { readonly kind: "can-reach"; readonly target: string };
+  | { readonly kind: "can-reach"; readonly target: string }
+  | { readonly kind: "kubernetes-internal-ip" };
 
 /** What detection asks of the host. */
 export interface DetectionHost {
@@ -19,6 +20,12 @@ export interface DetectionHost {
   interfaces(): readonly HostInterface[];
   /** The source address that the kernel would use towards `target`, or undefined when there is no route. */
   sourceTowards(target: string, family: 4 | 6): Promise<IpAddress | undefined>;
+}
+
+/** What of the node is known before its own addresses are. */
+export interface KnownOfNode {
+  /** Kubernetes' InternalIPs of the node. */
+  readonly internalAddresses?: readonly IpAddress[];
 }
 
 const defaultExclusions = [
@@ -45,7 +52,7 @@ const defaultExclusions = [
 
 /** Parses a method; a string is the reason why it cannot be. */
 export function parseDetectionMethod(text: string): DetectionMethod | string {
-  if (text === "first-found") return { kind: "first-found" };
+  if (text === "first-found" || text === "kubernetes-internal-ip") return { kind: text };
   const [name, rest] = splitOnce(text, "=");
   const items = rest.split(",").filter((item) => item !== "");
   switch (name) {
@@ -56,7 +63,7 @@ export function parseDetectionMethod(text: string): DetectionMethod | string {
       return items.length === 0 ? `${name}= needs at least one pattern` : { kind: name, patterns };
     }
     case "cidr": {
-      const networks = items.map((item) => Prefix.parse(item) ?? item);
+      const networks = items.map((item) => Prefix.parseInterface(item)?.network ?? item);
       const wrong = networks.find((network) => typeof network === "string");
       if (wrong !== undefined) return `'${String(wrong)}' is not a CIDR`;
       const parsed = networks.filter((network) => typeof network !== "string");
@@ -65,7 +72,7 @@ export function parseDetectionMethod(text: string): DetectionMethod | string {
     case "can-reach":
       return rest === "" ? "can-reach= needs an address or a name" : { kind: "can-reach", target: rest };
     default:
-      return `unknown method '${text}': use first-found, interface=REGEX, skip-interface=REGEX, cidr=CIDR or can-reach=HOST`;
+      return `unknown method '${text}': use first-found, interface=REGEX, skip-interface=REGEX, cidr=CIDR, can-reach=HOST or kubernetes-internal-ip`;
   }
 }
 
@@ -74,6 +81,7 @@ export async function detectAddress(
   method: DetectionMethod,
   family: 4 | 6,
   host: DetectionHost,
+  { internalAddresses = [] }: KnownOfNode = {},
 ): Promise<(HostAddress & { readonly interfaceName: string }) | undefined> {
   const up = host.interfaces().filter((candidate) => candidate.isUp);
   switch (method.kind) {
@@ -98,6 +106,13 @@ export async function detectAddress(
       return firstAddress(up.filter(isNotExcluded), family, (address) =>
         method.networks.some((network) => Prefix.contains(network, address)),
       );
+    case "kubernetes-internal-ip":
+      // Kubernetes names the node's main address of each family first.
+      for (const internal of internalAddresses) {
+        const found = firstAddress(up, family, (address) => address === internal);
+        if (found !== undefined) return found;
+      }
+      return undefined;
     case "can-reach": {
       const source = await host.sourceTowards(method.target, family);
       return source === undefined ? undefined : firstAddress(up, family, (address) => address === source);

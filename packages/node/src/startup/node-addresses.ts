@@ -1,7 +1,13 @@
 import { IpAddress, Prefix } from "@caracal/net";
 import type { Node } from "@caracal/resources";
 import type { AddressConfig } from "../config.ts";
-import { detectAddress, type DetectionHost, findLocalAddress, parseDetectionMethod } from "./autodetect.ts";
+import {
+  detectAddress,
+  type DetectionHost,
+  findLocalAddress,
+  type KnownOfNode,
+  parseDetectionMethod,
+} from "./autodetect.ts";
 
 /** The address of one family that the Node resource shall hold, as `address/length`. */
 export type AddressOutcome =
@@ -18,6 +24,7 @@ export async function chooseAddress(
   config: AddressConfig,
   stored: string | undefined,
   host: DetectionHost,
+  known: KnownOfNode = {},
 ): Promise<AddressOutcome> {
   const variable = family === 4 ? "IP" : "IP6";
   if (config.source === "none") return keep(stored);
@@ -25,7 +32,7 @@ export async function chooseAddress(
     return literal(family, variable, config.source, host);
   if (config.source === "" && stored !== undefined) return keepChecked(stored, host);
   if (config.source === "" && family === 6) return { kind: "none" };
-  return detect(family, config.method, variable, stored, host);
+  return detect(family, config.method, variable, stored, host, known);
 }
 
 /** Another node that claims one of our addresses, as Calico's error line, or undefined. */
@@ -85,11 +92,12 @@ async function detect(
   variable: string,
   stored: string | undefined,
   host: DetectionHost,
+  known: KnownOfNode,
 ): Promise<AddressOutcome> {
   const method = parseDetectionMethod(methodText);
   if (typeof method === "string")
     return { kind: "failed", reason: `${variable}_AUTODETECTION_METHOD: ${method}` };
-  const found = await detectAddress(method, family, host);
+  const found = await detectAddress(method, family, host, known);
   if (found !== undefined) {
     const cidr = `${IpAddress.format(found.address)}/${found.network.length}`;
     return { kind: "address", cidr, how: `${methodText} on ${found.interfaceName}` };

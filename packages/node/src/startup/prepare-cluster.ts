@@ -1,4 +1,5 @@
 import { ensureTiers, type ResourceClient, type ResourceOutcome } from "@caracal/datastore";
+import { IpAddress } from "@caracal/net";
 import { backendAnnotation, formatMtuReport, mtuAnnotation, type MtuReport } from "@caracal/intent";
 import { AsNumber, type ClusterInformation, type Node, parseResource } from "@caracal/resources";
 import type { Backend, NodeConfig } from "../config.ts";
@@ -136,8 +137,8 @@ async function describeBgp(
   startUp: StartUp,
   stored: Node | undefined,
 ): Promise<Pick<Node["spec"], "bgp" | "addresses">> {
-  const ipv4 = await addressOf(startUp, 4, stored?.spec.bgp?.ipv4Address);
-  const ipv6 = await addressOf(startUp, 6, stored?.spec.bgp?.ipv6Address);
+  const ipv4 = await addressOf(startUp, 4, stored);
+  const ipv6 = await addressOf(startUp, 6, stored);
   if (ipv4 === undefined && ipv6 === undefined) {
     throw new StartUpError(
       "the node has neither an IPv4 nor an IPv6 address; set IP or IP6, or their autodetection methods",
@@ -162,10 +163,16 @@ async function describeBgp(
 async function addressOf(
   { config, host, log }: StartUp,
   family: 4 | 6,
-  stored: string | undefined,
+  stored: Node | undefined,
 ): Promise<string | undefined> {
   const settings = family === 4 ? config.ipv4 : config.ipv6;
-  const outcome = await chooseAddress(family, settings, stored, host);
+  const { bgp, addresses = [] } = stored?.spec ?? {};
+  const before = family === 4 ? bgp?.ipv4Address : bgp?.ipv6Address;
+  // In a Kubernetes datastore the Node is a view of Kubernetes' own, its addresses included.
+  const internalAddresses = addresses
+    .filter(({ type }) => type === "InternalIP")
+    .flatMap(({ address }) => IpAddress.parse(address) ?? []);
+  const outcome = await chooseAddress(family, settings, before, host, { internalAddresses });
   if (outcome.kind === "failed") throw new StartUpError(outcome.reason);
   if (outcome.kind === "none") return undefined;
   if (outcome.warning !== undefined)
