@@ -1,10 +1,12 @@
 import { createHash } from "node:crypto";
 import {
   closeSync,
+  existsSync,
   fchmodSync,
   fsyncSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmdirSync,
@@ -53,7 +55,34 @@ export function replaceHostFile(path: string, { content, mode }: HostFile): void
   syncDirectory(directory);
 }
 
+/** Takes away what a replacement of this file left that was killed before its end. */
+export function removeLeftTemporaries(path: string): void {
+  const directory = dirname(path);
+  if (!existsSync(directory)) return;
+  for (const name of readdirSync(directory)) {
+    const [, of, pid] = temporaryPattern.exec(name) ?? [];
+    if (of === basename(path) && !isAlive(Number(pid))) rmSync(join(directory, name), { force: true });
+  }
+}
+
+/** The same for every file of a directory that is ours alone. */
+export function removeAllLeftTemporaries(directory: string): void {
+  if (!existsSync(directory)) return;
+  for (const name of readdirSync(directory)) {
+    const [, of] = temporaryPattern.exec(name) ?? [];
+    if (of !== undefined) removeLeftTemporaries(join(directory, of));
+  }
+}
+
+const temporaryPattern = /^\.(.+)\.tmp-([0-9]+)$/;
+
+/** Whether a process of this number may be at work on its file. */
+function isAlive(pid: number): boolean {
+  return pid !== process.pid && existsSync(`/proc/${pid}`);
+}
+
 export function removeHostFile(path: string): void {
+  if (!existsSync(dirname(path))) return;
   rmSync(path, { force: true });
   syncDirectory(dirname(path));
 }

@@ -53,6 +53,7 @@ function settings(env: Readonly<Record<string, string>> = {}): InstallSettings {
     hostName: "Worker-1",
     readFile: (path) => readFileSync(path, "utf8"),
     exists: () => false,
+    isWritable: () => true,
     binDirectory: join(root, "bin"),
     netDirectory: join(root, "net"),
   });
@@ -210,6 +211,76 @@ describe("cni install", () => {
     assert.equal(readFileSync(copy ?? "", "utf8"), "edited by hand");
   });
 
+  it("takes the place of Calico's usual configuration by another name, and gives it back", () => {
+    write("net/10-calico.conflist", '{"name":"older"}', 0o640);
+    const before = tree("bin", "net");
+    install({ CNI_CONF_NAME: "05-caracal.conflist" });
+    assert.deepEqual(readdirSync(join(root, "net")), ["05-caracal.conflist"]);
+    uninstall();
+    assert.deepEqual(tree("bin", "net", "lib"), before);
+  });
+
+  it("names the node as the daemon that has run here does, unless told otherwise", () => {
+    write("lib/nodename", "from-file\n");
+    for (const [env, name] of [
+      [{}, "from-file"],
+      [{ NODENAME: "told" }, "told"],
+      [{ NODENAME: "told", KUBERNETES_NODE_NAME: "kubernetes" }, "kubernetes"],
+    ] as const) {
+      assert.equal(settings(env).values["KUBERNETES_NODE_NAME"], name);
+    }
+  });
+
+  it("in Calico's pod goes to the host's directories that can be written to, and stays", () => {
+    const inPod = (writable: readonly string[], env: Readonly<Record<string, string>> = {}) => {
+      const outcome = readInstallSettings({
+        env: { CNI_NET_DIR: "/etc/elsewhere", ...env },
+        hostName: "h",
+        readFile: () => {
+          throw new Error("none");
+        },
+        exists: (path) => path.startsWith("/host/"),
+        isWritable: (path) => writable.includes(path),
+      });
+      assert.equal(outcome.kind, "ok");
+      return outcome.settings;
+    };
+    const [main, second] = ["/host/opt/cni/bin", "/host/secondary-bin-dir"] as const;
+    assert.deepEqual(inPod([main, second]).binDirectories, [main, second]);
+    assert.deepEqual(inPod([main]).binDirectories, [main]);
+    assert.deepEqual(inPod([second]).binDirectories, [second]);
+    assert.deepEqual(inPod([]).binDirectories, [main], "to be told of");
+    const { netDirectory, netDirectoryOnHost, staysAndFollows } = inPod([main]);
+    assert.deepEqual([netDirectory, netDirectoryOnHost], ["/host/etc/cni/net.d", "/etc/elsewhere"]);
+    assert.equal(staysAndFollows, true);
+    assert.equal(inPod([main], { SLEEP: "false" }).staysAndFollows, false);
+  });
+
+  it("leaves a token alone that the node daemon has renewed, while it follows, and takes the kubeconfig away all the same", () => {
+    write("account/token", "first");
+    const kubernetes = {
+      host: "10.96.0.1",
+      port: "443",
+      protocol: "https",
+      skipsVerification: true,
+      serviceAccountDirectory: join(root, "account"),
+    };
+    const given = { ...settings(), kubernetes };
+    const built = join(root, "built");
+    const path = join(root, "net/calico-kubeconfig");
+    const kinds = (isFollowing: boolean) => installPlugins(given, built, isFollowing).map(({ kind }) => kind);
+    installPlugins(given, built);
+    write("account/token", "second");
+    assert.ok(kinds(true).includes("installed"), "its own token was renewed");
+    writeFileSync(path, readFileSync(path, "utf8").replace('"second"', '"renewed"'));
+    assert.ok(!kinds(true).includes("installed"));
+    assert.match(readFileSync(path, "utf8"), /"renewed"/);
+    assert.ok(kinds(false).includes("installed"), "installed anew");
+    writeFileSync(path, readFileSync(path, "utf8").replace('"second"', '"renewed"'));
+    uninstall();
+    assert.deepEqual(tree("bin", "net", "lib"), {});
+  });
+
   it("leaves plugins alone that are skipped, or there and not to be updated", () => {
     write("bin/calico", "another", 0o755);
     const outcomes = install({ UPDATE_CNI_BINARIES: "false", SKIP_CNI_BINARIES: "calico-ipam" });
@@ -251,6 +322,7 @@ describe("cni install", () => {
       hostName: "h",
       readFile: (path) => readFileSync(path, "utf8"),
       exists: () => false,
+      isWritable: () => true,
     });
     assert.equal(outcome.kind, "invalid");
     const starts = outcome.problems.map((problem) => problem.replace(/ .*/s, ""));
@@ -283,8 +355,6 @@ describe("cni install", () => {
       write("net/05-old.conflist", "{}");
       return tree("bin", "net");
     };
-    const withoutRests = (files: Readonly<Record<string, string>>) =>
-      Object.fromEntries(Object.entries(files).filter(([path]) => !path.includes(".tmp-")));
     let kills = 0;
     for (const what of ["install", "uninstall"] as const) {
       for (let after = 0, wasKilled = true; wasKilled; after += 1) {
@@ -298,7 +368,7 @@ describe("cni install", () => {
         }
         if (what === "install") install({ CNI_OLD_CONF_NAME: "05-old.conflist" });
         uninstall();
-        assert.deepEqual(withoutRests(tree("bin", "net")), before, `${what} killed at change ${after}`);
+        assert.deepEqual(tree("bin", "net", "lib"), before, `${what} killed at change ${after}`);
       }
     }
     assert.ok(kills > 10, `${kills} kills`);

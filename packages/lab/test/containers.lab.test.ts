@@ -32,6 +32,7 @@ class NodePodman {
       hostName: namespace,
       readFile: () => "",
       exists: () => false,
+      isWritable: () => true,
       binDirectory: bin,
       netDirectory: net,
     });

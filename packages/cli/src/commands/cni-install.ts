@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { accessSync, constants, existsSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import type { PathOutcome } from "@caracal/cni";
 import { CliError, describeError } from "../cli-error.ts";
@@ -16,7 +16,7 @@ export const cniInstall: Command = {
     "template with its placeholders; without one Caracal's own is taken), CNI_CONF_NAME, CNI_OLD_CONF_NAME, CNI_NET_DIR, CNI_MTU,",
     "UPDATE_CNI_BINARIES, SKIP_CNI_BINARIES, TLS_ASSETS_DIR, KUBERNETES_NODE_NAME, KUBERNETES_SERVICE_HOST and _PORT,",
     "DATASTORE_TYPE, ETCD_ENDPOINTS, LOG_LEVEL and others. What was there before is kept for `caracal cni uninstall`.",
-    "With SLEEP=true it stays, and follows changes of certificates and tokens until it is told to stop.",
+    "With SLEEP=true, the default in Calico's pod, it stays, and follows changes of certificates and tokens until it is told to stop.",
   ].join("\n"),
   options: [
     { name: "bin-dir", value: "DIR", summary: "Where the plugins go. (default /opt/cni/bin)" },
@@ -31,26 +31,36 @@ export const cniInstall: Command = {
       hostName: hostname(),
       readFile: (path) => readFileSync(path, "utf8"),
       exists: existsSync,
+      isWritable,
       ...(binDirectory !== undefined && { binDirectory }),
       ...(netDirectory !== undefined && { netDirectory }),
     });
     if (outcome.kind === "invalid") throw new CliError(outcome.problems.join("\n"));
     const { settings } = outcome;
     const { directory, form, reason } = cni.buildPlugins();
-    const install = (): readonly PathOutcome[] => {
+    const install = (isFollowing: boolean): readonly PathOutcome[] => {
       try {
-        return cni.installPlugins(settings, directory);
+        return cni.installPlugins(settings, directory, isFollowing);
       } catch (error) {
         throw new CliError(`CNI plugins not installed: ${describeError(error)}`);
       }
     };
-    for (const path of install()) ctx.stdout.write(outcomeLine(path));
+    for (const path of install(false)) ctx.stdout.write(outcomeLine(path));
     const slower = form === "native" ? "" : ` on Node (${reason ?? "no native form"})`;
     ctx.stdout.write(`CNI plugins installed${slower}; 'caracal cni uninstall' puts back what was there\n`);
-    if (settings.staysAndFollows) await follow(ctx, install);
+    if (settings.staysAndFollows) await follow(ctx, () => install(true));
     return 0;
   },
 };
+
+function isWritable(directory: string): boolean {
+  try {
+    accessSync(directory, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** `/opt/cni/bin/calico: installed`. */
 export function outcomeLine({ path, kind, detail }: PathOutcome): string {

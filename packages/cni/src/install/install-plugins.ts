@@ -1,7 +1,14 @@
 import { accessSync, constants, existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { digestOf, type HostFile, readHostFile, removeHostFile, replaceHostFile } from "../host-file.ts";
-import { InstallRecord } from "./install-record.ts";
+import {
+  digestOf,
+  type HostFile,
+  readHostFile,
+  removeHostFile,
+  removeLeftTemporaries,
+  replaceHostFile,
+} from "../host-file.ts";
+import { formOf, InstallRecord, kubeconfigName, type PathRecord } from "./install-record.ts";
 import type { InstallSettings, KubernetesAccess } from "./install-settings.ts";
 import { kubeconfigText } from "./kubeconfig.ts";
 import { chainedPlugins, defaultTemplate, renderNetworkConfig } from "./network-config.ts";
@@ -38,8 +45,13 @@ const tlsNames = ["etcd-ca", "etcd-cert", "etcd-key"] as const;
  * found before the first. Throws `InstallError`, `InstallRecordError`, and what the file system says.
  *
  * @param pluginDirectory where `calico` and `calico-ipam` were built
+ * @param isFollowing it was installed before, and only what has changed since is to be seen to
  */
-export function installPlugins(settings: InstallSettings, pluginDirectory: string): readonly PathOutcome[] {
+export function installPlugins(
+  settings: InstallSettings,
+  pluginDirectory: string,
+  isFollowing = false,
+): readonly PathOutcome[] {
   const record = new InstallRecord(settings.stateDirectory);
   const account = readServiceAccount(settings);
   const targets = [
@@ -49,11 +61,16 @@ export function installPlugins(settings: InstallSettings, pluginDirectory: strin
     ...configTargets(settings, account),
   ];
   for (const directory of [...settings.binDirectories, settings.netDirectory]) ensureWritable(directory);
-  return targets.map((target) => place(record, target));
+  return targets.map((target) => place(record, target, isFollowing));
 }
 
 /** Puts one file in place or away, and remembers what was there. */
-function place(record: InstallRecord, { path, file, isOnlyWhenAbsent = false }: Target): PathOutcome {
+function place(
+  record: InstallRecord,
+  { path, file, isOnlyWhenAbsent = false }: Target,
+  isFollowing: boolean,
+): PathOutcome {
+  removeLeftTemporaries(path);
   const current = readHostFile(path);
   const known = record.get(path);
   if (file === undefined) {
@@ -67,6 +84,9 @@ function place(record: InstallRecord, { path, file, isOnlyWhenAbsent = false }: 
   }
   const isSame = current?.content.equals(file.content) === true && current.mode === file.mode;
   if (isSame && known?.installed === digestOf(file.content)) return { path, kind: "up-to-date" };
+  if (isFollowing && current !== undefined && hasOthersToken(known, path, current)) {
+    return { path, kind: "up-to-date", detail: "the node daemon has renewed its token" };
+  }
   const changed = current !== undefined && known !== undefined && !isOf(known, current);
   const copy = changed ? record.copyPath(record.keep(current.content)) : undefined;
   record.remember(path, file.content, current);
@@ -75,13 +95,25 @@ function place(record: InstallRecord, { path, file, isOnlyWhenAbsent = false }: 
   return { path, kind: isSame ? "up-to-date" : "installed", ...detail };
 }
 
+/** Whether a file is what was installed, but for its token. */
+function hasOthersToken(known: PathRecord | undefined, path: string, { content }: HostFile): boolean {
+  const { installedForm } = formOf(path, content);
+  return (
+    installedForm !== undefined &&
+    installedForm === known?.installedForm &&
+    digestOf(content) !== known.installed
+  );
+}
+
 /** Whether a file is what was installed, or what was there before. */
-function isOf(
-  known: { readonly installed?: string; readonly before?: { readonly digest: string } },
-  file: HostFile,
-): boolean {
-  const digest = digestOf(file.content);
-  return digest === known.installed || digest === known.before?.digest;
+export function isOf(known: PathRecord, { content }: HostFile): boolean {
+  const digest = digestOf(content);
+  const { installedForm } = formOf(known.path, content);
+  return (
+    digest === known.installed ||
+    digest === known.before?.digest ||
+    (installedForm !== undefined && installedForm === known.installedForm)
+  );
 }
 
 function pluginTargets(settings: InstallSettings, pluginDirectory: string): readonly Target[] {
@@ -132,9 +164,7 @@ function kubeconfigTargets(
 ): readonly Target[] {
   if (account === undefined) return [];
   const text = kubeconfigText(account.access, account.token, account.certificateAuthority);
-  return [
-    { path: join(netDirectory, "calico-kubeconfig"), file: { content: Buffer.from(text), mode: 0o600 } },
-  ];
+  return [{ path: join(netDirectory, kubeconfigName), file: { content: Buffer.from(text), mode: 0o600 } }];
 }
 
 /** The configuration, and the one of an earlier name after it. */
@@ -164,7 +194,7 @@ function hostValues(
   const tls = (name: string): string =>
     existsSync(join(tlsDirectory, name)) ? join(net, tlsDirectoryName, name) : "";
   return {
-    KUBECONFIG_FILEPATH: join(net, "calico-kubeconfig"),
+    KUBECONFIG_FILEPATH: join(net, kubeconfigName),
     SERVICEACCOUNT_TOKEN: account?.token.trim() ?? "",
     ETCD_CA_CERT_FILE: tls("etcd-ca"),
     ETCD_CERT_FILE: tls("etcd-cert"),

@@ -1,19 +1,25 @@
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import {
   digestOf,
   type HostFile,
   readHostFile,
+  removeAllLeftTemporaries,
   removeHostFile,
   removeIfEmpty,
   replaceHostFile,
 } from "../host-file.ts";
 import { isObject } from "./json-object.ts";
 
+/** Of the plugin's kubeconfig, beside the network configuration. */
+export const kubeconfigName = "calico-kubeconfig";
+
 /** What stood in a path before the first installation, and what the last one put there. */
 export interface PathRecord {
   readonly path: string;
   /** Digest of what was put there; absent: the file was taken away. */
   readonly installed?: string;
+  /** The same without its token, where others may give it a new one. */
+  readonly installedForm?: string;
   /** Digest and mode of what was there; absent: nothing was. */
   readonly before?: { readonly digest: string; readonly mode: number };
 }
@@ -33,6 +39,7 @@ export class InstallRecord {
 
   constructor(directory: string) {
     this.#directory = directory;
+    for (const ours of [directory, join(directory, "before")]) removeAllLeftTemporaries(ours);
     const file = readHostFile(this.#file);
     for (const record of file === undefined ? [] : parseRecords(this.#file, file.content.toString())) {
       this.#paths.set(record.path, record);
@@ -57,7 +64,7 @@ export class InstallRecord {
         : known.before;
     this.#paths.set(path, {
       path,
-      ...(installed !== undefined && { installed: digestOf(installed) }),
+      ...(installed !== undefined && { installed: digestOf(installed), ...formOf(path, installed) }),
       ...(before !== undefined && { before }),
     });
     this.#write();
@@ -86,15 +93,19 @@ export class InstallRecord {
     return { content: copy.content, mode };
   }
 
-  /** The path is as it was: its copy goes too, and with the last path all that was remembered. */
+  /**
+   * The path is as it was: its copy goes too, and with the last path all that was remembered. The copy first: who is killed
+   * before the rest finds the path as it was, and needs no copy.
+   */
   forget(path: string): void {
     const digest = this.#paths.get(path)?.before?.digest;
     this.#paths.delete(path);
+    if (digest !== undefined && !this.paths.some(({ before }) => before?.digest === digest)) {
+      removeHostFile(this.copyPath(digest));
+      removeIfEmpty(join(this.#directory, "before"));
+    }
     if (this.#paths.size > 0) this.#write();
     else removeHostFile(this.#file);
-    if (digest === undefined || this.paths.some(({ before }) => before?.digest === digest)) return;
-    removeHostFile(this.copyPath(digest));
-    removeIfEmpty(join(this.#directory, "before"));
   }
 
   get #file(): string {
@@ -105,6 +116,13 @@ export class InstallRecord {
     const text = `${JSON.stringify({ version: 1, paths: this.paths }, undefined, 2)}\n`;
     replaceHostFile(this.#file, { content: Buffer.from(text), mode: 0o600 });
   }
+}
+
+/** Digest of a kubeconfig without its token, which the node daemon renews while it runs; of no other file. */
+export function formOf(path: string, content: Buffer): { readonly installedForm?: string } {
+  if (basename(path) !== kubeconfigName) return {};
+  const text = content.toString().replace(/^(\s*token:).*$/m, "$1");
+  return { installedForm: digestOf(Buffer.from(text)) };
 }
 
 function parseRecords(file: string, text: string): readonly PathRecord[] {
@@ -125,8 +143,9 @@ function parseRecords(file: string, text: string): readonly PathRecord[] {
 
 function isPathRecord(value: unknown): value is PathRecord {
   if (!isObject(value) || typeof value["path"] !== "string") return false;
-  const { installed, before } = value;
+  const { installed, installedForm, before } = value;
   return (
+    (installedForm === undefined || isDigest(installedForm)) &&
     (installed === undefined || isDigest(installed)) &&
     (before === undefined ||
       (isObject(before) && isDigest(before["digest"]) && Number.isInteger(before["mode"])))

@@ -46,6 +46,7 @@ export interface SettingsSources {
   /** Reads a file; throws what the file system says. */
   readonly readFile: (path: string) => string;
   readonly exists: (path: string) => boolean;
+  readonly isWritable: (directory: string) => boolean;
   /** Options that win over the environment. */
   readonly binDirectory?: string;
   readonly netDirectory?: string;
@@ -60,6 +61,7 @@ const mountedBin = "/host/opt/cni/bin";
 const mountedSecondaryBin = "/host/secondary-bin-dir";
 const mountedNet = "/host/etc/cni/net.d";
 const defaultRunDirectory = "/var/run/calico";
+const usualName = "10-calico.conflist";
 
 /** Reads the variables of Calico's install-cni; an empty one counts as unset. Source: fact sheet on CNI, install-cni. */
 export function readInstallSettings(sources: SettingsSources): SettingsOutcome {
@@ -67,20 +69,19 @@ export function readInstallSettings(sources: SettingsSources): SettingsOutcome {
   const read = (name: string): string | undefined => sources.env[name] || undefined;
   const directories = readDirectories(sources, read, problems);
   const template = readTemplate(sources, read, problems);
-  const configName = fileName("CNI_CONF_NAME", read("CNI_CONF_NAME") ?? "10-calico.conflist", problems);
+  const configName = fileName("CNI_CONF_NAME", read("CNI_CONF_NAME") ?? usualName, problems);
   if (!/\.(conf|conflist|json)$/.test(configName)) {
     problems.push(
       `CNI_CONF_NAME '${configName}' would not be read: it must end in .conflist, .conf or .json`,
     );
   }
-  const oldName = read("CNI_OLD_CONF_NAME");
-  const oldConfigName = oldName === undefined ? undefined : fileName("CNI_OLD_CONF_NAME", oldName, problems);
+  const oldConfigName = fileName("CNI_OLD_CONF_NAME", read("CNI_OLD_CONF_NAME") ?? usualName, problems);
   const runDirectory = read("CARACAL_RUN_DIR");
   const kubernetes = readKubernetes(read);
   const settings: InstallSettings = {
     ...directories,
     configName,
-    ...(oldConfigName !== undefined && oldConfigName !== configName && { oldConfigName }),
+    ...(oldConfigName !== configName && { oldConfigName }),
     ...(template !== undefined && { template }),
     updatesBinaries: readFlag("UPDATE_CNI_BINARIES", read, true, problems),
     skippedBinaries: (read("SKIP_CNI_BINARIES") ?? "")
@@ -90,7 +91,8 @@ export function readInstallSettings(sources: SettingsSources): SettingsOutcome {
     tlsDirectory: read("TLS_ASSETS_DIR") ?? "/calico-secrets",
     ...(runDirectory !== undefined && runDirectory !== defaultRunDirectory && { runDirectory }),
     ...(kubernetes !== undefined && { kubernetes }),
-    staysAndFollows: readFlag("SLEEP", read, false, problems),
+    // In Calico's pod, whose end would start it anew.
+    staysAndFollows: readFlag("SLEEP", read, sources.exists(mountedBin), problems),
     values: readValues(sources, read, kubernetes, problems),
   };
   return problems.length > 0 ? { kind: "invalid", problems } : { kind: "ok", settings };
@@ -99,7 +101,7 @@ export function readInstallSettings(sources: SettingsSources): SettingsOutcome {
 type Read = (name: string) => string | undefined;
 
 function readDirectories(
-  { binDirectory, netDirectory, exists }: SettingsSources,
+  { binDirectory, netDirectory, exists, isWritable }: SettingsSources,
   read: Read,
   problems: string[],
 ): Pick<InstallSettings, "binDirectories" | "netDirectory" | "netDirectoryOnHost" | "stateDirectory"> {
@@ -112,9 +114,11 @@ function readDirectories(
     if (path !== undefined && !isAbsolute(path)) problems.push(`${name} '${path}' must be an absolute path`);
   }
   const isMounted = binDirectory === undefined && exists(mountedBin);
-  const bin = binDirectory ?? (isMounted ? mountedBin : "/opt/cni/bin");
+  const mounted = [mountedBin, mountedSecondaryBin].filter((path) => exists(path) && isWritable(path));
+  // Where none can be written to, the first is the one to be told of.
+  const [first = mountedBin, ...others] = mounted;
   return {
-    binDirectories: isMounted && exists(mountedSecondaryBin) ? [bin, mountedSecondaryBin] : [bin],
+    binDirectories: isMounted ? [first, ...others] : [binDirectory ?? "/opt/cni/bin"],
     netDirectory: netDirectory === undefined && exists(mountedNet) ? mountedNet : onHost,
     netDirectoryOnHost: onHost,
     stateDirectory: join(read("CARACAL_LIB_DIR") ?? "/var/lib/calico", "cni-install"),
@@ -146,11 +150,12 @@ function readKubernetes(read: Read): KubernetesAccess | undefined {
 
 /** What the template's placeholders stand for, besides files whose paths the installation itself knows. */
 function readValues(
-  { hostName }: SettingsSources,
+  sources: SettingsSources,
   read: Read,
   kubernetes: KubernetesAccess | undefined,
   problems: string[],
 ): Readonly<Record<string, string>> {
+  const { hostName } = sources;
   const mtu = read("CNI_MTU") ?? "0";
   if (!/^\d{1,6}$/.test(mtu)) problems.push(`CNI_MTU '${mtu}' is not a number of bytes; 0 goes by the host`);
   const datastore = read("DATASTORE_TYPE") ?? (kubernetes === undefined ? "etcdv3" : "kubernetes");
@@ -158,7 +163,11 @@ function readValues(
     problems.push(`DATASTORE_TYPE '${datastore}' is not one of etcdv3, kubernetes`);
   }
   return {
-    KUBERNETES_NODE_NAME: read("KUBERNETES_NODE_NAME") ?? read("NODENAME") ?? hostName.toLowerCase(),
+    KUBERNETES_NODE_NAME:
+      read("KUBERNETES_NODE_NAME") ??
+      read("NODENAME") ??
+      nodeNameFile(sources, read) ??
+      hostName.toLowerCase(),
     KUBERNETES_SERVICE_HOST: kubernetes?.host ?? "",
     KUBERNETES_SERVICE_PORT: kubernetes?.port ?? "",
     CNI_MTU: mtu,
@@ -173,6 +182,15 @@ function readValues(
     REQUIRE_MTU_FILE: String(readFlag("REQUIRE_MTU_FILE", read, false, problems)),
     CALICO_API_GROUP: read("CALICO_API_GROUP") ?? "",
   };
+}
+
+/** The daemon's own name for the node, if it has run on this host: configurations for another node are refused. */
+function nodeNameFile({ readFile }: SettingsSources, read: Read): string | undefined {
+  try {
+    return readFile(join(read("CARACAL_LIB_DIR") ?? "/var/lib/calico", "nodename")).trim() || undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function readFlag(name: string, read: Read, otherwise: boolean, problems: string[]): boolean {

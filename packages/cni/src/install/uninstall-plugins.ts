@@ -1,7 +1,14 @@
 import { basename, dirname } from "node:path";
-import { digestOf, readHostFile, removeHostFile, removeIfEmpty, replaceHostFile } from "../host-file.ts";
+import {
+  digestOf,
+  readHostFile,
+  removeHostFile,
+  removeIfEmpty,
+  removeLeftTemporaries,
+  replaceHostFile,
+} from "../host-file.ts";
 import { InstallRecord, type PathRecord } from "./install-record.ts";
-import { type PathOutcome, tlsDirectoryName } from "./install-plugins.ts";
+import { isOf, type PathOutcome, tlsDirectoryName } from "./install-plugins.ts";
 
 /**
  * Undoes an installation, the network configuration first: each path gets back what it had before, or nothing if it had nothing.
@@ -14,9 +21,11 @@ export function uninstallPlugins(stateDirectory: string, isForced: boolean): rea
 
 function restore(record: InstallRecord, known: PathRecord, isForced: boolean): PathOutcome {
   const { path, installed, before } = known;
+  removeLeftTemporaries(path);
   const current = readHostFile(path);
-  const digest = current === undefined ? undefined : digestOf(current.content);
-  if (digest !== installed && digest !== before?.digest && !isForced) {
+  const isKnown =
+    current === undefined ? installed === undefined || before === undefined : isOf(known, current);
+  if (!isKnown && !isForced) {
     const what = current === undefined ? "was removed" : "was changed";
     return { path, kind: "left", detail: `it ${what} since it was installed; --force does not mind` };
   }
@@ -24,7 +33,11 @@ function restore(record: InstallRecord, known: PathRecord, isForced: boolean): P
     removeHostFile(path);
     // Only an installation makes it.
     if (basename(dirname(path)) === tlsDirectoryName) removeIfEmpty(dirname(path));
-  } else {
+  } else if (
+    current === undefined ||
+    digestOf(current.content) !== before.digest ||
+    current.mode !== before.mode
+  ) {
     replaceHostFile(path, record.kept(before));
   }
   record.forget(path);
