@@ -39,6 +39,7 @@ export function readNews(change: Change, known: RouteKnowledge): NewsEffect {
       return Prefix.contains(linkLocalNetwork, change.address.address) ? none : stale;
     case "nextHop":
     case "neighbour":
+    case "settings":
     case "rule":
       return none;
   }

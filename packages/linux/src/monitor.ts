@@ -5,13 +5,21 @@ import { NetlinkFd } from "./netlink-fd.ts";
 import { watchReadable } from "./readable-signal.ts";
 
 /** What can be watched. */
-export type MonitorTopic = "links" | "addresses" | "routes" | "nextHops" | "neighbours" | "rules";
+export type MonitorTopic =
+  | "links"
+  | "addresses"
+  | "routes"
+  | "nextHops"
+  | "settings"
+  | "neighbours"
+  | "rules";
 
 const groups: Record<MonitorTopic, readonly number[]> = {
   links: [RtnlGroup.RTNLGRP_LINK],
   addresses: [RtnlGroup.RTNLGRP_IPV4_IFADDR, RtnlGroup.RTNLGRP_IPV6_IFADDR],
   routes: [RtnlGroup.RTNLGRP_IPV4_ROUTE, RtnlGroup.RTNLGRP_IPV6_ROUTE],
   nextHops: [RtnlGroup.RTNLGRP_NEXTHOP],
+  settings: [RtnlGroup.RTNLGRP_IPV4_NETCONF, RtnlGroup.RTNLGRP_IPV6_NETCONF],
   neighbours: [RtnlGroup.RTNLGRP_NEIGH],
   rules: [RtnlGroup.RTNLGRP_IPV4_RULE, RtnlGroup.RTNLGRP_IPV6_RULE],
 };

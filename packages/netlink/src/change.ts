@@ -6,6 +6,7 @@ import { decodeNeighbour, type Neighbour } from "./neighbour.ts";
 import { decodeNextHop, type NextHopObject } from "./next-hop-object.ts";
 import { decodeRoute, type Route } from "./route.ts";
 import { decodeRule, type Rule } from "./rule.ts";
+import { decodeSettingsNotice, type SettingsNotice } from "./settings-notice.ts";
 
 /** An object of the kernel, as a dump lists it or a notice announces it; `gone` marks one that was removed. */
 export type Change =
@@ -14,6 +15,7 @@ export type Change =
   | { readonly kind: "route"; readonly gone: boolean; readonly route: Route }
   | { readonly kind: "neighbour"; readonly gone: boolean; readonly neighbour: Neighbour }
   | { readonly kind: "nextHop"; readonly gone: boolean; readonly object: NextHopObject }
+  | { readonly kind: "settings"; readonly gone: boolean; readonly settings: SettingsNotice }
   | { readonly kind: "rule"; readonly gone: boolean; readonly rule: Rule };
 
 /** What a message says about an object, or `undefined` for messages about anything else. */
@@ -37,6 +39,13 @@ export function decodeChange(message: Message): Change | undefined {
     case Rtm.RTM_NEWNEXTHOP:
     case Rtm.RTM_DELNEXTHOP:
       return { kind: "nextHop", gone: type === Rtm.RTM_DELNEXTHOP, object: decodeNextHop(payload) };
+    case Rtm.RTM_NEWNETCONF:
+    case Rtm.RTM_DELNETCONF: {
+      const settings = decodeSettingsNotice(payload);
+      return settings === undefined
+        ? undefined
+        : { kind: "settings", gone: type === Rtm.RTM_DELNETCONF, settings };
+    }
     case Rtm.RTM_NEWRULE:
     case Rtm.RTM_DELRULE: {
       const rule = decodeRule(payload);

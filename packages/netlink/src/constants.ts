@@ -55,6 +55,8 @@ export const Rtm = {
   RTM_DELTFILTER: 45,
   RTM_GETTFILTER: 46,
   RTM_SETNEIGHTBL: 67,
+  RTM_NEWNETCONF: 80,
+  RTM_DELNETCONF: 81,
   RTM_NEWNSID: 88,
   RTM_GETNSID: 90,
   RTM_NEWNEXTHOP: 104,
@@ -72,6 +74,8 @@ export const RtnlGroup = {
   RTNLGRP_IPV6_IFADDR: 9,
   RTNLGRP_IPV6_ROUTE: 11,
   RTNLGRP_IPV6_RULE: 19,
+  RTNLGRP_IPV4_NETCONF: 24,
+  RTNLGRP_IPV6_NETCONF: 25,
   RTNLGRP_NEXTHOP: 32,
 } as const;
 export type RtnlGroup = (typeof RtnlGroup)[keyof typeof RtnlGroup];
@@ -255,6 +259,9 @@ export const RtmFlag = { RTM_F_CLONED: 0x200, RTM_F_LOOKUP_TABLE: 0x1000, RTM_F_
 
 /** Next hop flags, bits (linux/rtnetlink.h). */
 export const Rtnh = { RTNH_F_DEAD: 1, RTNH_F_ONLINK: 4, RTNH_F_LINKDOWN: 16 } as const;
+
+/** Attributes of notices of changed settings (linux/netconf.h). */
+export const Netconfa = { NETCONFA_IFINDEX: 1 } as const;
 
 /** Attributes of next hop objects (linux/nexthop.h). */
 export const Nha = { NHA_ID: 1, NHA_GROUP: 2, NHA_OIF: 5, NHA_GATEWAY: 6 } as const;

@@ -89,6 +89,7 @@ export {
   type RouteFilter,
   type RouteWrite,
 } from "./route.ts";
+export type { SettingsNotice } from "./settings-notice.ts";
 export type { IpipDetails, VxlanDetails } from "./tunnel-details.ts";
 export { decodeRule, deleteRule, dumpRules, newRule, type Rule } from "./rule.ts";
 export {

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { requireRoot, Testbed } from "@caracal/testbed";
+import { eventually, requireRoot, Testbed } from "@caracal/testbed";
 import type { IpFamily } from "@caracal/net";
 import { HostSettings } from "../src/host-settings/host-settings.ts";
 import { podInterfaces, podInterfaceSettings } from "../src/host-settings/wanted-settings.ts";
@@ -88,6 +88,50 @@ test("flipped settings come back, those of other interfaces stay", { skip }, asy
     [["0", 1]],
     "told once a minute",
   );
+});
+
+test("what the kernel tells of comes back without waiting for a look", { skip }, async (t) => {
+  const node = await Testbed.create(t).namespace("node");
+  await node.run([
+    "sh",
+    "-ec",
+    `for name in cali1 eth0 vxlan.calico other; do ip link add $name type veth peer name p$name; ip link set $name up; ip link set p$name up; done
+     sysctl -qw net.ipv4.ip_forward=1`,
+  ]);
+  const pods = new Map<string, ReadonlySet<IpFamily>>([["cali1", new Set([4, 6] as const)]]);
+  const { log } = memoryLog("fatal");
+  const settings = () => ({});
+  const ways = () => new Map(["eth0", "vxlan.calico"].map((name) => [name, new Set<IpFamily>([4])]));
+  // Only the kernel's word makes it look.
+  t.mock.timers.enable({ apis: ["setInterval"] });
+  using keeper = new HostSettings({ settings, pods: () => pods, ways, log, namespace: node.path });
+  keeper.look();
+  const flip = [
+    "net/ipv4/conf/cali1/forwarding",
+    "net/ipv4/conf/cali1/proxy_arp",
+    "net/ipv6/conf/cali1/proxy_ndp",
+    "net/ipv6/conf/cali1/forwarding",
+    "net/ipv4/conf/eth0/forwarding",
+    "net/ipv4/conf/vxlan.calico/forwarding",
+    "net/ipv4/ip_forward",
+  ];
+  const values = async (): Promise<string> =>
+    (await node.run(["sysctl", "-n", ...flip])).stdout.trim().split("\n").join(" ");
+  const wanted = flip.map(() => "1").join(" ");
+  assert.equal(await values(), wanted);
+  await node.run(["sysctl", "-qw", "net/ipv4/conf/other/proxy_arp=1"]);
+  for (const path of flip) {
+    await node.run(["sysctl", "-qw", `${path}=0`]);
+    await eventually(async () => (await values()) === wanted);
+  }
+  const hasAddress = async (): Promise<boolean> =>
+    (await node.run(["ip", "-6", "address", "show", "dev", "cali1"])).stdout.includes("fe80::");
+  await eventually(hasAddress);
+  await node.run(["sysctl", "-qw", "net/ipv6/conf/cali1/disable_ipv6=1"]);
+  await eventually(
+    async () => (await node.run(["sysctl", "-n", "net/ipv6/conf/cali1/disable_ipv6"])).stdout.trim() === "0",
+  );
+  assert.equal((await node.run(["sysctl", "-n", "net/ipv4/conf/other/proxy_arp"])).stdout.trim(), "1");
 });
 
 test("a host that shall not forward is left as it is", { skip }, async (t) => {

@@ -228,6 +228,7 @@ export class BulkKernel implements Kernel {
         return (change.gone || !isCarrying(change.link)) && this.#scaffold.doubtInterface(change.link.index);
       case "address":
       case "neighbour":
+      case "settings":
       case "rule":
         return false;
     }

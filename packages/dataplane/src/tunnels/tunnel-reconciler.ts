@@ -403,6 +403,7 @@ export class TunnelReconciler {
       }
       case "route":
       case "nextHop":
+      case "settings":
       case "rule":
         return false;
     }

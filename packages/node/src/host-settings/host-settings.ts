@@ -1,6 +1,7 @@
 import type { FelixSettings } from "@caracal/intent";
-import { KernelError, readSysctl, writeSysctl } from "@caracal/linux";
+import { KernelError, Monitor, readSysctl, Rtnetlink, writeSysctl } from "@caracal/linux";
 import type { IpFamily } from "@caracal/net";
+import type { Change } from "@caracal/netlink";
 import type { Log } from "../observe/log.ts";
 import { RepeatLimit } from "../observe/repeat-limit.ts";
 import {
@@ -20,8 +21,10 @@ export interface HostSettingsOptions {
   readonly namespace?: string;
 }
 
-/** How often settings are looked at: the kernel tells of few of them by itself. */
+/** How often settings are looked at: the kernel tells of some of them only. */
 const everyMs = 1000;
+/** What the kernel tells of is looked at right away, but no more often than this, as others may undo it as fast. */
+const noticePauseMs = 20;
 /** So many pods' interfaces at a time, so that a host full of pods costs no more than an emptier one. */
 const interfacesPerLook = 16;
 /** Somebody who changes a setting again and again is told of so often. */
@@ -32,33 +35,97 @@ export class HostSettings implements Disposable {
   readonly #options: HostSettingsOptions;
   readonly #lines = new RepeatLimit(lineEveryMs, Date.now);
   readonly #timer: NodeJS.Timeout;
+  readonly #tables: Rtnetlink;
+  readonly #monitor: Monitor;
   readonly #rpFilter: number;
   #next = 0;
+  #ways: ReadonlyMap<string, ReadonlySet<IpFamily>> = new Map();
+  /** Interfaces of which the kernel told since the last look at them. */
+  #changed = new Set<number>();
+  #noticeTimer: NodeJS.Timeout | undefined;
+  #noticedAtMs = 0;
 
   constructor(options: HostSettingsOptions) {
     this.#options = options;
     // What new interfaces get is what somebody chose for them all.
     this.#rpFilter = Number(this.#read("net/ipv4/conf/default/rp_filter") ?? "1");
+    const { namespace } = options;
+    this.#tables = Rtnetlink.open(namespace);
+    this.#monitor = Monitor.open({
+      topics: ["settings", "addresses"],
+      ...(namespace === undefined ? {} : { namespace }),
+      onChanges: (changes) => this.#hear(changes),
+      onOverrun: () => this.look(),
+    });
     this.#timer = setInterval(() => this.look(), everyMs);
     this.#timer.unref();
   }
 
   /** Looks at the host's settings and at those of the interfaces whose turn it is. */
   look(): void {
-    const { settings, pods, ways } = this.#options;
-    for (const setting of hostWideSettings(settings())) this.#keep(setting);
-    for (const [name, families] of ways?.() ?? [])
-      for (const setting of forwardingSettings(name, families, settings())) this.#keep(setting);
+    const { pods, ways } = this.#options;
+    if (ways !== undefined) this.#ways = ways();
+    this.#lookAtHost();
     const all = [...pods()];
     const from = this.#next < all.length ? this.#next : 0;
     this.#next = from + interfacesPerLook;
-    for (const [name, families] of all.slice(from, this.#next)) {
-      for (const setting of podInterfaceSettings(name, families, this.#rpFilter)) this.#keep(setting);
-    }
+    for (const [name, families] of all.slice(from, this.#next)) this.#lookAtPod(name, families);
   }
 
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
+    clearTimeout(this.#noticeTimer);
+    this.#monitor.close();
+    this.#tables.close();
+  }
+
+  #hear(changes: readonly Change[]): void {
+    const telling = changes.filter(
+      ({ kind, gone }) => (kind === "settings" && !gone) || (kind === "address" && gone),
+    );
+    for (const change of telling) {
+      const index = interfaceOf(change);
+      if (index !== undefined) this.#changed.add(index);
+    }
+    if (telling.length === 0 || this.#noticeTimer !== undefined) return;
+    const waitMs = this.#noticedAtMs + noticePauseMs - performance.now();
+    if (waitMs <= 0) this.#lookAtChanged();
+    else this.#noticeTimer = setTimeout(() => this.#lookAtChanged(), waitMs).unref();
+  }
+
+  #lookAtChanged(): void {
+    this.#noticeTimer = undefined;
+    this.#noticedAtMs = performance.now();
+    // First, as what holds for the host sets it for each interface too.
+    this.#lookAtHost();
+    const pods = this.#options.pods();
+    const changed = this.#changed;
+    this.#changed = new Set();
+    for (const index of changed) {
+      const name = this.#nameOf(index);
+      const families = name === undefined ? undefined : pods.get(name);
+      if (name !== undefined && families !== undefined) this.#lookAtPod(name, families);
+    }
+  }
+
+  #lookAtHost(): void {
+    const settings = this.#options.settings();
+    for (const setting of hostWideSettings(settings)) this.#keep(setting);
+    for (const [name, families] of this.#ways)
+      for (const setting of forwardingSettings(name, families, settings)) this.#keep(setting);
+  }
+
+  #nameOf(interfaceIndex: number): string | undefined {
+    try {
+      return this.#tables.link(interfaceIndex)?.name;
+    } catch {
+      // The next look finds what this one does not.
+      return undefined;
+    }
+  }
+
+  #lookAtPod(name: string, families: ReadonlySet<IpFamily>): void {
+    for (const setting of podInterfaceSettings(name, families, this.#rpFilter)) this.#keep(setting);
   }
 
   #keep({ path, value: wanted }: KernelSetting): void {
@@ -94,4 +161,10 @@ export class HostSettings implements Disposable {
       return undefined;
     }
   }
+}
+
+/** The interface whose settings changed: that IPv6 was switched off shows by the addresses that go. */
+function interfaceOf(change: Change): number | undefined {
+  if (change.kind === "settings") return change.settings.interfaceIndex;
+  return change.kind === "address" ? change.address.interfaceIndex : undefined;
 }
