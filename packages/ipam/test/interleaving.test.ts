@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { keys, Revision } from "@caracal/datastore";
 import type { IpamSettings } from "@caracal/ipam";
 import { IpAddress, Prefix } from "@caracal/net";
-import { explore } from "./explore.ts";
+import { explore } from "@caracal/testbed";
 import { Play, type PlayOptions, settingsOf, startSeconds, type Writing, writings } from "./play.ts";
 
 const oneBlock = settingsOf("fd00::/127", 127);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { keys } from "@caracal/datastore";
 import { checkConsistency, type Ipam, readSnapshot, addressState } from "@caracal/ipam";
 import { IpAddress, Prefix } from "@caracal/net";
-import type { SteppedWorld } from "./stepped-world.ts";
+import type { SteppedWorld } from "@caracal/testbed";
 
 /** Addresses that were given out and not asked back since. */
 export class Ledger {

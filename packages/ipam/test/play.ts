@@ -4,7 +4,7 @@ import type { Store } from "@caracal/datastore";
 import { type AssignResult, Ipam, IpamError, type IpamSettings, Nanos, Reservations } from "@caracal/ipam";
 import { Prefix } from "@caracal/net";
 import { assertReclaimable, Ledger } from "./ledger.ts";
-import { SteppedWorld } from "./stepped-world.ts";
+import { SteppedWorld } from "@caracal/testbed";
 
 /** When plays begin. */
 export const startSeconds = 1_767_323_045;

@@ -8,7 +8,7 @@ import { StoreError } from "@caracal/datastore";
 import type { Ipam } from "@caracal/ipam";
 import { Prefix } from "@caracal/net";
 import { Play, settingsOf, writings } from "./play.ts";
-import { SteppedWorld } from "./stepped-world.ts";
+import { SteppedWorld } from "@caracal/testbed";
 
 /** Longer runs are livelocks. */
 const maxSteps = 3000;

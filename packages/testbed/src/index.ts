@@ -3,6 +3,7 @@
  *
  * A bed is removed when its test is over, when the process exits or is interrupted, and — after a `kill -9` —
  * by the next bed made on the machine. Nothing is ever created in the machine's own network namespace.
+ * Beside it a store in memory that is stepped one operation at a time, and the exploration of all orders of them.
  * For tests only: no product code imports it.
  */
 export {
@@ -22,6 +23,7 @@ export { bird1, bird2 } from "./bgp-peers/bird-peer.ts";
 export { frr } from "./bgp-peers/frr-peer.ts";
 export { gobgp } from "./bgp-peers/gobgp-peer.ts";
 export { Dice } from "./dice.ts";
+export { type Explorable, type Exploration, explore } from "./explore.ts";
 export { eventually, type EventuallyOptions } from "./eventually.ts";
 export { freePorts } from "./free-ports.ts";
 export { FuzzFinding, fuzzSeed, type FuzzTarget, fuzzTests, runFuzzRound } from "./fuzz.ts";
@@ -47,4 +49,5 @@ export {
 } from "./start-kube-apiserver.ts";
 export { frrBgpd, startFrrBgpd, type FrrBgpdDaemon, type FrrBgpdOptions } from "./start-frr-bgpd.ts";
 export { startGobgpd, type GobgpDaemon, type GobgpOptions } from "./start-gobgpd.ts";
+export { type PendingStep, type ReadMoment, SteppedWorld, type StoreManner } from "./stepped-world.ts";
 export { Testbed, type TestScope } from "./testbed.ts";

@@ -45,6 +45,11 @@ test("a split that dies at any write is finished by the same command", async () 
       const { store, used } = await leakyWorld();
       const first = await run("ipam split 4 --name=p", { store: dyingStore(store, writes, isLastHeard) });
       isDone = first.exitCode === 0;
+      // Who does not heed the lock is served by whichever pools there are, from the same blocks.
+      await assign(store, "h-meanwhile");
+      const records = readSnapshot((await store.list(keys.root)).entries);
+      assert.deepEqual(checkConsistency(records), []);
+      assert.equal(records.blocks.length, 1);
       const again = await run("ipam split 4 --name=p", { store });
       const { entries } = await store.list(keys.resources("ippools"));
       const names = entries.map(({ key }) => key.replace(/.*\//, ""));

@@ -6,8 +6,16 @@ import { areIndependent, type PendingStep, type SteppedWorld } from "./stepped-w
 /** Actors on a world, begun and waiting for their first operations. */
 export interface Explorable {
   readonly world: SteppedWorld;
+  /** What one actor asks for together is answered in the order asked, which leads to fewer states. */
+  readonly answersInOrder?: boolean;
   /** Throws when the state or what an actor did is wrong. Called in each state that is new. */
   readonly check: () => Promise<void>;
+}
+
+/** What it took. */
+export interface Exploration {
+  readonly runs: number;
+  readonly states: number;
 }
 
 /** Longer runs are livelocks. */
@@ -30,14 +38,14 @@ interface Frame {
  * that stops for ever is one that is not let on until all others are done: no further crashes need to be tried, provided that
  * `check` holds of each state what must hold after a crash.
  */
-export async function explore(makePlay: () => Explorable): Promise<{ runs: number; states: number }> {
+export async function explore(makePlay: () => Explorable | Promise<Explorable>): Promise<Exploration> {
   /** For each state seen the operations that were never tried in it. */
   const visited = new Map<string, ReadonlySet<string>>();
   const frames: Frame[] = [];
   let runs = 0;
   for (;;) {
     runs += 1;
-    await run(makePlay(), frames, visited);
+    await run(await makePlay(), frames, visited);
     for (let last = frames.at(-1); last !== undefined; last = frames.at(-1)) {
       last.asleep.add(last.taken);
       const next = last.untried.shift();
@@ -88,7 +96,7 @@ async function enter(
   visited: Map<string, ReadonlySet<string>>,
 ): Promise<Frame | undefined> {
   const key = play.world.stateKey();
-  const steps = new Map(play.world.pending.map((step) => [step.name, step]));
+  const steps = new Map(stepsOf(play).map((step) => [step.name, step]));
   const asleep = sleepersAfter(before, steps);
   const neverTried = visited.get(key);
   if (neverTried === undefined) await play.check();
@@ -97,6 +105,11 @@ async function enter(
   visited.set(key, left);
   const [taken, ...untried] = open;
   return taken === undefined ? undefined : { key, steps, asleep: new Set(left), untried, taken };
+}
+
+function stepsOf({ world, answersInOrder = false }: Explorable): readonly PendingStep[] {
+  if (!answersInOrder) return world.pending;
+  return [...Map.groupBy(world.pending, ({ actor }) => actor).values()].flatMap((some) => some.slice(0, 1));
 }
 
 /** What slept before, or was tried before, and does not meet with what was done goes on to sleep. */

@@ -65,7 +65,7 @@ export class SteppedWorld {
   readonly #histories = new Map<string, string[]>();
   readonly #readMoment: ReadMoment;
   readonly #manner: StoreManner;
-  readonly crashed = new Set<string>();
+  readonly crashed: Set<string> = new Set<string>();
 
   constructor(readMoment: ReadMoment = latest, manner: StoreManner = {}) {
     this.#readMoment = readMoment;
