@@ -51,6 +51,7 @@ export {
   type RoutedBlock,
   routedBlockOf,
 } from "./tunnels/routed-block.ts";
+export { isRoutedByWorkload, routedWorkload } from "./tunnels/route-source.ts";
 export { TunnelEnds } from "./tunnels/tunnel-ends.ts";
 export { takenTunnelAddresses } from "./tunnels/tunnel-problems.ts";
 export {

@@ -85,6 +85,23 @@ test("routes are marked as the settings say, from one moment to the next", { ski
     what: "the foreign route to go again",
   });
   await shows(new RegExp(`^${own} dev ${cali} scope link *$`, "m"), /proto 80 onlink/);
+  // Without blocks each workload has a route of its own, and nothing is lost on the way there and back.
+  const [far, near] = ["testapp-worker3", "testapp-worker2"].map((pod) =>
+    addressOf(pod).replaceAll(".", "\\."),
+  );
+  await set({ routeSource: "WorkloadIPs" });
+  await shows(
+    new RegExp(`^${far} via \\S+ dev vxlan\\.calico onlink *$`, "m"),
+    new RegExp(`^${near} via 10\\.0\\.0\\.22 dev eth0 proto 80 onlink *$`, "m"),
+  );
+  await eventually(async () => !/blackhole|\.0\/24 via/.test(await ip("route")), { what: "blocks to go" });
+  const added = await scope.lab(["pod", "add", "worker3", "late", "--name", name]);
+  assert.equal(added.exitCode, 0, added.stderr);
+  await shows(
+    new RegExp(`^${addressOf("late").replaceAll(".", "\\.")} via \\S+ dev vxlan\\.calico onlink`, "m"),
+  );
+  await set({});
+  await shows(new RegExp(`^blackhole ${block} proto 80`, "m"));
   for (const ping of pings) {
     const { sent, lost } = await ping.stop();
     assert.ok(sent > 100);

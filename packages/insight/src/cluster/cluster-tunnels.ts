@@ -1,4 +1,11 @@
-import { nodeSpeaksBgp, ownBlocks, type TunnelIntent, tunnelIntent } from "@caracal/intent";
+import {
+  isRoutedByWorkload,
+  nodeSpeaksBgp,
+  ownBlocks,
+  routedWorkload,
+  type TunnelIntent,
+  tunnelIntent,
+} from "@caracal/intent";
 import type { IpPool, Node } from "@caracal/resources";
 import type { ClusterSnapshot } from "./read-cluster.ts";
 
@@ -7,7 +14,8 @@ export function clusterTunnels(
   cluster: ClusterSnapshot,
   sha1: (text: string) => Uint8Array,
 ): ReadonlyMap<string, TunnelIntent> {
-  const { blocks, affinities } = cluster;
+  const { blocks, affinities, endpoints } = cluster;
+  const workloads = endpoints.flatMap(routedWorkload);
   const resources = {
     ...cluster.resources,
     nodes: cluster.resources.nodes.map((node) => withTunnelAddresses(node, cluster.resources.pools)),
@@ -15,11 +23,12 @@ export function clusterTunnels(
   return new Map(
     resources.nodes.map((node) => {
       const { name } = node.metadata;
+      const isByWorkload = isRoutedByWorkload(resources, name);
       const input = {
         node: name,
         cluster: resources,
-        blocks,
-        ownBlocks: ownBlocks(name, affinities),
+        blocks: isByWorkload ? workloads : blocks,
+        ownBlocks: isByWorkload ? [] : ownBlocks(name, affinities),
         settings: { sha1, speaksBgp: nodeSpeaksBgp(node) },
       };
       return [name, tunnelIntent(input)];

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import {
+  type Entry,
   keys,
   resourceReading,
   type Store,
@@ -20,6 +21,7 @@ import {
   type WorkloadEndpoint,
 } from "@caracal/resources";
 import { BlockTable } from "./block-table.ts";
+import { WorkloadTable } from "./workload-table.ts";
 import { kubernetesTable, resourceTable, ViewTable } from "./view-table.ts";
 
 /** The kinds that a node's intent depends on. */
@@ -62,6 +64,7 @@ export class ClusterView {
   readonly #services = kubernetesTable(readKubernetesService);
   readonly #endpointSlices = kubernetesTable(readKubernetesEndpointSlice);
   readonly #blocks: BlockTable;
+  readonly #workloads = new WorkloadTable(() => this.#endpointEntries());
   readonly #affinities = new Map<string, BlockAffinity>();
   readonly #claims = new Map<string, Claim>();
   readonly #syncers: readonly Syncer[];
@@ -89,6 +92,7 @@ export class ClusterView {
         this.#syncer(kind, keys.resources(kinds[kind].plural), (changes) => {
           const changed = this.#tables[kind].apply(changes);
           if (kind !== "WorkloadEndpoint") this.#resources = undefined;
+          else if (this.#workloads.apply(changes)) return true;
           return changed;
         }),
       ),
@@ -160,6 +164,11 @@ export class ClusterView {
     return this.#blocks.used;
   }
 
+  /** Every workload of the cluster by its addresses; the same object until something in it changes. */
+  get workloads(): readonly RoutedBlock[] {
+    return this.#workloads.values();
+  }
+
   /** This node's claims on blocks, those included that the watch has yet to tell of. */
   get affinities(): readonly BlockAffinity[] {
     return [...this.#affinities.values(), ...[...this.#claims.values()].map(({ affinity }) => affinity)];
@@ -182,6 +191,10 @@ export class ClusterView {
       ({ metadata }) => metadata.name === "default",
     );
     return found?.spec.datastoreReady !== false;
+  }
+
+  #endpointEntries(): Iterable<Entry> {
+    return this.#syncers[watchedKinds.indexOf("WorkloadEndpoint")]?.entries.values() ?? [];
   }
 
   #syncer(part: string, prefix: string, apply: (changes: readonly SyncChange[]) => boolean): Syncer {

@@ -9,6 +9,7 @@ import {
 import {
   type FelixSettings,
   type IntentProblem,
+  isRoutedByWorkload,
   type Lingering,
   type NodeIntent,
   nodeIntent,
@@ -321,11 +322,13 @@ export class Routing {
   #computeTunnels(): TunnelIntent {
     const { view, node, backend, felix, bgpHasTunnels } = this.#options;
     const speaksBgp = backend === "caracal" || backend === "bird";
+    const isByWorkload = isRoutedByWorkload(view.resources, node, felix);
     return this.#tunnelMemo.of({
       node,
       cluster: view.resources,
-      blocks: view.blocks,
-      ownBlocks: ownBlocks(node, view.affinities),
+      blocks: isByWorkload ? view.workloads : view.blocks,
+      // Addresses that are not from IPAM have no blocks for packets to end at.
+      ownBlocks: isByWorkload ? [] : ownBlocks(node, view.affinities),
       settings: {
         sha1,
         speaksBgp,
