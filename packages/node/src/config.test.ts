@@ -114,6 +114,8 @@ test("interface prefixes are a list, and what CNI makes is always among them", (
   assert.deepEqual(read({ FELIX_INTERFACEPREFIX: "cali" }).interfacePrefixes, ["cali"]);
   assert.equal(read({}).podInterfacePrefix, "cali");
   assert.equal(read({ FELIX_INTERFACEPREFIX: "azv, tap," }).podInterfacePrefix, "azv");
+  assert.equal(read({}).managesCni, undefined);
+  assert.equal(read({ CALICO_MANAGE_CNI: "false" }).managesCni, false);
   assert.equal(readConfig({ FELIX_INTERFACEPREFIX: "interfaces" }).kind, "problems");
 });
 

@@ -29,6 +29,8 @@ export interface NodeConfig {
   readonly kubernetesNodeName: string | undefined;
   /** Pods and nodes are Kubernetes' own there. */
   readonly isKubernetesDatastore: boolean;
+  /** Whether the token of CNI plugins is kept valid; undefined: where the host's directory is mounted. */
+  readonly managesCni: boolean | undefined;
   readonly checkNodeIp: boolean;
   readonly autodetectPollMs: number;
   /** One per family whose default pool may be made; empty when there shall be none. */
@@ -119,6 +121,8 @@ export function readConfig(environment: Environment): ConfigOutcome {
       .join(","),
     kubernetesNodeName: reader.text("CALICO_K8S_NODE_REF"),
     isKubernetesDatastore: isKubernetesDatastore(environment),
+    managesCni:
+      reader.text("CALICO_MANAGE_CNI") === undefined ? undefined : reader.flag("CALICO_MANAGE_CNI", true),
     checkNodeIp: !reader.flag("DISABLE_NODE_IP_CHECK", false),
     autodetectPollMs: reader.durationMs("AUTODETECT_POLL_INTERVAL", {
       leastMs: 100,

@@ -1,6 +1,7 @@
 import { ControlError } from "@caracal/control";
 import { type Store, StoreError } from "@caracal/datastore";
 import { type Environment, readConfig } from "./config.ts";
+import { manageCni } from "./cni-token/manage-cni.ts";
 import { NodeDaemon } from "./node-daemon.ts";
 import { type Log, openLog } from "./observe/log.ts";
 import { findNodeName } from "./startup/node-name.ts";
@@ -26,10 +27,12 @@ export async function runNode({ env, signal, stderr }: RunNodeOptions): Promise<
   let log: Log | undefined;
   try {
     const node = findNodeName(config, env["HOSTNAME"]);
-    log = openLog(config.logLevel, node);
-    for (const problem of config.felix.problems) log.warn({ problem }, "setting left out");
+    const opened = openLog(config.logLevel, node);
+    log = opened;
+    for (const problem of config.felix.problems) opened.warn({ problem }, "setting left out");
     await using store = closing(await openNodeStore(env));
-    await new NodeDaemon({ config, node, store: store.value, log }).run(signal);
+    await using _managed = inBackground((stop) => manageCni({ config, env, log: opened }, stop));
+    await new NodeDaemon({ config, node, store: store.value, log: opened }).run(signal);
     return 0;
   } catch (error) {
     if (!isForeseen(error)) throw error;
@@ -37,6 +40,20 @@ export async function runNode({ env, signal, stderr }: RunNodeOptions): Promise<
     stderr.write(`${error.message}\n`);
     return 1;
   }
+}
+
+/** Work that ends when its scope does. */
+function inBackground(work: (stop: AbortSignal) => Promise<void>): AsyncDisposable {
+  const stop = new AbortController();
+  const running = work(stop.signal);
+  // It is awaited at the end; until then a failure must not count as unhandled.
+  running.catch(() => undefined);
+  return {
+    [Symbol.asyncDispose]: async () => {
+      stop.abort();
+      await running;
+    },
+  };
 }
 
 function closing<S extends Store>(value: S): AsyncDisposable & { readonly value: S } {

@@ -9,4 +9,5 @@ export type { ApiGroup } from "./collections/resource-collections.ts";
 export { crdDocuments, ownCrdDocument } from "./crds/definitions.ts";
 export { KubernetesStore, type KubernetesStoreOptions } from "./kubernetes-store.ts";
 export { openKubernetesStore } from "./open-kubernetes-store.ts";
+export { type IssuedToken, requestToken, type TokenRequest } from "./credentials/request-token.ts";
 export type { FindOptions, Variables } from "./credentials/find-api-server.ts";
