@@ -8,7 +8,16 @@
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { keys, readResource, type Store } from "@caracal/datastore";
-import { requireTool, startEtcd, Testbed } from "@caracal/testbed";
+import {
+  figuresText,
+  inParallel,
+  medians,
+  rateOf,
+  requireTool,
+  startEtcd,
+  Testbed,
+  timed,
+} from "@caracal/testbed";
 import { KV, wireMethod } from "@caracal/etcd-api";
 import { Client, credentials } from "@grpc/grpc-js";
 import { EtcdStore } from "../src/index.ts";
@@ -63,12 +72,6 @@ function plainClient(endpoint: string) {
   return { call, close: () => client.close() };
 }
 
-async function timed(work: () => Promise<void>): Promise<number> {
-  const began = performance.now();
-  await work();
-  return performance.now() - began;
-}
-
 function etcdctl(endpoint: string, args: readonly string[]) {
   return spawn("etcdctl", [`--endpoints=${endpoint}`, ...args], {
     env: { ...process.env, ETCDCTL_API: "3" },
@@ -85,48 +88,6 @@ async function lines(child: ReturnType<typeof etcdctl>, matches: RegExp, count: 
   }
 }
 
-async function inParallel(
-  count: number,
-  workers: number,
-  work: (index: number) => Promise<void>,
-): Promise<void> {
-  let next = 0;
-  const run = async (): Promise<void> => {
-    while (next < count) {
-      next += 1;
-      await work(next);
-    }
-  };
-  await Promise.all(Array.from({ length: workers }, run));
-}
-
-async function medians(
-  subjects: Readonly<Record<string, () => Promise<number>>>,
-  count = rounds,
-): Promise<Readonly<Record<string, number>>> {
-  const found = new Map<string, number[]>();
-  for (let round = 0; round < count; round += 1) {
-    for (const [name, measure] of Object.entries(subjects)) {
-      found.set(name, [...(found.get(name) ?? []), await measure()]);
-    }
-  }
-  return Object.fromEntries(
-    [...found].map(([name, figures]) => [name, figures.toSorted((a, b) => a - b)[count >> 1] ?? Number.NaN]),
-  );
-}
-
-function report(what: string, unit: string, figures: Readonly<Record<string, number>>): void {
-  const [first, ...others] = Object.entries(figures);
-  const ours = first?.[1] ?? Number.NaN;
-  console.log(
-    [
-      what.padEnd(34),
-      ...Object.entries(figures).map(([name, figure]) => `${name} ${figure.toFixed(0)} ${unit}`),
-      ...others.map(([name, figure]) => `ratio to ${name} ${(ours / figure).toFixed(2)}`),
-    ].join("  "),
-  );
-}
-
 async function benchList(endpoint: string, store: Store): Promise<void> {
   await inParallel(resourceCount, 16, async (index) => {
     await store.create(`${prefix}set-${index}`, document(`set-${index}`));
@@ -134,56 +95,53 @@ async function benchList(endpoint: string, store: Store): Promise<void> {
   const plain = plainClient(endpoint);
   const key = Buffer.from(prefix);
   const rangeEnd = Buffer.from(`${prefix.slice(0, -1)}0`);
-  const figures = await medians({
-    "decoded by us": () =>
-      timed(async () => {
-        const { entries } = await store.list(prefix);
-        const read = entries.filter((entry) => readResource("GlobalNetworkSet", entry) !== undefined);
-        if (read.length !== resourceCount) throw new Error(`${read.length} resources read`);
-      }),
-    "etcdctl get": () =>
-      timed(() => lines(etcdctl(endpoint, ["get", "--prefix", prefix]), /^\{/, resourceCount)),
-    "plain gRPC, not decoded": () =>
-      timed(async () => {
-        const { kvs } = await plain.call(range, { key, rangeEnd });
-        if (kvs.length !== resourceCount) throw new Error(`${kvs.length} entries`);
-      }),
-  });
+  const figures = await medians(
+    {
+      "decoded by us": () =>
+        timed(async () => {
+          const { entries } = await store.list(prefix);
+          const read = entries.filter((entry) => readResource("GlobalNetworkSet", entry) !== undefined);
+          if (read.length !== resourceCount) throw new Error(`${read.length} resources read`);
+        }),
+      "etcdctl get": () =>
+        timed(() => lines(etcdctl(endpoint, ["get", "--prefix", prefix]), /^\{/, resourceCount)),
+      "plain gRPC, not decoded": () =>
+        timed(async () => {
+          const { kvs } = await plain.call(range, { key, rangeEnd });
+          if (kvs.length !== resourceCount) throw new Error(`${kvs.length} entries`);
+        }),
+    },
+    rounds,
+  );
   plain.close();
-  report(`list of ${resourceCount} resources`, "ms", figures);
+  console.log(figuresText(`list of ${resourceCount} resources`, "ms", figures));
 }
 
 async function benchWrites(endpoint: string, store: Store): Promise<void> {
   const plain = plainClient(endpoint);
   let serial = 0;
-  const rate = async (workers: number, write: (key: string) => Promise<unknown>): Promise<number> => {
-    const end = performance.now() + writeMs;
-    let done = 0;
-    await Promise.all(
-      Array.from({ length: workers }, async () => {
-        while (performance.now() < end) {
-          serial += 1;
-          await write(`/bench/${serial}`);
-          done += 1;
-        }
-      }),
-    );
-    return (done * 1000) / writeMs;
-  };
+  const rate = (workers: number, write: (key: string) => Promise<unknown>): Promise<number> =>
+    rateOf(workers, writeMs, async () => {
+      serial += 1;
+      await write(`/bench/${serial}`);
+    });
   const value = document("written");
   for (const workers of [1, 16]) {
-    const figures = await medians({
-      ours: () => rate(workers, (key) => store.create(key, value)),
-      "plain gRPC": () =>
-        rate(workers, (key) => {
-          const name = Buffer.from(key);
-          const put = { key: name, value: Buffer.from(value) };
-          return plain.call(txn, {
-            success: [{ request: { case: "requestPut", value: put } }],
-          });
-        }),
-    });
-    report(`creates, ${workers} at a time, one client`, "/s", figures);
+    const figures = await medians(
+      {
+        ours: () => rate(workers, (key) => store.create(key, value)),
+        "plain gRPC": () =>
+          rate(workers, (key) => {
+            const name = Buffer.from(key);
+            const put = { key: name, value: Buffer.from(value) };
+            return plain.call(txn, {
+              success: [{ request: { case: "requestPut", value: put } }],
+            });
+          }),
+      },
+      rounds,
+    );
+    console.log(figuresText(`creates, ${workers} at a time, one client`, "/s", figures));
   }
   plain.close();
 }
@@ -223,10 +181,15 @@ async function benchWatch(endpoint: string, store: Store): Promise<void> {
     child.kill();
     return elapsed;
   };
-  report(
-    `${eventCount} changes written and told`,
-    "ms",
-    await medians({ "one watch": () => ours(1), "etcdctl watch": theirs, "eight watches": () => ours(8) }, 3),
+  console.log(
+    figuresText(
+      `${eventCount} changes written and told`,
+      "ms",
+      await medians(
+        { "one watch": () => ours(1), "etcdctl watch": theirs, "eight watches": () => ours(8) },
+        3,
+      ),
+    ),
   );
 }
 

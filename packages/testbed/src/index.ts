@@ -27,6 +27,7 @@ export { type Explorable, type Exploration, explore } from "./explore.ts";
 export { eventually, type EventuallyOptions } from "./eventually.ts";
 export { freePorts } from "./free-ports.ts";
 export { FuzzFinding, fuzzSeed, type FuzzTarget, fuzzTests, runFuzzRound } from "./fuzz.ts";
+export { figuresText, inParallel, medians, rateOf, timed } from "./measure.ts";
 export { mutateBytes, mutateText } from "./mutate.ts";
 export { type Address, type LinkEnd, Namespace } from "./namespace.ts";
 export { Program, type ProgramExit, type StartOptions } from "./program.ts";
