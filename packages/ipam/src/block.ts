@@ -1,5 +1,5 @@
 import { type IpAddress, Prefix } from "@caracal/net";
-import type { AllocationAttribute, AllocationBlock } from "@caracal/resources";
+import { type AllocationAttribute, type AllocationBlock, withOwners, withSequence } from "@caracal/resources";
 import { Nanos } from "./timestamp.ts";
 
 /**
@@ -126,27 +126,62 @@ function allocate(
   owners: readonly Owner[],
   ordinals: readonly (readonly number[])[],
 ): AllocationBlock {
-  const attributes = [...block.attributes];
+  const row = rowOf(block.attributes);
+  const added: AllocationAttribute[] = [];
   const allocations = [...block.allocations];
-  const sequences = { ...block.sequenceNumberForAllocation };
   const taken = new Set<number>();
   for (const [position, owner] of owners.entries()) {
     const mine = ordinals[position] ?? [];
     if (mine.length === 0) continue;
     const attribute = toAttribute(owner);
-    // Calico shares an entry between allocations with the same handle and attributes.
-    const known = attributes.findIndex(
-      (one) => one.handle_id === owner.handle && attributeKey(one) === attributeKey(attribute),
-    );
-    const index = known >= 0 ? known : attributes.push(attribute) - 1;
+    const known = indexOf(attribute, row, block.attributes, added);
+    const index = known ?? block.attributes.length + added.push(attribute) - 1;
+    row.handles.add(attribute.handle_id);
     for (const ordinal of mine) {
       allocations[ordinal] = index;
-      sequences[String(ordinal)] = block.sequenceNumber;
       taken.add(ordinal);
     }
   }
+  const attributes = withOwners(block.attributes, added);
+  rows.set(attributes, row);
   const unallocated = without(block.unallocated, taken);
+  const sequences = withSequence(block.sequenceNumberForAllocation, [...taken], block.sequenceNumber);
   return { ...block, allocations, attributes, unallocated, sequenceNumberForAllocation: sequences };
+}
+
+/** The entry that an allocation may share: Calico has one for the same handle and attributes. */
+function indexOf(
+  attribute: AllocationAttribute,
+  { handles }: Row,
+  ...parts: readonly (readonly AllocationAttribute[])[]
+): number | undefined {
+  if (!handles.has(attribute.handle_id)) return undefined;
+  const key = attributeKey(attribute);
+  const index = parts
+    .flat()
+    .findIndex((one) => one.handle_id === attribute.handle_id && attributeKey(one) === key);
+  return index < 0 ? undefined : index;
+}
+
+/** What is known of a block's owners without looking at each. Those that became others by assignments share it. */
+interface Row {
+  /** Handles that may be among them. */
+  readonly handles: Set<string | undefined>;
+  /** Whether some were released a while ago. */
+  readonly isCooling: boolean;
+}
+
+const rows = new WeakMap<readonly AllocationAttribute[], Row>();
+
+function rowOf(attributes: readonly AllocationAttribute[]): Row {
+  const known = rows.get(attributes);
+  if (known !== undefined) return known;
+  const row = {
+    handles: new Set(attributes.map(({ handle_id: handle }) => handle)),
+    isCooling: attributes.some(({ releasedAt }) => releasedAt !== undefined),
+  };
+  rows.set(attributes, row);
+  return row;
 }
 
 /** A queue without some of its ordinals, which mostly are its first. */
@@ -166,16 +201,13 @@ export function releaseOrdinals(
   cooldown?: { readonly now: Nanos },
 ): AllocationBlock {
   const allocations = [...block.allocations];
-  const sequences = { ...block.sequenceNumberForAllocation };
   const attributes = [...block.attributes];
   let slot: number | null = null;
   if (cooldown !== undefined) {
     slot = attributes.push({ releasedAt: Nanos.formatRfc3339(cooldown.now) }) - 1;
   }
-  for (const ordinal of ordinals) {
-    allocations[ordinal] = slot;
-    sequences[String(ordinal)] = block.sequenceNumber;
-  }
+  for (const ordinal of ordinals) allocations[ordinal] = slot;
+  const sequences = withSequence(block.sequenceNumberForAllocation, ordinals, block.sequenceNumber);
   const unallocated = slot === null ? [...block.unallocated, ...ordinals] : block.unallocated;
   return withoutUnused({
     ...block,
@@ -188,7 +220,7 @@ export function releaseOrdinals(
 
 /** Frees what was released at least `cooldownSeconds` ago; the same block when there is nothing to free. */
 export function endCooldown(block: AllocationBlock, cooldownSeconds: number, now: Nanos): AllocationBlock {
-  if (block.attributes.every(({ releasedAt }) => releasedAt === undefined)) return block;
+  if (!rowOf(block.attributes).isCooling) return block;
   const isOver = block.attributes.map(({ releasedAt }) => {
     if (releasedAt === undefined) return false;
     const time = Nanos.parseRfc3339(releasedAt);

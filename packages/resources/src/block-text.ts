@@ -1,83 +1,151 @@
 import type { AllocationAttribute, AllocationBlock } from "./ipam-records.ts";
 
 /*
- * A block is written for every address that is assigned, and most of its text is that of the others, as it was the last time:
- * the text of an owner, of a row of owners and of a sequence number is made once. The order of members, the sorted maps and
- * the escapes are those of Go's encoder, so that a block reads the same whoever wrote it.
+ * A block is written for every address that is assigned, and nearly all of its text is what it was before. So what an
+ * assignment adds is told here (`withOwners`, `withSequence`), and the text is the last one with that put in: the other
+ * addresses are not looked at. The order of members, the sorted maps and the escapes are those of Go's encoder, so that a
+ * block reads the same whoever wrote it.
  */
 
-/** Parts of a block's text as they were last written. */
-interface LastText {
-  attributes: readonly AllocationAttribute[];
-  attributesText: string;
-  /** Members of `sequenceNumberForAllocation`, in the order of `ordinals`. */
-  readonly sequences: { readonly value: bigint; readonly text: string }[];
-  /** The block's ordinals as a sorted map has them. */
-  readonly ordinals: readonly string[];
+type Owners = readonly AllocationAttribute[];
+type Sequences = Readonly<Record<string, bigint>>;
+
+interface Numbered {
+  readonly base: Sequences;
+  readonly ordinals: readonly number[];
 }
 
-/** Blocks whose last texts are kept: a node writes to few at a time. */
-const maxLastTexts = 256;
-
-const lastTexts = new Map<string, LastText>();
+/** Texts of what was written once, without the brackets around owners. */
+const ownersTexts = new WeakMap<Owners, string>();
+const sequencesTexts = new WeakMap<Sequences, string>();
+/** What was made of what, until it is written. */
+const ownersBases = new WeakMap<Owners, Owners>();
+const sequencesBases = new WeakMap<Sequences, Numbered>();
 
 const attributeTexts = new WeakMap<AllocationAttribute, string>();
 
+/** More numbers than these are quicker written anew than put into the text one by one. */
+const maxPutIn = 8;
+
+/** A block's owners and more behind them. */
+export function withOwners(base: Owners, added: Owners): Owners {
+  if (added.length === 0) return base;
+  const owners = [...base, ...added];
+  ownersBases.set(owners, base);
+  return owners;
+}
+
+/** A block's sequence numbers with those of some ordinals replaced. */
+export function withSequence(base: Sequences, ordinals: readonly number[], number: bigint): Sequences {
+  const sequences = { ...base };
+  for (const ordinal of ordinals) sequences[String(ordinal)] = number;
+  sequencesBases.set(sequences, { base, ordinals });
+  return sequences;
+}
+
 /** JSON text of a block. */
 export function blockText(block: AllocationBlock): string {
-  const { affinity, affinity_claim_time: claimTime, allocations } = block;
-  const last = lastTextOf(block);
-  return [
+  const { affinity, affinity_claim_time: claimTime, attributes, sequenceNumberForAllocation } = block;
+  const head = [
     `{"cidr":${goString(block.cidr)}`,
     affinity === undefined ? "" : `,"affinity":${goString(affinity)}`,
     claimTime === undefined ? "" : `,"affinity_claim_time":${goString(claimTime)}`,
-    `,"allocations":${JSON.stringify(allocations)}`,
+    `,"allocations":${JSON.stringify(block.allocations)}`,
     `,"unallocated":${JSON.stringify(block.unallocated)}`,
-    `,"attributes":[${attributesText(block.attributes, last)}]`,
-    `,"sequenceNumber":${block.sequenceNumber}`,
-    `,"sequenceNumberForAllocation":${sequencesText(block.sequenceNumberForAllocation, last)}`,
-    `,"deleted":${block.deleted}}`,
+    `,"attributes":[`,
   ].join("");
-}
-
-function lastTextOf({ cidr, allocations }: AllocationBlock): LastText {
-  const known = lastTexts.get(cidr);
-  if (known?.ordinals.length === allocations.length) return known;
-  const [oldest] = lastTexts.keys();
-  if (lastTexts.size >= maxLastTexts && oldest !== undefined) lastTexts.delete(oldest);
-  const ordinals = [...allocations.keys()].map(String).sort();
-  const last: LastText = { attributes: [], attributesText: "", sequences: [], ordinals };
-  lastTexts.set(cidr, last);
-  return last;
-}
-
-/** An assignment leaves the owners that there are, and appends. */
-function attributesText(attributes: readonly AllocationAttribute[], last: LastText): string {
-  const isLonger = last.attributes.every((attribute, index) => attributes[index] === attribute);
-  const added = isLonger ? attributes.slice(last.attributes.length) : attributes;
-  const before = isLonger && last.attributes.length > 0 ? [last.attributesText] : [];
-  last.attributesText = [...before, ...added.map(attributeText)].join(",");
-  last.attributes = attributes;
-  return last.attributesText;
-}
-
-function sequencesText(map: Readonly<Record<string, bigint>>, { ordinals, sequences }: LastText): string {
-  const members: string[] = [];
-  let place = -1;
-  for (const ordinal of ordinals) {
-    place += 1;
-    const value = map[ordinal];
-    if (value === undefined) continue;
-    let member = sequences[place];
-    if (member?.value !== value) {
-      member = { value, text: `"${ordinal}":${value}` };
-      sequences[place] = member;
-    }
-    members.push(member.text);
+  const owners = ownersText(attributes);
+  const middle = `],"sequenceNumber":${block.sequenceNumber},"sequenceNumberForAllocation":`;
+  const sequences = sequencesText(sequenceNumberForAllocation, block.allocations.length);
+  const text = [head, owners, middle, sequences, `,"deleted":${block.deleted}}`].join("");
+  // Kept as parts of this text, which is one piece: kept as they were put together, they would grow to long chains.
+  const sequencesAt = head.length + owners.length + middle.length;
+  ownersTexts.set(attributes, text.slice(head.length, head.length + owners.length));
+  if (hasOnlyOrdinals(sequenceNumberForAllocation, block.allocations.length)) {
+    sequencesTexts.set(sequenceNumberForAllocation, text.slice(sequencesAt, sequencesAt + sequences.length));
   }
-  // Names that are no ordinals of the block are no concern of ours, but stay as they are.
-  const isWhole = members.length === Object.keys(map).length;
-  return isWhole ? `{${members.join(",")}}` : goMap(map, String);
+  ownersBases.delete(attributes);
+  sequencesBases.delete(sequenceNumberForAllocation);
+  return text;
+}
+
+function ownersText(owners: Owners): string {
+  const known = ownersTexts.get(owners);
+  if (known !== undefined) return known;
+  const base = ownersBases.get(owners);
+  const before = base === undefined ? undefined : ownersTexts.get(base);
+  if (base === undefined || before === undefined) return owners.map(attributeText).join(",");
+  const added = owners.slice(base.length).map(attributeText);
+  return (base.length === 0 ? added : [before, ...added]).join(",");
+}
+
+function sequencesText(sequences: Sequences, blockSize: number): string {
+  const known = sequencesTexts.get(sequences);
+  if (known !== undefined) return known;
+  const made = sequencesBases.get(sequences);
+  const before = made === undefined ? undefined : sequencesTexts.get(made.base);
+  const isMany = made === undefined || made.ordinals.length > maxPutIn;
+  if (isMany || before === undefined || !hasOnlyOrdinals(sequences, blockSize)) {
+    return goMap(sequences, String);
+  }
+  return made.ordinals.reduce(
+    (text, ordinal) => putIn(text, sequences, made.base, ordinal, blockSize),
+    before,
+  );
+}
+
+/** Whether a number can be put into a map's text: names that are no ordinals have no known place in it. */
+function hasOnlyOrdinals(sequences: Sequences, blockSize: number): boolean {
+  const made = sequencesBases.get(sequences);
+  const { places } = orderOf(blockSize);
+  const isFromKnown = sequencesTexts.has(made?.base ?? sequences);
+  const keys = isFromKnown ? (made?.ordinals ?? []).map(String) : Object.keys(sequences);
+  return keys.every((key) => places.has(key));
+}
+
+/** The text of a map whose keys are all ordinals, `base` with some of the others, with one more of these. */
+function putIn(
+  text: string,
+  sequences: Sequences,
+  base: Sequences,
+  ordinal: number,
+  blockSize: number,
+): string {
+  const key = String(ordinal);
+  const member = `"${key}":${sequences[key]}`;
+  if (base[key] !== undefined) {
+    const from = text.indexOf(`"${key}":`);
+    const comma = text.indexOf(",", from);
+    return text.slice(0, from) + member + text.slice(comma < 0 ? text.length - 1 : comma);
+  }
+  const { sorted, places } = orderOf(blockSize);
+  for (let place = (places.get(key) ?? 0) + 1; place < sorted.length; place += 1) {
+    const next = sorted[place] ?? "";
+    // Those of one change come into the text one after another.
+    const at = sequences[next] === undefined ? -1 : text.indexOf(`"${next}":`);
+    if (at >= 0) return `${text.slice(0, at)}${member},${text.slice(at)}`;
+  }
+  return text === "{}" ? `{${member}}` : `${text.slice(0, -1)},${member}}`;
+}
+
+interface Order {
+  /** 0, 1, 10, 11, …, 2: as a sorted map has a block's ordinals. */
+  readonly sorted: readonly string[];
+  readonly places: ReadonlyMap<string, number>;
+}
+
+/** Block sizes are powers of two, so there are few, unless a record is damaged. */
+const maxOrders = 32;
+const orders = new Map<number, Order>();
+
+function orderOf(blockSize: number): Order {
+  const known = orders.get(blockSize);
+  if (known !== undefined) return known;
+  const sorted = Array.from({ length: blockSize }, (_, ordinal) => String(ordinal)).sort();
+  const order = { sorted, places: new Map(sorted.map((key, place) => [key, place])) };
+  if (orders.size >= maxOrders) orders.clear();
+  orders.set(blockSize, order);
+  return order;
 }
 
 function attributeText(attribute: AllocationAttribute): string {
@@ -105,10 +173,13 @@ function goMap<T>(map: Readonly<Record<string, T>>, write: (value: T) => string)
   return `{${members.join(",")}}`;
 }
 
+/** Printable ASCII that neither JSON nor Go escapes. */
+const plain = /^[ !#-%'-;=?-[\]-~]*$/;
+
 /** Go escapes what HTML or JavaScript could mistake. */
 function goString(text: string): string {
-  const quoted = JSON.stringify(text);
-  return /[<>&\u2028\u2029]/.test(quoted) ? quoted.replaceAll(/[<>&\u2028\u2029]/g, escape) : quoted;
+  if (plain.test(text)) return `"${text}"`;
+  return JSON.stringify(text).replaceAll(/[<>&\u2028\u2029]/g, escape);
 }
 
 function escape(character: string): string {

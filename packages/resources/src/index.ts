@@ -10,6 +10,7 @@ export { AsNumber, defaultAsNumber } from "./as-number.ts";
 export { parseDurationSeconds } from "./formats.ts";
 export { compileGoPattern } from "./go-pattern.ts";
 export type { Immutable } from "./immutable.ts";
+export { withOwners, withSequence } from "./block-text.ts";
 export {
   type AllocationAttribute,
   type AllocationBlock,

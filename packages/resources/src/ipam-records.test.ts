@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { withOwners, withSequence } from "./block-text.ts";
 import {
   type AllocationAttribute,
   type AllocationBlock,
@@ -92,20 +93,40 @@ test("random blocks survive the store", () => {
   );
 });
 
-test("what was written before does not show in a block's text", () => {
-  // Rows of the same few owners, as assignments and releases leave them: longer, shorter, in another order.
-  const owners = Array.from({ length: 4 }, (_, index) => ({ handle_id: `h${index}` }));
-  const rows = fc.array(fc.constantFrom(...owners), { maxLength: 6 });
+/** A block's text from nothing: it has its maps sorted, and no character to be escaped. */
+function plainText({ sequenceNumberForAllocation: sequences, deleted, ...rest }: AllocationBlock): string {
+  const sorted = Object.entries(sequences).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const members = sorted.map(([key, number]) => `${JSON.stringify(key)}:${number}`);
+  const map = `{${members.join(",")}}`.replace("<", String.raw`\u003c`);
+  return `${writeJson(rest).slice(0, -1)},"sequenceNumberForAllocation":${map},"deleted":${deleted}}`;
+}
+
+test("a block that grew has the text of one that did not", () => {
+  const owners = fc.array(fc.constantFrom(...["a", "b", "c"].map((name) => ({ handle_id: name }))), {
+    maxLength: 3,
+  });
+  const step = fc.record({
+    owners,
+    ordinals: fc.uniqueArray(fc.nat({ max: 15 }), { maxLength: 10 }),
+    number: int64,
+    // Text that is not written leaves nothing to put the next change into.
+    isWritten: fc.boolean(),
+    // As when another was quicker: the next change is made to the block of before.
+    isKept: fc.boolean(),
+  });
   fc.assert(
-    fc.property(fc.array(blockWith(rows), { minLength: 2, maxLength: 6 }), (blocks) => {
-      for (const block of blocks) {
-        const { sequenceNumberForAllocation: sequences, deleted, ...rest } = block;
-        const sorted = Object.entries(sequences).toSorted(([a], [b]) => (a < b ? -1 : 1));
-        const members = sorted.map(([key, number]) => `${JSON.stringify(key)}:${number}`);
-        const map = `{${members.join(",")}}`.replace("<", String.raw`\u003c`);
-        const plain = `${writeJson(rest).slice(0, -1)},"sequenceNumberForAllocation":${map},"deleted":${deleted}}`;
-        assert.equal(AllocationBlockCodec.serialise(block), plain);
+    fc.property(blockWith(owners), fc.array(step, { maxLength: 12 }), (first, steps) => {
+      let block = first;
+      for (const { owners: added, ordinals, number, isWritten, isKept } of steps) {
+        const next = {
+          ...block,
+          attributes: withOwners(block.attributes, added),
+          sequenceNumberForAllocation: withSequence(block.sequenceNumberForAllocation, ordinals, number),
+        };
+        if (isWritten) assert.equal(AllocationBlockCodec.serialise(next), plainText(next));
+        if (isKept) block = next;
       }
+      assert.equal(AllocationBlockCodec.serialise(block), plainText(block));
     }),
   );
 });
