@@ -10,7 +10,7 @@ import {
   type Entry,
   keys,
   MemoryStore,
-  Revision,
+  type Revision,
   type Store,
   StoreError,
   type StoreEvent,

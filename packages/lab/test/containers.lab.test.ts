@@ -25,11 +25,11 @@ class NodePodman {
   readonly #env: Readonly<Record<string, string>>;
   readonly #rootfs: string;
 
-  constructor(t: TestContext, namespace: string, directory: string, runDirectory: string, rootfs: string) {
+  constructor(t: TestContext, lab: LabDirectory, node: string, directory: string, rootfs: string) {
     const [bin, net] = [join(directory, "bin"), join(directory, "net")];
     const outcome = readInstallSettings({
-      env: { CARACAL_LIB_DIR: join(directory, "lib"), CARACAL_RUN_DIR: runDirectory },
-      hostName: namespace,
+      env: { CARACAL_LIB_DIR: join(directory, "lib"), CARACAL_RUN_DIR: lab.runDirectory(node) },
+      hostName: node,
       readFile: () => "",
       exists: () => false,
       isWritable: () => true,
@@ -64,7 +64,7 @@ events_logger = "file"
     });
     const store = ["root", "runroot", "tmpdir"].flatMap((name) => [`--${name}`, join(short, name)]);
     // `ip netns exec` has a mount namespace of its own, in which nobody else would see podman's network namespaces.
-    const enter = ["nsenter", `--net=/run/netns/${namespace}`];
+    const enter = ["nsenter", `--net=${lab.namespacePath(node)}`];
     this.#words = [...enter, "podman", ...store, "--storage-driver", "vfs"];
   }
 
@@ -127,16 +127,8 @@ test(
     const { exitCode, stderr } = await scope.lab(["up", "full-mesh", "--name", name]);
     assert.equal(exitCode, 0, stderr);
     const lab = scope.directory(name);
-    const node = (short: string): NodePodman => {
-      const full = `calico-bgp-fullmesh-${short}`;
-      return new NodePodman(
-        t,
-        `${name}-${full}`,
-        testbed.directory(short),
-        join(lab.path, "nodes", full, "run"),
-        rootfs,
-      );
-    };
+    const node = (short: string): NodePodman =>
+      new NodePodman(t, lab, `calico-bgp-fullmesh-${short}`, testbed.directory(short), rootfs);
     const [one, two] = [node("worker"), node("worker2")];
     const why = await whyNoContainers(one);
     if (why !== undefined) {

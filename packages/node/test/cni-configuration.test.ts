@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { keys, type MemoryStore } from "@caracal/datastore";
+import { eventually } from "@caracal/testbed";
 import { NetworkProfiles } from "../src/endpoints/network-profiles.ts";
 import { FakeKernel } from "./cni-fakes.ts";
 import { CniNode, hostEnd, netconf, podCall, result } from "./cni-suite.ts";
@@ -73,7 +74,7 @@ describe("nodename", () => {
 });
 
 describe("readiness_gates", () => {
-  const gatePatience = { pauseMs: 20, patienceMs: 300 };
+  const [pauseMs, patienceMs] = [20, 60_000];
 
   it("hold an ADD back until each answers, with success or a redirection", async (t) => {
     const statuses = [500, 404, 302];
@@ -84,13 +85,17 @@ describe("readiness_gates", () => {
     assert.ok(typeof address === "object" && address !== null);
     const { node } = newNode();
     const readiness_gates = [`http://127.0.0.1:${address.port}/readiness`];
-    result(await node.engine({ gatePatience }).answer(podCall(netns, {}, { readiness_gates })));
+    result(
+      await node
+        .engine({ gatePatience: { pauseMs, patienceMs } })
+        .answer(podCall(netns, {}, { readiness_gates })),
+    );
     assert.deepEqual(statuses, []);
   });
 
   it("that stay shut fail it with code 11 and the reason; DEL does not ask them", async () => {
     const { node } = newNode();
-    const engine = node.engine({ gatePatience });
+    const engine = node.engine({ gatePatience: { pauseMs, patienceMs: 300 } });
     const readiness_gates = ["http://127.0.0.1:1/"];
     const error = JSON.parse((await engine.answer(podCall(netns, {}, { readiness_gates }))).stdout);
     assert.equal(error.code, 11);
@@ -111,9 +116,9 @@ describe("policy_setup_timeout_seconds", () => {
       const add = engine.answer(podCall(netns, {}, config));
       let hasEnded = false;
       void add.then(() => (hasEnded = true));
+      await eventually(() => node.ipam.allocations.size === 1, { what: "all else" });
       await delay(100);
       assert.equal(hasEnded, false);
-      assert.equal([...node.ipam.allocations].length, 1, "all else is done");
       const file = join(directory, "k8s default%2Fnginx-7fc5 eth0");
       writeFileSync(file, "");
       assert.equal((await add).stderr, undefined);
