@@ -35,11 +35,12 @@ it(
     const directory = mkdtempSync(join(tmpdir(), "caracal-mtu-"));
     t.after(() => rmSync(directory, { recursive: true, force: true }));
     const path = join(directory, "mtu");
+    const { log, lines } = memoryLog();
     using file = new PodMtuFile({
       path,
       pools: [],
       settings: {},
-      log: memoryLog("fatal").log,
+      log,
       namespace: node.path,
     });
     const remover = new LinkRemover(node.path);
@@ -70,6 +71,15 @@ it(
     assert.equal(await mtuOfNewPod("second"), 1380);
     await node.run(["ip", "link", "set", "eth0", "mtu", "1300"]);
     await becomes("1280");
+    const known = lines.length;
+    await node.run(["sh", "-ec", "ip link set eth0 down; ip link set eth0 mtu 1310; ip link set eth0 up"]);
+    await becomes("1290");
+    assert.deepEqual(
+      lines.slice(known).map(({ mtu }) => mtu),
+      [1290],
+      "while it is down nothing changes",
+    );
+    await node.run(["sh", "-ec", "ip link set eth0 mtu 1300"]);
     await node.run(["sh", "-ec", "ip link set eth0 down; ip link set eth0 name uplink"]);
     await becomes("1440");
     file.set(pools, { mtuIfacePattern: "^uplink" });

@@ -11,12 +11,12 @@ export interface HostLink {
 export const defaultMtuPattern = "^((en|wl|ww|sl|ib)[Pcopsvx].*|(eth|wlan|wwan).*)";
 
 /** Felix's, where no interface tells. */
-const unknownHostMtu = 1460;
+export const unknownHostMtu = 1460;
 
-/** The largest packet that every interface which leads to other machines can take. */
-export function hostMtu(links: readonly HostLink[], pattern: RegExp): number {
+/** The largest packet that every interface which leads to other machines can take; `undefined` while none does. */
+export function hostMtu(links: readonly HostLink[], pattern: RegExp): number | undefined {
   const mtus = links.filter(({ name, isUp }) => isUp && pattern.test(name)).map(({ mtu }) => mtu);
-  return mtus.length === 0 ? unknownHostMtu : Math.min(...mtus);
+  return mtus.length === 0 ? undefined : Math.min(...mtus);
 }
 
 /** The pattern of `mtuIfacePattern`, or undefined for what is no regular expression. */

@@ -4,7 +4,7 @@ import { type Change, Iff } from "@caracal/netlink";
 import type { IpPool } from "@caracal/resources";
 import type { Log } from "../observe/log.ts";
 import { writeMtu } from "../startup/node-files.ts";
-import { compileMtuPattern, defaultMtuPattern, hostMtu } from "./host-mtu.ts";
+import { compileMtuPattern, defaultMtuPattern, hostMtu, unknownHostMtu } from "./host-mtu.ts";
 
 export interface PodMtuFileOptions {
   readonly path: string;
@@ -32,7 +32,7 @@ export class PodMtuFile implements Disposable {
   #counted: ReadonlySet<number> = new Set();
   #pools: readonly IpPool[];
   #settings: FelixSettings;
-  #hostMtu = 0;
+  #hostMtu: number | undefined;
   #mtus: NodeMtus | undefined;
   #faults = "";
 
@@ -76,6 +76,7 @@ export class PodMtuFile implements Disposable {
     if (pattern === undefined)
       this.#options.log.warn({ mtuIfacePattern: text }, "mtuIfacePattern is no regular expression: left out");
     this.#pattern = pattern ?? new RegExp(defaultMtuPattern);
+    this.#hostMtu = undefined;
     return true;
   }
 
@@ -89,16 +90,19 @@ export class PodMtuFile implements Disposable {
     const links = this.#kernel.links();
     const pattern = this.#pattern;
     this.#counted = new Set(links.filter(({ name }) => pattern.test(name)).map(({ index }) => index));
-    this.#hostMtu = hostMtu(
+    const found = hostMtu(
       links.map(({ name, flags, mtu }) => ({ name, mtu, isUp: (flags & Iff.IFF_UP) !== 0 })),
       pattern,
     );
+    // An interface that is down for a moment comes back as it was: pods and tunnels need not change twice.
+    const former = this.#counted.size === 0 ? undefined : this.#hostMtu;
+    this.#hostMtu = found ?? former ?? unknownHostMtu;
     this.#write();
   }
 
   #write(): void {
     const { path, log, onMtus } = this.#options;
-    const mtus = nodeMtus(this.#hostMtu, this.#pools, this.#settings);
+    const mtus = nodeMtus(this.#hostMtu ?? unknownHostMtu, this.#pools, this.#settings);
     this.#tellFaults(mtus);
     const former = this.#mtus;
     if (JSON.stringify(mtus) === JSON.stringify(former)) return;
