@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { emptyNetworkState, type NetworkState } from "@caracal/forwarding";
 import { IpAddress, Prefix } from "@caracal/net";
 import { Af, Iff, type Link, Mac, NeighbourState, type Route, RouteTable, RouteType } from "@caracal/netlink";
-import { type Place, traceReport, type TraceReport, type World } from "../src/index.ts";
+import { type Place, traceReport, type TraceEnd, type TraceReport, type World } from "../src/index.ts";
 
 const up = Iff.IFF_UP | Iff.IFF_LOWER_UP;
 
@@ -71,6 +71,7 @@ function report(
   routes: readonly [Route, Route],
   isSecondKnown = true,
   hasLink: (one: Link) => boolean = () => true,
+  nobodys?: TraceEnd,
 ): TraceReport {
   const [first, second] = routes;
   const whole = nodeState("30.0.0.23", "30.0.0.254", "10.244.2.5", second);
@@ -101,7 +102,7 @@ function report(
     isWholePlace: false,
   });
   const packet = { protocol: "icmp", bytes: 84 } as const;
-  const found = traceReport(world, { from: end("1"), to: end("2"), family: 4, packet });
+  const found = traceReport(world, { from: end("1"), to: nobodys ?? end("2"), family: 4, packet });
   assert.ok(found !== undefined);
   return found;
 }
@@ -129,6 +130,19 @@ test("a pod's address without a tunnel goes out of sight at the first unknown ga
   assert.equal(forward.verdict.kind, "out-of-sight");
   assert.match(forward.verdict.text, /beyond our sight: gateway 10\.0\.0\.254 on eth0/);
   assert.equal(forward.verdict.isExpected, false);
+});
+
+test("a pool's address that nobody has should not leave the cluster", () => {
+  const nobodys = {
+    text: "10.244.9.9",
+    pool: "pods",
+    addresses: [address("10.244.9.9")],
+    isWholePlace: false,
+  };
+  const { forward } = report(tunnels, true, () => true, nobodys);
+  assert.ok(forward.verdict.kind === "out-of-sight");
+  assert.equal(forward.verdict.isExpected, false);
+  assert.match(forward.verdict.text, /; 10\.244\.9\.9 is in IPPool\(pods\), but no pod or node has it$/);
 });
 
 test("a node whose daemon is too old is named, and the walk ends there", () => {

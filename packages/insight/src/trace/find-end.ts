@@ -8,6 +8,8 @@ export interface TraceEnd {
   readonly text: string;
   /** Where it is; absent: an address outside of the cluster. */
   readonly place?: PlaceName;
+  /** The pool that a nobody's address is in. */
+  readonly pool?: string;
   /** Those to choose from, the one that was named alone if one was. */
   readonly addresses: readonly IpAddress[];
   /** The kernel may choose among a node's addresses when it sends. */
@@ -94,7 +96,22 @@ function addressEnd(cluster: ClusterSnapshot, places: readonly Place[], address:
   const text = IpAddress.format(address);
   const place =
     places.find(({ addresses }) => addresses.includes(address))?.name ?? floatingOwner(cluster, text);
-  return { text, ...(place === undefined ? {} : { place }), addresses: [address], isWholePlace: false };
+  const pool = place === undefined ? poolWith(cluster, address) : undefined;
+  return {
+    text,
+    ...(place === undefined ? {} : { place }),
+    ...(pool === undefined ? {} : { pool }),
+    addresses: [address],
+    isWholePlace: false,
+  };
+}
+
+function poolWith({ resources }: ClusterSnapshot, address: IpAddress): string | undefined {
+  const pool = resources.pools.find(({ spec }) => {
+    const cidr = Prefix.parse(spec.cidr);
+    return cidr !== undefined && Prefix.contains(cidr, address);
+  });
+  return pool?.metadata.name;
 }
 
 /** The pod that packets to a floating address are for. */

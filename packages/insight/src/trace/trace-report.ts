@@ -59,6 +59,7 @@ export function traceReport(
     destination,
     ...(source === undefined ? {} : { source }),
     ...(to.place === undefined ? {} : { expected: to.place }),
+    ...(to.pool === undefined ? {} : { pool: to.pool }),
     ...(ports === undefined ? {} : { sourcePort: ports.near, destinationPort: ports.far }),
   };
   const forward = followPacket(world, sent);

@@ -29,6 +29,8 @@ export interface WalkRequest {
   readonly destination: IpAddress;
   /** Where it should arrive; absent: outside, or nobody knows. */
   readonly expected?: PlaceName;
+  /** The pool that the destination is in, although nobody has it: it should not leave the cluster. */
+  readonly pool?: string;
   readonly protocol: number;
   readonly sourcePort?: number;
   readonly destinationPort?: number;
@@ -311,7 +313,12 @@ class Walker {
       ? []
       : portsWith(this.#world, packet.destination).filter((one) => one.place !== place);
     const what = isDirect ? `${address} on ${link.name}` : `gateway ${address} on ${link.name}`;
-    const text = `beyond our sight: ${what}`;
+    const { expected, pool } = this.#request;
+    const stray =
+      pool === undefined
+        ? ""
+        : `; ${IpAddress.format(packet.destination)} is in IPPool(${pool}), but no pod or node has it`;
+    const text = `beyond our sight: ${what}${stray}`;
     const outside: PlaceName = { kind: "outside", name: what };
     this.#hops.push({ place: outside, steps: [{ kind: "unseen", text }] });
     // Whoever should have the address may not have been asked yet.
@@ -324,7 +331,7 @@ class Walker {
         kind: "out-of-sight",
         after: place.name,
         text,
-        isExpected: this.#request.expected === undefined,
+        isExpected: expected === undefined && pool === undefined,
       };
     }
     const goal = `${IpAddress.format(packet.destination)} of ${port.place.name.name}`;
