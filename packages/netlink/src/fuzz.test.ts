@@ -12,6 +12,7 @@ import { decodeLink, newLink, type NewLink } from "./link.ts";
 import { Mac } from "./mac.ts";
 import { readMessages, type Request, writeRequest } from "./message.ts";
 import { newNeighbour } from "./neighbour.ts";
+import { newNextHop } from "./next-hop-object.ts";
 import { decodeRoute, newRoute, type NextHop, type Route } from "./route.ts";
 import { newRule } from "./rule.ts";
 
@@ -163,6 +164,13 @@ function sample(): Uint8Array {
       mtu: 1400,
       details: { kind: "vxlan", vni: 1, port: 4789, learning: true, local: gateway },
     }),
+    newNextHop({ id: 5, protocol: 80, hop: { interfaceIndex: 3, gateway, onlink: true } }),
+    newRoute({ ...one, nextHopId: 5 }),
+    {
+      type: Rtm.RTM_NEWNETCONF,
+      flags: 0,
+      writeBody: (body) => body.bytes(Uint8Array.of(2, 0, 0, 0, 8, 0, 1, 0, 3, 0, 0, 0)),
+    },
     newLink({ name: "tunl0", details: { kind: "ipip", local: gateway, parentIndex: 3 } }),
     {
       type: Nlmsg.NLMSG_ERROR,
@@ -192,7 +200,7 @@ function readAll(datagram: Uint8Array): number {
 
 test("mutated, cut and random bytes give values or a DecodeError", () => {
   const good = sample();
-  assert.equal(readAll(good), 9);
+  assert.equal(readAll(good), 12);
   const changes = fc.array(fc.tuple(fc.nat(good.length - 1), fc.nat(255)), { minLength: 1, maxLength: 6 });
   const mutated = fc.tuple(changes, fc.nat(good.length)).map(([list, cut]) => {
     const copy = good.slice();
