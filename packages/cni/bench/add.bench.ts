@@ -2,7 +2,7 @@
 // same run; at last 1,000 pods on the one node, added and deleted, and what is left behind then (nothing). Both run in one node namespace on pods that are namespaces; rounds alternate. All of it is removed at the end.
 import { type ChildProcess, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { keys } from "@caracal/datastore";
@@ -17,12 +17,13 @@ import {
 } from "@caracal/linux";
 import { EtcdStore } from "@caracal/store-etcd";
 import { buildPlugins } from "../src/index.ts";
+import { type CallVariables, Launcher } from "./launcher.ts";
 
 const referencePlugins = "/usr/lib/cni";
 const startRounds = 60;
 const aloneRounds = 100;
 const crowd = 50;
-const crowdRounds = 3;
+const crowdRounds = 5;
 const thousand = 1_000;
 
 const prefix = `cb${process.pid}`;
@@ -42,14 +43,14 @@ function namespace(name: string): void {
   made.push(`${prefix}-${name}`);
 }
 
-function environment(command: string, pod: number): NodeJS.ProcessEnv {
+const environment = { CNI_IFNAME: "eth0", CNI_PATH: referencePlugins };
+
+function variables(command: string, pod: number): CallVariables {
   return {
     CNI_COMMAND: command,
     CNI_CONTAINERID: `${prefix}pod${pod}`,
     CNI_NETNS: namespacePath(`${prefix}-pod${pod}`),
-    CNI_IFNAME: "eth0",
     CNI_ARGS: `IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=pod-${pod}`,
-    CNI_PATH: referencePlugins,
   };
 }
 
@@ -57,7 +58,8 @@ function environment(command: string, pod: number): NodeJS.ProcessEnv {
 function timed(contender: Contender, command: string, pod: number): number {
   return withNamespace(nodePath, () => {
     const start = performance.now();
-    const options = { env: environment(command, pod), input: contender.stdin, encoding: "utf8" } as const;
+    const env = { ...environment, ...variables(command, pod) };
+    const options = { env, input: contender.stdin, encoding: "utf8" } as const;
     const { status, stdout } = spawnSync(contender.program, options);
     const took = performance.now() - start;
     if (status !== 0) throw new Error(`${contender.name} ${command}: ${stdout}`);
@@ -65,25 +67,31 @@ function timed(contender: Contender, command: string, pod: number): number {
   });
 }
 
-async function call(contender: Contender, command: string, pod: number): Promise<void> {
-  const child: ChildProcess = spawnInNamespace(nodePath, contender.program, [], {
-    env: environment(command, pod),
-    stdio: ["pipe", "ignore", "ignore"],
-  });
-  child.stdin?.end(contender.stdin);
-  const [status]: unknown[] = await once(child, "exit");
-  if (status !== 0) throw new Error(`${contender.name} ${command} of pod ${pod} failed`);
+/** Calls of many pods, a crowd at a time. */
+interface Crowd {
+  readonly callsPerSecond: number;
+  /** Milliseconds of each call, from when it was asked for. */
+  readonly took: readonly number[];
 }
 
-/** Every pod up to `count`, a crowd at a time; calls a second. */
-async function callAll(contender: Contender, command: string, count: number): Promise<number> {
+async function callAll(contender: Contender, command: string, count: number): Promise<Crowd> {
+  const configuration = join(directory, `${contender.name}.json`);
+  writeFileSync(configuration, contender.stdin);
+  const { program } = contender;
+  await using launcher = new Launcher({ namespace: nodePath, program, configuration, environment });
+  const took: number[] = [];
   const start = performance.now();
   let next = 0;
   const lane = async (): Promise<void> => {
-    for (let pod = next++; pod < count; pod = next++) await call(contender, command, pod);
+    for (let pod = next++; pod < count; pod = next++) {
+      const asked = performance.now();
+      const status = await launcher.call(variables(command, pod));
+      if (status !== 0) throw new Error(`${contender.name} ${command} of pod ${pod} failed`);
+      took.push(performance.now() - asked);
+    }
   };
   await Promise.all(Array.from({ length: crowd }, lane));
-  return (count * 1000) / (performance.now() - start);
+  return { callsPerSecond: (count * 1000) / (performance.now() - start), took };
 }
 
 /** A full node, then an empty one. */
@@ -94,11 +102,10 @@ async function measureThousand(contender: Contender): Promise<void> {
   const full = await leftBehind();
   const deleted = await callAll(contender, "DEL", thousand);
   const after = await leftBehind();
+  const rate = ({ callsPerSecond }: Crowd): string => `${callsPerSecond.toFixed(0)} /s`;
   console.log(`\n${thousand} pods on one node, ${crowd} at a time`);
-  console.log(
-    `ADD   ${added.toFixed(0)} /s   interfaces, endpoints, handles and addresses ${full.join(", ")}`,
-  );
-  console.log(`DEL   ${deleted.toFixed(0)} /s   left behind ${after.join(", ")}`);
+  console.log(`ADD   ${rate(added)}   interfaces, endpoints, handles and addresses ${full.join(", ")}`);
+  console.log(`DEL   ${rate(deleted)}   left behind ${after.join(", ")}`);
   if (after.join() !== before.join())
     throw new Error(`${after.join()} were left behind, ${before.join()} before`);
 }
@@ -115,15 +122,9 @@ async function leftBehind(): Promise<readonly number[]> {
   return [interfaces, endpoints.entries.length, handles.length, taken];
 }
 
-/** Calls a second with a whole crowd at once. */
-async function rate(contender: Contender, command: string): Promise<number> {
-  const start = performance.now();
-  await Promise.all(Array.from({ length: crowd }, (_, pod) => call(contender, command, pod)));
-  return (crowd * 1000) / (performance.now() - start);
-}
-
 function quantile(values: readonly number[], at: number): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length * at)] ?? Number.NaN;
+  const place = Math.min(Math.floor(values.length * at), values.length - 1);
+  return values.toSorted((a, b) => a - b)[place] ?? Number.NaN;
 }
 
 function row(name: string, values: readonly number[], peer?: readonly number[]): void {
@@ -133,7 +134,7 @@ function row(name: string, values: readonly number[], peer?: readonly number[]):
     peer === undefined ? "" : (quantile(values, at) / quantile(peer, at)).toFixed(2);
   const ratio = peer === undefined ? "" : `   p10 ${ratioAt(0.1)}, median ${ratioAt(0.5)} × ptp`;
   const figures = `p10 ${p10} ms   median ${p50} ms   p99 ${p99} ms`;
-  console.log(`${name.padEnd(28)} ${figures}${ratio}`);
+  console.log(`${name.padEnd(29)} ${figures}${ratio}`);
 }
 
 function measureStart(): void {
@@ -172,25 +173,29 @@ function measureAlone(contenders: readonly [Contender, Contender]): void {
 }
 
 async function measureCrowd(contenders: readonly [Contender, Contender]): Promise<void> {
-  const best = contenders.map(() => ({ add: 0, del: 0 }));
+  const rounds = contenders.map((): { ADD: Crowd[]; DEL: Crowd[] } => ({ ADD: [], DEL: [] }));
   for (let round = 0; round < crowdRounds; round += 1) {
     for (const [index, contender] of contenders.entries()) {
-      const found = best[index];
-      if (found === undefined) continue;
-      found.add = Math.max(found.add, await rate(contender, "ADD"));
-      found.del = Math.max(found.del, await rate(contender, "DEL"));
+      rounds[index]?.ADD.push(await callAll(contender, "ADD", crowd));
+      rounds[index]?.DEL.push(await callAll(contender, "DEL", crowd));
     }
   }
-  const [own, peer] = best;
-  console.log(`\n${crowd} at a time, best of ${crowdRounds}`);
-  for (const [name, mine, theirs] of [
-    ["ADD", own?.add ?? 0, peer?.add ?? 0],
-    ["DEL", own?.del ?? 0, peer?.del ?? 0],
-  ] as const) {
-    const ratio = `${(mine / theirs).toFixed(2)} × ptp`;
-    console.log(
-      `${name}   calico ${mine.toFixed(0)} /s   ptp + host-local ${theirs.toFixed(0)} /s   ${ratio}`,
-    );
+  const [own, peer] = rounds;
+  console.log(`\n${crowd} at a time, best and median of ${crowdRounds} rounds`);
+  for (const command of ["ADD", "DEL"] as const) {
+    const [mine, theirs] = [own?.[command] ?? [], peer?.[command] ?? []];
+    const rates = [mine, theirs].map((side) => side.map(({ callsPerSecond }) => callsPerSecond));
+    for (const [name, at] of [
+      ["best", 1],
+      ["median", 0.5],
+    ] as const) {
+      const [a = Number.NaN, b = Number.NaN] = rates.map((side) => quantile(side, at));
+      const shown = `calico ${a.toFixed(0)} /s   ptp + host-local ${b.toFixed(0)} /s`;
+      console.log(`${command}   ${name.padEnd(6)}   ${shown}   ${(a / b).toFixed(2)} × ptp`);
+    }
+    const calls = [mine, theirs].map((side) => side.flatMap(({ took }) => took));
+    row(`calico ${command}, each`, calls[0] ?? [], calls[1]);
+    row(`ptp + host-local ${command}, each`, calls[1] ?? []);
   }
 }
 
