@@ -136,3 +136,13 @@ test("nothing leaves a descriptor open", { skip }, (t) => {
   }
   assert.equal(openDescriptors(), before);
 });
+
+test("a network namespace is told from what else can be opened", { skip }, (t) => {
+  const isNetwork = (path: string): boolean => {
+    using opened = Namespace.open(path);
+    return opened.isNetwork;
+  };
+  assert.equal(isNetwork(namespacePath(freshNamespace(t))), true);
+  const others = ["/proc/self/ns/uts", "/proc/self/status", "/dev/null", "/proc"];
+  assert.deepEqual(others.map(isNetwork), [false, false, false, false]);
+});

@@ -4,6 +4,9 @@ import { test, type TestContext } from "node:test";
 import { IpAddress, Prefix } from "@caracal/net";
 import {
   Af,
+  changeLink,
+  decodeChange,
+  getLink,
   Iff,
   Mac,
   newRoute,
@@ -15,8 +18,9 @@ import {
   RouteTable,
   RouteType,
   RuleAction,
+  setProxyDelay,
 } from "@caracal/netlink";
-import { KernelError, namespacePath, Rtnetlink } from "../src/index.ts";
+import { KernelError, namespacePath, readSysctl, Rtnetlink } from "../src/index.ts";
 import { freshNamespace, ipJson, kernelSkip, rows, run } from "./fresh-namespace.ts";
 
 const skip = kernelSkip(["ip", "bridge"]);
@@ -362,6 +366,37 @@ test("a refusal carries the errno's name and the kernel's own words", { skip }, 
     },
   );
 });
+
+test(
+  "in a batch, settings are made by name and by number, and what is asked for is answered",
+  { skip },
+  (t) => {
+    const { ip, name, index } = netWithVeth(t);
+    const found: (string | undefined)[] = [];
+    const ipv4 = { forwarding: true, proxyArp: true, routeLocalnet: true };
+    const requests = [
+      changeLink(0, { name: "up0", up: false }),
+      getLink({ name: "up0" }),
+      changeLink(index, { up: true, ipv4 }),
+      getLink({ index }),
+      setProxyDelay(index, 0),
+    ];
+    const failures = ip.socket.batch("link.set", requests, (answer) => {
+      const change = decodeChange(answer);
+      if (change?.kind !== "link") return;
+      found.push(`${change.link.name} ${(change.link.flags & Iff.IFF_UP) === 0 ? "down" : "up"}`);
+    });
+    assert.deepEqual(failures, []);
+    assert.deepEqual(found, ["up0 down", "up0 up"]);
+    const setting = (path: string): string => readSysctl(`net/ipv4/${path}`, namespacePath(name));
+    const conf = ["forwarding", "proxy_arp", "route_localnet"].map((one) => setting(`conf/up0/${one}`));
+    assert.deepEqual(conf, ["1", "1", "1"]);
+    assert.equal(setting("conf/far0/proxy_arp"), "0");
+    assert.equal(setting("neigh/up0/proxy_delay"), "0");
+    ip.socket.request("link.set", changeLink(index, { ipv4: { proxyArp: false } }));
+    assert.deepEqual([setting("conf/up0/proxy_arp"), setting("conf/up0/forwarding")], ["0", "1"]);
+  },
+);
 
 test("in a batch, refused requests are told by place and the rest is done", { skip }, (t) => {
   const { ip, name, index } = netWithVeth(t);
