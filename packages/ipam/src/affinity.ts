@@ -1,7 +1,7 @@
 import { type AffinityOwner, keys } from "@caracal/datastore";
 import { Prefix } from "@caracal/net";
 import type { AllocationBlock, BlockAffinityRecord } from "@caracal/resources";
-import { isEmptyBlock, newBlock, withoutAffinity, written } from "./block.ts";
+import { endCooldown, isEmptyBlock, newBlock, withoutAffinity, written } from "./block.ts";
 import { contention } from "./ipam-error.ts";
 import { fitsTransaction, type IpamRecords } from "./ipam-records.ts";
 import type { ShelfStep, Stored } from "./record-shelf.ts";
@@ -137,6 +137,8 @@ export async function releaseAffinity(
   cidr: Prefix,
   options: {
     readonly onlyEmpty?: boolean;
+    /** What was released so long ago does not keep a block from being empty; all does that rests, unless told. */
+    readonly cooldownSeconds?: number;
     /** Says no when the block is not what the caller thought it to be. */
     readonly accepts?: (block: AllocationBlock) => boolean;
   } = {},
@@ -144,7 +146,8 @@ export async function releaseAffinity(
   const { affinities, blocks } = records;
   const ours = affinityText(owner);
   for (let attempt = 0; attempt < records.attempts; attempt += 1) {
-    const block = await blocks.get(keys.block(cidr));
+    const found = await blocks.get(keys.block(cidr));
+    const block = found === undefined ? undefined : rested(records, found, options.cooldownSeconds);
     const isOurs = block?.record.affinity === ours;
     if (isOurs && options.onlyEmpty === true && !isEmptyBlock(block.record)) return "kept";
     if (isOurs && options.accepts?.(block.record) === false) return "kept";
@@ -162,6 +165,16 @@ export async function releaseAffinity(
     return "released";
   }
   throw contention();
+}
+
+/** The block with what has rested long enough free again. */
+function rested(
+  { now }: IpamRecords,
+  block: Stored<AllocationBlock>,
+  cooldownSeconds: number | undefined,
+): Stored<AllocationBlock> {
+  if (cooldownSeconds === undefined) return block;
+  return { ...block, record: endCooldown(block.record, cooldownSeconds, now()) };
 }
 
 /** The owned blocks of a range, by the affinities and by what the blocks say themselves. */

@@ -37,7 +37,7 @@ export async function assignAddress(
   const text = IpAddress.format(address);
   const pool = settings.pools.find((one) => one.isEnabled && Prefix.contains(one.cidr, address));
   if (pool === undefined) {
-    return refuse("notInPool", `The provided IP address ${text} is not in a configured pool`);
+    return refuse("notInPool", `The provided IP address is not in a configured pool: ${text}`);
   }
   if (!pool.uses.includes(use)) {
     return refuse("use", `The provided IP address ${text} is in pool ${pool.name}, which is not for ${use}`);
@@ -48,6 +48,11 @@ export async function assignAddress(
   for (let attempt = 0; attempt < records.attempts; attempt += 1) {
     let block = await records.blocks.get(keys.block(cidr));
     if (block === undefined) {
+      const other = await blockInTheWay(records, cidr);
+      if (other !== undefined) {
+        const way = `the block ${Prefix.format(cidr)} of ${text} cannot be made: ${Prefix.format(other)} is there`;
+        return refuse("taken", way);
+      }
       block = await claimBlock(records, owner, cidr);
       if (block === undefined) continue;
       claimed = cidr;
@@ -71,6 +76,17 @@ export async function assignAddress(
     if (refused !== undefined) return refused;
   }
   throw contention();
+}
+
+/** A block of another size than its pool has now, left from an earlier one: none may overlap it. */
+async function blockInTheWay({ blocks }: IpamRecords, cidr: Prefix): Promise<Prefix | undefined> {
+  const entries = await blocks.entries(keys.blocks(cidr.family));
+  return entries
+    .flatMap((entry) => {
+      const key = keys.parse(entry.key);
+      return key?.kind === "block" ? [key.cidr] : [];
+    })
+    .find((one) => one.length !== cidr.length && Prefix.overlaps(one, cidr));
 }
 
 function alreadyAssigned(address: string): string {

@@ -304,8 +304,9 @@ class Assignment {
     const { owner } = this.#request;
     for await (const { cidr, block } of this.#catalogue.existing()) {
       if (this.#settings.reservations.covers(cidr)) continue;
-      if (!isReclaimable(block.record, owner, this.#records.now())) continue;
-      if (!(await reclaimBlock(this.#records, block))) continue;
+      if (!isReclaimable(this.#rested(block.record), owner, this.#records.now())) continue;
+      const { ipCooldownSeconds } = this.#settings.config;
+      if (!(await reclaimBlock(this.#records, block, ipCooldownSeconds))) continue;
       const claimed = await claimBlock(this.#records, owner, cidr);
       if (claimed !== undefined) return this.#take(cidr, claimed);
     }
@@ -332,7 +333,9 @@ class Assignment {
       if (this.#pools.some(({ cidr }) => Prefix.covers(cidr, key.cidr))) {
         own.push({ cidr: key.cidr, affinity });
       } else if (isUnwantedBlock(this.#settings, key.cidr)) {
-        const outcome = await releaseAffinity(this.#records, owner, key.cidr, { onlyEmpty: true });
+        const cooldownSeconds = this.#settings.config.ipCooldownSeconds;
+        const how = { onlyEmpty: true, cooldownSeconds };
+        const outcome = await releaseAffinity(this.#records, owner, key.cidr, how);
         if (outcome === "released") this.#ownCount -= 1;
       }
     }

@@ -202,8 +202,10 @@ export class Ipam {
     return this.#lane.run(async () => {
       const owner: AffinityOwner = { kind: "host", name: node };
       const outcomes: { block: Prefix; outcome: AffinityRelease }[] = [];
+      const cooldownSeconds = await this.#cooldownSeconds();
       for (const block of await this.#blocksNaming(owner)) {
-        outcomes.push({ block, outcome: await releaseAffinity(this.#records, owner, block, options) });
+        const how = { ...options, cooldownSeconds };
+        outcomes.push({ block, outcome: await releaseAffinity(this.#records, owner, block, how) });
       }
       return outcomes;
     });
@@ -213,7 +215,10 @@ export class Ipam {
   async releaseRange(range: Prefix): Promise<readonly Prefix[]> {
     return this.#lane.run(async () => {
       const found = await blocksWithin(this.#records, range);
-      for (const { owner, block } of found) await releaseAffinity(this.#records, owner, block);
+      const cooldownSeconds = await this.#cooldownSeconds();
+      for (const { owner, block } of found) {
+        await releaseAffinity(this.#records, owner, block, { cooldownSeconds });
+      }
       return found.map(({ block }) => block);
     });
   }
@@ -260,10 +265,10 @@ export class Ipam {
   async lookup(address: IpAddress): Promise<AddressState> {
     const { pools } = await this.#settings();
     const pool = pools.find(({ cidr }) => Prefix.contains(cidr, address));
-    if (pool !== undefined) {
-      const block = await this.#records.blocks.get(keys.block(blockOf(pool, address)));
-      return addressState(block?.record, address);
-    }
+    const ofPool =
+      pool === undefined ? undefined : await this.#records.blocks.get(keys.block(blockOf(pool, address)));
+    if (ofPool !== undefined) return addressState(ofPool.record, address);
+    // Of a pool that is gone, or of another size than its pool has now.
     const entries = await this.#records.blocks.entries(keys.blocks(IpAddress.family(address)));
     const entry = entries.find(({ key: text }) => {
       const key = keys.parse(text);
@@ -388,6 +393,10 @@ export class Ipam {
 
   async #releaseContext(): Promise<ReleaseContext> {
     return { records: this.#records, settings: await this.#settings(), owner: this.#node };
+  }
+
+  async #cooldownSeconds(): Promise<number> {
+    return (await this.#settings()).config.ipCooldownSeconds;
   }
 
   /** With those that name the owner though its affinity record was lost. */

@@ -19,13 +19,18 @@ export function isReclaimable(block: AllocationBlock, owner: AffinityOwner, now:
 }
 
 /** Takes an empty block from its owner, unless it has changed since it was read; says whether it is gone. */
-export async function reclaimBlock(records: IpamRecords, block: Stored<AllocationBlock>): Promise<boolean> {
+export async function reclaimBlock(
+  records: IpamRecords,
+  block: Stored<AllocationBlock>,
+  cooldownSeconds: number,
+): Promise<boolean> {
   const { affinity, cidr: text, sequenceNumber } = block.record;
   const owner = affinityOwner(affinity);
   const cidr = Prefix.parse(text);
   if (owner === undefined || cidr === undefined) return (await records.blocks.delete(block)).kind === "ok";
   const outcome = await releaseAffinity(records, owner, cidr, {
     onlyEmpty: true,
+    cooldownSeconds,
     accepts: (current) => current.sequenceNumber === sequenceNumber,
   });
   return outcome === "released" && (await records.blocks.get(keys.block(cidr))) === undefined;

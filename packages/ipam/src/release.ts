@@ -48,8 +48,27 @@ export async function releaseAddresses(
   releases: readonly AddressRelease[],
 ): Promise<readonly AddressReleaseResult[]> {
   const results = new Map<AddressRelease, AddressReleaseResult>();
+  const located = await locate(context, releases);
+  await releaseLocated(context, releases, located, results);
+  // A block of another size than its pool has now, left from an earlier one.
+  const open = releases.filter((release) => {
+    const cidr = located.get(release);
+    return cidr !== undefined && context.records.blocks.remembered(keys.block(cidr)) === undefined;
+  });
+  if (open.length > 0) {
+    const elsewhere = await locate(context, open, { byPools: false });
+    await releaseLocated(context, open, elsewhere, results);
+  }
+  return releases.map((release) => results.get(release) ?? { kind: "unallocated" });
+}
+
+async function releaseLocated(
+  context: ReleaseContext,
+  releases: readonly AddressRelease[],
+  blocks: ReadonlyMap<AddressRelease, Prefix>,
+  results: Map<AddressRelease, AddressReleaseResult>,
+): Promise<void> {
   const byBlock = new Map<string, { readonly cidr: Prefix; readonly releases: AddressRelease[] }>();
-  const blocks = await locate(context, releases);
   for (const release of releases) {
     const cidr = blocks.get(release);
     if (cidr === undefined) continue;
@@ -61,18 +80,18 @@ export async function releaseAddresses(
   await Promise.all(
     [...byBlock.values()].map((group) => releaseInBlock(context, group.cidr, group.releases, results)),
   );
-  return releases.map((release) => results.get(release) ?? { kind: "unallocated" });
 }
 
 /** Blocks of addresses: by the pools, or for addresses without a pool by all blocks that exist. */
 async function locate(
   { records, settings: { pools } }: ReleaseContext,
   releases: readonly AddressRelease[],
+  { byPools = true }: { readonly byPools?: boolean } = {},
 ): Promise<ReadonlyMap<AddressRelease, Prefix>> {
   const found = new Map<AddressRelease, Prefix>();
   let existing: readonly Prefix[] | undefined;
   for (const release of releases) {
-    const pool = pools.find(({ cidr }) => Prefix.contains(cidr, release.address));
+    const pool = byPools ? pools.find(({ cidr }) => Prefix.contains(cidr, release.address)) : undefined;
     if (pool !== undefined) {
       found.set(release, blockOf(pool, release.address));
       continue;

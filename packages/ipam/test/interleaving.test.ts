@@ -206,7 +206,30 @@ const cases: readonly Case[] = [
       play.begin(() => play.release(third, "h"));
     },
   },
+  {
+    name: "an assignment that goes with its endpoint, while it is released otherwise and made anew",
+    nodes: ["a"],
+    writings: ["transactions"],
+    prepare: async (play) => {
+      const store = play.world.immediateStore();
+      await play.assign(play.ipamOf("a", store), "h");
+      await store.create(endpointKey, "pod");
+    },
+    begin: (play) => {
+      const a = play.ipamOf("a", play.storeOf("del"));
+      const b = play.ipamOf("a", play.storeOf("add"));
+      const entry = { key: endpointKey, revision: Revision.of("1") };
+      play.begin(() => play.ledger.releasing("h", () => a.releaseLast("h", entry)));
+      play.begin(async () => {
+        await play.release(b, "h");
+        await assignWithEntry(play, b);
+      });
+    },
+  },
 ];
+
+/** Of the endpoint that is written together with an assignment. */
+const endpointKey = keys.resource("workloadendpoints", "pod", "default");
 
 function rangeOf(text: string): Prefix {
   return Prefix.parse(text) ?? assert.fail(text);
@@ -224,7 +247,7 @@ function assignCertain(play: Play, ipam: ReturnType<Play["ipamOf"]>, handle: str
 function assignWithEntry(play: Play, ipam: ReturnType<Play["ipamOf"]>): Promise<void> {
   return play.ledger.assigning("h", async () => {
     const together = (address: IpAddress) => ({
-      key: keys.resource("workloadendpoints", "pod", "default"),
+      key: endpointKey,
       value: IpAddress.format(address),
       wrote: () => undefined,
     });

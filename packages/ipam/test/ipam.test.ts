@@ -195,6 +195,37 @@ test("a block of another size is never overlapped, wherever it begins", async ()
   }
 });
 
+test("an address of a block of another size is found, released, and never given by a second block", async () => {
+  for (const [existing, inside, beside] of [
+    ["10.0.0.0/24", "10.0.0.70", undefined],
+    ["10.0.0.64/28", "10.0.0.70", "10.0.0.81"],
+  ] as const) {
+    const cluster = new Cluster();
+    const before = new Cluster();
+    await before.pool("old", existing, { blockSize: Number(existing.split("/")[1]) });
+    const held = address(inside);
+    await before.ipam("former").assignAddress({ address: held, handle: "h", attributes: {} });
+    for (const key of [keys.block(prefix(existing)), keys.handle("h")]) {
+      await cluster.set(key, (await before.store.get(key))?.value ?? "");
+    }
+    await cluster.pool("p", "10.0.0.0/22", { blockSize: 26 });
+    const ipam = cluster.ipam("a");
+    const state = await ipam.lookup(held);
+    assert.equal(state.kind === "allocated" && state.handle, "h", existing);
+    for (const wanted of [inside, beside ?? "10.0.0.71"]) {
+      const result = await ipam.assignAddress({ address: address(wanted), handle: "new", attributes: {} });
+      assert.equal(result.kind === "refused" && result.code, "taken", wanted);
+    }
+    assert.deepEqual(await ipam.release({ address: held, handle: "other" }), {
+      kind: "conflict",
+      message: `${inside} is held by handle h, not other`,
+    });
+    assert.deepEqual(await ipam.release({ address: held, handle: "h" }), { kind: "released" });
+    assert.equal((await ipam.lookup(held)).kind, "free");
+    assert.equal(await cluster.store.get(keys.handle("h")), undefined);
+  }
+});
+
 test("when every block is taken a node borrows, and says so in the report; with strict affinity it does not", async () => {
   const cluster = new Cluster();
   await cluster.pool("p", "10.0.0.0/30", { blockSize: 30 });
@@ -290,7 +321,7 @@ test("a static address must be in a pool for its use, and is given once", async 
   assert.match(await ask("n1", "10.0.0.9", "Tunnel"), /^use: /);
   assert.match(
     await ask("n1", "10.1.0.1"),
-    /^notInPool: The provided IP address 10.1.0.1 is not in a configured pool/,
+    /^notInPool: The provided IP address is not in a configured pool: 10.1.0.1/,
   );
   await cluster.config({ strict_affinity: true, auto_allocate_blocks: true });
   assert.match(await ask("n2", "10.0.0.10"), /^notAffine: /);
@@ -410,6 +441,26 @@ test("an address that is released cools down for as long as the configuration sa
   assert.match(await cluster.refusal("n1"), /No IPs available/);
   cluster.seconds += 1;
   assert.equal(await cluster.assign("n1", "b"), "10.0.0.0");
+});
+
+test("what has rested long enough does not keep a block from being empty", async () => {
+  for (const act of ["node", "range", "reclaim"] as const) {
+    const cluster = new Cluster();
+    await cluster.pool("p", "10.0.0.0/26", { blockSize: 26 });
+    await cluster.config({ strict_affinity: true, auto_allocate_blocks: true, ipCooldownSeconds: 30 });
+    const ipam = cluster.ipam("a");
+    await cluster.assign("a", "h");
+    await ipam.releaseHandle("h");
+    cluster.seconds += 31;
+    if (act === "node") await ipam.releaseNode();
+    else if (act === "range") await ipam.releaseRange(prefix("10.0.0.0/26"));
+    else {
+      cluster.seconds += 61;
+      assert.match(await cluster.assign("b", "h2"), /^10\.0\.0\./);
+      continue;
+    }
+    assert.deepEqual((await cluster.store.list(keys.blocks())).entries, [], act);
+  }
 });
 
 test("an empty block of another node is taken back after a minute, and not before", async () => {

@@ -147,6 +147,8 @@ test("the IPAM audit reports unless told, and its grace time is Calico's", () =>
     mode: "repair",
     graceSeconds: 120,
   });
+  // Whole seconds, as long as asked for at least.
+  assert.deepEqual(audit({ CARACAL_IPAM_AUDIT_GRACE: "1500ms" }), { mode: "report", graceSeconds: 2 });
   assert.deepEqual(audit({ CARACAL_IPAM_AUDIT: "delete" }), [
     "environment CARACAL_IPAM_AUDIT='delete' is not one of off, report, repair",
   ]);

@@ -237,7 +237,10 @@ function readIpamAudit(reader: EnvironmentReader): NodeConfig["ipamAudit"] {
     mostMs: 86_400_000,
     presetMs: leakGraceMs,
   });
-  return { mode: reader.oneOf("CARACAL_IPAM_AUDIT", auditModes, "report"), graceSeconds: graceMs / 1_000 };
+  return {
+    mode: reader.oneOf("CARACAL_IPAM_AUDIT", auditModes, "report"),
+    graceSeconds: Math.ceil(graceMs / 1_000),
+  };
 }
 
 function readRouterId(reader: EnvironmentReader): string | undefined {

@@ -111,6 +111,7 @@ export class NodeDaemon {
       client: openClient(store),
       ipam: new Ipam({ store, node, now: nowNanos }),
       onBlocksClaimed: async (blocks) => this.#announce?.(blocks),
+      encryptsHosts: options.config.felix.settings.wireguardHostEncryptionEnabled === true,
       lingerMs,
     });
     this.#cni = new CniService({ log: options.log, metrics: this.#metrics, now: Date.now });

@@ -144,11 +144,11 @@ describe("ipAddrs", () => {
     const refusal = (address: string): Promise<string> => cluster.refusal({ ipAddrs: `["${address}"]` });
     assert.equal(
       await refusal("172.16.0.1"),
-      "101 The provided IP address 172.16.0.1 is not in a configured pool",
+      "101 The provided IP address is not in a configured pool: 172.16.0.1",
     );
     assert.equal(
       await refusal("10.9.0.1"),
-      "101 The provided IP address 10.9.0.1 is not in a configured pool",
+      "101 The provided IP address is not in a configured pool: 10.9.0.1",
     );
     assert.match(await refusal("10.6.0.1"), /^101 .* is in pool tunnels, which is not for Workload$/);
     assert.equal(await refusal("10.244.0.99"), "101 the address 10.244.0.99 is node node-2's own");

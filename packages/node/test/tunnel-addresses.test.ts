@@ -36,8 +36,9 @@ class Cluster {
     assert.equal(outcome.kind, "ok", JSON.stringify(outcome));
   }
 
-  async node(name: string, spec: Node["spec"] = {}, labels = {}): Promise<void> {
-    const outcome = await this.client.apply({ kind: "Node", apiVersion, metadata: { name, labels }, spec });
+  async node(name: string, spec: Node["spec"] = {}, labels = {}, status: Node["status"] = {}): Promise<void> {
+    const node: Node = { kind: "Node", apiVersion, metadata: { name, labels }, spec, status };
+    const outcome = await this.client.apply(node);
     assert.equal(outcome.kind, "ok", JSON.stringify(outcome));
   }
 
@@ -103,6 +104,31 @@ function cases(open: () => Promise<Cluster>): void {
     await cluster.tunnels().ensure();
     assert.deepEqual((await cluster.store.list(keys.root)).entries, before.entries);
     assert.deepEqual(await cluster.ipam().check(), []);
+  });
+
+  test("WireGuard has an address of any pool while the node publishes a key, unless hosts are encrypted too", async () => {
+    const cluster = await open();
+    await cluster.pool("plain", { cidr: "10.1.0.0/16" });
+    await cluster.pool("plain6", { cidr: "fd00:3::/112" });
+    await cluster.node("n1", {}, {}, { wireguardPublicKey: "k4", wireguardPublicKeyV6: "k6" });
+    await cluster.tunnels().ensure();
+    const { wireguard } = await cluster.spec();
+    const { interfaceIPv4Address: ipv4 = "", interfaceIPv6Address: ipv6 = "" } = wireguard ?? {};
+    assert.deepEqual(await cluster.held("wireguard-tunnel-addr-n1"), [ipv4]);
+    assert.deepEqual(await cluster.held("wireguard-v6-tunnel-addr-n1"), [ipv6]);
+    const state = await cluster.ipam().lookup(address(ipv6));
+    assert.ok(state.kind === "allocated");
+    assert.deepEqual(state.attributes, { node: "n1", type: "wireguardV6TunnelAddress" });
+    await cluster.tunnels("n1", cluster.client, { encryptsHosts: true }).ensure();
+    assert.equal((await cluster.spec()).wireguard, undefined);
+    assert.deepEqual(await cluster.held("wireguard-tunnel-addr-n1"), []);
+    await cluster.tunnels().ensure();
+    assert.equal((await cluster.held("wireguard-tunnel-addr-n1")).length, 1);
+    // The key is gone, as after a change to a dataplane without WireGuard.
+    await cluster.node("n1", await cluster.spec());
+    await cluster.tunnels().ensure();
+    assert.equal((await cluster.spec()).wireguard, undefined);
+    assert.deepEqual(await cluster.held("wireguard-v6-tunnel-addr-n1"), []);
   });
 
   test("an address that no pool asks for any more stays a while, as others may still send to it", async () => {

@@ -35,6 +35,14 @@ test("a block reads and writes without losing a digit of its sequence numbers", 
   assert.equal(AllocationBlockCodec.serialise(block), text);
 });
 
+test("an owner that only the old field names is one, also where the new one is null", () => {
+  for (const newer of ["", '"affinity":null,', '"affinity":"",']) {
+    const text = `{"cidr":"10.0.0.0/31",${newer}"hostAffinity":"n1","allocations":[null,null]}`;
+    const reading = AllocationBlockCodec.parse(text);
+    assert.equal(reading.kind === "ok" && reading.value.affinity, "host:n1", newer);
+  }
+});
+
 test("old blocks are understood: hostAffinity, null handles, missing counters, unknown fields", () => {
   const block = value(
     AllocationBlockCodec.parse(

@@ -126,7 +126,7 @@ function withoutZeros(record: unknown): unknown {
 
 /** Blocks of early releases name their owner in `hostAffinity`, without the `host:`. */
 function upgradeBlock(value: unknown): unknown {
-  if (!isRecord(value) || typeof value.hostAffinity !== "string" || value.affinity !== undefined)
-    return value;
+  if (!isRecord(value) || typeof value.hostAffinity !== "string") return value;
+  if (typeof value.affinity === "string" && value.affinity !== "") return value;
   return { ...value, affinity: `host:${value.hostAffinity}` };
 }

@@ -12,6 +12,8 @@ export interface TunnelAddressesOptions {
   readonly log: Log;
   /** Blocks that are the node's since an address was taken from them; done when others can be sent to it. */
   readonly onBlocksClaimed: (blocks: readonly Prefix[]) => Promise<void>;
+  /** WireGuard between nodes themselves: then its interface needs no address of its own. */
+  readonly encryptsHosts?: boolean;
   /** How long an address that no pool asks for any more stays, as others may still send to it; not at all if absent. */
   readonly lingerMs?: number;
   /** Milliseconds; the machine's own clock if absent. */
@@ -49,7 +51,8 @@ export class TunnelAddresses {
   async #ensureKind(kind: TunnelKind, node: Node, pools: readonly IpPool[]): Promise<void> {
     const { ipam } = this.#options;
     const handle = `${kind.handlePrefix}${this.#options.node}`;
-    const fitting = tunnelPools(kind, node, pools);
+    const isNeeded = kind.isUsedBy === undefined || this.#options.encryptsHosts !== true;
+    const fitting = tunnelPools(kind, node, isNeeded ? pools : []);
     const named = namedAddress(kind, node);
     const held = await this.#held(kind, handle, named);
     if (fitting.keeping.length === 0) {

@@ -10,10 +10,17 @@ export interface TunnelKind {
   readonly name: string;
   readonly family: IpFamily;
   /** The attribute `type` of its allocation. */
-  readonly type: "ipipTunnelAddress" | "vxlanTunnelAddress" | "vxlanV6TunnelAddress";
+  readonly type:
+    | "wireguardTunnelAddress"
+    | "wireguardV6TunnelAddress"
+    | "ipipTunnelAddress"
+    | "vxlanTunnelAddress"
+    | "vxlanV6TunnelAddress";
   /** Its handle but for the node's name. */
   readonly handlePrefix: string;
   readonly isEncapsulated: (spec: IpPool["spec"]) => boolean;
+  /** Whether the node has such a tunnel, where pools do not tell. */
+  readonly isUsedBy?: (node: Node) => boolean;
   /** The Node's field. */
   readonly read: (spec: NodeSpec) => string | undefined;
   readonly write: (spec: NodeSpec, address: string | undefined) => NodeSpec;
@@ -21,6 +28,26 @@ export interface TunnelKind {
 
 /** In the order in which Calico asks for them. */
 export const tunnelKinds: readonly TunnelKind[] = [
+  {
+    name: "WireGuard",
+    family: 4,
+    type: "wireguardTunnelAddress",
+    handlePrefix: "wireguard-tunnel-addr-",
+    isEncapsulated: () => true,
+    isUsedBy: ({ status }) => isPublished(status?.wireguardPublicKey),
+    read: ({ wireguard }) => wireguard?.interfaceIPv4Address,
+    write: (spec, address) => withWireguard(spec, "interfaceIPv4Address", address),
+  },
+  {
+    name: "IPv6 WireGuard",
+    family: 6,
+    type: "wireguardV6TunnelAddress",
+    handlePrefix: "wireguard-v6-tunnel-addr-",
+    isEncapsulated: () => true,
+    isUsedBy: ({ status }) => isPublished(status?.wireguardPublicKeyV6),
+    read: ({ wireguard }) => wireguard?.interfaceIPv6Address,
+    write: (spec, address) => withWireguard(spec, "interfaceIPv6Address", address),
+  },
   {
     name: "IPIP",
     family: 4,
@@ -67,6 +94,7 @@ export interface TunnelPools {
 
 /** Which of the cluster's pools select this node, allow tunnels and are encapsulated this way. */
 export function tunnelPools(kind: TunnelKind, node: Node, pools: readonly IpPool[]): TunnelPools {
+  if (kind.isUsedBy?.(node) === false) return { keeping: [], giving: [] };
   const chosen = pools.flatMap((resource) => {
     const pool = toPool(resource);
     const isChosen =
@@ -81,6 +109,20 @@ export function tunnelPools(kind: TunnelKind, node: Node, pools: readonly IpPool
     keeping: chosen.map(({ cidr }) => cidr),
     giving: chosen.filter(({ isEnabled }) => isEnabled).map(({ name }) => name),
   };
+}
+
+function withWireguard(
+  { wireguard, ...spec }: NodeSpec,
+  field: "interfaceIPv4Address" | "interfaceIPv6Address",
+  address: string | undefined,
+): NodeSpec {
+  const { [field]: _old, ...others } = wireguard ?? {};
+  const written = address === undefined ? others : { ...others, [field]: address };
+  return Object.keys(written).length === 0 ? spec : { ...spec, wireguard: written };
+}
+
+function isPublished(key: string | undefined): boolean {
+  return key !== undefined && key !== "";
 }
 
 function isOn(mode: string | undefined): boolean {
