@@ -6,6 +6,7 @@ import {
   type IncomingHttpHeaders,
 } from "node:http2";
 import type { Socket } from "node:net";
+import { connectionReason } from "./failure-reason.ts";
 import { GrpcStatus } from "./grpc-status.ts";
 import { framePrefixBytes } from "./message-parts.ts";
 
@@ -125,12 +126,26 @@ export class UnaryChannel {
 function open(dial: () => Socket, giveUp: AbortSignal): Promise<ClientHttp2Session> {
   return new Promise((resolve, reject) => {
     const settings = { initialWindowSize: windowBytes };
-    const session = connect(authority, { createConnection: dial, settings });
+    const createConnection = (): Socket => {
+      const socket = dial();
+      // What breaks after TLS and before HTTP/2, such as a refused certificate, the session does not tell.
+      socket.once("error", refuse);
+      socket.once("close", () => refuse());
+      return socket;
+    };
     const refuse = (cause?: Error): void => {
-      const reason = cause === undefined ? "connection closed" : String(cause);
+      const reason = cause === undefined ? "connection closed" : connectionReason(cause);
       const details = `No connection established. Last error: ${reason}`;
       reject(new UnaryFailure(GrpcStatus.unavailable, details, { cause }));
     };
+    let session: ClientHttp2Session;
+    try {
+      session = connect(authority, { createConnection, settings });
+    } catch (cause) {
+      // Certificates that are none.
+      refuse(cause instanceof Error ? cause : new Error(String(cause)));
+      return;
+    }
     // What breaks later is told to the streams.
     session.on("error", refuse);
     session.once("close", () => refuse());

@@ -89,10 +89,15 @@ test(
     }
 
     const nobody = await open(t, etcd.tlsEndpoint, { ca });
-    await assert.rejects(nobody.get("/tls/a"), { code: "unavailable" });
+    await assert.rejects(nobody.get("/tls/a"), {
+      code: "unavailable",
+      message: /: it wants a client certificate that it knows/,
+    });
+    const garbled = await open(t, etcd.tlsEndpoint, { ...login, cert: "not PEM" });
+    await assert.rejects(garbled.get("/tls/a"), /: a certificate or key that was given is no PEM text$/);
     const stranger = await Authority.create(bed.directory("stranger"));
     const distrustful = await open(t, etcd.tlsEndpoint, { ...login, ca: textOf(stranger.cert) });
-    await assert.rejects(distrustful.get("/tls/a"), /certificate/);
+    await assert.rejects(distrustful.get("/tls/a"), /its certificate is not of the authority given/);
   },
 );
 

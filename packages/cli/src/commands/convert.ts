@@ -50,7 +50,7 @@ const maxAliasCount = 100;
 /** The documents of a file, those of its lists one by one. */
 async function readDocuments(text: string, name: string): Promise<readonly RawDocument[]> {
   const { parseAllDocuments } = await import("yaml");
-  const documents = parseAllDocuments(text, { prettyErrors: false });
+  const documents = parseAllDocuments(text, { prettyErrors: false, logLevel: "error" });
   return ("empty" in documents ? [] : documents).flatMap((document) => {
     const [broken] = document.errors;
     if (broken !== undefined) throw new CliError(`${name}: ${broken.message.split("\n", 1)[0]}`);

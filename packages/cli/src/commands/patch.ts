@@ -69,7 +69,7 @@ async function parsePatch(text: string | undefined): Promise<unknown> {
   if (text === undefined) throw new CliError("patch needs --patch");
   const { parse } = await import("yaml");
   try {
-    return parse(text);
+    return parse(text, { logLevel: "error" });
   } catch (error) {
     const [reason = ""] = describeError(error).split("\n", 1);
     throw new CliError(`the patch is neither JSON nor YAML: ${reason.replace(/:$/, "")}`);

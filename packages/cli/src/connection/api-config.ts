@@ -119,7 +119,7 @@ async function parseConfigFile(file: string, text: string): Promise<FileSettings
   };
   let document: unknown;
   try {
-    document = parse(text);
+    document = parse(text, { logLevel: "error" });
   } catch (error) {
     return fail(firstLine(error));
   }

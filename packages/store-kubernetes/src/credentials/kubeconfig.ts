@@ -106,7 +106,7 @@ export class Kubeconfig {
 function readSource(name: string, yaml: string, directory: string | undefined): Source {
   let document: unknown;
   try {
-    document = parse(yaml);
+    document = parse(yaml, { logLevel: "error" });
   } catch (cause) {
     const reason =
       cause instanceof Error ? cause.message.split("\n", 1).join("").replace(/:$/, "") : String(cause);
