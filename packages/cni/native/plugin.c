@@ -25,6 +25,8 @@
 #define ANSWER_SECONDS 100
 #define RUN_DIRECTORY_DEFAULT "/var/run/calico"
 #define VERSION_DEFAULT "1.1.0"
+/* As `calico -v` prints it. */
+#define PLUGIN_VERSION "v0.1.0"
 #define VERSIONS "[\"0.1.0\",\"0.2.0\",\"0.3.0\",\"0.3.1\",\"0.4.0\",\"1.0.0\",\"1.1.0\"]"
 
 /* Error codes of the CNI specification, section "Error". */
@@ -271,7 +273,7 @@ static void append_parameter(struct text *to, const char *name, const char *valu
   append_string(to, value, strlen(value));
 }
 
-static size_t build_request(const char *plugin) {
+static size_t build_request(const char *plugin, const char *arguments) {
   struct text line = {request_bytes, 0, sizeof request_bytes, 0};
   append_literal(&line, "{\"id\":1,\"method\":\"cni\",\"params\":{\"plugin\":");
   append_string(&line, plugin, strlen(plugin));
@@ -279,7 +281,7 @@ static size_t build_request(const char *plugin) {
   append_parameter(&line, "containerId", variable("CNI_CONTAINERID"));
   append_parameter(&line, "netns", variable("CNI_NETNS"));
   append_parameter(&line, "ifname", variable("CNI_IFNAME"));
-  append_parameter(&line, "args", variable("CNI_ARGS"));
+  append_parameter(&line, "args", arguments);
   append_parameter(&line, "path", variable("CNI_PATH"));
   append_parameter(&line, "stdin", input);
   append_literal(&line, "}}\n");
@@ -358,16 +360,38 @@ static int print_answer(void) {
   return atoi(exit_code);
 }
 
+/* Calico's options, for people and installers; a runtime gives none. */
+static const char *command_of_option(const char *option, const char *plugin) {
+  static char details[128];
+  if (strcmp(option, "-v") == 0) {
+    write_all(STDOUT_FILENO, PLUGIN_VERSION "\n", strlen(PLUGIN_VERSION "\n"));
+    _exit(0);
+  }
+  if (strcmp(option, "-t") == 0) return "TEST";
+  if (strcmp(option, "-upgrade") == 0 && strcmp(plugin, "calico-ipam") == 0) return "UPGRADE";
+  snprintf(details, sizeof details, "it is \"%.80s\"", option);
+  fail(INVALID_ENVIRONMENT, "an option that this program does not know", details);
+  return NULL;
+}
+
 int main(int argc, char **argv) {
   const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
   const char *name = argc == 0 ? "calico" : slash == NULL ? argv[0] : slash + 1;
+  const char *plugin = strcmp(name, "calico-ipam") == 0 ? name : "calico";
+  const char *arguments = variable("CNI_ARGS");
   /* A daemon that goes away while it is written to is an answer, not a signal. */
   signal(SIGPIPE, SIG_IGN);
   signal(SIGALRM, on_alarm);
   alarm(ANSWER_SECONDS);
-  command = variable("CNI_COMMAND");
-  if (*command == '\0') fail(INVALID_ENVIRONMENT, "CNI_COMMAND is not set", "this program is called by a container runtime");
-  read_input();
+  if (argc > 1) {
+    command = command_of_option(argv[1], plugin);
+    arguments = argc > 2 ? argv[2] : "";
+  } else {
+    command = variable("CNI_COMMAND");
+    if (*command == '\0') fail(INVALID_ENVIRONMENT, "CNI_COMMAND is not set", "this program is called by a container runtime");
+  }
+  if (strcmp(command, "UPGRADE") == 0) strcpy(input, "{}");
+  else read_input();
   if (!read_member(input, "cniVersion", cni_version, sizeof cni_version)) strcpy(cni_version, VERSION_DEFAULT);
   if (strcmp(command, "VERSION") == 0) {
     struct text out = {output, 0, sizeof output, 0};
@@ -377,7 +401,7 @@ int main(int argc, char **argv) {
     write_all(STDOUT_FILENO, output, out.length);
     return 0;
   }
-  size_t request_length = build_request(strcmp(name, "calico-ipam") == 0 ? name : "calico");
+  size_t request_length = build_request(plugin, arguments);
   exchange(connect_daemon(), request_length);
   return print_answer();
 }

@@ -98,7 +98,7 @@ function buildNode(output: string, directory: string): void {
   }
   for (const name of names) {
     const words = [process.execPath, join(modules, "plugin.mjs"), name];
-    const launcher = Buffer.from(`#!/bin/sh\nexec ${words.map(quote).join(" ")}\n`);
+    const launcher = Buffer.from(`#!/bin/sh\nexec ${words.map(quote).join(" ")} "$@"\n`);
     replaceHostFile(join(directory, name), { content: launcher, mode: 0o755 });
   }
 }

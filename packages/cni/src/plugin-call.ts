@@ -21,6 +21,9 @@ export const supportedVersions: readonly string[] = [
   "1.1.0",
 ];
 
+/** As `calico -v` prints it. */
+export const pluginVersion = "v0.1.0";
+
 /** A network configuration longer than this is refused. */
 export const inputBytesMax: number = 1 << 20;
 /** The daemon's bound on a line, both ways. */
@@ -36,6 +39,8 @@ export interface PluginCall {
   readonly name: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly stdin: string;
+  /** What stands after the program's name: none when a runtime calls. */
+  readonly words?: readonly string[];
 }
 
 /** What the plugin prints, and the code it exits with. */
@@ -50,30 +55,47 @@ export type PluginStep =
   | { readonly kind: "answer"; readonly answer: PluginAnswer }
   | { readonly kind: "ask"; readonly socket: string; readonly line: string };
 
+/** Calico's options: the version, whether the datastore answers, and taking over what host-local gave (calico-ipam only). */
+export const PluginOption = { version: "-v", test: "-t", upgrade: "-upgrade" } as const;
+
 /** Decides what a call needs. VERSION never needs the daemon. */
 export function planCall(call: PluginCall): PluginStep {
-  const { environment, stdin } = call;
-  const command = environment["CNI_COMMAND"] ?? "";
-  if (command === "") {
-    const details = "this program is called by a container runtime";
-    return done(failure(call, ClientErrorCode.invalidEnvironment, "CNI_COMMAND is not set", details));
-  }
+  const { environment, stdin, words: [option, argument = ""] = [] } = call;
   if (Buffer.byteLength(stdin) > inputBytesMax) {
     return done(
       failure(call, ClientErrorCode.invalidConfig, "the network configuration is longer than 1 MiB"),
     );
   }
+  if (option === PluginOption.version) return done({ exitCode: 0, stdout: `${pluginVersion}\n` });
+  if (option === PluginOption.test) return ask(call, "TEST", "");
+  if (option === PluginOption.upgrade && call.name === "calico-ipam") return ask(call, "UPGRADE", argument);
+  if (option !== undefined) {
+    const details = `it is ${JSON.stringify(option.slice(0, 80))}`;
+    return done(
+      failure(call, ClientErrorCode.invalidEnvironment, "an option that this program does not know", details),
+    );
+  }
+  const command = environment["CNI_COMMAND"] ?? "";
+  if (command === "") {
+    const details = "this program is called by a container runtime";
+    return done(failure(call, ClientErrorCode.invalidEnvironment, "CNI_COMMAND is not set", details));
+  }
   if (command === "VERSION") {
     const stdout = `${JSON.stringify({ cniVersion: versionOf(stdin), supportedVersions })}\n`;
     return done({ exitCode: 0, stdout });
   }
+  return ask(call, command, environment["CNI_ARGS"] ?? "");
+}
+
+function ask(call: PluginCall, command: string, args: string): PluginStep {
+  const { environment, stdin } = call;
   const params = {
     plugin: call.name === "calico-ipam" ? "calico-ipam" : "calico",
     command,
     containerId: environment["CNI_CONTAINERID"] ?? "",
     netns: environment["CNI_NETNS"] ?? "",
     ifname: environment["CNI_IFNAME"] ?? "",
-    args: environment["CNI_ARGS"] ?? "",
+    args,
     path: environment["CNI_PATH"] ?? "",
     stdin,
   };

@@ -12,6 +12,7 @@ import {
   inputBytesMax,
   lineBytesMax,
   planCall,
+  PluginOption,
   readAnswer,
   unanswered,
 } from "./plugin-call.ts";
@@ -63,12 +64,15 @@ function finish(answer: PluginAnswer): void {
 }
 
 async function main(): Promise<void> {
-  const named: PluginCall = { name: process.argv[2] ?? "calico", environment: process.env, stdin: "" };
+  const [, , name = "calico", ...words] = process.argv;
+  const named: PluginCall = { name, environment: process.env, stdin: "", words };
   setTimeout(() => {
     finish(failure(named, ClientErrorCode.tryAgainLater, "the node daemon did not answer in time"));
   }, answerMs);
-  const call: PluginCall =
-    process.env["CNI_COMMAND"] === undefined ? named : { ...named, stdin: await readInput() };
+  const needsInput =
+    words.length > 0 ? words[0] === PluginOption.test : process.env["CNI_COMMAND"] !== undefined;
+  const isUpgrade = words[0] === PluginOption.upgrade;
+  const call: PluginCall = { ...named, stdin: needsInput ? await readInput() : isUpgrade ? "{}" : "" };
   const step = planCall(call);
   finish(step.kind === "answer" ? step.answer : await ask(call, step.socket, step.line));
 }

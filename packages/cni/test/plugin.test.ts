@@ -4,14 +4,14 @@
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 
 import { buildPlugins, type BuiltPlugins, type PluginForm } from "../src/index.ts";
-import { supportedVersions } from "../src/plugin-call.ts";
+import { pluginVersion, supportedVersions } from "../src/plugin-call.ts";
 
 interface Ran {
   readonly exitCode: number | null;
@@ -19,9 +19,14 @@ interface Ran {
   readonly stderr: string;
 }
 
-function run(program: string, environment: Record<string, string>, stdin: string | Buffer): Promise<Ran> {
+function run(
+  program: string,
+  environment: Record<string, string>,
+  stdin: string | Buffer,
+  words: readonly string[] = [],
+): Promise<Ran> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, { env: environment });
+    const child = spawn(program, words, { env: environment });
     let stdout = "";
     let stderr = "";
     child.stdout.on("data", (chunk) => (stdout += String(chunk)));
@@ -86,6 +91,49 @@ for (const form of ["native", "node"] satisfies PluginForm[]) {
       assert.deepEqual(JSON.parse(ran.stdout), { cniVersion: "0.4.0", supportedVersions });
       assert.equal(ran.exitCode, 0);
     });
+
+    claim(
+      "Calico's options: version, test of the datastore, host-local's addresses; others are code 4",
+      async () => {
+        const lines: string[] = [];
+        const server = await serve(join(directory, "control.sock"), (line) => {
+          lines.push(line);
+          return `${JSON.stringify({ id: 1, result: { exitCode: 0, stdout: "done\n" } })}\n`;
+        });
+        const env = { CARACAL_RUN_DIR: directory };
+        const call = (name: string, ...words: readonly string[]): Promise<Ran> =>
+          run(join(built.directory, name), env, words[0] === "-t" ? '{"name":"n"}' : "", words);
+        try {
+          assert.deepEqual(await call("calico", "-v"), {
+            exitCode: 0,
+            stdout: `${pluginVersion}\n`,
+            stderr: "",
+          });
+          assert.equal((await call("calico", "-t")).stdout, "done\n");
+          assert.equal((await call("calico-ipam", "-upgrade")).stdout, "done\n");
+          assert.equal((await call("calico-ipam", "-upgrade", "/some/where")).exitCode, 0);
+          for (const [name, word] of [
+            ["calico", "-upgrade"],
+            ["calico", "--help"],
+          ] as const) {
+            const refused = await call(name, word);
+            assert.deepEqual([refused.exitCode, JSON.parse(refused.stdout).code], [1, 4]);
+            assert.equal(JSON.parse(refused.stdout).details, `it is "${word}"`);
+          }
+        } finally {
+          server.close();
+        }
+        const asked = lines.map((line) => JSON.parse(line).params);
+        assert.deepEqual(
+          asked.map(({ plugin, command, args, stdin }) => [plugin, command, args, stdin]),
+          [
+            ["calico", "TEST", "", '{"name":"n"}'],
+            ["calico-ipam", "UPGRADE", "", "{}"],
+            ["calico-ipam", "UPGRADE", "/some/where", "{}"],
+          ],
+        );
+      },
+    );
 
     claim("without CNI_COMMAND the answer is code 4", async () => {
       const ran = await calico({}, "");
@@ -220,6 +268,11 @@ for (const form of ["native", "node"] satisfies PluginForm[]) {
     });
   });
 }
+
+it("the plugin's version is its package's", () => {
+  const manifest: unknown = JSON.parse(readFileSync(join(import.meta.dirname, "../package.json"), "utf8"));
+  assert.deepEqual(Reflect.get(Object(manifest), "version"), pluginVersion.slice(1));
+});
 
 describe("buildPlugins", () => {
   it("a second build with nothing changed keeps the files", () => {

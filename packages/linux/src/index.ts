@@ -8,6 +8,7 @@
  */
 export { Conntrack, type ConntrackOptions } from "./conntrack.ts";
 export { type ChecksumProbe, type ChecksumVerdict, probeTxChecksum } from "./checksum-probe.ts";
+export { FileLock } from "./file-lock.ts";
 export { KernelError } from "./kernel-error.ts";
 export { type KernelPath, KernelResolver } from "./kernel-resolver.ts";
 export { LinuxKernel } from "./linux-kernel.ts";

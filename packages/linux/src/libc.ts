@@ -30,6 +30,7 @@ export const libc: {
   readonly unshare: (flags: number) => number;
   readonly mount: (source: string, target: string, kind: string, flags: number, data: null) => number;
   readonly umount2: (target: string, flags: number) => number;
+  readonly flock: (fd: number, operation: number) => number;
   readonly strerror: (errno: number) => string;
 } = {
   socket: library.func("int socket(int domain, int type, int protocol)"),
@@ -52,6 +53,7 @@ export const libc: {
     "int mount(const char *source, const char *target, const char *kind, ulong flags, void *data)",
   ),
   umount2: library.func("int umount2(const char *target, int flags)"),
+  flock: library.func("int flock(int fd, int operation)"),
   strerror: library.func("const char *strerror(int errno)"),
 };
 

@@ -3,13 +3,15 @@
  * plugin gives it. Method: an engine over fakes; files and an HTTP server of this test.
  */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { keys, type MemoryStore } from "@caracal/datastore";
+import { FileLock } from "@caracal/linux";
+import { Ipv4 } from "@caracal/net";
 import { eventually } from "@caracal/testbed";
 import { NetworkProfiles } from "../src/endpoints/network-profiles.ts";
 import { FakeKernel } from "./cni-fakes.ts";
@@ -77,7 +79,7 @@ describe("readiness_gates", () => {
   const [pauseMs, patienceMs] = [20, 60_000];
 
   it("hold an ADD back until each answers, with success or a redirection", async (t) => {
-    const statuses = [500, 404, 302];
+    const statuses = [500, 302];
     const server = createServer((_request, response) => response.writeHead(statuses.shift() ?? 204).end());
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     t.after(() => server.close());
@@ -137,6 +139,83 @@ describe("policy_setup_timeout_seconds", () => {
     assert.match(answer.stderr ?? "", /not in force yet/);
     assert.deepEqual(await node.state(), nothing);
   });
+});
+
+describe("ipam_lock_file", () => {
+  it("is waited for when another program holds it, and free when all calls have ended", async (t) => {
+    const { node } = newNode();
+    const ipam_lock_file = join(temporaryDirectory(t), "ipam.lock");
+    const held = FileLock.tryOpen(ipam_lock_file);
+    assert.ok(held !== undefined);
+    const call = podCall(netns, {}, { ipam_lock_file });
+    const error = JSON.parse((await node.engine({ lockPatienceMs: 200 }).answer(call)).stdout);
+    assert.deepEqual([error.code, /another program has held the lock/.test(error.msg)], [11, true]);
+    assert.deepEqual(await node.state(), nothing);
+    const add = node.engine().answer(call);
+    held.close();
+    result(await add);
+    using free = FileLock.tryOpen(ipam_lock_file);
+    assert.ok(free !== undefined);
+  });
+
+  it("that cannot be is done without", async () => {
+    const { node } = newNode();
+    result(await node.engine().answer(podCall(netns, {}, { ipam_lock_file: "/dev/null/lock" })));
+  });
+});
+
+describe("calico-ipam -upgrade", () => {
+  const upgrade = (directory: string) =>
+    podCall("", { plugin: "calico-ipam", command: "UPGRADE", args: directory, stdin: "{}" });
+
+  it("takes over what host-local gave to pods, forgets the rest, and can be done again", async (t) => {
+    const { node } = newNode();
+    const directory = join(temporaryDirectory(t), "k8s-pod-network");
+    mkdirSync(directory);
+    const address = Ipv4.of(0x0af40007);
+    const engine = node.engine({
+      runIpamPlugin: async () => ({
+        interfaces: [],
+        ips: [{ address, prefixLength: 24 }],
+        routes: [],
+        dns: undefined,
+      }),
+    });
+    result(await engine.answer(podCall(netns, {}, { ipam: { type: "host-local" } })));
+    assert.deepEqual([...node.ipam.allocations], []);
+    writeFileSync(join(directory, "10.244.0.7"), "c0ffee0123456789\r\neth0");
+    writeFileSync(join(directory, "10.244.0.8"), "gone\r\neth0");
+    writeFileSync(join(directory, "last_reserved_ip.0"), "10.244.0.8");
+    const answer = await engine.answer(upgrade(directory));
+    assert.match(answer.stdout, /: 1 taken over, 1 that no endpoint has forgotten\n$/);
+    assert.deepEqual([...node.ipam.allocations], [["k8s-pod-network.c0ffee0123456789", [address]]]);
+    assert.equal(existsSync(directory), false);
+    assert.match((await engine.answer(upgrade(directory))).stdout, /: 0 taken over\n$/);
+    // From now on the pod is one of Calico's own IPAM.
+    assert.deepEqual(await engine.answer(podCall(netns, { command: "DEL" })), ok);
+    assert.deepEqual(await node.state(), nothing);
+  });
+
+  it("keeps the files of addresses that it cannot take over, and waits for host-local", async (t) => {
+    const { node } = newNode();
+    const directory = temporaryDirectory(t);
+    result(await node.engine().answer(podCall(netns)));
+    writeFileSync(join(directory, "10.244.0.1"), "c0ffee0123456789");
+    const answer = await node.engine().answer(upgrade(directory));
+    assert.equal(JSON.parse(answer.stdout).code, 101, "another handle has it");
+    assert.ok(existsSync(join(directory, "10.244.0.1")));
+    using held = FileLock.tryOpen(join(directory, "lock"));
+    assert.ok(held !== undefined);
+    assert.equal(JSON.parse((await node.engine().answer(upgrade(directory))).stdout).code, 11);
+  });
+});
+
+it("a test of the datastore says whether an ADD could be served, in any version", async () => {
+  const { node } = newNode();
+  const test = podCall("", { command: "TEST" });
+  assert.deepEqual(await node.engine().answer(test), ok);
+  node.store.disconnect();
+  assert.equal(JSON.parse((await node.engine().answer(test)).stdout).code, 50);
 });
 
 it("num_queues are the pair's, and the interface prefix is the daemon's", async () => {

@@ -16,6 +16,8 @@ import { collectGarbage } from "./collect-garbage.ts";
 import { statusNameOf, untilProgrammed } from "./endpoint-status.ts";
 import { EndpointRecords, type RecordSources } from "./endpoint-records.ts";
 import { assignForPlugin, checkForPlugin, releaseForPlugin } from "./ipam-plugin.ts";
+import { IpamLocks } from "./ipam-locks.ts";
+import { hostLocalDirectory, migrateHostLocal } from "./migrate-host-local.ts";
 import { newMac } from "./new-mac.ts";
 import { KeyedQueue, QueueFullError } from "./keyed-queue.ts";
 import { answerVersion, type NetworkConfig, parseNetworkConfig } from "./network-config.ts";
@@ -59,6 +61,8 @@ export interface CniEngineOptions {
   readonly gatePatience?: GatePatience;
   /** Where files say that endpoints' rules are in force, unless a configuration names another place; Calico's unless told. */
   readonly endpointStatusDirectory?: string;
+  /** How long the lock of `ipam_lock_file` is waited for. */
+  readonly lockPatienceMs?: number;
   /** Sees to it that the profile of a network without a policy of its own is there. */
   readonly ensureProfile?: (network: string, isKubernetes: boolean) => Promise<void>;
   /** How long an ADD asks again while the datastore is away, before it fails; not at all unless told. */
@@ -98,6 +102,7 @@ export class CniEngine {
   readonly #gatePatience: GatePatience;
   readonly #ensureProfile: CniEngineOptions["ensureProfile"];
   readonly #endpointStatusDirectory: string;
+  readonly #locks: IpamLocks;
   readonly #queue = new KeyedQueue({ runningMax, waitingMax });
 
   constructor(options: CniEngineOptions) {
@@ -111,6 +116,7 @@ export class CniEngine {
     this.#nodeNameFile = options.nodeNameFile;
     this.#gatePatience = options.gatePatience ?? gatePatience;
     this.#ensureProfile = options.ensureProfile;
+    this.#locks = new IpamLocks(options.lockPatienceMs);
     this.#endpointStatusDirectory = options.endpointStatusDirectory ?? defaultStatusDirectory;
     const { runIpamPlugin: run = runIpamPlugin, podCidrs = () => [] } = options;
     this.#services = {
@@ -156,6 +162,7 @@ export class CniEngine {
     if (call.command === "VERSION") {
       return printed(`${JSON.stringify({ cniVersion: answerVersion(call.stdin), supportedVersions })}\n`);
     }
+    if (call.command === "UPGRADE") return this.#upgrade(call);
     const config = parseNetworkConfig(call.stdin);
     switch (call.command) {
       case "ADD":
@@ -165,6 +172,8 @@ export class CniEngine {
         return this.#serve(call, config, signal);
       case "STATUS":
         requireVersion(config, "1.1.0", call.command);
+        return this.#status();
+      case "TEST":
         return this.#status();
       case "GC":
         requireVersion(config, "1.1.0", call.command);
@@ -179,7 +188,9 @@ export class CniEngine {
   async #serve(call: CniCall, config: NetworkConfig, signal: AbortSignal | undefined): Promise<CniAnswer> {
     if (call.plugin === "calico-ipam") {
       this.#requireReady(CniCode.tryAgainLater);
-      return this.#whileStoreIsAway(call, signal, () => this.#addresses(call, config, signal));
+      return this.#locks.run(config.ipamLockFile, () =>
+        this.#whileStoreIsAway(call, signal, () => this.#addresses(call, config, signal)),
+      );
     }
     const begun = performance.now();
     checkNode(call, config.nodeName, { node: this.#services.node, nodeNameFile: this.#nodeNameFile });
@@ -187,7 +198,9 @@ export class CniEngine {
     if (call.command === "ADD" && config.readinessGates.length > 0) {
       await passGates(config.readinessGates, this.#gatePatience, signal);
     }
-    const answer = await this.#whileStoreIsAway(call, signal, () => this.#attachment(call, config, signal));
+    const answer = await this.#locks.run(config.ipamLockFile, () =>
+      this.#whileStoreIsAway(call, signal, () => this.#attachment(call, config, signal)),
+    );
     if (call.command !== "ADD" || config.policySetup === undefined) return answer;
     const left = policySetupUntilMs - (performance.now() - begun);
     return (await this.#isProgrammed(call, config, left, signal))
@@ -391,6 +404,15 @@ export class CniEngine {
     const key = keys.resource("clusterinformations", "default");
     if (this.#store.transact === undefined) await this.#store.get(key);
     else await this.#store.update(key, "", Revision.of("0"));
+  }
+
+  /** `calico-ipam -upgrade`: the arguments are host-local's directory, if it is not the usual one. */
+  async #upgrade({ args }: CniCall): Promise<CniAnswer> {
+    this.#requireReady(CniCode.tryAgainLater);
+    const directory = args === "" ? hostLocalDirectory : args;
+    const { assigned, forgotten } = await migrateHostLocal(this.#services, directory);
+    const rest = forgotten === 0 ? "" : `, ${forgotten} that no endpoint has forgotten`;
+    return printed(`addresses of host-local in ${directory}: ${assigned} taken over${rest}\n`);
   }
 
   async #collect(call: CniCall, config: NetworkConfig): Promise<CniAnswer> {
