@@ -22,6 +22,8 @@ export interface ImmutableField {
   readonly path: string;
   readonly field: string;
   readonly reason: string;
+  /** Only what this accepts may not change; all unless told. */
+  readonly isFixed?: (value: unknown) => boolean;
 }
 
 /**
@@ -91,11 +93,10 @@ export function defineKind<S extends Schema<unknown>>(parts: KindParts<S>): Kind
     parse: (document, source) => parseDocument(parts, document, source),
     forStore: parts.forStore ?? asItIs,
     checkUpdate: (before, after) =>
-      (parts.immutableFields ?? []).flatMap(({ path, field, reason }) => {
-        const found = fieldAt(after, path);
-        return display(fieldAt(before, path)) === display(found)
-          ? []
-          : [problem(path, found, reason, { field })];
+      (parts.immutableFields ?? []).flatMap(({ path, field, reason, isFixed }) => {
+        const [was, found] = [fieldAt(before, path), fieldAt(after, path)];
+        const mayBe = display(was) === display(found) || isFixed?.(was) === false;
+        return mayBe ? [] : [problem(path, found, reason, { field })];
       }),
   };
 }

@@ -156,6 +156,19 @@ test("a pool's range and block size cannot change, all else can", () => {
   );
 });
 
+test("a pool for load balancers stays one", () => {
+  const used = (...allowedUses: ("Workload" | "Tunnel" | "LoadBalancer")[]): IpPool =>
+    pool("p", { cidr: "10.0.0.0/16", allowedUses });
+  const texts = (before: IpPool, after: IpPool): string =>
+    describeProblems(kinds.IPPool.checkUpdate(before, after));
+  assert.equal(texts(used("LoadBalancer"), used("LoadBalancer")), "");
+  assert.equal(texts(used("Workload"), used("Workload", "Tunnel")), "");
+  assert.match(
+    texts(used("LoadBalancer"), used("Workload")),
+    /^error with field IPPool\.Spec\.AllowedUses = .*\(a LoadBalancer pool cannot be changed to another use\)$/,
+  );
+});
+
 test("overlapping pools are named, the pool itself is not", () => {
   const one = pool("one", { cidr: "10.0.0.0/16" });
   const others = [

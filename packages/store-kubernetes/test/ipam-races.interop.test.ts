@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { keys } from "@caracal/datastore";
+import { type Entry, keys, type Store } from "@caracal/datastore";
 import { addressState, checkConsistency, Ipam, Nanos, readSnapshot } from "@caracal/ipam";
 import { IpAddress, Prefix } from "@caracal/net";
 import {
@@ -97,6 +97,41 @@ for (const group of ["crd.projectcalico.org", "projectcalico.org"] as const sati
       for (const node of nodes) await ipam.releaseNode(node);
       const left = (await first.list("/calico/ipam/")).entries.map(({ key }) => key);
       assert.deepEqual(left, []);
+    });
+
+    test("a release that saw a handle before an assignment had to try again cannot delete it", async () => {
+      const [first, second] = [open(), open()];
+      const now = (): Nanos => Nanos.of(BigInt(Date.now()) * 1_000_000n);
+      const other = new Ipam({ store: second, node: "node-a", now });
+      await other.assign({ family: 4, handle: "net.before", attributes: {} });
+      const handleKey = keys.handle("net.racing");
+      let seen: Entry | undefined;
+      // Right before the block is written, a release reads the handle and another pod changes the block.
+      const disturbed: Store = {
+        get: (key) => first.get(key),
+        list: (prefix) => first.list(prefix),
+        create: (key, value) => first.create(key, value),
+        update: async (key, value, revision) => {
+          if (seen === undefined && keys.parse(key)?.kind === "block") {
+            seen = await first.get(handleKey);
+            await other.assign({ family: 4, handle: "net.between", attributes: {} });
+          }
+          return first.update(key, value, revision);
+        },
+        delete: (key, revision) => first.delete(key, revision),
+        watch: (prefix, after, signal) => first.watch(prefix, after, signal),
+        close: () => first.close(),
+      };
+      const racing = new Ipam({ store: disturbed, node: "node-a", now });
+      const result = await racing.assign({ family: 4, handle: "net.racing", attributes: {} });
+      assert.equal(result.kind, "assigned");
+      assert.ok(seen !== undefined);
+      // The same value would have left the version as it was.
+      assert.equal((await first.get(handleKey))?.value, seen.value);
+      assert.equal((await first.delete(handleKey, seen.revision)).kind, "conflict");
+      for (const handle of ["before", "between", "racing"]) await other.releaseHandle(`net.${handle}`);
+      await other.releaseNode();
+      assert.deepEqual((await first.list("/calico/ipam/")).entries, []);
     });
   });
 }

@@ -54,6 +54,12 @@ export const ipPoolKind: Kind<IpPool> = defineKind({
   immutableFields: [
     { path: "spec.cidr", field: "IPPool.Spec.CIDR", reason: "IPPool CIDR cannot be modified" },
     { path: "spec.blockSize", field: "IPPool.Spec.BlockSize", reason: "IPPool BlockSize cannot be modified" },
+    {
+      path: "spec.allowedUses",
+      field: "IPPool.Spec.AllowedUses",
+      reason: "a LoadBalancer pool cannot be changed to another use",
+      isFixed: (uses) => Array.isArray(uses) && uses.includes("LoadBalancer"),
+    },
   ],
   convert: convertLegacyPool,
   complete: completePool,
