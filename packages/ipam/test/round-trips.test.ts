@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
-import { MemoryStore, type Store } from "@caracal/datastore";
+import { keys, MemoryStore, type Store } from "@caracal/datastore";
 import { Ipam, type IpamSettings, Nanos, Reservations } from "@caracal/ipam";
 import { Prefix } from "@caracal/net";
 import { singleWrites } from "./single-writes.ts";
@@ -97,6 +97,44 @@ async function filled(settings: IpamSettings, count: number): Promise<MemoryStor
   }
   assert.equal((await filler.blocks()).length, count);
   return store;
+}
+
+/** Large pools of which one block is left, far from where any search begins. */
+const nearlyFull = [
+  { cidr: "10.0.0.0/16", blockSize: 26 },
+  { cidr: "10.0.0.0/8", blockSize: 24 },
+] as const;
+
+/** A store in which every block of a pool but one is there. That they are is all that a search for a free one asks. */
+async function allButOne(pool: Prefix, blockSize: number): Promise<MemoryStore> {
+  const store = new MemoryStore({ historyEvents: 1 });
+  const count = 2 ** (blockSize - pool.length);
+  const free = Math.floor(count / 3);
+  for (let place = 0; place < count; place += 1) {
+    const address = Prefix.at(pool, BigInt(place) << BigInt(32 - blockSize));
+    assert.ok(address !== undefined);
+    if (place !== free) await store.create(keys.block(Prefix.of(address, blockSize)), "{}");
+  }
+  return store;
+}
+
+for (const { cidr: text, blockSize } of nearlyFull) {
+  test(`the last block of ${text} in blocks of /${blockSize} is found in 3 round trips, in 5 with single writes`, async () => {
+    const cidr = Prefix.parse(text);
+    assert.ok(cidr !== undefined);
+    const settings = settingsOf(cidr, blockSize);
+    for (const { most, wrap } of [
+      { most: 3, wrap: (store: Store): Store => store },
+      { most: 5, wrap: singleWrites },
+    ]) {
+      const { store, take } = counted(wrap(await allButOne(cidr, blockSize)));
+      const ipam = ipamOn(store, "fresh", settings);
+      const result = await ipam.ensureBlock({ family: 4, use: "Workload" });
+      assert.ok(result.kind === "assigned" && result.claimed.length === 1);
+      const cost = take();
+      assert.ok(cost <= most, `${cost} round trips`);
+    }
+  });
 }
 
 for (const { cidr: text, blockSize, fills } of pools) {
