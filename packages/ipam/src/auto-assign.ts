@@ -103,8 +103,22 @@ export async function ensureBlock(
   return assignment.result();
 }
 
-function select({ nodeLabels, pools }: IpamSettings, request: BlockRequest): PoolSelection {
-  return selectPools({ ...request, node: request.owner.name, nodeLabels }, pools);
+/** Choices by settings, where nothing else decides but what addresses are for. */
+const selections = new WeakMap<IpamSettings, Map<string, PoolSelection>>();
+
+function select(settings: IpamSettings, request: BlockRequest): PoolSelection {
+  const { nodeLabels, pools } = settings;
+  const node = request.owner.name;
+  const isNamed = request.pools !== undefined && request.pools.length > 0;
+  if (isNamed || pools.some(({ namespaceSelector }) => namespaceSelector !== "")) {
+    return selectPools({ ...request, node, nodeLabels }, pools);
+  }
+  const known = selections.get(settings) ?? new Map<string, PoolSelection>();
+  selections.set(settings, known);
+  const key = `${request.family} ${request.use} ${node}`;
+  const selection = known.get(key) ?? selectPools({ ...request, node, nodeLabels }, pools);
+  known.set(key, selection);
+  return selection;
 }
 
 interface OwnBlock {
@@ -130,7 +144,7 @@ class Assignment {
   readonly #settings: IpamSettings;
   readonly #request: AutoAssignRequest;
   readonly #pools: readonly Pool[];
-  readonly #catalogue: BlockCatalogue;
+  #openedCatalogue: BlockCatalogue | undefined;
   readonly #addresses: IpAddress[][];
   readonly #claimed: Prefix[] = [];
   readonly #messages: string[] = [];
@@ -149,15 +163,23 @@ class Assignment {
     request: AutoAssignRequest,
     pools: readonly Pool[],
   ) {
-    const { family, owner, wants, hint } = request;
-    const { reservations } = settings;
+    const { wants, hint } = request;
     this.#records = records;
     this.#settings = settings;
     this.#request = request;
     this.#pools = pools;
-    this.#catalogue = new BlockCatalogue(records, { family, pools, reservations, node: owner.name });
     this.#addresses = wants.map(() => []);
     this.#hint = hint;
+  }
+
+  /** Needed only where the hint is not enough. */
+  get #catalogue(): BlockCatalogue {
+    if (this.#openedCatalogue !== undefined) return this.#openedCatalogue;
+    const { family, owner } = this.#request;
+    const { reservations } = this.#settings;
+    const search = { family, pools: this.#pools, reservations, node: owner.name };
+    this.#openedCatalogue = new BlockCatalogue(this.#records, search);
+    return this.#openedCatalogue;
   }
 
   /** Whether a want is not met yet. */

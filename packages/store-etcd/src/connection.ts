@@ -61,6 +61,7 @@ export class Connection {
       const index = this.#current;
       const peer = this.#peer(index);
       try {
+        if (!this.#hasUser) return await once(peer, method, request, undefined);
         return await this.#authorized((token) => once(peer, method, request, token));
       } catch (error) {
         this.#leave(index, error);
@@ -103,6 +104,10 @@ export class Connection {
   failed(endpoint: string, error: unknown): void {
     const index = this.#peers.findIndex((peer) => peer.text === endpoint);
     this.#leave(index, error);
+  }
+
+  get #hasUser(): boolean {
+    return this.#config.username !== undefined;
   }
 
   get closed(): boolean {
