@@ -16,17 +16,19 @@ export function routeTroubles(
   { failures, conflicts }: RouteTroubleSources,
   nameOf: (link: number) => string | undefined,
 ): readonly IntentProblem[] {
+  // Most are only counted, so that a table full of them costs little.
   const troubles = [
-    ...conflicts.map(({ wanted, alien }) => ({
+    ...conflicts.slice(0, toldMax).map(({ wanted, alien }) => ({
       about: `route ${Prefix.format(wanted.destination)}`,
       message: `is not as it should be (${routeText(wanted, nameOf)}): somebody else's stands in its place (${routeText(alien, nameOf)}); remove that one`,
     })),
-    ...failures.map(({ key, errno, detail }) => ({
+    ...failures.slice(0, toldMax).map(({ key, errno, detail }) => ({
       about: `route ${key.slice(0, key.indexOf(" "))}`,
       message: `is refused by the kernel: ${errno} ${detail}`,
     })),
-  ];
-  const left = troubles.length - toldMax;
-  if (left <= 0) return troubles;
-  return [...troubles.slice(0, toldMax), { about: "routes", message: `${left} more are not in the kernel` }];
+  ].slice(0, toldMax);
+  const left = conflicts.length + failures.length - troubles.length;
+  return left === 0
+    ? troubles
+    : [...troubles, { about: "routes", message: `${left} more are not in the kernel` }];
 }
