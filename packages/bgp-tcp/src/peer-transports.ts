@@ -1,6 +1,6 @@
 import { type Socket } from "node:net";
 import { type PeerSnapshot } from "@caracal/bgp";
-import { IpAddress, type IpFamily, Prefix, Utf8 } from "@caracal/net";
+import { IpAddress, type IpFamily, messageOf, Prefix, Utf8 } from "@caracal/net";
 import {
   type PeerTransport,
   PeerTransportError,
@@ -201,7 +201,7 @@ export class PeerTransports {
   }
 
   #noteFault(prefix: Prefix, error: unknown): string {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     this.#faults.set(Prefix.key(prefix), reason);
     return reason;
   }

@@ -2,8 +2,3 @@
 export class CliError extends Error {
   override readonly name: string = "CliError";
 }
-
-/** The text of anything thrown, for a person. */
-export function describeError(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}

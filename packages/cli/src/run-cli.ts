@@ -1,4 +1,5 @@
-import { CliError, describeError } from "./cli-error.ts";
+import { messageOf } from "@caracal/net";
+import { CliError } from "./cli-error.ts";
 import type { Arguments, Command } from "./command.ts";
 import { commandGroups, commandTable, namesIn } from "./command-table.ts";
 import type { CliContext, Guise } from "./context.ts";
@@ -12,7 +13,7 @@ export async function runCli(words: readonly string[], ctx: CliContext): Promise
   try {
     return await dispatch([...(guiseCommands[ctx.guise] ?? []), ...words], ctx);
   } catch (error) {
-    ctx.stderr.write(`${describeError(error)}\n`);
+    ctx.stderr.write(`${messageOf(error)}\n`);
     return 1;
   }
 }

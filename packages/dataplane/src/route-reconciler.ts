@@ -1,3 +1,4 @@
+import { messageOf } from "@caracal/net";
 import type { Change } from "@caracal/netlink";
 import type { Clock } from "./clock.ts";
 import { type DesiredRoute, isAsWanted, resolveRoute, type RouteKey, routeKey } from "./desired-route.ts";
@@ -281,7 +282,7 @@ export class RouteReconciler {
       // What was done is unknown: the next pass begins with a dump.
       this.#stale = true;
       this.#kernelFailures += 1;
-      this.#kernelFailure = error instanceof Error ? error.message : String(error);
+      this.#kernelFailure = messageOf(error);
       const { retryMinMs, retryMaxMs } = this.#limits;
       this.#dumpAt = this.#clock.now() + backoffMs(this.#kernelFailures, retryMinMs, retryMaxMs);
     } finally {

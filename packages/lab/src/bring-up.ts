@@ -1,11 +1,12 @@
 import { existsSync, readFileSync } from "node:fs";
+import { messageOf } from "@caracal/net";
 import { addressText } from "./address-text.ts";
 import { checkBackends } from "./check-backends.ts";
 import { checkTunnels } from "./check-tunnels.ts";
 import { inParallel } from "./in-parallel.ts";
 import type { LabContext } from "./lab-context.ts";
 import { DEFAULT_ROOT, LabDirectory } from "./lab-directory.ts";
-import { LabError, messageOf } from "./lab-error.ts";
+import { LabError } from "./lab-error.ts";
 import { hashedPortName, makeBridges, makeNode, makeSwitch, portName } from "./lab-network.ts";
 import { addPod } from "./lab-pods.ts";
 import type { LabRecord, NodeRecord, StoreChoice } from "./lab-record.ts";

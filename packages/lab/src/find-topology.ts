@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { LabError, messageOf } from "./lab-error.ts";
+import { messageOf } from "@caracal/net";
+import { LabError } from "./lab-error.ts";
 import { parseTopology } from "./parse-topology.ts";
 import type { Topology } from "./topology.ts";
 

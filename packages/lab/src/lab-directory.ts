@@ -1,7 +1,8 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { namespacePath } from "@caracal/linux";
-import { messageOf, LabError } from "./lab-error.ts";
+import { messageOf } from "@caracal/net";
+import { LabError } from "./lab-error.ts";
 import {
   isLabRecord,
   isNodeRecord,

@@ -2,8 +2,3 @@
 export class LabError extends Error {
   override readonly name = "LabError";
 }
-
-/** The text of anything thrown. */
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}

@@ -1,3 +1,4 @@
+import { messageOf } from "@caracal/net";
 import { addressText } from "./address-text.ts";
 import { bringUp } from "./bring-up.ts";
 import { addNode, deleteNode } from "./change-nodes.ts";
@@ -8,7 +9,7 @@ import { describeReport } from "./describe-report.ts";
 import { checkLab } from "./lab-check.ts";
 import type { LabContext } from "./lab-context.ts";
 import { DEFAULT_ROOT, LabDirectory, labNames } from "./lab-directory.ts";
-import { LabError, messageOf } from "./lab-error.ts";
+import { LabError } from "./lab-error.ts";
 import { execInLab } from "./lab-exec.ts";
 import { addPod, deletePod } from "./lab-pods.ts";
 import { labStatus } from "./lab-status.ts";

@@ -1,3 +1,4 @@
+import { messageOf } from "@caracal/net";
 import { errnoName, lastErrno, libc } from "./libc.ts";
 
 /** A refusal by the kernel. Match on `errno` (or `code`, the same); `detail` is for people. */
@@ -29,7 +30,7 @@ export class KernelError extends Error {
     if (error instanceof KernelError) return error;
     const code =
       error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "EIO";
-    return new KernelError(op, code, error instanceof Error ? error.message : String(error), {
+    return new KernelError(op, code, messageOf(error), {
       cause: error,
     });
   }

@@ -11,6 +11,7 @@ export { IpAddress, type IpFamily } from "./ip-address.ts";
 export { Ipv4 } from "./ipv4.ts";
 export { Ipv6 } from "./ipv6.ts";
 export { Prefix, type Prefix4, type Prefix6 } from "./prefix.ts";
+export { messageOf } from "./message-of.ts";
 export { noSlot, PrefixIndex } from "./prefix-index.ts";
 export { PrefixTable } from "./prefix-table.ts";
 export { Reader } from "./reader.ts";

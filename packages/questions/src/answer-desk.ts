@@ -1,5 +1,5 @@
 import { type Store, StoreError, type SyncChange, Syncer } from "@caracal/datastore";
-import type { Cancellation } from "@caracal/net";
+import { type Cancellation, messageOf } from "@caracal/net";
 import {
   type Answer,
   answerKey,
@@ -82,7 +82,7 @@ async function reply(answerer: Answerer | undefined, method: string, params: unk
   try {
     return { kind: "result", result: await answerer(params) };
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     return { kind: "error", code: "internal", message };
   }
 }

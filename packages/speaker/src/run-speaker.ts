@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { messageOf } from "@caracal/net";
 import { jsonLog, type LogLevel } from "./log.ts";
 import { openRecording, type Recording } from "./open-recording.ts";
 import type { SpeakerDaemon } from "./speaker-daemon.ts";
@@ -29,7 +30,7 @@ export async function runSpeaker(options: RunSpeakerOptions): Promise<number> {
   try {
     recording = options.record === undefined ? undefined : openRecording(options.record, log);
   } catch (error) {
-    stderr.write(`cannot record: ${error instanceof Error ? error.message : String(error)}\n`);
+    stderr.write(`cannot record: ${messageOf(error)}\n`);
     return 1;
   }
   let daemon: SpeakerDaemon;

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
+import { messageOf } from "@caracal/net";
 import type { SpeakerConfiguration } from "@caracal/speaker";
-import { CliError, describeError } from "../cli-error.ts";
+import { CliError } from "../cli-error.ts";
 import type { Arguments, Option } from "../command.ts";
 import type { CliContext } from "../context.ts";
 
@@ -52,7 +53,7 @@ export async function askSpeaker(path: string, method: string, params: object = 
   try {
     return await controlRequest(path, method, params);
   } catch (error) {
-    throw new CliError(describeError(error), { cause: error });
+    throw new CliError(messageOf(error), { cause: error });
   }
 }
 
@@ -63,7 +64,7 @@ export async function readSpeakerFile(file: string): Promise<SpeakerConfiguratio
   try {
     text = readFileSync(file, "utf8");
   } catch (error) {
-    throw new CliError(describeError(error), { cause: error });
+    throw new CliError(messageOf(error), { cause: error });
   }
   const outcome = readConfiguration(text);
   if (outcome.kind === "ok") return outcome.configuration;

@@ -1,5 +1,6 @@
 import { connect, type Socket } from "node:net";
-import { CliError, describeError } from "../cli-error.ts";
+import { messageOf } from "@caracal/net";
+import { CliError } from "../cli-error.ts";
 
 /** A daemon that is silent for this long in a reply is taken for dead. */
 export const birdAnswerMs = 2000;
@@ -118,5 +119,5 @@ const plainReasons: Readonly<Record<string, string>> = {
 
 function reasonOf(cause: unknown): string {
   const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
-  return plainReasons[code] ?? describeError(cause);
+  return plainReasons[code] ?? messageOf(cause);
 }

@@ -1,7 +1,8 @@
 import { open, rm } from "node:fs/promises";
+import { messageOf } from "@caracal/net";
 import { part, parts } from "../bgp/json-parts.ts";
 import { controlOptions, controlPath } from "../bgp/speaker-control.ts";
-import { CliError, describeError } from "../cli-error.ts";
+import { CliError } from "../cli-error.ts";
 import type { Command } from "../command.ts";
 
 export const bgpDump: Command = {
@@ -22,7 +23,7 @@ export const bgpDump: Command = {
       ctx.stdout.write(`${file}: ${count} bytes\n`);
       return 0;
     } catch (error) {
-      throw new CliError(describeError(error), { cause: error });
+      throw new CliError(messageOf(error), { cause: error });
     }
   },
 };

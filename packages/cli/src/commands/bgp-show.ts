@@ -1,3 +1,4 @@
+import { messageOf } from "@caracal/net";
 import { part, parts } from "../bgp/json-parts.ts";
 import {
   advertisedLine,
@@ -9,7 +10,7 @@ import {
   summaryText,
 } from "../bgp/show-tables.ts";
 import { askSpeaker, controlOptions, controlPath, outputOption, wantsJson } from "../bgp/speaker-control.ts";
-import { CliError, describeError } from "../cli-error.ts";
+import { CliError } from "../cli-error.ts";
 import type { Command } from "../command.ts";
 import type { CliContext } from "../context.ts";
 import { didYouMean } from "../did-you-mean.ts";
@@ -103,6 +104,6 @@ async function showRoutes(ctx: CliContext, question: RouteQuestion): Promise<num
     else if (count === 0) ctx.stdout.write("No routes.\n");
     return 0;
   } catch (error) {
-    throw new CliError(describeError(error), { cause: error });
+    throw new CliError(messageOf(error), { cause: error });
   }
 }

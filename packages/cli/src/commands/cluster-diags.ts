@@ -1,8 +1,9 @@
 import { rm } from "node:fs/promises";
 import { keys } from "@caracal/datastore";
+import { messageOf } from "@caracal/net";
 import { isKindName, kinds, toList } from "@caracal/resources";
 import { toYaml } from "@caracal/resources/manifest";
-import { CliError, describeError } from "../cli-error.ts";
+import { CliError } from "../cli-error.ts";
 import { clientVersion } from "../client-version.ts";
 import type { Command } from "../command.ts";
 import { loadApiConfig } from "../connection/api-config.ts";
@@ -86,7 +87,7 @@ async function auditOf({ store, datastoreType }: Connection): Promise<string> {
     const services = datastoreType === "kubernetes" ? await readServices(store) : undefined;
     return auditText(await takeAudit(store, services), { showsAll: false, showsProblems: true });
   } catch (error) {
-    if (error instanceof CliError) return `${describeError(error)}\n`;
+    if (error instanceof CliError) return `${messageOf(error)}\n`;
     throw error;
   }
 }

@@ -1,7 +1,8 @@
 import { accessSync, constants, existsSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import type { PathOutcome } from "@caracal/cni";
-import { CliError, describeError } from "../cli-error.ts";
+import { messageOf } from "@caracal/net";
+import { CliError } from "../cli-error.ts";
 import type { Command } from "../command.ts";
 import type { CliContext } from "../context.ts";
 
@@ -42,7 +43,7 @@ export const cniInstall: Command = {
       try {
         return cni.installPlugins(settings, directory, isFollowing);
       } catch (error) {
-        throw new CliError(`CNI plugins not installed: ${describeError(error)}`);
+        throw new CliError(`CNI plugins not installed: ${messageOf(error)}`);
       }
     };
     for (const path of install(false)) ctx.stdout.write(outcomeLine(path));
@@ -77,7 +78,7 @@ async function follow(ctx: CliContext, install: () => readonly PathOutcome[]): P
       for (const path of install()) if (path.kind === "installed") ctx.stdout.write(outcomeLine(path));
       lastFailure = "";
     } catch (error) {
-      const failure = describeError(error);
+      const failure = messageOf(error);
       if (failure !== lastFailure) ctx.stderr.write(`${failure}\n`);
       lastFailure = failure;
     }

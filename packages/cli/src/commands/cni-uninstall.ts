@@ -1,5 +1,6 @@
 import { join } from "node:path";
-import { CliError, describeError } from "../cli-error.ts";
+import { messageOf } from "@caracal/net";
+import { CliError } from "../cli-error.ts";
 import type { Command } from "../command.ts";
 import { outcomeLine } from "./cni-install.ts";
 
@@ -18,7 +19,7 @@ export const cniUninstall: Command = {
       if (outcomes.length === 0) ctx.stdout.write(`Nothing was installed that ${stateDirectory} knows of\n`);
       return outcomes.some(({ kind }) => kind === "left") ? 1 : 0;
     } catch (error) {
-      throw new CliError(`CNI plugins not uninstalled: ${describeError(error)}`);
+      throw new CliError(`CNI plugins not uninstalled: ${messageOf(error)}`);
     }
   },
 };

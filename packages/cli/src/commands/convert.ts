@@ -1,6 +1,7 @@
+import { messageOf } from "@caracal/net";
 import { describeProblems, isKindName, isRecord, kinds, toJson } from "@caracal/resources";
 import { toYaml } from "@caracal/resources/manifest";
-import { CliError, describeError } from "../cli-error.ts";
+import { CliError } from "../cli-error.ts";
 import type { Command } from "../command.ts";
 import { type RawDocument, textOf } from "../conversion/document-parts.ts";
 import { convertKubernetesPolicy } from "../conversion/kubernetes-policy.ts";
@@ -68,7 +69,7 @@ function contentOf(read: () => unknown, name: string): unknown {
   try {
     return read();
   } catch (error) {
-    throw new CliError(`${name}: ${describeError(error)}`, { cause: error });
+    throw new CliError(`${name}: ${messageOf(error)}`, { cause: error });
   }
 }
 

@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
+import { messageOf } from "@caracal/net";
 import type { KubernetesService } from "@caracal/resources";
-import { CliError, describeError } from "../cli-error.ts";
+import { CliError } from "../cli-error.ts";
 import { clientVersion } from "../client-version.ts";
 import type { Arguments, Command } from "../command.ts";
 import { withConnection } from "../connection/with-connection.ts";
@@ -39,7 +40,7 @@ export const ipamCheck: Command = {
       try {
         await writeFile(path, writeReport(audit, clientVersion));
       } catch (error) {
-        throw new CliError(`cannot write the report: ${describeError(error)}`, { cause: error });
+        throw new CliError(`cannot write the report: ${messageOf(error)}`, { cause: error });
       }
       return 0;
     }),

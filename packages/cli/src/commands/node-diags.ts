@@ -1,5 +1,6 @@
 import { stat } from "node:fs/promises";
-import { CliError, describeError } from "../cli-error.ts";
+import { messageOf } from "@caracal/net";
+import { CliError } from "../cli-error.ts";
 import type { Command } from "../command.ts";
 import type { CliContext } from "../context.ts";
 import { Bundle, runProgram } from "../diagnostics/bundle.ts";
@@ -71,6 +72,6 @@ async function copyLogs(ctx: CliContext, bundle: Bundle, directory: string): Pro
   }
   ctx.stdout.write("Copying Calico logs\n");
   await bundle.copy(directory, "logs").catch((error: unknown) => {
-    ctx.stdout.write(`Error copying log files: ${describeError(error)}\n`);
+    ctx.stdout.write(`Error copying log files: ${messageOf(error)}\n`);
   });
 }

@@ -1,5 +1,6 @@
+import { messageOf } from "@caracal/net";
 import { describeProblems, isRecord, kinds, type Resource } from "@caracal/resources";
-import { CliError, describeError } from "../cli-error.ts";
+import { CliError } from "../cli-error.ts";
 import type { Command } from "../command.ts";
 import { withConnection } from "../connection/with-connection.ts";
 import { didYouMean } from "../did-you-mean.ts";
@@ -71,7 +72,7 @@ async function parsePatch(text: string | undefined): Promise<unknown> {
   try {
     return parse(text, { logLevel: "error" });
   } catch (error) {
-    const [reason = ""] = describeError(error).split("\n", 1);
+    const [reason = ""] = messageOf(error).split("\n", 1);
     throw new CliError(`the patch is neither JSON nor YAML: ${reason.replace(/:$/, "")}`);
   }
 }

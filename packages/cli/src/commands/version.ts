@@ -1,5 +1,6 @@
+import { messageOf } from "@caracal/net";
 import { parseDurationSeconds } from "@caracal/resources";
-import { CliError, describeError } from "../cli-error.ts";
+import { CliError } from "../cli-error.ts";
 import { clientVersion, readGitCommit } from "../client-version.ts";
 import type { Arguments, Command } from "../command.ts";
 import { withConnection } from "../connection/with-connection.ts";
@@ -65,7 +66,7 @@ async function clusterLines(ctx: CliContext, args: Arguments): Promise<readonly 
   const found = await withConnection(ctx, tolerant, ({ resources }) =>
     resources.get("ClusterInformation", "default"),
   ).catch((error: unknown) => {
-    throw new CliError(`Unable to detect installed Calico version: ${describeError(error)}`);
+    throw new CliError(`Unable to detect installed Calico version: ${messageOf(error)}`);
   });
   if (found.kind === "failed") {
     throw new CliError(`unable to retrieve Cluster Version or Type: ${found.message}`);

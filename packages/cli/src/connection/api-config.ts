@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { messageOf } from "@caracal/net";
 import { isRecord } from "@caracal/resources";
 import { CliError } from "../cli-error.ts";
 import { didYouMean } from "../did-you-mean.ts";
@@ -174,5 +175,5 @@ function shown(value: unknown): string {
 }
 
 function firstLine(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).split("\n", 1)[0] ?? "";
+  return messageOf(error).split("\n", 1)[0] ?? "";
 }

@@ -1,5 +1,6 @@
 import { resolveSrv } from "node:dns/promises";
-import { CliError, describeError } from "../cli-error.ts";
+import { messageOf } from "@caracal/net";
+import { CliError } from "../cli-error.ts";
 
 /** Where a name service says that something runs. */
 export interface ServiceRecord {
@@ -22,7 +23,7 @@ export async function discoverEtcd(
   ): Promise<readonly (ServiceRecord & { scheme: string })[]> => {
     const records = await resolve(`_${service}._tcp.${domain}`).catch((error: unknown) => {
       if (isUnknownName(error)) return [];
-      throw new CliError(`cannot look up etcd at ${domain}: ${describeError(error)}`, { cause: error });
+      throw new CliError(`cannot look up etcd at ${domain}: ${messageOf(error)}`, { cause: error });
     });
     return records.toSorted((a, b) => a.priority - b.priority).map((record) => ({ ...record, scheme }));
   };

@@ -2,7 +2,8 @@ import { execFile } from "node:child_process";
 import { cp, mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { CliError, describeError } from "../cli-error.ts";
+import { messageOf } from "@caracal/net";
+import { CliError } from "../cli-error.ts";
 
 /** How long one command of a collection may take, and how much it may say. */
 const commandLimits = { timeout: 30_000, maxBuffer: 64 << 20 };
@@ -21,7 +22,7 @@ export async function runProgram(
 ): Promise<CommandResult> {
   return new Promise((resolve) => {
     execFile(program, args, { ...commandLimits, ...options }, (error, stdout, stderr) => {
-      const why = error !== null && stdout === "" && stderr === "" ? describeError(error) : "";
+      const why = error !== null && stdout === "" && stderr === "" ? messageOf(error) : "";
       resolve({ isOk: error === null, output: `${stdout}${stderr}${why}` });
     });
   });

@@ -13,7 +13,7 @@ import {
   type TraceRequest,
 } from "@caracal/insight";
 import { ProbeWatch, sendRawPacket } from "@caracal/linux";
-import { IpAddress } from "@caracal/net";
+import { IpAddress, messageOf } from "@caracal/net";
 import {
   type Answer,
   askNodes,
@@ -206,8 +206,4 @@ function failureOf(answer: Answer | undefined): string {
   if (answer === undefined) return `its daemon did not answer within ${answerWaitMs / 1000} s`;
   if (answer.kind === "result") return "its daemon answered what is not understood";
   return answer.code === "unknown-method" ? "its daemon is older than this question" : answer.message;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -11,7 +11,7 @@ import {
 } from "@caracal/insight";
 import type { Store } from "@caracal/datastore";
 import type { LabView } from "@caracal/lab";
-import type { IpAddress } from "@caracal/net";
+import { type IpAddress, messageOf } from "@caracal/net";
 import {
   type Answer,
   askNodes,
@@ -200,7 +200,6 @@ async function lookDirectly(
         : `${knowledge.unknownBecause}; the lab's namespace was looked into instead`;
     known.set(key, { state, ...(remark === undefined ? {} : { remark }) });
   } catch (error) {
-    if (knowledge === undefined)
-      known.set(key, { unknownBecause: error instanceof Error ? error.message : String(error) });
+    if (knowledge === undefined) known.set(key, { unknownBecause: messageOf(error) });
   }
 }

@@ -1,3 +1,4 @@
+import { messageOf } from "@caracal/net";
 import type { Clock } from "../clock.ts";
 import { backoffMs } from "../retry-book.ts";
 import { compareTable, type KnownRules, learnRules } from "./compare-table.ts";
@@ -210,7 +211,7 @@ export class TableReconciler {
     try {
       failure = await this.#reconcile(table, isLook);
     } catch (error) {
-      const detail = error instanceof Error ? error.message : String(error);
+      const detail = messageOf(error);
       failure = { kind: "failed", reason: "broken", detail };
     }
     this.#conclude(failure);

@@ -1,3 +1,4 @@
+import { messageOf } from "@caracal/net";
 import type { Change, Link } from "@caracal/netlink";
 import type { Clock } from "../clock.ts";
 import type { DeviceKernel, DeviceOperation, DeviceOutcome } from "../device-kernel.ts";
@@ -180,7 +181,7 @@ export class TunnelReconciler {
       // What was done is unknown: the next pass begins with a look.
       this.#isStale = true;
       this.#lookAt = Infinity;
-      problems.push({ device: "kernel", problem: error instanceof Error ? error.message : String(error) });
+      problems.push({ device: "kernel", problem: messageOf(error) });
     }
     if (isLook) this.#lastLookMs = clock.now() - startedAt;
     this.#finish(problems);

@@ -1,5 +1,6 @@
 import { birdFiles } from "@caracal/confd";
 import type { NodeIntent, SecretKey } from "@caracal/intent";
+import { messageOf } from "@caracal/net";
 import type { Log } from "../observe/log.ts";
 import { askBird } from "./bird-conversation.ts";
 import { type BirdPeer, birdPeers } from "./bird-peers.ts";
@@ -71,7 +72,7 @@ export class BirdBackend {
         this.#isScheduled = false;
         return this.#converge();
       })
-      .catch((error: unknown) => this.#fail(error instanceof Error ? error.message : String(error)));
+      .catch((error: unknown) => this.#fail(messageOf(error)));
   }
 
   /** The sessions that the intent asks for, as BIRD last told of them. */

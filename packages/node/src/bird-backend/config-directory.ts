@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { type BirdFile, birdFileNames, type BirdFiles } from "@caracal/confd";
+import { messageOf } from "@caracal/net";
 
 const execute = promisify(execFile);
 const checkMs = 10_000;
@@ -61,7 +62,7 @@ async function refusal(program: string, file: string): Promise<string | undefine
     return undefined;
   } catch (error) {
     const said = error instanceof Error && "stderr" in error ? String(error.stderr).trim() : "";
-    return said !== "" ? said.split("\n").join("; ") : error instanceof Error ? error.message : String(error);
+    return said !== "" ? said.split("\n").join("; ") : messageOf(error);
   }
 }
 

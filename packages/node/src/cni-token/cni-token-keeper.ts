@@ -1,6 +1,6 @@
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { StoreError } from "@caracal/datastore";
-import type { Cancellation } from "@caracal/net";
+import { type Cancellation, messageOf } from "@caracal/net";
 import { pause } from "../cluster/cluster-view.ts";
 import type { Log } from "../observe/log.ts";
 
@@ -42,7 +42,7 @@ export async function keepCniToken(options: CniTokenKeeperOptions, signal: Cance
       }
       retryMs = firstRetryMs;
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       log.warn({ path: options.path, reason }, "the token of CNI plugins could not be renewed");
       // What the server refuses for good, or the disk does not take, will not pass within seconds.
       const isBrief = error instanceof StoreError && error.code === "unavailable";

@@ -1,6 +1,7 @@
 import { StoreError } from "@caracal/datastore";
 import { IpamError } from "@caracal/ipam";
 import { KernelError } from "@caracal/linux";
+import { messageOf } from "@caracal/net";
 import type { CniAnswer } from "./cni-call.ts";
 import { CniCode, CniError } from "./cni-error.ts";
 import { QueueFullError } from "./keyed-queue.ts";
@@ -23,7 +24,7 @@ export function storeTrouble(error: unknown): string {
 /** Every failure as a runtime can use it: what passes by itself is "try again later". */
 function cniErrorOf(error: unknown): CniError {
   if (error instanceof CniError) return error;
-  const details = error instanceof Error ? error.message : String(error);
+  const details = messageOf(error);
   if (error instanceof StoreError && error.code === "unavailable") {
     return new CniError(CniCode.tryAgainLater, storeTrouble(error), details, { cause: error });
   }

@@ -1,3 +1,4 @@
+import { messageOf } from "@caracal/net";
 import { isRecord } from "@caracal/resources";
 import { CniCode, CniError } from "./cni-error.ts";
 
@@ -26,7 +27,7 @@ export class JsonReading {
     try {
       value = JSON.parse(text);
     } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
+      const reason = messageOf(cause);
       throw new CniError(CniCode.decodeFailure, `${what} is no JSON`, reason, { cause });
     }
     if (!isRecord(value)) throw new CniError(CniCode.decodeFailure, `${what} is no JSON object`);

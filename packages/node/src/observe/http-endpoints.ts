@@ -1,4 +1,5 @@
 import { createServer, type Server, type ServerResponse } from "node:http";
+import { messageOf } from "@caracal/net";
 import type { Endpoint } from "../config.ts";
 import { StartUpError } from "../startup/start-up-error.ts";
 import type { Health } from "./health.ts";
@@ -52,7 +53,7 @@ async function serve(
   );
   server.maxConnections = connectionsMax;
   await listen(server, endpoint).catch((cause: unknown) => {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = messageOf(cause);
     throw new StartUpError(`the ${what} endpoint cannot be opened: ${reason}`, { cause });
   });
   // A connection that could not be accepted is the client's loss alone.

@@ -1,4 +1,5 @@
 import { type Clock, planShaping, type ShapedInterface, type ShapingKernel } from "@caracal/dataplane";
+import { messageOf } from "@caracal/net";
 import type { WorkloadEndpoint } from "@caracal/resources";
 import type { Log } from "../observe/log.ts";
 import { shapedInterfaces } from "./shaped-interfaces.ts";
@@ -56,7 +57,7 @@ export class PodShaping implements Disposable {
     try {
       waitMs = this.#reconcile(failures);
     } catch (error) {
-      failures.add(`the bandwidth of pods cannot be looked at: ${describe(error)}`);
+      failures.add(`the bandwidth of pods cannot be looked at: ${messageOf(error)}`);
     }
     for (const failure of failures) if (!this.#told.has(failure)) this.#options.log.warn(failure);
     this.#told = failures;
@@ -91,13 +92,9 @@ export class PodShaping implements Disposable {
         kernel.applyShaping(operation);
       } catch (error) {
         const name = "interfaceName" in operation ? operation.interfaceName : operation.deviceName;
-        failures.add(`the bandwidth of ${name} could not be set: ${describe(error)}`);
+        failures.add(`the bandwidth of ${name} could not be set: ${messageOf(error)}`);
       }
     }
     return waitMs;
   }
-}
-
-function describe(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

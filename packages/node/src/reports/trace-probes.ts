@@ -1,6 +1,6 @@
 import { probePacket } from "@caracal/forwarding";
 import { findLinkedNamespace, type Namespace, ProbeWatch, Rtnetlink, sendRawPacket } from "@caracal/linux";
-import type { IpAddress } from "@caracal/net";
+import { type IpAddress, messageOf } from "@caracal/net";
 import {
   type ProbeOpened,
   type ProbeOpening,
@@ -89,7 +89,7 @@ function attempt(place: string, work: () => void): ProbeOpened["failed"] {
     work();
     return [];
   } catch (error) {
-    return [{ place, because: error instanceof Error ? error.message : String(error) }];
+    return [{ place, because: messageOf(error) }];
   }
 }
 

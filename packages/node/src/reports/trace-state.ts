@@ -1,4 +1,5 @@
 import { findLinkedNamespace, observeNetwork, Rtnetlink } from "@caracal/linux";
+import { messageOf } from "@caracal/net";
 import {
   type PodTraceState,
   readTraceInterest,
@@ -37,6 +38,6 @@ async function podState(
   try {
     return { name, state: await observeNetwork({ addresses, interfaces: [] }, namespace) };
   } catch (error) {
-    return { name, unknownBecause: error instanceof Error ? error.message : String(error) };
+    return { name, unknownBecause: messageOf(error) };
   }
 }

@@ -1,7 +1,7 @@
 import type { NamedPolicy, PeerSnapshot, RouteSnapshot } from "@caracal/bgp";
 import { peerConfigs, peerPolicies } from "@caracal/bgp-intent";
 import type { BgpIntent, SecretKey } from "@caracal/intent";
-import type { IpAddress, Ipv4, Prefix } from "@caracal/net";
+import { type IpAddress, type Ipv4, messageOf, type Prefix } from "@caracal/net";
 import type { Log } from "../observe/log.ts";
 import type { BgpListener, BgpService } from "./bgp-service.ts";
 import { peerTransports } from "./peer-transports.ts";
@@ -205,7 +205,7 @@ export class BgpSupervisor {
   }
 
   #fail(error: unknown): void {
-    this.#failure = error instanceof Error ? error.message : String(error);
+    this.#failure = messageOf(error);
     if (this.#isStopped) return;
     const retryMs = this.#retryDelayMs;
     this.#retryDelayMs = Math.min(retryMs * 2, lastRetryMs);

@@ -1,4 +1,5 @@
 import { StoreError } from "@caracal/datastore";
+import { messageOf } from "@caracal/net";
 import type { Log } from "../observe/log.ts";
 
 export interface AddressMonitorOptions {
@@ -52,7 +53,7 @@ export class AddressMonitor implements Disposable {
     } catch (error) {
       // That the datastore is away is told by who watches it.
       const isAway = error instanceof StoreError && error.code === "unavailable";
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       if (!isAway && !this.#isStopped) log.warn({ reason }, "the Node's addresses were not refreshed");
     }
     this.#isLooking = false;

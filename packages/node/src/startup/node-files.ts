@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { messageOf } from "@caracal/net";
 import { StartUpError } from "./start-up-error.ts";
 
 /** Least MTU of an IPv4 link (RFC 791 §3.2). */
@@ -24,7 +25,7 @@ function writeWhole(path: string, text: string): void {
     renameSync(`${path}.tmp`, path);
   } catch (cause) {
     // A full disk's own error does not say which file it was about.
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = messageOf(cause);
     throw new StartUpError(`${path} cannot be written: ${reason}`, { cause });
   }
 }

@@ -1,5 +1,6 @@
 import { StoreError } from "@caracal/datastore";
 import type { ClusterResources } from "@caracal/intent";
+import { messageOf } from "@caracal/net";
 import type { Log } from "../observe/log.ts";
 
 /** Nobody tells of an allocation that was taken away, so it is looked for now and then, too. */
@@ -77,7 +78,7 @@ export class TunnelAddressKeeper implements AsyncDisposable {
       } catch (error) {
         // That the datastore is away is told by who watches it.
         const isAway = error instanceof StoreError && error.code === "unavailable";
-        const reason = error instanceof Error ? error.message : String(error);
+        const reason = messageOf(error);
         if (!isAway) log.warn({ reason }, "the tunnel addresses were not looked after; trying again");
       }
     }
