@@ -36,11 +36,12 @@ function plain(value: string | number | undefined): string {
   return value === undefined ? "" : String(value);
 }
 
-/** Characters of a long list that `wide` shows. */
+/** Characters of a long list that `wide` shows, with the dots that stand for the rest. */
 const maxListLength = 80;
+const rest = "...";
 
 function cut(text: string): string {
-  return text.length > maxListLength ? `${text.slice(0, maxListLength)}...` : text;
+  return text.length > maxListLength ? `${text.slice(0, maxListLength - rest.length)}${rest}` : text;
 }
 
 /** A map as Calico's tables show it. */

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { boxTable } from "./box-table.ts";
+import { columnsOf } from "./columns.ts";
 import { formatRounded, formatShort } from "./go-number.ts";
 import { tabTable } from "./tab-table.ts";
 
@@ -82,4 +83,24 @@ test("numbers print as Go's %.5g and %.f", () => {
     "92",
     "100",
   ]);
+});
+
+test("a long list is cut to 80 characters, its dots among them", () => {
+  const found = columnsOf("GlobalNetworkSet", "wide");
+  assert.ok(found.kind === "ok");
+  const netsOf = (nets: readonly string[]): string | undefined =>
+    found.columns
+      .find(({ heading }) => heading === "NETS")
+      ?.cell(
+        {
+          kind: "GlobalNetworkSet",
+          apiVersion: "projectcalico.org/v3",
+          metadata: { name: "x" },
+          spec: { nets },
+        },
+        { clusterAsNumber: 64512 },
+      );
+  const eighty = [...Array.from({ length: 7 }, () => "10.0.0.0/8"), "1.2"];
+  assert.equal(netsOf(eighty), eighty.join(","));
+  assert.equal(netsOf([...eighty, "x"]), `${eighty.join(",").slice(0, 77)}...`);
 });
