@@ -9,6 +9,8 @@ export const MAX_CONCURRENT_REQUESTS = 64;
 /** A client that leaves more than this unread is dropped. */
 export const MAX_UNSENT_BYTES: number = 4 * MAX_LINE_BYTES;
 const REFUSAL_LINGER_MS = 1_000;
+/** Every connection ends with it, most of them with nobody who listens: an error of their own would cost them its trace. */
+const clientGone = new ControlError(ControlCode.aborted, "the client has gone");
 
 /** One client: reads lines, runs methods, writes answers. */
 export class ServerConnection {
@@ -29,13 +31,13 @@ export class ServerConnection {
     socket.on("drain", () => this.#proceed());
     // A client may vanish at any moment; `close` follows.
     socket.on("error", () => undefined);
-    socket.once("close", () => this.#gone.abort());
+    socket.once("close", () => this.#gone.abort(clientGone));
   }
 
   /** Drops the client and aborts its requests. */
   cut(): void {
     this.#socket.destroy();
-    this.#gone.abort();
+    this.#gone.abort(clientGone);
   }
 
   #receive(chunk: Uint8Array): void {

@@ -334,7 +334,9 @@ async function assignDelegated(services: CniServices, operation: Operation, draf
   draft.givenRoutes = result.routes;
 }
 
+/** Where a pair can be made there was none to look at: that is asked by making it. */
 function lookAtPair(services: CniServices, operation: Operation, draft: Draft): void {
+  if (!draft.created) tryCreatePair(services, operation, draft);
   if (draft.created) return;
   // The node's own MTU may have changed since: then new pods get it, and this one keeps what it has.
   const pod = { ...podInterface(services, operation, draft), mtu: operation.config.mtu };
