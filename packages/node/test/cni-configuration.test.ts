@@ -164,6 +164,28 @@ describe("ipam_lock_file", () => {
   });
 });
 
+describe("addresses that Calico 2 has assigned", () => {
+  const address = Ipv4.of(0x0af40009);
+
+  for (const plugin of ["calico", "calico-ipam"] as const) {
+    it(`go with their pod's DEL of ${plugin}`, async () => {
+      const { node } = newNode();
+      node.ipam.allocations.set("default.nginx-7fc5", [address]);
+      assert.deepEqual(await node.engine().answer(podCall(netns, { command: "DEL", plugin })), ok);
+      assert.deepEqual([...node.ipam.allocations], []);
+    });
+  }
+
+  it("are not taken for those of a network that is called as the pod's namespace", async () => {
+    const { node } = newNode();
+    result(await node.engine().answer(podCall(netns)));
+    const args = "K8S_POD_NAMESPACE=k8s-pod-network;K8S_POD_NAME=c0ffee0123456789";
+    const del = podCall("", { command: "DEL", containerId: "other", args });
+    assert.deepEqual(await node.engine().answer(del), ok);
+    assert.deepEqual([...node.ipam.allocations.keys()], ["k8s-pod-network.c0ffee0123456789"]);
+  });
+});
+
 describe("calico-ipam -upgrade", () => {
   const upgrade = (directory: string) =>
     podCall("", { plugin: "calico-ipam", command: "UPGRADE", args: directory, stdin: "{}" });

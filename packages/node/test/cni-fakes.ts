@@ -71,9 +71,8 @@ export class FakeIpam implements PodIpam {
     return { kind: "exists" };
   }
 
-  release(handle: string): Promise<void> {
-    this.allocations.delete(handle);
-    return Promise.resolve();
+  release(handle: string): Promise<boolean> {
+    return Promise.resolve(this.allocations.delete(handle));
   }
 
   get releasesTogether(): boolean {

@@ -175,7 +175,7 @@ test("addresses given to another plugin are given back when the datastore is bac
   node.ipam.release = async (handle) => {
     await node.store.get("/");
     released.push(handle);
-    await release(handle);
+    return release(handle);
   };
   const del = { ...deletion, ...ipam };
   assert.deepEqual(await daemon.answer(del), ok);
@@ -186,7 +186,11 @@ test("addresses given to another plugin are given back when the datastore is bac
   assert.deepEqual(released, ["k8s-pod-network.c0ffee0123456789"]);
   const next = engine();
   assert.equal(await next.finishDeletions(), true);
-  assert.deepEqual(released.slice(1), ["k8s-pod-network.never-seen"]);
+  assert.deepEqual(
+    released.slice(1),
+    ["k8s-pod-network.never-seen", "default.nginx-7fc5"],
+    "the older name too",
+  );
   assert.equal([...node.ipam.allocations.values()].flat().length, 1, "the new one's");
 });
 

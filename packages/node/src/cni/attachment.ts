@@ -71,6 +71,18 @@ export function handleOf(network: string, containerId: string): string {
   return `${network}.${containerId}`;
 }
 
+/** The owner that allocations of Calico 2 name; `undefined` where that could be someone else's handle of today. */
+export function formerHandleOf(
+  network: string,
+  pod: PodName | undefined,
+  containerId: string,
+): string | undefined {
+  if (pod === undefined) return runtimesId.test(containerId) ? containerId : undefined;
+  return pod.namespace === network ? undefined : `${pod.namespace}.${pod.name}`;
+}
+
+const runtimesId = /^[0-9a-f]{64}$/;
+
 /** Host end of a pod, or of a container that is none: that one has no prefix of its own. */
 export function hostNameOf(pod: PodName | undefined, containerId: string, prefix?: string): string {
   if (pod === undefined) return `cali${containerId.slice(0, containerIdCharacters)}`;

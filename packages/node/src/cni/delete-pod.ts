@@ -1,4 +1,5 @@
 import { noticeOf } from "./add-pod.ts";
+import { formerHandleOf } from "./attachment.ts";
 import type { StoredEndpoint } from "./endpoint-records.ts";
 import type { PairRemoval } from "./ports.ts";
 import { type CniServices, type Operation, ownIpam, type Step, takeSteps } from "./operation.ts";
@@ -84,8 +85,14 @@ async function releaseAddresses(services: CniServices, operation: Operation, dra
     }
     await removeStored(services, operation, draft);
   }
-  if (config.ipam.type === ownIpam) await services.ipam.release(attachment.handle);
-  else await services.runIpamPlugin(config.ipam.type, call, "DEL");
+  if (config.ipam.type !== ownIpam) {
+    await services.runIpamPlugin(config.ipam.type, call, "DEL");
+    return;
+  }
+  const isReleased = await services.ipam.release(attachment.handle);
+  // Kept since Calico 2, when a pod's allocation did not name its container: not while another container is the pod's.
+  const former = formerHandleOf(config.name, attachment.pod, attachment.containerId);
+  if (!isReleased && former !== undefined && isOurs(operation, draft)) await services.ipam.release(former);
 }
 
 async function tellDaemon(services: CniServices, operation: Operation, draft: Draft): Promise<void> {

@@ -1,6 +1,6 @@
 import { IpAddress } from "@caracal/net";
 import { namespaceLabels } from "./add-pod.ts";
-import { handleOf } from "./attachment.ts";
+import { formerHandleOf, handleOf } from "./attachment.ts";
 import { type CniCall, checkAttachmentVariables, parseArguments, podOf } from "./cni-call.ts";
 import { CniCode, CniError } from "./cni-error.ts";
 import { type CniResult, hostRoutes } from "./cni-result.ts";
@@ -48,7 +48,10 @@ export async function releaseForPlugin(
   config: NetworkConfig,
 ): Promise<void> {
   checkAttachmentVariables(call);
-  await services.ipam.release(handleOf(config.name, call.containerId));
+  const isReleased = await services.ipam.release(handleOf(config.name, call.containerId));
+  // As of `calico` itself: what Calico 2 has left.
+  const former = formerHandleOf(config.name, podOf(parseArguments(call.args)), call.containerId);
+  if (!isReleased && former !== undefined) await services.ipam.release(former);
 }
 
 /** CHECK: every address that ADD gave is still the container's. */

@@ -14,8 +14,8 @@ export interface PodIpam {
   assignFirst(request: FirstAddressRequest): Promise<AddressOutcome | NotFirst>;
   /** What IPAM knows of an address that is to be used without asking it for the address. */
   standingOf(address: IpAddress): Promise<AddressStanding>;
-  /** Gives back everything; a handle that is unknown is no error. */
-  release(handle: string): Promise<void>;
+  /** Gives back everything, and says whether there was anything; a handle that is unknown is no error. */
+  release(handle: string): Promise<boolean>;
   /** Whether `releaseLast` can be: the datastore writes several entries at once. */
   readonly releasesTogether: boolean;
   /** As `release`, and an entry is deleted with it: one write. False when that entry has changed: then nothing is done. */

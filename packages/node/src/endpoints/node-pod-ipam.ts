@@ -50,8 +50,8 @@ export class NodePodIpam implements PodIpam {
     return { holder: state.kind === "allocated" ? (state.handle ?? "") : undefined, pool: pool?.name };
   }
 
-  async release(handle: string): Promise<void> {
-    await this.#ipam.releaseHandle(handle);
+  async release(handle: string): Promise<boolean> {
+    return (await this.#ipam.releaseHandle(handle)).length > 0;
   }
 
   get releasesTogether(): boolean {
