@@ -11,7 +11,7 @@ import { type Entry, keys } from "@caracal/datastore";
 import { addressState, checkConsistency, Ipam, Nanos, readSnapshot } from "@caracal/ipam";
 import { IpAddress, Prefix } from "@caracal/net";
 import { EtcdStore } from "@caracal/store-etcd";
-import { eventually, type Program, requireTool, startEtcd, Testbed } from "@caracal/testbed";
+import { Dice, eventually, type Program, requireTool, startEtcd, Testbed } from "@caracal/testbed";
 
 const skip = requireTool("etcd", "etcdctl");
 const nodes = ["n0", "n1", "n2", "n3"];
@@ -23,17 +23,6 @@ interface Allocator {
   readonly node: string;
   readonly journal: string;
   readonly program: Program;
-}
-
-/** mulberry32, from 0 to 1. */
-function dice(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 function assertSafe(entries: readonly Entry[]): void {
@@ -56,7 +45,7 @@ function heldOf(journal: string): readonly (readonly [handle: string, address: s
 test("allocators on etcd that are killed at any moment", { skip }, async (t) => {
   const seed = Number(process.env.SEED ?? 7);
   t.diagnostic(`SEED=${seed}`);
-  const random = dice(seed);
+  const random = new Dice(seed).next;
   await using bed = Testbed.create();
   const { endpoint } = await startEtcd(bed);
   const directory = bed.directory("journals");

@@ -91,7 +91,7 @@ test("the mesh forwards the same with our speaker, with BIRD, and with both", { 
 /** BIRD goes with its daemon and comes back with the next one. */
 async function assertRestarts(scope: LabScope, name: string): Promise<void> {
   const killed = scope.directory(name).daemon({ node: "kw01" });
-  process.kill(killed?.pid ?? 0, "SIGKILL");
+  process.kill(killed?.pid ?? assert.fail("no such process"), "SIGKILL");
   const { exitCode, stderr } = await scope.lab(["restart", "kw01", "--name", name], { env });
   assert.equal(exitCode, 0, stderr);
   await eventually(async () => (await scope.lab(["check", "--name", name])).exitCode === 0);

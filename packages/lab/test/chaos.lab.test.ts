@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { test, type TestContext } from "node:test";
-import { eventually, requireRoot, requireTool, run, startBird, Testbed } from "@caracal/testbed";
+import { Dice, eventually, requireRoot, requireTool, run, startBird, Testbed } from "@caracal/testbed";
 import { type LabDirectory, openLab, placeOf } from "../src/index.ts";
 import { ping } from "../src/ping.ts";
 import { isRunning } from "../src/process-identity.ts";
@@ -40,15 +40,8 @@ async function fullMesh(t: TestContext): Promise<Cluster> {
     return stdout;
   };
   await runLab("up", "full-mesh");
-  let state = seed;
-  const random = (bound: number): number => {
-    // mulberry32
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % bound;
-  };
-  return { scope, lab, run: runLab, random };
+  const dice = new Dice(seed);
+  return { scope, lab, run: runLab, random: (bound) => dice.below(bound) };
 }
 
 /** Does harm under pings between all nodes; not one may be lost. */
@@ -85,7 +78,7 @@ test("killed and restarted daemons lose no ping", { skip }, async (t) => {
     for (const { name } of lab.nodes()) {
       const daemon = lab.daemon({ node: name });
       await sleep(random(300));
-      process.kill(daemon?.pid ?? 0, "SIGKILL");
+      process.kill(daemon?.pid ?? assert.fail("no such process"), "SIGKILL");
       await eventually(() => !isRunning(daemon));
       await sleep(random(500));
       await cluster.run("restart", name);
@@ -113,7 +106,7 @@ test(
     using late = new TestContainer(lab, node.name, "late");
     await withoutLoss(lab, async () => {
       const store = lab.daemon("store");
-      process.kill(store?.pid ?? 0, "SIGKILL");
+      process.kill(store?.pid ?? assert.fail("no such process"), "SIGKILL");
       await eventually(() => !isRunning(store));
       const [added, removed] = await Promise.all([late.run("ADD"), old.run("DEL")]);
       assert.equal(added.exitCode, 1);

@@ -159,7 +159,10 @@ test(
     assert.deepEqual(await labState(lab), before);
     assert.deepEqual(ownNamespaces(lab), namespaces);
 
-    process.kill(lab.daemon({ node: "calico-bgp-fullmesh-worker" })?.pid ?? 0, "SIGKILL");
+    process.kill(
+      lab.daemon({ node: "calico-bgp-fullmesh-worker" })?.pid ?? assert.fail("no such process"),
+      "SIGKILL",
+    );
     const refused = await one.start("late", network, "sleep", "600");
     assert.notEqual(refused.exitCode, 0);
     assert.match(refused.stderr, /the node daemon cannot be reached at /);

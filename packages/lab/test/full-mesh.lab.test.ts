@@ -95,7 +95,8 @@ test("a killed daemon and a killed store lose no ping, and come back", { skip },
   const name = await up(scope, "full-mesh");
   const lab = scope.directory(name);
   const daemon = lab.daemon({ node: lab.nodes()[0]?.name ?? "" });
-  for (const killed of [daemon, lab.daemon("store")]) process.kill(killed?.pid ?? 0, "SIGKILL");
+  for (const killed of [daemon, lab.daemon("store")])
+    process.kill(killed?.pid ?? assert.fail("no such process"), "SIGKILL");
   await eventually(() => !isRunning(daemon));
   // The kernel forwards on what was programmed; only sessions are missed.
   const checked = await scope.lab(["check", "--json", "--name", name]);

@@ -391,7 +391,7 @@ test("a lab with a killed store and daemon says so and goes like any other", { s
   const name = await upSmall(scope, bed);
   const lab = scope.directory(name);
   const daemons = [lab.daemon("store"), lab.daemon({ node: "small-a" })];
-  for (const daemon of daemons) process.kill(daemon?.pid ?? 0, "SIGKILL");
+  for (const daemon of daemons) process.kill(daemon?.pid ?? assert.fail("no such process"), "SIGKILL");
   await eventually(() => !daemons.some(isRunning));
   const { stdout } = await scope.lab(["status", "--name", name]);
   assert.match(stdout, /store: embedded, gone\n/);
@@ -406,7 +406,7 @@ test("restart starts what was killed and what runs, and pods stay", { skip }, as
   const name = await upSmall(scope, bed);
   const lab = scope.directory(name);
   const killed = lab.daemon({ node: "small-a" });
-  process.kill(killed?.pid ?? 0, "SIGKILL");
+  process.kill(killed?.pid ?? assert.fail("no such process"), "SIGKILL");
   const running = lab.daemon({ node: "small-b" });
   for (const word of ["a", "small-b", "store"]) {
     const { exitCode, stdout, stderr } = await scope.lab(["restart", word, "--name", name]);

@@ -57,7 +57,7 @@ test("pools change their encapsulation under traffic, and nothing is lost", { sk
       { what },
     );
   };
-  const daemon = lab.daemon({ node: late })?.pid ?? 0;
+  const daemon = lab.daemon({ node: late })?.pid ?? assert.fail("no such process");
   /** Does something while the late node's daemon hears of nothing. */
   const whileLateIsStopped = async (work: () => Promise<void>): Promise<void> => {
     process.kill(daemon, "SIGSTOP");

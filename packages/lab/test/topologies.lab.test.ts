@@ -179,7 +179,7 @@ describe("topologies", { concurrency: 2 }, () => {
     assert.match(shown, / routes, 0 failed, 0 in conflict$/m);
     const { scope, name } = cluster;
     const speaker = scope.directory(name).daemon({ switch: "leaf01", program: "speaker" });
-    process.kill(speaker?.pid ?? 0, "SIGKILL");
+    process.kill(speaker?.pid ?? assert.fail("no such process"), "SIGKILL");
     await eventually(() => !isRunning(speaker));
     assert.match((await scope.lab(["status", "--name", name])).stdout, /leaf01 .* speaker gone +0\/4 +/);
     const checked = await cluster.check();

@@ -15,23 +15,12 @@ import {
   type WriteOutcome,
 } from "@caracal/datastore";
 import { EtcdStore } from "@caracal/store-etcd";
-import { eventually, type Program, Testbed } from "@caracal/testbed";
+import { Dice, eventually, type Program, Testbed } from "@caracal/testbed";
 
 const rounds = 6;
 const writers = 4;
 const keysPerWriter = 5;
 const seed = Number(process.env["SEED"] ?? 20_240);
-
-/** A small generator with a seed (mulberry32). */
-function generator(start: number): () => number {
-  let state = start;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** What one writer was told of one key, and what it may have done without being told. */
 interface Belief {
@@ -118,7 +107,7 @@ test(`kill -9 loses nothing that was acknowledged (SEED=${seed})`, async (t) => 
   const bed = Testbed.create(t);
   const dataDir = bed.directory();
   const socket = join(dataDir, "store.sock");
-  const random = generator(seed);
+  const random = new Dice(seed).next;
   const open = (): EtcdStore => new EtcdStore({ endpoints: [`unix://${socket}`] });
   const watching = open();
   const stop = new AbortController();
