@@ -21,6 +21,8 @@ import { LinkRemover } from "./cni/link-remover.ts";
 import { LinuxPodKernel } from "./cni/linux-pod-kernel.ts";
 import type { Backend, NodeConfig } from "./config.ts";
 import { AnnouncingPodKernel } from "./endpoints/announcing-pod-kernel.ts";
+import type { CniAnswer } from "./cni/cni-call.ts";
+import { CniCallLog } from "./endpoints/cni-call-log.ts";
 import { CniService } from "./endpoints/cni-service.ts";
 import { EndpointStatusFiles } from "./endpoints/endpoint-status-files.ts";
 import { NetworkProfiles } from "./endpoints/network-profiles.ts";
@@ -114,7 +116,9 @@ export class NodeDaemon {
       encryptsHosts: options.config.felix.settings.wireguardHostEncryptionEnabled === true,
       lingerMs,
     });
-    this.#cni = new CniService({ log: options.log, metrics: this.#metrics, now: Date.now });
+    const calls = this.#stack.use(new CniCallLog({ clock: systemClock, now: () => new Date(), log }));
+    const onServed = (params: unknown, answer: CniAnswer): void => calls.note(params, answer);
+    this.#cni = new CniService({ log, metrics: this.#metrics, now: Date.now, onServed });
   }
 
   /** Runs until the signal aborts. Throws `StartUpError`, the errors of its sockets, and what broke it. Once only. */

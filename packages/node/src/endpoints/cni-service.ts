@@ -18,6 +18,8 @@ export interface CniServiceOptions {
   readonly log: Log;
   readonly metrics: Pick<Metrics, "cniRequestSeconds">;
   readonly now: () => number;
+  /** Told of every call that was served. */
+  readonly onServed?: (params: unknown, answer: CniAnswer) => void;
 }
 
 /** Runtimes repeat what failed, each pod by itself: so often at most is one kind of failure told. */
@@ -72,6 +74,7 @@ export class CniService {
     this.#underWay.add(work);
     try {
       const answer = await work;
+      this.#options.onServed?.(params, answer);
       stop({ outcome: answer.exitCode === 0 ? "ok" : "error" });
       if (answer.exitCode !== 0) this.#tell(command, answer);
       return answer;
