@@ -14,23 +14,17 @@ import { BirdState, birdVersion } from "./bird-state/bird-state.ts";
 import { BirdSocket } from "@caracal/bird-view";
 import { PodShaping } from "./qos/pod-shaping.ts";
 import { ClusterView, pause } from "./cluster/cluster-view.ts";
-import { CniEngine } from "./cni/cni-engine.ts";
+import type { CniEngine } from "./cni/cni-engine.ts";
 import { DeletionBacklog } from "./cni/deletion-backlog.ts";
 import { EarlyDeletions } from "./cni/early-deletions.ts";
 import { LinkRemover } from "./cni/link-remover.ts";
 import { LinuxPodKernel } from "./cni/linux-pod-kernel.ts";
 import type { Backend, NodeConfig } from "./config.ts";
-import { AnnouncingPodKernel } from "./endpoints/announcing-pod-kernel.ts";
 import type { CniAnswer } from "./cni/cni-call.ts";
 import { CniCallLog } from "./endpoints/cni-call-log.ts";
+import { openCniEngine, type Pods } from "./endpoints/open-cni-engine.ts";
 import { CniService } from "./endpoints/cni-service.ts";
 import { EndpointStatusFiles } from "./endpoints/endpoint-status-files.ts";
-import { NetworkProfiles } from "./endpoints/network-profiles.ts";
-import { NodePodIpam } from "./endpoints/node-pod-ipam.ts";
-import { WatchedNamespaces } from "./endpoints/watched-namespaces.ts";
-import { nodeWithAddress } from "./endpoints/node-with-address.ts";
-import { podAnnotations } from "./endpoints/pod-annotations.ts";
-import { WatchedIpamSettings } from "./endpoints/watched-ipam-settings.ts";
 import { type MtuSources, mtuSourcesOf, readMtuSources } from "./mtu/mtu-sources.ts";
 import { IpamAudit } from "./ipam-audit/ipam-audit.ts";
 import { PodMtuFile } from "./mtu/pod-mtu-file.ts";
@@ -58,7 +52,7 @@ import { recheckMsOf } from "./packets/recheck-ms.ts";
 import { AddressMonitor } from "./startup/address-monitor.ts";
 import { checkBgpPort } from "./startup/check-bgp-port.ts";
 import { LocalHost } from "./startup/local-host.ts";
-import { readMtu, writeNodeName } from "./startup/node-files.ts";
+import { writeNodeName } from "./startup/node-files.ts";
 import { ensureNode, prepareCluster, type StartUp } from "./startup/prepare-cluster.ts";
 import { untilStoreAnswers } from "./startup/until-store-answers.ts";
 import { TunnelAddresses } from "./tunnel-addresses/tunnel-addresses.ts";
@@ -74,9 +68,6 @@ export interface NodeDaemonOptions {
   readonly store: Store;
   readonly log: Log;
 }
-
-/** How long an ADD waits for a datastore that is away. With the time that the ADD itself may take it is less than the plugin waits. */
-const addStoreWaitMs = 30_000;
 
 /**
  * One node's daemon. It serves its control socket from the first moment (CNI calls are told to come back later), takes over
@@ -456,63 +447,18 @@ export class NodeDaemon {
     return { kernel, deletions: new DeletionBacklog(join(libDir, "cni-deletions")) };
   }
 
-  #serveCni(
-    view: ClusterView,
-    routing: Routing,
-    { kernel: podKernel, deletions }: Pods,
-    statusFiles: EndpointStatusFiles,
-  ): void {
+  #serveCni(view: ClusterView, routing: Routing, pods: Pods, statusFiles: EndpointStatusFiles): void {
     const { config, node, store, log } = this.#options;
-    const settings = new WatchedIpamSettings(store, node);
-    const namespaces = new WatchedNamespaces(store);
-    const now = (): string => `${new Date().toISOString().slice(0, 19)}Z`;
-    const clock = (): number => performance.now();
-    const profiles = new NetworkProfiles({ store, now, uuid: randomUUID, clock });
     const { signal } = this.#fault;
-    for (const watched of [settings, namespaces]) {
-      const running = watched.run(signal).catch((error: unknown) => this.#fault.abort(error));
+    const endpointStatusDirectory = this.#endpointStatusDirectory;
+    const from = { config, node, store, log, view, routing, statusFiles, endpointStatusDirectory, pods };
+    const opened = openCniEngine(from);
+    this.#engine = opened.engine;
+    this.#cni.open(opened.engine);
+    for (const run of opened.background) {
+      const running = run(signal).catch((error: unknown) => this.#fault.abort(error));
       this.#stack.defer(() => running);
     }
-    const ipam = new Ipam({
-      store,
-      node,
-      now: nowNanos,
-      settings: () => settings.get(),
-    });
-    const engine = new CniEngine({
-      node,
-      interfacePrefix: config.podInterfacePrefix,
-      store,
-      ipam: new NodePodIpam(ipam, node, settings),
-      kernel: new AnnouncingPodKernel(podKernel, routing),
-      hooks: {
-        blocksClaimed: (blocks) => routing.blocksClaimed(blocks),
-        endpointAdded: async ({ namespace, endpointName: endpoint, statusFile, containerId }, problems) => {
-          statusFiles.renew(statusFile, containerId);
-          for (const problem of problems) log.warn({ namespace, endpoint, problem }, "annotation problem");
-        },
-        endpointRemoved: async ({ statusFile }) => statusFiles.forget(statusFile),
-      },
-      isReady: () => view.isDatastoreReady,
-      nodeNameFile: config.nodeNameFile,
-      endpointStatusDirectory: this.#endpointStatusDirectory,
-      ensureProfile: (network, isKubernetes) => profiles.ensure(network, isKubernetes),
-      storeWaitMs: addStoreWaitMs,
-      deletions,
-      knowsEndpoint: (namespace, name) =>
-        view.endpoints.some(({ metadata }) => metadata.name === name && metadata.namespace === namespace),
-      sources: { now: () => new Date(), uuid: randomUUID },
-      namespaceFacts: (namespace) => namespaces.get(namespace),
-      ...(config.isKubernetesDatastore ? { podAnnotations: (pod) => podAnnotations(store, pod) } : {}),
-      podCidrs: () =>
-        view.resources.nodes.find(({ metadata }) => metadata.name === node)?.status?.podCIDRs ?? [],
-      nodeWith: (address) => nodeWithAddress(view.resources.nodes, address),
-      defaultMtu: () => readMtu(join(config.libDir, "mtu")),
-    });
-    this.#engine = engine;
-    this.#cni.open(engine);
-    const finishing = finishDeletions(engine, signal).catch((error: unknown) => this.#fault.abort(error));
-    this.#stack.defer(() => finishing);
     this.#stack.defer(() => this.#cni.drain());
   }
 
@@ -532,22 +478,6 @@ export class NodeDaemon {
       const snapshot = () => state.snapshot(family);
       this.#stack.use(await BirdSocket.open({ path, version: birdVersion, snapshot }));
     }
-  }
-}
-
-interface Pods {
-  readonly kernel: LinuxPodKernel;
-  readonly deletions: DeletionBacklog;
-}
-
-/** So often it is tried to finish deletions that wait for the datastore. */
-const deletionPauseMs = 2_000;
-
-/** Until the signal aborts. */
-async function finishDeletions(engine: CniEngine, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
-    await engine.finishDeletions();
-    await pause(deletionPauseMs, signal);
   }
 }
 
