@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { createNamespace, deleteNamespace, namespacePath, readSysctl, Rtnetlink } from "@caracal/linux";
 import { IpAddress, Prefix } from "@caracal/net";
 import { NeighbourState, RouteProtocol } from "@caracal/netlink";
@@ -342,5 +343,19 @@ describe("LinkRemover", { skip }, () => {
     const remover = new LinkRemover((await bed.namespace("node")).path);
     await remover.close();
     await assert.rejects(remover.remove("eth0"), /has ended/);
+  });
+
+  it("closes at any moment of its start, and does first what it was asked", async (t) => {
+    const bed = Testbed.create(t);
+    const node = await bed.namespace("node");
+    for (let startedMs = 0; startedMs < 200; startedMs += 20) {
+      await node.ip("link", "add", "veth0", "type", "veth", "peer", "name", "veth0p");
+      const remover = new LinkRemover(node.path);
+      await delay(startedMs);
+      const removed = remover.remove("veth0");
+      await remover.close();
+      await removed;
+      assert.doesNotMatch(await node.ip("-o", "link"), /veth/);
+    }
   });
 });

@@ -2,7 +2,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { KernelError, Rtnetlink } from "@caracal/linux";
 import { deleteLinkGroup, setLinkGroup } from "./link-group.ts";
-import type { RemovalRequest, RemovalVerdict } from "./link-remover.ts";
+import { endRequest, type RemovalRequest, type RemovalVerdict } from "./link-remover.ts";
 import { podEndOf } from "./pod-end.ts";
 import type { PairRemoval } from "./ports.ts";
 
@@ -14,11 +14,21 @@ const rtnetlink = Rtnetlink.open(typeof namespace === "string" ? namespace : und
 let waiting: RemovalRequest[] = [];
 
 parentPort?.on("message", (request: unknown) => {
+  if (request === endRequest) {
+    // Behind the removals that were asked for before.
+    setImmediate(end);
+    return;
+  }
   if (!isRequest(request)) return;
   // What arrived while the kernel was at work goes together: its wait is as long for one as for a hundred.
   if (waiting.length === 0) setImmediate(removeWaiting);
   waiting.push(request);
 });
+
+function end(): void {
+  rtnetlink.close();
+  parentPort?.close();
+}
 
 function removeWaiting(): void {
   const requests = waiting;

@@ -14,8 +14,10 @@ interface Waiting {
  */
 export class LinkRemover implements AsyncDisposable {
   readonly #worker: Worker;
+  readonly #exited: Promise<void>;
   readonly #waiting = new Map<number, Waiting>();
   #lastId = 0;
+  #isClosing = false;
   #ended: Error | undefined;
 
   /** Works on the namespace of the calling thread, or on the one whose path is given. */
@@ -30,7 +32,12 @@ export class LinkRemover implements AsyncDisposable {
     this.#worker.on("error", (cause) =>
       this.#end(new Error("the thread that deletes interfaces failed", { cause })),
     );
-    this.#worker.on("exit", () => this.#end(new Error("the thread that deletes interfaces has ended")));
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#exited = promise;
+    this.#worker.on("exit", () => {
+      this.#end(new Error("the thread that deletes interfaces has ended"));
+      resolve();
+    });
   }
 
   /** Resolves when the interface is gone; one that is not there is gone. */
@@ -43,8 +50,15 @@ export class LinkRemover implements AsyncDisposable {
     return this.#ask(name, { netns, ifname });
   }
 
+  /**
+   * What is asked already is done first. The thread ends by itself: one that is ended from outside while it loads a native
+   * module takes the whole process with it.
+   */
   async close(): Promise<void> {
-    await this.#worker.terminate();
+    this.#isClosing = true;
+    this.#worker.ref();
+    this.#worker.postMessage(endRequest);
+    await this.#exited;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -70,7 +84,7 @@ export class LinkRemover implements AsyncDisposable {
     if (!isVerdict(verdict)) return;
     const waiting = this.#waiting.get(verdict.id);
     this.#waiting.delete(verdict.id);
-    if (this.#waiting.size === 0) this.#worker.unref();
+    if (this.#waiting.size === 0 && !this.#isClosing) this.#worker.unref();
     if (verdict.errno === "") waiting?.resolve(verdict.removal);
     else waiting?.reject(new KernelError("link.delete", verdict.errno, verdict.detail));
   }
@@ -82,6 +96,9 @@ export class LinkRemover implements AsyncDisposable {
     for (const { reject } of left) reject(this.#ended);
   }
 }
+
+/** Asks the thread to end once it has done what it was asked before. */
+export const endRequest = "end";
 
 /** What the thread is asked. */
 export interface RemovalRequest {
