@@ -90,7 +90,14 @@ export type { EntityRule, Rule } from "./policy/rule-schema.ts";
 export { parsePeerAddress, type PeerAddress } from "./peer-address.ts";
 export { checkLabels } from "./metadata.ts";
 export { describeProblems, type Problem } from "./problem.ts";
-export { type QosControls, type QosReading, readQosControls } from "./qos/qos-controls.ts";
+export {
+  type DirectionQos,
+  directionQos,
+  type QosControls,
+  type QosDirection,
+  type QosReading,
+  readQosControls,
+} from "./qos/qos-controls.ts";
 export { apiVersion } from "./resource-schema.ts";
 export { isRecord, type Reading } from "./schema-reader.ts";
 export type { Selector } from "./selector/ast.ts";

@@ -1,4 +1,4 @@
-import type { WorkloadEndpoint } from "@caracal/resources";
+import { type DirectionQos, directionQos, type WorkloadEndpoint } from "@caracal/resources";
 import { compareText } from "../intent-problem.ts";
 
 /** What a workload may send and receive beside bytes, as it sees it: ingress is what it receives. */
@@ -16,9 +16,6 @@ export interface DirectionLimits {
   readonly connections?: number;
 }
 
-/** When an endpoint says none (fact sheet on CNI, "Bandwidth"). */
-const defaultPacketBurst = 5;
-const u32Max = 0xffff_ffff;
 const dscpNames = /^(df|ef|af[1-4][1-3]|cs[0-7])$/;
 
 /** Limits of a node's workloads, ordered by interface. Anyone may have written an endpoint: what makes no sense is left out. */
@@ -29,8 +26,8 @@ export function workloadLimits(
   const found = endpoints.flatMap(({ spec }): readonly WorkloadLimits[] => {
     const { interfaceName, qosControls: controls } = spec;
     if (spec.node !== node || interfaceName === undefined || controls === undefined) return [];
-    const ingress = directionLimits(controls, "ingress");
-    const egress = directionLimits(controls, "egress");
+    const ingress = limitsOf(directionQos(controls, "ingress"));
+    const egress = limitsOf(directionQos(controls, "egress"));
     const dscp = dscpOf(controls["dscp"]);
     if (Object.keys({ ...ingress, ...egress }).length === 0 && dscp === undefined) return [];
     return [{ interfaceName, ingress, egress, ...(dscp !== undefined && { dscp }) }];
@@ -38,23 +35,10 @@ export function workloadLimits(
   return found.toSorted((a, b) => compareText(a.interfaceName, b.interfaceName));
 }
 
-function directionLimits(
-  controls: Readonly<Record<string, unknown>>,
-  direction: "ingress" | "egress",
-): DirectionLimits {
-  const read = (name: string): number | undefined => {
-    const value = controls[`${direction}${name}`];
-    return typeof value === "number" && Number.isInteger(value) && value > 0 && value <= u32Max
-      ? value
-      : undefined;
-  };
-  const perSecond = read("PacketRate");
-  const connections = read("MaxConnections");
+function limitsOf({ packetRate, packetBurst, maxConnections }: DirectionQos): DirectionLimits {
   return {
-    ...(perSecond !== undefined && {
-      packets: { perSecond, burst: read("PacketBurst") ?? defaultPacketBurst },
-    }),
-    ...(connections !== undefined && { connections }),
+    ...(packetRate !== undefined && { packets: { perSecond: packetRate, burst: packetBurst } }),
+    ...(maxConnections !== undefined && { connections: maxConnections }),
   };
 }
 

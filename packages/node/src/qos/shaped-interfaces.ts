@@ -1,16 +1,14 @@
 import type { RateLimit, ShapedInterface } from "@caracal/dataplane";
-import type { WorkloadEndpoint } from "@caracal/resources";
+import { type DirectionQos, directionQos, type WorkloadEndpoint } from "@caracal/resources";
 
 const bitsPerByte = 8;
-/** When an endpoint says none (fact sheet on CNI, "Bandwidth"). */
-const defaultBurstBits = 4 * 2 ** 30;
 
 /** What the endpoints' interfaces may carry; interfaces without limits are left out. */
 export function shapedInterfaces(endpoints: readonly WorkloadEndpoint[]): readonly ShapedInterface[] {
   return endpoints.flatMap(({ spec: { interfaceName, qosControls } }) => {
     if (interfaceName === undefined || qosControls === undefined) return [];
-    const ingress = limitOf(qosControls, "ingress");
-    const egress = limitOf(qosControls, "egress");
+    const ingress = limitOf(directionQos(qosControls, "ingress"));
+    const egress = limitOf(directionQos(qosControls, "egress"));
     if (ingress === undefined && egress === undefined) return [];
     return [
       {
@@ -22,29 +20,18 @@ export function shapedInterfaces(endpoints: readonly WorkloadEndpoint[]): readon
   });
 }
 
-/** Anyone may have written the endpoint: what is no sensible number counts as absent. */
-function limitOf(
-  controls: Readonly<Record<string, unknown>>,
-  direction: "ingress" | "egress",
-): RateLimit | undefined {
-  const read = (name: string): number | undefined => {
-    const value = controls[`${direction}${name}`];
-    return typeof value === "number" && Number.isSafeInteger(value) && value > 0 ? value : undefined;
-  };
-  const bits = read("Bandwidth");
-  if (bits === undefined || bits < bitsPerByte) return undefined;
-  const peakBits = read("Peakrate");
-  const minBurst = read("Minburst");
+function limitOf({ bandwidth, burst, peakrate, minburst }: DirectionQos): RateLimit | undefined {
+  if (bandwidth === undefined || bandwidth < bitsPerByte) return undefined;
   const peak =
-    peakBits === undefined || peakBits <= bits
+    peakrate === undefined || peakrate <= bandwidth
       ? undefined
       : {
-          bytesPerSecond: Math.trunc(peakBits / bitsPerByte),
-          ...(minBurst !== undefined && { bytes: minBurst }),
+          bytesPerSecond: Math.trunc(peakrate / bitsPerByte),
+          ...(minburst !== undefined && { bytes: minburst }),
         };
   return {
-    bytesPerSecond: Math.trunc(bits / bitsPerByte),
-    burstBytes: Math.trunc((read("Burst") ?? defaultBurstBits) / bitsPerByte),
+    bytesPerSecond: Math.trunc(bandwidth / bitsPerByte),
+    burstBytes: Math.trunc(burst / bitsPerByte),
     ...(peak !== undefined && { peak }),
   };
 }

@@ -17,25 +17,42 @@ const kubernetesNames = {
   egressBandwidth: "kubernetes.io/egress-bandwidth",
 } as const;
 
+/** A control of one direction, whose name goes before it: `ingressBandwidth`. */
+type QosControlName =
+  | "Bandwidth"
+  | "Burst"
+  | "Peakrate"
+  | "Minburst"
+  | "PacketRate"
+  | "PacketBurst"
+  | "MaxConnections";
+
+export type QosDirection = "ingress" | "egress";
+
 interface Control {
-  readonly name: string;
+  readonly name: QosControlName;
   readonly least: number;
   readonly most: number;
   /** The control without which this one says nothing. */
-  readonly needs?: string;
+  readonly needs?: QosControlName;
   /** In force when what it belongs to is given and it is not. */
   readonly otherwise?: number;
 }
 
+const u32Max = 0xffff_ffff;
+/** Bits (this and the next: fact sheet on CNI, "Bandwidth"). */
+const defaultBurst = 4 * 2 ** 30;
+const defaultPacketBurst = 5;
+
 /** Source: fact sheet on CNI, "Bandwidth". In the order in which they need each other. */
 const controls: readonly Control[] = [
   { name: "Bandwidth", least: 1e3, most: 1e15 },
-  { name: "Burst", least: 1e3, most: 34_359_738_360, needs: "Bandwidth", otherwise: 4 * 2 ** 30 },
+  { name: "Burst", least: 1e3, most: 34_359_738_360, needs: "Bandwidth", otherwise: defaultBurst },
   { name: "Peakrate", least: 1.01e3, most: 1.01e15, needs: "Bandwidth" },
   { name: "Minburst", least: 1e3, most: 1e8, needs: "Peakrate" },
   { name: "PacketRate", least: 1, most: 1e4 },
-  { name: "PacketBurst", least: 1, most: 1e4, needs: "PacketRate", otherwise: 5 },
-  { name: "MaxConnections", least: 1, most: 4_294_967_295 },
+  { name: "PacketBurst", least: 1, most: 1e4, needs: "PacketRate", otherwise: defaultPacketBurst },
+  { name: "MaxConnections", least: 1, most: u32Max },
 ];
 
 /** Names of differentiated services (RFC 2474, 2597, 3246). */
@@ -56,8 +73,45 @@ export function readQosControls(annotations: ReadonlyMap<string, string>): QosRe
   return { problems, ...(Object.keys(found).length > 0 && { controls: found }) };
 }
 
+/** What an endpoint's controls say of one direction, ingress being what the workload receives. */
+export interface DirectionQos {
+  /** Bits a second. */
+  readonly bandwidth: number | undefined;
+  /** Bits. */
+  readonly burst: number;
+  /** Bits a second. */
+  readonly peakrate: number | undefined;
+  /** Bytes. */
+  readonly minburst: number | undefined;
+  readonly packetRate: number | undefined;
+  readonly packetBurst: number;
+  readonly maxConnections: number | undefined;
+}
+
+/** Anyone may have written the endpoint: what is no whole number above zero, or beyond what a kernel counts, is absent. */
+export function directionQos(
+  qosControls: Readonly<Record<string, unknown>>,
+  direction: QosDirection,
+): DirectionQos {
+  const read = (name: QosControlName, most: number): number | undefined => {
+    const value = qosControls[`${direction}${name}`];
+    return typeof value === "number" && Number.isInteger(value) && value > 0 && value <= most
+      ? value
+      : undefined;
+  };
+  return {
+    bandwidth: read("Bandwidth", Number.MAX_SAFE_INTEGER),
+    burst: read("Burst", Number.MAX_SAFE_INTEGER) ?? defaultBurst,
+    peakrate: read("Peakrate", Number.MAX_SAFE_INTEGER),
+    minburst: read("Minburst", Number.MAX_SAFE_INTEGER),
+    packetRate: read("PacketRate", u32Max),
+    packetBurst: read("PacketBurst", u32Max) ?? defaultPacketBurst,
+    maxConnections: read("MaxConnections", u32Max),
+  };
+}
+
 function readControl(
-  direction: "ingress" | "egress",
+  direction: QosDirection,
   { name, least, most, needs, otherwise }: Control,
   annotations: ReadonlyMap<string, string>,
   found: Record<string, number | string>,
