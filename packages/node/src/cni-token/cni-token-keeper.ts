@@ -1,8 +1,9 @@
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { StoreError } from "@caracal/datastore";
 import { type Cancellation, messageOf } from "@caracal/net";
 import { pause } from "../cluster/cluster-view.ts";
 import type { Log } from "../observe/log.ts";
+import { replaceFile } from "../replace-file.ts";
 
 export interface CniTokenKeeperOptions {
   /** The kubeconfig that the installation wrote for CNI plugins. */
@@ -74,24 +75,6 @@ function readKubeconfig(path: string): string | undefined {
     return tokenLine.test(text) ? text : undefined;
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
-    throw error;
-  }
-}
-
-/** Whole or not at all, for its owner's eyes only. */
-function replaceFile(path: string, text: string): void {
-  const temporary = `${path}.tmp`;
-  try {
-    const file = openSync(temporary, "w", 0o600);
-    try {
-      writeFileSync(file, text);
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-    renameSync(temporary, path);
-  } catch (error) {
-    rmSync(temporary, { force: true });
     throw error;
   }
 }

@@ -1,17 +1,7 @@
 import { createHash } from "node:crypto";
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { replaceFile } from "../replace-file.ts";
 import { type CniCall, readCall } from "./cni-call.ts";
 
 /** More deletions than a node has pods are a storm that the runtime shall repeat. */
@@ -48,15 +38,7 @@ export class DeletionBacklog {
     const name = fileName(call);
     if (this.#calls.has(name)) return true;
     if (this.#calls.size >= backlogMost) return false;
-    const path = join(this.#directory, name);
-    try {
-      writeFileSync(`${path}.new`, JSON.stringify(call), { mode: 0o600, flush: true });
-      renameSync(`${path}.new`, path);
-      flushDirectory(this.#directory);
-    } catch (error) {
-      rmSync(`${path}.new`, { force: true });
-      throw error;
-    }
+    replaceFile(join(this.#directory, name), JSON.stringify(call));
     this.#calls.set(name, call);
     return true;
   }
@@ -90,14 +72,5 @@ function readFile(path: string): CniCall | undefined {
     return call?.command === "DEL" ? call : undefined;
   } catch {
     return undefined;
-  }
-}
-
-function flushDirectory(path: string): void {
-  const directory = openSync(path, "r");
-  try {
-    fsyncSync(directory);
-  } finally {
-    closeSync(directory);
   }
 }
