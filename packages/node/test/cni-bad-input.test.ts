@@ -8,32 +8,18 @@ import { describe, it } from "node:test";
 import { addSteps } from "../src/cni/add-pod.ts";
 import type { CniCall } from "../src/cni/cni-call.ts";
 import { deleteSteps } from "../src/cni/delete-pod.ts";
-import { FakeKernel } from "./cni-fakes.ts";
-import { CniNode, netconf, podCall, result } from "./cni-suite.ts";
+import { netconf, podCall, result } from "./cni-suite.ts";
+import { fakeCniNode, netns } from "./fake-cni-node.ts";
 
 /** What a plugin accepts on stdin. */
 const inputCharactersMax = 1 << 20;
 /** What a runtime's log can bear. */
 const answerCharactersMax = 16_384;
 
-function newNode(): { readonly node: CniNode; readonly kernel: FakeKernel; readonly netns: string } {
-  const kernel = new FakeKernel();
-  const netns = "/run/netns/pod";
-  kernel.namespaces.add(netns);
-  const node = new CniNode({
-    kernel,
-    newNamespace: () => netns,
-    removeNamespace: (path) => kernel.removeNamespace(path),
-    snapshot: () => [...kernel.pairs.keys()],
-    [Symbol.asyncDispose]: () => Promise.resolve(),
-  });
-  return { node, kernel, netns };
-}
-
 const nothing = { kernel: [], allocations: [], endpoints: [] };
 
 async function refuses(change: Partial<CniCall>, config: object = {}): Promise<number> {
-  const { node, netns } = newNode();
+  const { node } = fakeCniNode();
   const answer = await node.engine().answer(podCall(netns, change, config));
   assert.equal(answer.exitCode, 1, answer.stdout);
   assert.ok(
@@ -88,7 +74,7 @@ describe("a megabyte of input is one bounded error", () => {
   }
 
   it("and a valid one with much that is not needed is served", async () => {
-    const { node, netns } = newNode();
+    const { node } = fakeCniNode();
     result(await node.engine().answer(podCall(netns, {}, { comment: long, log_level: "info" })));
   });
 });
@@ -140,7 +126,7 @@ describe("hostile names", () => {
 for (const { name: step } of addSteps) {
   describe(`before "${step}"`, () => {
     it("a namespace that goes makes ADD fail, and nothing is left", async () => {
-      const { node, kernel, netns } = newNode();
+      const { node, kernel } = fakeCniNode();
       const beforeStep = (at: string): void => {
         if (at === step) kernel.removeNamespace(netns);
       };
@@ -153,7 +139,7 @@ for (const { name: step } of addSteps) {
     });
 
     it("a datastore that goes makes ADD fail with code 11, and DEL leaves nothing", async () => {
-      const { node, netns } = newNode();
+      const { node } = fakeCniNode();
       const beforeStep = (at: string): void => {
         if (at === step) node.store.disconnect();
       };
@@ -175,7 +161,7 @@ for (const { name: step } of addSteps) {
 
 for (const { name: step } of deleteSteps) {
   it(`a datastore that goes before DEL's "${step}": the pair is gone, and DEL again leaves nothing`, async () => {
-    const { node, netns } = newNode();
+    const { node } = fakeCniNode();
     result(await node.engine().answer(podCall(netns)));
     const beforeStep = (at: string): void => {
       if (at === step) node.store.disconnect();
@@ -192,7 +178,7 @@ for (const { name: step } of deleteSteps) {
 describe("an ADD while the datastore is away", () => {
   it("is served when the datastore is back in time, whatever step it was at, and others' DELs pass it", async () => {
     for (const step of ["ask what is known", "assign addresses", "write the endpoint"]) {
-      const { node, netns } = newNode();
+      const { node } = fakeCniNode();
       const gone = Promise.withResolvers<void>();
       let isAway = false;
       const beforeStep = (at: string): void => {
@@ -216,7 +202,7 @@ describe("an ADD while the datastore is away", () => {
 
   it("fails with code 11 when it is not, or when the plugin has gone", async () => {
     for (const signal of [undefined, AbortSignal.abort()]) {
-      const { node, netns } = newNode();
+      const { node } = fakeCniNode();
       node.store.disconnect();
       const answer = await node.engine({ storeWaitMs: 120 }).answer(podCall(netns), signal);
       assert.equal(JSON.parse(answer.stdout).code, 11);

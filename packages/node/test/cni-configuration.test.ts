@@ -14,23 +14,8 @@ import { FileLock } from "@caracal/linux";
 import { Ipv4 } from "@caracal/net";
 import { eventually } from "@caracal/testbed";
 import { NetworkProfiles } from "../src/endpoints/network-profiles.ts";
-import { FakeKernel } from "./cni-fakes.ts";
-import { CniNode, hostEnd, netconf, podCall, result } from "./cni-suite.ts";
-
-const netns = "/run/netns/pod";
-
-function newNode(): { readonly node: CniNode; readonly kernel: FakeKernel } {
-  const kernel = new FakeKernel();
-  kernel.namespaces.add(netns);
-  const node = new CniNode({
-    kernel,
-    newNamespace: () => netns,
-    removeNamespace: (path) => kernel.removeNamespace(path),
-    snapshot: () => [...kernel.pairs.keys()],
-    [Symbol.asyncDispose]: () => Promise.resolve(),
-  });
-  return { node, kernel };
-}
+import { hostEnd, netconf, podCall, result } from "./cni-suite.ts";
+import { fakeCniNode, netns } from "./fake-cni-node.ts";
 
 function temporaryDirectory(t: TestContext): string {
   const directory = mkdtempSync(join(tmpdir(), "caracal-cni-"));
@@ -43,7 +28,7 @@ const nothing = { kernel: [], allocations: [], endpoints: [] };
 
 describe("nodename", () => {
   it("of another node is refused by ADD, and does not keep a pod from being deleted", async () => {
-    const { node } = newNode();
+    const { node } = fakeCniNode();
     const refused = await node.engine().answer(podCall(netns, {}, { nodename: "other" }));
     assert.equal(JSON.parse(refused.stdout).code, 7);
     assert.match(refused.stdout, /for node \\"other\\", and the daemon is node \\"node-1\\"/);
@@ -55,7 +40,7 @@ describe("nodename", () => {
   });
 
   it("'s file must be there for ADD and DEL, unless it is optional, and its name counts where it is named", async (t) => {
-    const { node } = newNode();
+    const { node } = fakeCniNode();
     const file = join(temporaryDirectory(t), "nodename");
     const engine = node.engine({ nodeNameFile: file });
     const advice = "check that the calico/node container is running and has mounted /var/lib/calico/";
@@ -85,7 +70,7 @@ describe("readiness_gates", () => {
     t.after(() => server.close());
     const address = server.address();
     assert.ok(typeof address === "object" && address !== null);
-    const { node } = newNode();
+    const { node } = fakeCniNode();
     const readiness_gates = [`http://127.0.0.1:${address.port}/readiness`];
     result(
       await node
@@ -96,7 +81,7 @@ describe("readiness_gates", () => {
   });
 
   it("that stay shut fail it with code 11 and the reason; DEL does not ask them", async () => {
-    const { node } = newNode();
+    const { node } = fakeCniNode();
     const engine = node.engine({ gatePatience: { pauseMs, patienceMs: 300 } });
     const readiness_gates = ["http://127.0.0.1:1/"];
     const error = JSON.parse((await engine.answer(podCall(netns, {}, { readiness_gates }))).stdout);
@@ -112,7 +97,7 @@ describe("policy_setup_timeout_seconds", () => {
   it("waits for the endpoint's file, where the configuration says or where the daemon puts it", async (t) => {
     const directory = temporaryDirectory(t);
     for (const endpoint_status_dir of [directory, undefined]) {
-      const { node } = newNode();
+      const { node } = fakeCniNode();
       const engine = node.engine({ endpointStatusDirectory: directory });
       const config = { policy_setup_timeout_seconds: 60, endpoint_status_dir };
       const add = engine.answer(podCall(netns, {}, config));
@@ -129,7 +114,7 @@ describe("policy_setup_timeout_seconds", () => {
   });
 
   it("lets the pod start when it does not come, and does not hold up its DEL", async (t) => {
-    const { node } = newNode();
+    const { node } = fakeCniNode();
     const engine = node.engine({ endpointStatusDirectory: temporaryDirectory(t) });
     const add = engine.answer(podCall(netns, {}, { policy_setup_timeout_seconds: 1 }));
     await delay(50);
@@ -143,7 +128,7 @@ describe("policy_setup_timeout_seconds", () => {
 
 describe("ipam_lock_file", () => {
   it("is waited for when another program holds it, and free when all calls have ended", async (t) => {
-    const { node } = newNode();
+    const { node } = fakeCniNode();
     const ipam_lock_file = join(temporaryDirectory(t), "ipam.lock");
     const held = FileLock.tryOpen(ipam_lock_file);
     assert.ok(held !== undefined);
@@ -159,7 +144,7 @@ describe("ipam_lock_file", () => {
   });
 
   it("that cannot be is done without", async () => {
-    const { node } = newNode();
+    const { node } = fakeCniNode();
     result(await node.engine().answer(podCall(netns, {}, { ipam_lock_file: "/dev/null/lock" })));
   });
 });
@@ -169,7 +154,7 @@ describe("addresses that Calico 2 has assigned", () => {
 
   for (const plugin of ["calico", "calico-ipam"] as const) {
     it(`go with their pod's DEL of ${plugin}`, async () => {
-      const { node } = newNode();
+      const { node } = fakeCniNode();
       node.ipam.allocations.set("default.nginx-7fc5", [address]);
       assert.deepEqual(await node.engine().answer(podCall(netns, { command: "DEL", plugin })), ok);
       assert.deepEqual([...node.ipam.allocations], []);
@@ -177,7 +162,7 @@ describe("addresses that Calico 2 has assigned", () => {
   }
 
   it("are not taken for those of a network that is called as the pod's namespace", async () => {
-    const { node } = newNode();
+    const { node } = fakeCniNode();
     result(await node.engine().answer(podCall(netns)));
     const args = "K8S_POD_NAMESPACE=k8s-pod-network;K8S_POD_NAME=c0ffee0123456789";
     const del = podCall("", { command: "DEL", containerId: "other", args });
@@ -191,7 +176,7 @@ describe("calico-ipam -upgrade", () => {
     podCall("", { plugin: "calico-ipam", command: "UPGRADE", args: directory, stdin: "{}" });
 
   it("takes over what host-local gave to pods, forgets the rest, and can be done again", async (t) => {
-    const { node } = newNode();
+    const { node } = fakeCniNode();
     const directory = join(temporaryDirectory(t), "k8s-pod-network");
     mkdirSync(directory);
     const address = Ipv4.of(0x0af40007);
@@ -219,7 +204,7 @@ describe("calico-ipam -upgrade", () => {
   });
 
   it("keeps the files of addresses that it cannot take over, and waits for host-local", async (t) => {
-    const { node } = newNode();
+    const { node } = fakeCniNode();
     const directory = temporaryDirectory(t);
     result(await node.engine().answer(podCall(netns)));
     writeFileSync(join(directory, "10.244.0.1"), "c0ffee0123456789");
@@ -233,7 +218,7 @@ describe("calico-ipam -upgrade", () => {
 });
 
 it("a test of the datastore says whether an ADD could be served, in any version", async () => {
-  const { node } = newNode();
+  const { node } = fakeCniNode();
   const test = podCall("", { command: "TEST" });
   assert.deepEqual(await node.engine().answer(test), ok);
   node.store.disconnect();
@@ -241,7 +226,7 @@ it("a test of the datastore says whether an ADD could be served, in any version"
 });
 
 it("num_queues are the pair's, and the interface prefix is the daemon's", async () => {
-  const { node, kernel } = newNode();
+  const { node, kernel } = fakeCniNode();
   const engine = node.engine({ interfacePrefix: "tap" });
   const made = result(await engine.answer(podCall(netns, {}, { num_queues: 3 })));
   assert.equal(hostEnd(made), "tap197b2f5f4de");
@@ -264,7 +249,7 @@ describe("a network without a policy of its own", () => {
       ["", [{ action: "Allow", source: { selector: "has(k8s-pod-network)" }, destination: {} }]],
       ["K8S_POD_NAMESPACE=a;K8S_POD_NAME=b", [{ action: "Allow", source: {}, destination: {} }]],
     ] as const) {
-      const { node } = newNode();
+      const { node } = fakeCniNode();
       const profiles = profilesOf(node.store);
       const engine = node.engine({ ensureProfile: (name, isPod) => profiles.ensure(name, isPod) });
       result(await engine.answer(podCall(netns, { args }, withoutPolicy)));
@@ -276,7 +261,7 @@ describe("a network without a policy of its own", () => {
   });
 
   it("whose profile is there keeps it as it is, and Kubernetes' policy needs none", async () => {
-    const { node } = newNode();
+    const { node } = fakeCniNode();
     const profiles = profilesOf(node.store);
     const engine = node.engine({ ensureProfile: (name, isPod) => profiles.ensure(name, isPod) });
     result(await engine.answer(podCall(netns, {}, netconf)));
@@ -292,7 +277,7 @@ describe("a network without a policy of its own", () => {
   });
 
   it("with a name that no profile can have goes without", async () => {
-    const { node } = newNode();
+    const { node } = fakeCniNode();
     await profilesOf(node.store).ensure("Not_a-Profile", false);
     assert.deepEqual((await node.store.list("")).entries, []);
   });

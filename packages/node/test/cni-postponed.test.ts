@@ -12,11 +12,11 @@ import { backlogMost, DeletionBacklog } from "../src/cni/deletion-backlog.ts";
 import type { CniEngine } from "../src/cni/cni-engine.ts";
 import { EarlyDeletions } from "../src/cni/early-deletions.ts";
 import { StoreError } from "@caracal/datastore";
-import { FakeKernel } from "./cni-fakes.ts";
-import { CniNode, netconf, podCall, result } from "./cni-suite.ts";
+import type { FakeKernel } from "./cni-fakes.ts";
+import { type CniNode, netconf, podCall, result } from "./cni-suite.ts";
+import { fakeCniNode, netns } from "./fake-cni-node.ts";
 
 const nothing = { kernel: [], allocations: [], endpoints: [] };
-const netns = "/run/netns/pod";
 const deletion = podCall(netns, { command: "DEL" });
 const ok = { exitCode: 0, stdout: "" };
 
@@ -31,15 +31,7 @@ interface World {
 function newWorld(t: TestContext): World {
   const directory = mkdtempSync(join(tmpdir(), "caracal-backlog-"));
   t.after(() => rmSync(directory, { recursive: true, force: true }));
-  const kernel = new FakeKernel();
-  kernel.namespaces.add(netns);
-  const node = new CniNode({
-    kernel,
-    newNamespace: () => netns,
-    removeNamespace: (path) => kernel.removeNamespace(path),
-    snapshot: () => [...kernel.pairs.keys()],
-    [Symbol.asyncDispose]: () => Promise.resolve(),
-  });
+  const { node, kernel } = fakeCniNode();
   const backlog = join(directory, "deletions");
   return {
     node,
