@@ -5,7 +5,7 @@ import type { ApiServer, Identity } from "./api-server.ts";
 import type { Channel } from "./channel.ts";
 import { Http1Channel } from "./http1-channel.ts";
 import { Http2Channel } from "./http2-channel.ts";
-import { tunnel } from "./proxy.ts";
+import { targetOf, tunnel } from "./proxy.ts";
 import { untilEvent } from "./socket-event.ts";
 
 /** The kernel probes an idle connection after so long. */
@@ -23,8 +23,7 @@ export async function openChannel(server: ApiServer, identity: Identity): Promis
 }
 
 async function secure(server: ApiServer, { certificate }: Identity, url: URL): Promise<TLSSocket> {
-  const host = bareHost(url);
-  const name = server.serverName ?? host;
+  const name = server.serverName ?? targetOf(url).host;
   const inner = await connectPlain(url, server);
   const socket = connectTls({
     socket: inner,
@@ -46,7 +45,7 @@ async function connectPlain(url: URL, server: ApiServer): Promise<Socket> {
   try {
     const socket = await connectTo(proxy);
     const inner = proxy.protocol === "https:" ? await secureProxy(socket, proxy, server) : socket;
-    await tunnel(inner, proxy, { host: bareHost(url), port: portOf(url) });
+    await tunnel(inner, proxy, targetOf(url));
     return inner;
   } catch (error) {
     throw new Error(`the proxy ${proxy.host}: ${reasonOf(error)}`, { cause: error });
@@ -54,7 +53,7 @@ async function connectPlain(url: URL, server: ApiServer): Promise<Socket> {
 }
 
 async function connectTo(url: URL): Promise<Socket> {
-  const socket = connectTcp({ host: bareHost(url), port: portOf(url) });
+  const socket = connectTcp(targetOf(url));
   socket.setKeepAlive(true, tcpKeepAliveMs);
   socket.setNoDelay(true);
   await untilEvent(socket, "connect");
@@ -63,7 +62,7 @@ async function connectTo(url: URL): Promise<Socket> {
 
 /** The proxy's certificate is signed by one of the system's authorities, or by the cluster's. */
 async function secureProxy(socket: Socket, proxy: URL, server: ApiServer): Promise<TLSSocket> {
-  const host = bareHost(proxy);
+  const { host } = targetOf(proxy);
   const secured = connectTls({
     socket,
     host,
@@ -75,15 +74,3 @@ async function secureProxy(socket: Socket, proxy: URL, server: ApiServer): Promi
   await untilEvent(secured, "secureConnect");
   return secured;
 }
-
-/** Without the brackets of an IPv6 address. */
-function bareHost(url: URL): string {
-  return url.hostname.replace(/^\[(.*)\]$/, "$1");
-}
-
-function portOf(url: URL): number {
-  if (url.port !== "") return Number(url.port);
-  return usualPorts[url.protocol] ?? 443;
-}
-
-const usualPorts: Readonly<Record<string, number>> = { "http:": 80, "socks5:": 1080, "socks5h:": 1080 };

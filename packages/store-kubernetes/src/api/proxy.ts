@@ -11,6 +11,14 @@ export interface Target {
   readonly port: number;
 }
 
+const usualPorts: Readonly<Record<string, number>> = { "http:": 80, "socks5:": 1080, "socks5h:": 1080 };
+
+/** Where a URL leads, by its scheme's port unless it names one. */
+export function targetOf(url: URL): Target {
+  const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
+  return { host, port: url.port === "" ? (usualPorts[url.protocol] ?? 443) : Number(url.port) };
+}
+
 /** Whether a proxy of that URL is one that can be gone through. */
 export function isProxyUrl(text: string): boolean {
   return URL.canParse(text) && /^(?:https?|socks5h?):$/.test(new URL(text).protocol);

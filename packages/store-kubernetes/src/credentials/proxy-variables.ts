@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import { IpAddress, Prefix } from "@caracal/net";
 import { StoreError } from "@caracal/datastore";
-import { isProxyUrl } from "../api/proxy.ts";
+import { isProxyUrl, targetOf } from "../api/proxy.ts";
 
 /**
  * The proxy that the environment names for a server, as Go's and most other programs read it: `HTTPS_PROXY` or `HTTP_PROXY` by the
@@ -23,8 +23,9 @@ export function environmentProxy(
 }
 
 function isExcepted(url: URL, exceptions: string): boolean {
-  const host = url.hostname.replace(/^\[(.*)\]$/, "$1").replace(/\.$/, "");
-  const port = url.port || (url.protocol === "https:" ? "443" : "80");
+  const target = targetOf(url);
+  const host = target.host.replace(/\.$/, "");
+  const port = String(target.port);
   const address = isIP(host) === 0 ? undefined : IpAddress.parse(host);
   if (host === "localhost" || (address !== undefined && isLoopback(address))) return true;
   return exceptions
