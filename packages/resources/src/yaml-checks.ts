@@ -1,5 +1,5 @@
 import { Utf8 } from "@caracal/net";
-import { type Document, isCollection, isScalar, Scalar, visit } from "yaml";
+import { type Document, isCollection, isScalar, type Node, Scalar, visit } from "yaml";
 import { AmbiguousScalar, maxNesting } from "./ambiguous-scalar.ts";
 
 /** Whether a document is nested too deeply to be a manifest. */
@@ -62,24 +62,22 @@ export function nestedKey(document: Document.Parsed): number | undefined {
 
 /** Where in the text the first alias is that names no anchor before it. */
 export function unresolvedAlias(document: Document.Parsed): number | undefined {
-  let found: number | undefined;
-  visit(document, {
-    Alias: (_key, node) => {
-      if (node.resolve(document) !== undefined) return undefined;
-      found = node.range?.[0];
-      return visit.BREAK;
-    },
-  });
-  return found;
+  return firstAlias(document, (named) => named === undefined);
 }
 
 /** Where in the text the first alias is that stands inside of what it names. */
 export function aliasOfItself(document: Document.Parsed): number | undefined {
+  return firstAlias(document, (named, path) => named !== undefined && path.includes(named));
+}
+
+function firstAlias(
+  document: Document.Parsed,
+  isMeant: (named: Node | undefined, path: readonly unknown[]) => boolean,
+): number | undefined {
   let found: number | undefined;
   visit(document, {
     Alias: (_key, node, path) => {
-      const named = node.resolve(document);
-      if (named === undefined || !path.includes(named)) return undefined;
+      if (!isMeant(node.resolve(document), path)) return undefined;
       found = node.range?.[0];
       return visit.BREAK;
     },
