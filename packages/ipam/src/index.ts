@@ -41,6 +41,13 @@ export { defaultMaxBlocks, type IpamSettings, readSettings, type SettingsSource 
 export { type Pool, type PoolUse, selectsNode, toPool } from "./pool.ts";
 export type { AddressRelease, AddressReleaseResult, OldEntry } from "./release.ts";
 export { Reservations } from "./reservation.ts";
+export {
+  type BlockSurplus,
+  type HandleCorrection,
+  type StoredSurplus,
+  type SurplusHandle,
+  surplusHandles,
+} from "./surplus-handle.ts";
 export { Nanos } from "./timestamp.ts";
 export {
   addressState,

@@ -9,7 +9,6 @@ import { type BatchKind, BatchLane } from "./batch-lane.ts";
 import { addressAt, ordinalsOf } from "./block.ts";
 import { checkConsistency, type IpamProblem, readSnapshot } from "./consistency.ts";
 import { cleanHandle } from "./handle-count.ts";
-import { deleteIdleHandle } from "./idle-handle.ts";
 import { type IpamRecords, openRecords } from "./ipam-records.ts";
 import { type IpamSettings, readSettings } from "./ipam-settings.ts";
 import { blockOf, type Pool, type PoolUse } from "./pool.ts";
@@ -22,6 +21,13 @@ import {
   type ReleaseContext,
   releaseHandles,
 } from "./release.ts";
+import {
+  correctHandle,
+  type HandleCorrection,
+  readSurplus,
+  type StoredSurplus,
+  surplusHandles,
+} from "./surplus-handle.ts";
 import type { Nanos } from "./timestamp.ts";
 import type { NewEntry } from "./write-allocation.ts";
 import {
@@ -174,9 +180,26 @@ export class Ipam {
     return this.#releasingHandles.submit({ handle, entry });
   }
 
-  /** Deletes a handle of that revision if no block gives it anything; says whether it did. */
-  async deleteIdleHandle(handle: string, revision: Revision): Promise<boolean> {
-    return this.#lane.run(() => deleteIdleHandle(this.#records, handle, revision));
+  /** Every handle that counts more than blocks give it. Handles are read first: an assignment that ends meanwhile is seen. */
+  async surplusHandles(): Promise<readonly StoredSurplus[]> {
+    const handles = await this.#store.list(keys.handles);
+    const blocks = await this.#store.list(keys.blocks());
+    const revisions = new Map(handles.entries.map(({ key, revision }) => [key, revision]));
+    const snapshot = readSnapshot([...blocks.entries, ...handles.entries]);
+    return surplusHandles(snapshot).flatMap((found) => {
+      const revision = revisions.get(keys.handle(found.id));
+      return revision === undefined ? [] : [{ ...found, revision }];
+    });
+  }
+
+  /** The same of one handle, as far as the blocks go that it counts. */
+  async surplusOf(handle: string): Promise<StoredSurplus | undefined> {
+    return readSurplus(this.#records, handle);
+  }
+
+  /** Makes a handle of that revision count what it has; one that has nothing is deleted. */
+  async correctHandle(handle: string, revision: Revision): Promise<HandleCorrection> {
+    return this.#lane.run(() => correctHandle(this.#records, handle, revision));
   }
 
   /** Makes sure that the node has a block with a free address, and gives the blocks that it took for that. */

@@ -161,7 +161,7 @@ async function deleteHandles(
   const ipam = openIpam(ctx, connection, "");
   let releasedCount = 0;
   for (const [id, revision] of handles) {
-    const isGone = await ipam.deleteIdleHandle(id, Revision.of(revision));
+    const isGone = (await ipam.correctHandle(id, Revision.of(revision))) === "deleted";
     if (isGone) releasedCount += 1;
     ctx.stdout.write(isGone ? "." : "x");
   }

@@ -19,7 +19,12 @@ class Cluster {
   /** How often the datastore was listed or asked. */
   reads = 0;
   /** What the daemon's watches would show; `refresh` brings it up to date. */
-  readonly view: Writable<AuditView> = { isCurrent: true, usedBlocks: [], endpoints: [] };
+  readonly view: Writable<AuditView> = {
+    isCurrent: true,
+    usedBlocks: [],
+    endpoints: [],
+    resources: { nodes: [] },
+  };
   readonly metrics = new Metrics();
   readonly interfaces = new Set<string>();
   seconds = 1_767_323_045;
@@ -311,6 +316,9 @@ test("an address that goes to another pod between the last look and the release 
     mode: "repair",
     ipam: {
       addressesOf: (handle) => cluster.ipam.addressesOf(handle),
+      surplusHandles: () => cluster.ipam.surplusHandles(),
+      surplusOf: (handle) => cluster.ipam.surplusOf(handle),
+      correctHandle: (handle, revision) => cluster.ipam.correctHandle(handle, revision),
       // The slow way out of the former pod, and a new one, even under the same handle.
       release: async (release) => {
         await cluster.ipam.releaseHandle("net.gone");

@@ -12,6 +12,7 @@ import { type Cancellation, IpAddress, Prefix } from "@caracal/net";
 import {
   type AllocationBlock,
   AllocationBlockCodec,
+  type Node,
   nodeKind,
   type WorkloadEndpoint,
   workloadEndpointKind,
@@ -21,6 +22,7 @@ import { QueueFullError } from "../cni/keyed-queue.ts";
 import { pause } from "../cluster/cluster-view.ts";
 import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
+import { HandleAudit } from "./handle-audit.ts";
 import { type Evidence, podOf, suspectsIn } from "./suspicion.ts";
 
 /** Whether leaks are looked for, and what becomes of them. */
@@ -34,13 +36,15 @@ export interface AuditView {
   readonly usedBlocks: readonly AllocationBlock[];
   /** The node's own. */
   readonly endpoints: readonly WorkloadEndpoint[];
+  /** The cluster's nodes. */
+  readonly resources: { readonly nodes: readonly Pick<Node, "metadata">[] };
 }
 
 export interface IpamAuditOptions {
   readonly node: string;
   readonly store: Store;
   readonly view: AuditView;
-  readonly ipam: Pick<Ipam, "release" | "addressesOf">;
+  readonly ipam: Pick<Ipam, "release" | "addressesOf" | "surplusHandles" | "surplusOf" | "correctHandle">;
   readonly mode: Exclude<IpamAuditMode, "off">;
   /** An allocation that nobody has for so long is leaked. */
   readonly graceSeconds: number;
@@ -51,7 +55,10 @@ export interface IpamAuditOptions {
   readonly inTurnOf: (pod: PodName, work: () => Promise<boolean>) => Promise<boolean>;
   readonly now: () => Nanos;
   readonly log: Log;
-  readonly metrics: Pick<Metrics, "ipamLeakCandidates" | "ipamLeaks" | "ipamReclaimed">;
+  readonly metrics: Pick<
+    Metrics,
+    "ipamLeakCandidates" | "ipamLeaks" | "ipamReclaimed" | "ipamSurplusHandles" | "ipamHandlesCorrected"
+  >;
   readonly sleep?: (ms: number, signal: Cancellation) => Promise<void>;
 }
 
@@ -75,6 +82,7 @@ const provenForSeconds = 3600;
 export class IpamAudit {
   readonly #options: IpamAuditOptions;
   readonly #watch: LeakWatch;
+  readonly #handles: HandleAudit;
   /** When each was proven, by assignment. */
   #provenAt = new Map<string, Nanos>();
   #leaks: readonly LeakSuspect[] = [];
@@ -82,13 +90,18 @@ export class IpamAudit {
   constructor(options: IpamAuditOptions) {
     this.#options = options;
     this.#watch = new LeakWatch(options.graceSeconds);
+    this.#handles = new HandleAudit({
+      ...options,
+      nodes: () => options.view.resources.nodes,
+      repairs: options.mode === "repair",
+    });
   }
 
-  /** The leaks that are known and were left, a line each. */
+  /** The leaks that are known and were left, and the handles that count too much, a line each. */
   get troubles(): readonly string[] {
     const lines = this.#leaks.slice(0, namedMost).map(describe);
     const more = this.#leaks.length - lines.length;
-    return more > 0 ? [...lines, `${more} more addresses are leaked`] : lines;
+    return [...lines, ...(more > 0 ? [`${more} more addresses are leaked`] : []), ...this.#handles.troubles];
   }
 
   /** Until the signal aborts. */
@@ -122,6 +135,7 @@ export class IpamAudit {
     this.#leaks = leaks;
     if (mode === "repair" && mayWrite()) await this.#repair(leaks);
     metrics.ipamLeaks.set(this.#leaks.length);
+    await this.#handles.look();
   }
 
   /** The last look: the datastore is asked itself, and for who is not of this node too; only what is still so counts. */

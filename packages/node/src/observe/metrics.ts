@@ -13,6 +13,8 @@ export class Metrics {
   readonly ipamLeakCandidates: Gauge;
   readonly ipamLeaks: Gauge;
   readonly ipamReclaimed: Counter;
+  readonly ipamSurplusHandles: Gauge;
+  readonly ipamHandlesCorrected: Counter;
   readonly intentSeconds: Histogram;
   readonly cniRequestSeconds: Histogram<"command" | "outcome">;
 
@@ -36,6 +38,15 @@ export class Metrics {
     this.ipamReclaimed = new Counter({
       name: "ipam_allocations_gc_reclamations",
       help: "Leaked addresses that were given back.",
+      registers,
+    });
+    this.ipamSurplusHandles = gauge(
+      "caracal_ipam_surplus_handles",
+      "IPAM handles found by this node that count addresses which no block gives them.",
+    );
+    this.ipamHandlesCorrected = new Counter({
+      name: "caracal_ipam_handles_corrected",
+      help: "IPAM handles that were deleted or made to count what they have.",
       registers,
     });
     this.storeConnected = gauge("caracal_store_connected", "1 while the datastore answers.");
