@@ -16,7 +16,7 @@ import { PodShaping } from "./qos/pod-shaping.ts";
 import { ClusterView, pause } from "./cluster/cluster-view.ts";
 import type { CniEngine } from "./cni/cni-engine.ts";
 import { DeletionBacklog } from "./cni/deletion-backlog.ts";
-import { EarlyDeletions } from "./cni/early-deletions.ts";
+import { EarlyCalls } from "./cni/early-calls.ts";
 import { LinkRemover } from "./cni/link-remover.ts";
 import { LinuxPodKernel } from "./cni/linux-pod-kernel.ts";
 import type { Backend, NodeConfig } from "./config.ts";
@@ -24,6 +24,7 @@ import type { CniAnswer } from "./cni/cni-call.ts";
 import { CniCallLog } from "./endpoints/cni-call-log.ts";
 import { openCniEngine, type Pods } from "./endpoints/open-cni-engine.ts";
 import { CniService } from "./endpoints/cni-service.ts";
+import { KnownPods } from "./endpoints/known-pods.ts";
 import { EndpointStatusFiles } from "./endpoints/endpoint-status-files.ts";
 import { type MtuSources, mtuSourcesOf, readMtuSources } from "./mtu/mtu-sources.ts";
 import { IpamAudit } from "./ipam-audit/ipam-audit.ts";
@@ -138,7 +139,9 @@ export class NodeDaemon {
     // A daemon that is told to stop before it has begun leaves the host as it was.
     if (stop.aborted) return;
     const pods = this.#openPods();
-    this.#cni.openEarly(new EarlyDeletions({ node, interfacePrefix: config.podInterfacePrefix, ...pods }));
+    const knowsEndpoint = (namespace: string, name: string) => pods.known.has(namespace, name);
+    const { podInterfacePrefix: interfacePrefix } = config;
+    this.#cni.openEarly(new EarlyCalls({ node, interfacePrefix, knowsEndpoint, ...pods }));
     const startUp = this.#startUp();
     if (!(await this.#prepare(startUp, stop))) return;
     if (this.#firstMtuSources.settings.ipForwarding !== "Disabled") {
@@ -219,6 +222,7 @@ export class NodeDaemon {
         },
       }),
     );
+    this.#stack.defer(() => this.#cni.stop());
   }
 
   async #serveHttp(): Promise<void> {
@@ -253,6 +257,7 @@ export class NodeDaemon {
       own.lookSoon();
       tunnelAddresses.hear(view.resources);
       shaping.set(view.endpoints);
+      pods.known.set(view.endpoints);
       statusFiles.schedule();
     };
     this.#healthWatch = this.#stack.use(
@@ -440,11 +445,13 @@ export class NodeDaemon {
 
   /** What pods are made of and taken away with, whatever the datastore says. */
   #openPods(): Pods {
-    const { interfacePrefixes, libDir } = this.#options.config;
+    const { log, config } = this.#options;
+    const { interfacePrefixes, libDir } = config;
     const remover = this.#stack.use(new LinkRemover());
     const kernel = new LinuxPodKernel(remover, undefined, interfacePrefixes);
     this.#stack.use(kernel);
-    return { kernel, deletions: new DeletionBacklog(join(libDir, "cni-deletions")) };
+    const known = this.#stack.use(new KnownPods({ path: join(libDir, "cni-pods"), clock: systemClock, log }));
+    return { kernel, known, deletions: new DeletionBacklog(join(libDir, "cni-deletions")) };
   }
 
   #serveCni(view: ClusterView, routing: Routing, pods: Pods, statusFiles: EndpointStatusFiles): void {

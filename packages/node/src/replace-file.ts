@@ -1,4 +1,5 @@
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { open, rename, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 
 /**
@@ -13,6 +14,20 @@ export function replaceFile(path: string, text: string): void {
     flushDirectory(dirname(path));
   } catch (error) {
     rmSync(temporary, { force: true });
+    throw error;
+  }
+}
+
+/** The same, while the thread goes on. Of one path, only one at a time. */
+export async function replaceFileAside(path: string, text: string): Promise<void> {
+  const temporary = `${path}.new`;
+  try {
+    await writeFile(temporary, text, { mode: 0o600, flush: true });
+    await rename(temporary, path);
+    await using directory = await open(dirname(path), "r");
+    await directory.sync();
+  } catch (error) {
+    await rm(temporary, { force: true });
     throw error;
   }
 }

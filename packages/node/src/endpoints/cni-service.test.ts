@@ -11,14 +11,17 @@ const fails = {
   stdout: '{"cniVersion":"1.0.0","code":11,"msg":"the datastore does not answer"}\n',
 };
 
-function service(now: () => number = () => 0): {
+function service(
+  now: () => number = () => 0,
+  startPatienceMs = 0,
+): {
   readonly cni: CniService;
   readonly lines: readonly Record<string, unknown>[];
   readonly metrics: Metrics;
 } {
   const { log, lines } = memoryLog();
   const metrics = new Metrics();
-  return { cni: new CniService({ log, metrics, now }), lines, metrics };
+  return { cni: new CniService({ log, metrics, now, startPatienceMs }), lines, metrics };
 }
 
 function codeIn(stdout: string): unknown {
@@ -36,6 +39,25 @@ test("before the daemon has started the runtime is told to come back", async () 
   cni.waitForStore("connection refused");
   const { msg, details } = JSON.parse((await cni.handle({ command: "ADD" }, signal)).stdout);
   assert.deepEqual([msg, details], ["the node daemon is waiting for the datastore", "connection refused"]);
+});
+
+test("an ADD waits for the daemon's start, for a while and as long as its plugin does", async () => {
+  const { cni } = service(undefined, 60_000);
+  const served = { exitCode: 0, stdout: "{}" };
+  const gone = new AbortController();
+  const dropped = cni.handle({ command: "ADD" }, gone.signal);
+  gone.abort();
+  assert.equal(codeIn((await dropped).stdout), 11);
+  const waiting = cni.handle({ command: "ADD" }, signal);
+  assert.equal(codeIn((await cni.handle({ command: "CHECK" }, signal)).stdout), 11, "others do not");
+  cni.open({ handle: () => Promise.resolve(served) });
+  assert.deepEqual(await waiting, served);
+
+  const { cni: stopping } = service(undefined, 60_000);
+  const late = stopping.handle({ command: "ADD" }, signal);
+  await settle();
+  stopping.stop();
+  assert.equal(JSON.parse((await late).stdout).msg, "the node daemon is stopping");
 });
 
 test("what can be done early is done until the daemon has started", async () => {

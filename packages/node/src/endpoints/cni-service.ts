@@ -1,5 +1,6 @@
+import { type CniAnswer, readCall } from "../cni/cni-call.ts";
 import { CniCode, CniError } from "../cni/cni-error.ts";
-import type { CniAnswer } from "../cni/cni-call.ts";
+import { failureAnswer } from "../cni/failure-answer.ts";
 import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import { RepeatLimit } from "../observe/repeat-limit.ts";
@@ -9,7 +10,7 @@ export interface CniHandler {
   handle(params: unknown, signal: AbortSignal): Promise<CniAnswer>;
 }
 
-/** Who does what can be done early; `undefined` is left to be told to come back. */
+/** Who does what can be done early; `undefined` is left to wait, or to be told to come back. */
 export interface EarlyCniHandler {
   handle(params: unknown): Promise<CniAnswer | undefined>;
 }
@@ -20,12 +21,18 @@ export interface CniServiceOptions {
   readonly now: () => number;
   /** Told of every call that was served. */
   readonly onServed?: (params: unknown, answer: CniAnswer) => void;
+  /** How long an ADD waits for the daemon's start; half a minute unless told. */
+  readonly startPatienceMs?: number;
 }
 
 /** Runtimes repeat what failed, each pod by itself: so often at most is one kind of failure told. */
 const failureLineMs = 10_000;
 /** How long calls under way may take to end before the daemon stops without them; what they leave, a DEL takes away. */
 const drainMs = 5_000;
+/** With what the ADD itself may take it is less than the plugin waits. */
+const startPatienceMs = 30_000;
+/** More pods than a node has, waiting for its start, are a storm that the runtime shall repeat. */
+const startWaitersMost = 4_096;
 
 /** The control socket's method `cni`, from the daemon's first moment to its last: outside those it says "come back later". */
 export class CniService {
@@ -36,6 +43,8 @@ export class CniService {
   #early: EarlyCniHandler | undefined;
   #away = "the node daemon is starting";
   #awayBecause = "";
+  readonly #begun = Promise.withResolvers<void>();
+  #startWaiters = 0;
 
   constructor(options: CniServiceOptions) {
     this.#options = options;
@@ -57,18 +66,21 @@ export class CniService {
   open(engine: CniHandler): void {
     this.#early = undefined;
     this.#engine = engine;
+    this.#begun.resolve();
   }
 
   async handle(params: unknown, signal: AbortSignal): Promise<CniAnswer> {
+    const command = commandOf(params);
     if (this.#engine === undefined) {
       const early = await this.#early?.handle(params);
       if (early !== undefined) return early;
-      // CNI 1.1.0, "STATUS": what cannot serve an ADD answers 50, not the code of a call that failed.
-      const code = commandOf(params) === "STATUS" ? CniCode.notAvailable : CniCode.tryAgainLater;
-      const error = new CniError(code, this.#away, this.#awayBecause);
-      return { exitCode: 1, stdout: error.toJson("1.0.0") };
+      if (command === "ADD") await this.#untilBegun(signal);
     }
-    const command = commandOf(params);
+    if (this.#engine === undefined || signal.aborted) {
+      // CNI 1.1.0, "STATUS": what cannot serve an ADD answers 50, not the code of a call that failed.
+      const code = command === "STATUS" ? CniCode.notAvailable : CniCode.tryAgainLater;
+      return failureAnswer(new CniError(code, this.#away, this.#awayBecause), readCall(params)?.stdin ?? "");
+    }
     const stop = this.#options.metrics.cniRequestSeconds.startTimer({ command });
     const work = this.#engine.handle(params, signal);
     this.#underWay.add(work);
@@ -83,14 +95,32 @@ export class CniService {
     }
   }
 
-  /** Takes no more calls, and waits a while for those under way. */
-  async drain(): Promise<void> {
+  /** Takes no more calls; those that wait for a start are told so. */
+  stop(): void {
     this.#engine = undefined;
     this.#away = "the node daemon is stopping";
     this.#awayBecause = "";
+    this.#begun.resolve();
+  }
+
+  /** Takes no more calls, and waits a while for those under way. */
+  async drain(): Promise<void> {
+    this.stop();
     const late = Promise.withResolvers<void>();
     const timer = setTimeout(late.resolve, drainMs);
     await Promise.race([Promise.allSettled(this.#underWay), late.promise]);
+    clearTimeout(timer);
+  }
+
+  /** Returns when calls are served, when they will not be any more, or when it has taken too long. */
+  async #untilBegun(signal: AbortSignal): Promise<void> {
+    if (this.#startWaiters >= startWaitersMost) return;
+    const end = Promise.withResolvers<void>();
+    const timer = setTimeout(end.resolve, this.#options.startPatienceMs ?? startPatienceMs);
+    signal.addEventListener("abort", () => end.resolve(), { once: true });
+    this.#startWaiters += 1;
+    await Promise.race([this.#begun.promise, end.promise]);
+    this.#startWaiters -= 1;
     clearTimeout(timer);
   }
 

@@ -12,6 +12,7 @@ import type { Routing } from "../routing/routing.ts";
 import { readMtu } from "../startup/node-files.ts";
 import { AnnouncingPodKernel } from "./announcing-pod-kernel.ts";
 import type { EndpointStatusFiles } from "./endpoint-status-files.ts";
+import type { KnownPods } from "./known-pods.ts";
 import { NetworkProfiles } from "./network-profiles.ts";
 import { NodePodIpam } from "./node-pod-ipam.ts";
 import { nodeWithAddress } from "./node-with-address.ts";
@@ -23,6 +24,7 @@ import { WatchedNamespaces } from "./watched-namespaces.ts";
 export interface Pods {
   readonly kernel: LinuxPodKernel;
   readonly deletions: DeletionBacklog;
+  readonly known: KnownPods;
 }
 
 export interface CniEngineSources {
@@ -51,7 +53,7 @@ const deletionPauseMs = 2_000;
 /** The CNI engine on what the daemon has: its view of the cluster, its routes, its store and kernel. */
 export function openCniEngine(sources: CniEngineSources): OpenCniEngine {
   const { config, node, store, log, view, routing, statusFiles, endpointStatusDirectory } = sources;
-  const { kernel: podKernel, deletions } = sources.pods;
+  const { kernel: podKernel, deletions, known } = sources.pods;
   const settings = new WatchedIpamSettings(store, node);
   const namespaces = new WatchedNamespaces(store);
   const now = (): string => `${new Date().toISOString().slice(0, 19)}Z`;
@@ -83,8 +85,7 @@ export function openCniEngine(sources: CniEngineSources): OpenCniEngine {
     ensureProfile: (network, isKubernetes) => profiles.ensure(network, isKubernetes),
     storeWaitMs: addStoreWaitMs,
     deletions,
-    knowsEndpoint: (namespace, name) =>
-      view.endpoints.some(({ metadata }) => metadata.name === name && metadata.namespace === namespace),
+    knowsEndpoint: (namespace, name) => known.has(namespace, name),
     sources: { now: () => new Date(), uuid: randomUUID },
     namespaceFacts: (namespace) => namespaces.get(namespace),
     ...(config.isKubernetesDatastore ? { podAnnotations: (pod) => podAnnotations(store, pod) } : {}),
