@@ -1,7 +1,7 @@
 import { DecodeError } from "@caracal/net";
 import { type Change, decodeChange, readMessages, RtnlGroup } from "@caracal/netlink";
 import type { NamespaceTarget } from "./namespace.ts";
-import { NetlinkFd } from "./netlink-fd.ts";
+import { NetlinkFd, type NoticeFilter } from "./netlink-fd.ts";
 import { watchReadable } from "./readable-signal.ts";
 
 /** What can be watched. */
@@ -29,7 +29,7 @@ const defaultReceiveBufferBytes = 8 << 20;
 /** Datagrams taken per turn of the event loop, so that a flood of notices leaves room for everything else. */
 const datagramsPerTurn = 256;
 
-export interface MonitorOptions {
+export interface MonitorOptions extends NoticeFilter {
   readonly topics: readonly MonitorTopic[];
   /** The thread's own namespace if absent. */
   readonly namespace?: NamespaceTarget;
@@ -37,8 +37,6 @@ export interface MonitorOptions {
   onChanges(changes: readonly Change[]): void;
   /** Notices were lost: only a dump tells what is. */
   onOverrun(): void;
-  /** Port of a `NetlinkSocket` whose own doings are not told. */
-  readonly ignorePort?: number;
   /** What the kernel may queue before notices are lost. */
   readonly receiveBufferBytes?: number;
 }
@@ -59,7 +57,7 @@ export class Monitor implements Disposable {
   static open(options: MonitorOptions): Monitor {
     const fd = NetlinkFd.open(options.namespace, options.receiveBufferBytes ?? defaultReceiveBufferBytes);
     try {
-      if (options.ignorePort !== undefined) fd.ignore(options.ignorePort);
+      fd.filter(options);
       for (const topic of new Set(options.topics)) for (const group of groups[topic]) fd.join(group);
       return new Monitor(fd, options);
     } catch (error) {

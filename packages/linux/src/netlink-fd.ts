@@ -3,7 +3,7 @@ import { Reader } from "@caracal/net";
 import { checked, KernelError } from "./kernel-error.ts";
 import { errnoName, lastErrno, libc } from "./libc.ts";
 import { type NamespaceTarget, withNamespace } from "./namespace.ts";
-import { attachFilter, Bpf, keepAll, keepNothing } from "./socket-filter.ts";
+import { attachFilter, Bpf, type BpfLine, keepAll, keepNothing } from "./socket-filter.ts";
 
 const AF_NETLINK = 16;
 const SOCK_RAW = 3;
@@ -33,8 +33,25 @@ const datagramBytes = 65536;
 const spareBuffers: Uint8Array[] = [];
 const spareBuffersMax = 8;
 
-/** Where the causing socket's port stands in a message's header. */
+/** Where a message's type, and the causing socket's port, stand in its header. */
+const typeOffset = 4;
 const portOffset = 12;
+
+/** Which notices are not wanted. */
+export interface NoticeFilter {
+  /** What the socket at this port does itself: one's own bulk work. */
+  readonly ignorePort?: number;
+  /** Whatever tells of something that appeared or changed. */
+  readonly removalsOnly?: boolean;
+}
+
+const dropOthersThanRemovals: readonly BpfLine[] = [
+  [Bpf.loadByteAt, 0, 0, typeOffset],
+  // Types come by fours: an object is new or changed, is gone, is asked for, is set.
+  [Bpf.and, 0, 0, 3],
+  [Bpf.jumpIfEqual, 1, 0, 1],
+  [Bpf.answer, 0, 0, keepNothing],
+];
 
 /** What a receive gave: a datagram (a view valid until the next receive), nothing yet, or word that some were lost. */
 export type Received = Uint8Array | "empty" | "overrun";
@@ -80,16 +97,11 @@ export class NetlinkFd implements NetlinkTransport, Disposable {
     this.#setOption("netlink.join", SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group);
   }
 
-  /**
-   * Has the kernel drop notices of what the socket at `port` does, before they are queued: so one's own bulk work
-   * neither fills the buffer nor wakes the reader.
-   */
-  ignore(port: number): void {
-    attachFilter("netlink.ignore", this.fd, [
-      [Bpf.loadWordAt, 0, 0, portOffset],
-      // BPF loads words in network order.
-      [Bpf.jumpIfEqual, 0, 1, swapBytes(port)],
-      [Bpf.answer, 0, 0, keepNothing],
+  /** Has the kernel drop notices before they are queued: so they neither fill the buffer nor wake the reader. Once only. */
+  filter({ ignorePort, removalsOnly }: NoticeFilter): void {
+    attachFilter("netlink.filter", this.fd, [
+      ...(ignorePort === undefined ? [] : dropPort(ignorePort)),
+      ...(removalsOnly === true ? dropOthersThanRemovals : []),
       [Bpf.answer, 0, 0, keepAll],
     ]);
   }
@@ -153,6 +165,15 @@ export class NetlinkFd implements NetlinkTransport, Disposable {
   #setOption(op: string, level: number, option: number, value: number): void {
     checked(op, libc.setsockopt(this.fd, level, option, intBytes(value), 4));
   }
+}
+
+function dropPort(port: number): readonly BpfLine[] {
+  return [
+    [Bpf.loadWordAt, 0, 0, portOffset],
+    // BPF loads words in network order.
+    [Bpf.jumpIfEqual, 0, 1, swapBytes(port)],
+    [Bpf.answer, 0, 0, keepNothing],
+  ];
 }
 
 function intBytes(value: number): Uint8Array<ArrayBuffer> {

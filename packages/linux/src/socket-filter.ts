@@ -8,9 +8,11 @@ const SO_ATTACH_FILTER = 26;
 /** Instructions of classic BPF (linux/bpf_common.h), as far as they are used here. */
 export const Bpf = {
   loadWordAt: 0x20,
+  loadByteAt: 0x30,
   loadWordFromX: 0x40,
   loadLength: 0x80,
   subtract: 0x14,
+  and: 0x54,
   copyToX: 0x07,
   jumpIfEqual: 0x15,
   answer: 0x06,

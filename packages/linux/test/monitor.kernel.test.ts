@@ -84,6 +84,24 @@ test("what the named socket does itself is not told", { skip }, async (t) => {
   assert.deepEqual(told, ["+route 10.0.2.0/24"]);
 });
 
+test("only removals are told where only they are wanted", { skip }, async (t) => {
+  const name = freshNamespace(t);
+  using ip = Rtnetlink.open(namespacePath(name));
+  const told: string[] = [];
+  using _ = Monitor.open({
+    topics: ["routes", "links"],
+    namespace: namespacePath(name),
+    ignorePort: 1,
+    removalsOnly: true,
+    onChanges: (changes) => void told.push(...changes.map(describe)),
+    onOverrun: () => told.push("overrun"),
+  });
+  for (const route of [blackhole(1), blackhole(2)]) ip.addRoute(route);
+  ip.deleteRoute(blackhole(1));
+  await until(() => told.length > 0, "the removal");
+  assert.deepEqual(told, ["-route 10.0.1.0/24"]);
+});
+
 test(
   "a flood that outgrows the buffer is told as an overrun, and the monitor goes on",
   { skip },

@@ -315,6 +315,20 @@ describe("LinkRemover", { skip }, () => {
     assert.match(left, /bystander/);
   });
 
+  it("is done when both ends are gone: their names are free at once", async (t) => {
+    const bed = Testbed.create(t);
+    const [node, pod] = [await bed.namespace("node"), await bed.namespace("pod")];
+    using host = Rtnetlink.open(node.path);
+    using inside = Rtnetlink.open(pod.path);
+    await using remover = new LinkRemover(node.path);
+    for (let round = 0; round < 20; round += 1) {
+      host.addVeth({ name: "own" }, { name: "eth0", namespace: pod.path });
+      assert.equal(await remover.removePair("own", pod.path, "eth0"), "removed");
+      assert.equal(host.link("own"), undefined);
+      assert.equal(inside.link("eth0"), undefined);
+    }
+  });
+
   it("removes a pair only when its other end is where and what it should be", async (t) => {
     const bed = Testbed.create(t);
     const [node, pod] = [await bed.namespace("node"), await bed.namespace("pod")];

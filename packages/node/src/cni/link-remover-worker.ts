@@ -1,8 +1,8 @@
-/** The thread of `LinkRemover`: gets `RemovalRequest`s, deletes interfaces, answers a `RemovalVerdict` for each. */
+/** The thread of `LinkRemover`: gets `RemovalRequest`s, deletes interfaces, answers with a `RemovalVerdict` for each. */
 import { parentPort, workerData } from "node:worker_threads";
 import { KernelError, Rtnetlink } from "@caracal/linux";
 import { deleteLinkGroup, setLinkGroup } from "./link-group.ts";
-import { endRequest, type RemovalRequest, type RemovalVerdict } from "./link-remover.ts";
+import { endRequest, type RemovalRequest, type RemovalVerdict, type RemoverWord } from "./link-remover.ts";
 import { podEndOf } from "./pod-end.ts";
 import type { PairRemoval } from "./ports.ts";
 
@@ -33,10 +33,17 @@ function end(): void {
 function removeWaiting(): void {
   const requests = waiting;
   waiting = [];
-  const verdicts = requests.map(doom);
-  const doomed = verdicts.filter(({ index, verdict }) => index !== undefined && verdict.errno === "");
-  if (doomed.length > 0) removeGroup(doomed);
-  for (const { verdict } of verdicts) parentPort?.postMessage(verdict);
+  const judged = requests.map(doom);
+  const doomed = judged.filter(isDoomed);
+  if (doomed.length > 0) {
+    say({ kind: "going", links: doomed.map(({ index, verdict: { id } }) => ({ id, index })) });
+    removeGroup(doomed);
+  }
+  say({ kind: "verdicts", verdicts: judged.map(({ verdict }) => verdict) });
+}
+
+function say(word: RemoverWord): void {
+  parentPort?.postMessage(word);
 }
 
 /** A request with what is to be answered to it. */
@@ -44,6 +51,14 @@ interface Judged {
   /** Of the interface that shall go, if it is there and may. */
   readonly index?: number;
   verdict: RemovalVerdict;
+}
+
+interface Doomed extends Judged {
+  readonly index: number;
+}
+
+function isDoomed(judged: Judged): judged is Doomed {
+  return judged.index !== undefined && judged.verdict.errno === "";
 }
 
 /** Puts the interface of a request among those that go. */
@@ -67,13 +82,13 @@ function doom({ id, name, only }: RemovalRequest): Judged {
 }
 
 /** All at once; should the kernel refuse that, one by one. */
-function removeGroup(doomed: readonly Judged[]): void {
+function removeGroup(doomed: readonly Doomed[]): void {
   try {
     rtnetlink.socket.request("link.delete", deleteLinkGroup(doomedGroup));
   } catch {
     for (const one of doomed) {
       try {
-        if (one.index !== undefined) rtnetlink.deleteLink(one.index);
+        rtnetlink.deleteLink(one.index);
       } catch (error) {
         refuse(one, error);
       }

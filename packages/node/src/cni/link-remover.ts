@@ -1,5 +1,6 @@
 import { Worker } from "node:worker_threads";
-import { KernelError } from "@caracal/linux";
+import { KernelError, Monitor } from "@caracal/linux";
+import type { Change } from "@caracal/netlink";
 import type { PairRemoval } from "./ports.ts";
 
 interface Waiting {
@@ -8,27 +9,41 @@ interface Waiting {
 }
 
 /**
- * Deletes interfaces on a thread of its own. The kernel takes tens of milliseconds for each (it waits until no processor
- * uses the interface any more), and meanwhile whoever asks it about any interface waits too: time in which BGP and other
- * pods would stand still.
+ * Deletes interfaces on a thread of its own, which the kernel holds for some 16 ms each time: only after all its processors
+ * have let go of an interface does it free what that took. Gone it is long before, within a millisecond, for whoever asks
+ * and with its other end, its addresses and its routes; the kernel tells of that, and then the deletion is done.
  */
 export class LinkRemover implements AsyncDisposable {
   readonly #worker: Worker;
+  readonly #monitor: Monitor;
   readonly #exited: Promise<void>;
+  /** Until the thread's verdict. */
   readonly #waiting = new Map<number, Waiting>();
+  /** Interfaces that the thread is deleting, by index, with what was asked. */
+  readonly #going = new Map<number, number>();
+  /** Interfaces that went while the thread was at work: word of that may come before the thread's. */
+  readonly #gone = new Set<number>();
   #lastId = 0;
   #isClosing = false;
   #ended: Error | undefined;
 
   /** Works on the namespace of the calling thread, or on the one whose path is given. */
   constructor(namespacePath?: string) {
+    this.#monitor = Monitor.open({
+      topics: ["links"],
+      removalsOnly: true,
+      ...(namespacePath !== undefined && { namespace: namespacePath }),
+      onChanges: (changes) => this.#hear(changes),
+      // The thread's verdict says the same, later.
+      onOverrun: () => undefined,
+    });
     this.#worker = new Worker(new URL("link-remover-worker.ts", import.meta.url), {
       workerData: namespacePath,
       // Sockets are opened by FFI: Node knows nothing of them, and would warn of each that is closed.
       trackUnmanagedFds: false,
     });
     this.#worker.unref();
-    this.#worker.on("message", (verdict: unknown) => this.#settle(verdict));
+    this.#worker.on("message", (word: unknown) => this.#listen(word));
     this.#worker.on("error", (cause) =>
       this.#end(new Error("the thread that deletes interfaces failed", { cause })),
     );
@@ -36,6 +51,7 @@ export class LinkRemover implements AsyncDisposable {
     this.#exited = promise;
     this.#worker.on("exit", () => {
       this.#end(new Error("the thread that deletes interfaces has ended"));
+      this.#monitor.close();
       resolve();
     });
   }
@@ -80,13 +96,42 @@ export class LinkRemover implements AsyncDisposable {
     });
   }
 
-  #settle(verdict: unknown): void {
-    if (!isVerdict(verdict)) return;
-    const waiting = this.#waiting.get(verdict.id);
-    this.#waiting.delete(verdict.id);
-    if (this.#waiting.size === 0 && !this.#isClosing) this.#worker.unref();
-    if (verdict.errno === "") waiting?.resolve(verdict.removal);
-    else waiting?.reject(new KernelError("link.delete", verdict.errno, verdict.detail));
+  #listen(word: unknown): void {
+    if (!isRemoverWord(word)) return;
+    if (word.kind === "verdicts") for (const verdict of word.verdicts) this.#settle(verdict);
+    else for (const { id, index } of word.links) this.#expect(id, index);
+  }
+
+  #expect(id: number, index: number): void {
+    if (this.#gone.delete(index)) this.#waiting.get(id)?.resolve("removed");
+    else this.#going.set(index, id);
+  }
+
+  #hear(changes: readonly Change[]): void {
+    if (this.#waiting.size === 0) return;
+    for (const change of changes) {
+      if (change.kind !== "link" || !change.gone) continue;
+      const { index } = change.link;
+      const id = this.#going.get(index);
+      this.#going.delete(index);
+      // The thread is not done with it: it stays among those that wait, and the process must not end.
+      if (id === undefined) this.#gone.add(index);
+      else this.#waiting.get(id)?.resolve("removed");
+    }
+  }
+
+  #settle({ id, removal, errno, detail }: RemovalVerdict): void {
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    if (this.#waiting.size === 0) this.#rest();
+    if (errno === "") waiting?.resolve(removal);
+    else waiting?.reject(new KernelError("link.delete", errno, detail));
+  }
+
+  #rest(): void {
+    this.#going.clear();
+    this.#gone.clear();
+    if (!this.#isClosing) this.#worker.unref();
   }
 
   #end(reason: Error): void {
@@ -108,7 +153,20 @@ export interface RemovalRequest {
   readonly only: { readonly netns: string; readonly ifname: string } | undefined;
 }
 
-/** What the thread answers; an empty `errno` is success. */
+/** What the thread says. */
+export type RemoverWord =
+  /** The kernel is about to delete these, which takes the thread until its verdicts. */
+  | { readonly kind: "going"; readonly links: readonly DoomedLink[] }
+  | { readonly kind: "verdicts"; readonly verdicts: readonly RemovalVerdict[] };
+
+export interface DoomedLink {
+  /** Of the request. */
+  readonly id: number;
+  /** Of the interface. */
+  readonly index: number;
+}
+
+/** What became of a request; an empty `errno` is success. */
 export interface RemovalVerdict {
   readonly id: number;
   readonly removal: PairRemoval;
@@ -116,13 +174,6 @@ export interface RemovalVerdict {
   readonly detail: string;
 }
 
-function isVerdict(value: unknown): value is RemovalVerdict {
-  return (
-    typeof value === "object" &&
-    value !== null &&
-    "id" in value &&
-    "removal" in value &&
-    "errno" in value &&
-    "detail" in value
-  );
+function isRemoverWord(value: unknown): value is RemoverWord {
+  return typeof value === "object" && value !== null && ("links" in value || "verdicts" in value);
 }
