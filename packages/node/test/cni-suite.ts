@@ -266,6 +266,29 @@ export function cniSuite(
       assert.deepEqual(await node.state(), before);
     });
 
+    claim("containers whose IDs begin alike keep an interface each, whichever goes first", async (node) => {
+      const before = await node.state();
+      const engine = node.engine();
+      const calls = ["web-server-1", "web-server-2"].map((name) =>
+        podCall(node.rig.newNamespace(), { containerId: `default-${name}`, args: "" }),
+      );
+      const [first, second] = calls;
+      assert.ok(first !== undefined && second !== undefined);
+      const [one, two] = [result(await engine.answer(first)), result(await engine.answer(second))];
+      assert.notEqual(hostEnd(one), hostEnd(two));
+      assert.equal((await engine.answer({ ...first, command: "DEL" })).exitCode, 0);
+      const config = JSON.stringify({ ...netconf, prevResult: two });
+      const check = { ...second, command: "CHECK", stdin: config };
+      assert.deepEqual(await engine.answer(check), { exitCode: 0, stdout: "" });
+      assert.equal((await engine.answer({ ...second, command: "DEL" })).exitCode, 0);
+      assert.deepEqual(await node.state(), before);
+      for (const containerId of ["short", "c0ffee0123456789", "3f2504e0-4f89-41d3-9a0c-0305e82c3301"]) {
+        const call = podCall(node.rig.newNamespace(), { containerId, args: "" });
+        assert.equal(hostEnd(result(await engine.answer(call))), `cali${containerId.slice(0, 11)}`);
+        assert.equal((await engine.answer({ ...call, command: "DEL" })).exitCode, 0);
+      }
+    });
+
     claim("a second interface of a pod is refused, and its DEL leaves the first alone", async (node) => {
       const netns = node.rig.newNamespace();
       const engine = node.engine();

@@ -83,9 +83,22 @@ export function formerHandleOf(
 
 const runtimesId = /^[0-9a-f]{64}$/;
 
-/** Host end of a pod, or of a container that is none: that one has no prefix of its own. */
+/**
+ * Host end of a pod, or of a container that is none: that one has no prefix of its own, and the beginning of its ID, as with
+ * Calico. An ID that people chose (`ctr`'s `default-web-1`) may begin as another's does: of such a one it is the digest.
+ */
 export function hostNameOf(pod: PodName | undefined, containerId: string, prefix?: string): string {
-  if (pod === undefined) return `cali${containerId.slice(0, containerIdCharacters)}`;
-  const input = hostInterfaceHashInput(pod.namespace, pod.name);
-  return hostInterfaceName(createHash("sha1").update(input).digest("hex"), prefix);
+  if (pod === undefined) {
+    const isOwnBeginning = containerId.length <= containerIdCharacters || randomBeginning.test(containerId);
+    const own = isOwnBeginning ? containerId : digestOf(containerId);
+    return `cali${own.slice(0, containerIdCharacters)}`;
+  }
+  return hostInterfaceName(digestOf(hostInterfaceHashInput(pod.namespace, pod.name)), prefix);
+}
+
+/** Of the IDs that runtimes make, and of UUIDs. */
+const randomBeginning = /^[0-9a-f]{8}[0-9a-f-][0-9a-f]{2}/i;
+
+function digestOf(text: string): string {
+  return createHash("sha1").update(text).digest("hex");
 }
