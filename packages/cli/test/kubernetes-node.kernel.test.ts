@@ -1,13 +1,14 @@
 /**
  * Aim: a node daemon on a Kubernetes datastore starts, follows the cluster and sets up pods, and leaves on them what Calico does.
  * Method: a real API server; the daemon and its pods in namespaces of the test, which reach the server through a socket in the
- * file system; the CNI executable called as a runtime calls it.
+ * file system; the CNI executable called as a runtime calls it; the plugins' kubeconfig used by kubectl.
  */
 import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
-import { buildPlugins } from "@caracal/cni";
+import { buildPlugins, installPlugins, readInstallSettings } from "@caracal/cni";
 import { isRecord } from "@caracal/resources";
 import { crdDocuments } from "@caracal/store-kubernetes";
 import {
@@ -22,7 +23,7 @@ import {
   Testbed,
 } from "@caracal/testbed";
 
-const skip = requireRoot() || requireKubeApiserver() || requireTool("etcd", "openssl", "nsenter");
+const skip = requireRoot() || requireKubeApiserver() || requireTool("etcd", "openssl", "nsenter", "kubectl");
 const main = join(import.meta.dirname, "..", "src", "main.ts");
 
 /** Listens on a port of its namespace's loopback and hands every connection on to a socket of the file system. */
@@ -52,6 +53,52 @@ async function bringNear(bed: Testbed, server: KubeApiserver, namespace: Namespa
   await program.waitForOutput(/relaying/);
 }
 
+/** Installs the plugins with a kubeconfig of the server as in Calico's pod, with a token of their account; gives its path. */
+async function installCni(bed: Testbed, server: KubeApiserver): Promise<string> {
+  const account = "/api/v1/namespaces/kube-system/serviceaccounts";
+  await server.request("POST", account, { metadata: { name: "calico-cni-plugin" } });
+  const granted = await server.request("POST", `${account}/calico-cni-plugin/token`, {
+    apiVersion: "authentication.k8s.io/v1",
+    kind: "TokenRequest",
+    spec: { expirationSeconds: 600 },
+  });
+  const directory = bed.directory("account");
+  writeFileSync(join(directory, "token"), String(member(member(granted, "status"), "token")));
+  writeFileSync(join(directory, "ca.crt"), server.ca);
+  const netDirectory = bed.directory("net");
+  const { hostname: host, port } = new URL(server.url);
+  const outcome = readInstallSettings({
+    env: {
+      CARACAL_LIB_DIR: bed.directory("lib"),
+      KUBERNETES_SERVICE_HOST: host,
+      KUBERNETES_SERVICE_PORT: port,
+    },
+    hostName: "n1",
+    readFile: () => "",
+    exists: () => false,
+    isWritable: () => true,
+    binDirectory: bed.directory("bin"),
+    netDirectory,
+  });
+  assert.ok(outcome.kind === "ok" && outcome.settings.kubernetes !== undefined);
+  const kubernetes = { ...outcome.settings.kubernetes, serviceAccountDirectory: directory };
+  installPlugins({ ...outcome.settings, kubernetes }, buildPlugins().directory);
+  return join(netDirectory, "calico-kubeconfig");
+}
+
+/** When the token of a kubeconfig ends, after a use of it as the plugins would use it: another may be refused. */
+async function tokenEndOf(server: KubeApiserver, kubeconfig: string): Promise<number> {
+  const asked = await runAnyway(["kubectl", `--kubeconfig=${kubeconfig}`, "get", "--raw", "/apis"], {});
+  assert.equal(asked.exitCode, 0, asked.stderr);
+  const token = /token: "(.*)"/.exec(readFileSync(kubeconfig, "utf8"))?.[1] ?? "";
+  const review = { apiVersion: "authentication.k8s.io/v1", kind: "TokenReview", spec: { token } };
+  const found = await server.request("POST", "/apis/authentication.k8s.io/v1/tokenreviews", review);
+  const user = member(member(member(found, "status"), "user"), "username");
+  assert.equal(user, "system:serviceaccount:kube-system:calico-cni-plugin");
+  const claims: unknown = JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString());
+  return Number(member(claims, "exp"));
+}
+
 test("a daemon starts, sets up a pod and takes it down", { skip }, async (t) => {
   const bed = Testbed.create(t);
   const server = await startKubeApiserver(bed, { definitions: crdDocuments("crd.projectcalico.org") });
@@ -68,6 +115,8 @@ test("a daemon starts, sets up a pod and takes it down", { skip }, async (t) => 
   const node = await bed.namespace("node");
   await bed.network("wire", [{ namespace: node, name: "eth0", addresses: ["172.18.0.2/24"] }]);
   await bringNear(bed, server, node);
+  const kubeconfig = await installCni(bed, server);
+  const firstEnd = await tokenEndOf(server, kubeconfig);
   const runDirectory = bed.directory("run");
   const libDirectory = bed.directory("lib");
   const daemon = await node.start([process.execPath, main, "caracal", "node", "run"], {
@@ -81,9 +130,14 @@ test("a daemon starts, sets up a pod and takes it down", { skip }, async (t) => 
       CARACAL_RUN_DIR: runDirectory,
       CARACAL_LIB_DIR: libDirectory,
       CARACAL_CONFD_DIR: bed.directory("confd"),
+      CALICO_MANAGE_CNI: "true",
+      CNI_NET_DIR: dirname(kubeconfig),
     },
   });
   await daemon.waitForOutput(/node started/);
+  await daemon.waitForOutput(/renewed the token of CNI plugins/);
+  const isRenewed = (await tokenEndOf(server, kubeconfig)) > firstEnd + 3_600;
+  assert.ok(isRenewed, "the token of 10 minutes is one of a day");
 
   const annotationsOf = async (path: string): Promise<Readonly<Record<string, unknown>>> => {
     const metadata = member(await server.request("GET", path), "metadata");
