@@ -12,9 +12,14 @@ export interface PluginAnswer {
   readonly answer: unknown;
 }
 
+/** Where Debian has the reference plugins. */
+export const referencePlugins = "/usr/lib/cni";
+
 /** A container of a lab's node that only the test knows of. */
 export class TestContainer implements Disposable {
   readonly name: string;
+  /** Of the configuration from now on. */
+  ipam: Readonly<Record<string, unknown>> = { type: "calico-ipam" };
   readonly #lab: LabDirectory;
   readonly #node: string;
   readonly #id = randomBytes(32).toString("hex");
@@ -37,7 +42,7 @@ export class TestContainer implements Disposable {
         CNI_CONTAINERID: this.#id,
         CNI_NETNS: this.#lab.namespacePath(this.name),
         CNI_IFNAME: "eth0",
-        CNI_PATH: directory,
+        CNI_PATH: `${directory}:${referencePlugins}`,
         CNI_ARGS: `IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=${this.name}`,
       },
       stdio: ["pipe", "pipe", "ignore"],
@@ -68,7 +73,7 @@ export class TestContainer implements Disposable {
       type: "calico",
       nodename: this.#node,
       caracal_run_dir: this.#lab.runDirectory(this.#node),
-      ipam: { type: "calico-ipam" },
+      ipam: this.ipam,
       policy: { type: "k8s" },
     });
   }

@@ -194,7 +194,7 @@ describe("calico-ipam -upgrade", () => {
     writeFileSync(join(directory, "10.244.0.8"), "gone\r\neth0");
     writeFileSync(join(directory, "last_reserved_ip.0"), "10.244.0.8");
     const answer = await engine.answer(upgrade(directory));
-    assert.match(answer.stdout, /: 1 taken over, 1 that no endpoint has forgotten\n$/);
+    assert.match(answer.stdout, /: 1 taken over, 1 of no endpoint forgotten\n$/);
     assert.deepEqual([...node.ipam.allocations], [["k8s-pod-network.c0ffee0123456789", [address]]]);
     assert.equal(existsSync(directory), false);
     assert.match((await engine.answer(upgrade(directory))).stdout, /: 0 taken over\n$/);

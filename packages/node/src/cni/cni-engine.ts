@@ -411,7 +411,7 @@ export class CniEngine {
     this.#requireReady(CniCode.tryAgainLater);
     const directory = args === "" ? hostLocalDirectory : args;
     const { assigned, forgotten } = await migrateHostLocal(this.#services, directory);
-    const rest = forgotten === 0 ? "" : `, ${forgotten} that no endpoint has forgotten`;
+    const rest = forgotten === 0 ? "" : `, ${forgotten} of no endpoint forgotten`;
     return printed(`addresses of host-local in ${directory}: ${assigned} taken over${rest}\n`);
   }
 
