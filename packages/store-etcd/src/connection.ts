@@ -166,7 +166,7 @@ export class Connection {
 
 async function newToken(peer: Peer, name: string, password: string): Promise<string | undefined> {
   try {
-    return (await once(peer, authenticate, { name, password }, undefined)).token;
+    return await once(peer, authenticate, { name, password }, undefined);
   } catch (error) {
     // Calico's client goes on without, too; should users come, calls are refused for having none.
     if (isCallFailure(error) && error.details.includes("authentication is not enabled")) return undefined;

@@ -11,19 +11,12 @@ import {
   type TransactionStep,
   type WriteOutcome,
 } from "@caracal/datastore";
-import {
-  type CompareSchema,
-  CompareTarget,
-  type Init,
-  type KeyValue,
-  type TxnResponse,
-} from "@caracal/etcd-api";
 import { Connection } from "./connection.ts";
 import type { EtcdConfig } from "./etcd-config.ts";
-import { compact, range, txn } from "./etcd-methods.ts";
+import { compact, range, type StoredValue } from "./etcd-methods.ts";
 import { EtcdRevision } from "./etcd-revision.ts";
 import { after as nextKey, prefixRange, toBytes } from "./key-bytes.ts";
-import { transaction, type TransactionAnswer } from "./transaction-call.ts";
+import { deletion, transaction, type TransactionAnswer } from "./transaction-call.ts";
 import { toEntry, watchPrefix } from "./watch-prefix.ts";
 
 /** Calico's request time-out. */
@@ -47,9 +40,9 @@ export class EtcdStore implements Store {
   }
 
   async get(key: string): Promise<Entry | undefined> {
-    const { kvs } = await this.#connection.call(range, { key: toBytes(key) }, "read");
-    const [kv] = kvs;
-    return kv === undefined ? undefined : toEntry(kv);
+    const { values } = await this.#connection.call(range, { key: toBytes(key) }, "read");
+    const [value] = values;
+    return value === undefined ? undefined : toEntry(value);
   }
 
   async list(prefix: string): Promise<Listing> {
@@ -66,7 +59,7 @@ export class EtcdStore implements Store {
   async create(key: string, value: string): Promise<WriteOutcome> {
     const answer = await this.#write([{ kind: "create", key, value }]);
     if (answer.kind === "done") return { kind: "ok", entry: { key, value, revision: answer.revision } };
-    const current = rangeAnswer(answer.response);
+    const [current] = answer.current;
     if (current === undefined)
       throw new StoreError("unavailable", "etcd refused a create and shows no entry");
     return { kind: "exists", current: toEntry(current) };
@@ -75,32 +68,21 @@ export class EtcdStore implements Store {
   async update(key: string, value: string, revision: Revision): Promise<WriteOutcome> {
     const answer = await this.#write([{ kind: "update", key, value, revision }]);
     if (answer.kind === "done") return { kind: "ok", entry: { key, value, revision: answer.revision } };
-    return refusal(answer.response);
+    return refusal(answer.current[0]);
   }
 
   async delete(key: string, revision?: Revision): Promise<WriteOutcome> {
-    const name = toBytes(key);
-    const response = await this.#connection.call(
-      txn,
-      {
-        compare: revision === undefined ? [] : [modifiedAt(name, revision)],
-        success: [{ request: { case: "requestDeleteRange", value: { key: name, prevKv: true } } }],
-        failure: [{ request: { case: "requestRange", value: { key: name } } }],
-      },
-      "write",
-    );
-    if (!response.succeeded) return refusal(response);
-    const answer = response.responses[0]?.response;
-    const [deleted] = answer?.case === "responseDeleteRange" ? answer.value.prevKvs : [];
-    return deleted === undefined ? { kind: "missing" } : { kind: "ok", entry: toEntry(deleted) };
+    const { isDone, value } = await this.#connection.call(deletion, { key, revision }, "write");
+    if (!isDone) return refusal(value);
+    return value === undefined ? { kind: "missing" } : { kind: "ok", entry: toEntry(value) };
   }
 
   async transact(steps: readonly TransactionStep[]): Promise<TransactionOutcome> {
     checkTransaction(steps);
     const answer = await this.#write(steps);
     if (answer.kind === "done") return { kind: "ok", revision: answer.revision };
-    const current = steps.map((_, index) => rangeAnswer(answer.response, index));
-    return { kind: "refused", current: current.map((kv) => (kv === undefined ? undefined : toEntry(kv))) };
+    const current = steps.map((_, index) => answer.current[index]);
+    return { kind: "refused", current: current.map((value) => value && toEntry(value)) };
   }
 
   watch(prefix: string, after: Revision, signal: Cancellation): AsyncIterable<readonly StoreEvent[]> {
@@ -113,7 +95,7 @@ export class EtcdStore implements Store {
 
   /** Forgets the history before `revision`, for every client. */
   async compact(revision: Revision): Promise<void> {
-    await this.#connection.call(compact, { revision: EtcdRevision.parse(revision) }, "write");
+    await this.#connection.call(compact, EtcdRevision.parse(revision), "write");
   }
 
   #write(steps: readonly TransactionStep[]): Promise<TransactionAnswer> {
@@ -126,31 +108,19 @@ export class EtcdStore implements Store {
     let revision = 0n;
     let from = key;
     for (;;) {
-      const request = { key: from, rangeEnd, limit: BigInt(pageEntries), revision };
+      const request = { key: from, rangeEnd, limit: pageEntries, revision };
       const page = await this.#connection.call(range, request, "read");
       // Every page is read at the revision of the first.
-      if (revision === 0n) revision = page.header?.revision ?? 0n;
-      for (const kv of page.kvs) entries.push(toEntry(kv));
-      const last = page.kvs.at(-1);
+      if (revision === 0n) revision = page.revision;
+      for (const value of page.values) entries.push(toEntry(value));
+      const last = page.values.at(-1);
       if (!page.more || last === undefined) return { revision: EtcdRevision.format(revision), entries };
       from = nextKey(last.key);
     }
   }
 }
 
-/** Holds while the key's last change is that revision. */
-function modifiedAt(key: Uint8Array, revision: Revision): Init<typeof CompareSchema> {
-  const value = EtcdRevision.ofEntry(revision);
-  return { key, target: CompareTarget.MOD, targetUnion: { case: "modRevision", value } };
-}
-
 /** What was there instead of what the caller thought. */
-function refusal(response: TxnResponse): WriteOutcome {
-  const current = rangeAnswer(response);
+function refusal(current: StoredValue | undefined): WriteOutcome {
   return current === undefined ? { kind: "missing" } : { kind: "conflict", current: toEntry(current) };
-}
-
-function rangeAnswer({ responses }: TxnResponse, index = 0): KeyValue | undefined {
-  const answer = responses[index]?.response;
-  return answer?.case === "responseRange" ? answer.value.kvs[0] : undefined;
 }

@@ -8,11 +8,11 @@ const wireVarint = 0;
 const wireBytes = 2;
 
 /**
- * A protobuf message in parts: single bytes, and texts that become UTF-8 only where they end up, so that a long value is
+ * A protobuf message in parts: single bytes, bytes in a row, and texts that become UTF-8 only where they end up, so that a long value is
  * copied once. Field numbers are at most 15.
  */
 export class MessageParts {
-  readonly #parts: (number | string)[] = [];
+  readonly #parts: (number | string | Uint8Array)[] = [];
   #length = 0;
 
   /** An integer that is not negative, or any 64-bit one as a bigint. */
@@ -33,6 +33,16 @@ export class MessageParts {
     return this;
   }
 
+  /** Nothing for no bytes. */
+  bytes(field: number, bytes: Uint8Array): this {
+    if (bytes.length === 0) return this;
+    this.#byte((field << 3) | wireBytes);
+    this.#varint(bytes.length);
+    this.#parts.push(bytes);
+    this.#length += bytes.length;
+    return this;
+  }
+
   nested(field: number, message: MessageParts): this {
     this.#byte((field << 3) | wireBytes);
     this.#varint(message.#length);
@@ -47,8 +57,12 @@ export class MessageParts {
     frame[0] = 0;
     let at = frame.writeUInt32BE(this.#length, 1);
     for (const part of this.#parts) {
-      if (typeof part === "string") at += frame.write(part, at);
-      else frame[at++] = part;
+      if (typeof part === "number") frame[at++] = part;
+      else if (typeof part === "string") at += frame.write(part, at);
+      else {
+        frame.set(part, at);
+        at += part.length;
+      }
     }
     return frame;
   }

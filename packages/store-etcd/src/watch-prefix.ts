@@ -1,15 +1,16 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type Entry, type Revision, StoreError, type StoreEvent } from "@caracal/datastore";
-import { type Event, EventType, type KeyValue, type WatchResponse } from "@caracal/etcd-api";
+import type { Event, EventType, WatchResponse } from "@caracal/etcd-api";
 import type { Cancellation } from "@caracal/net";
 import type { Connection } from "./connection.ts";
-import { range, watch } from "./etcd-methods.ts";
+import { range, type StoredValue } from "./etcd-methods.ts";
 import { EtcdRevision } from "./etcd-revision.ts";
 import { prefixRange, toText } from "./key-bytes.ts";
 import { mapError } from "./map-error.ts";
 
 /** Streams opened in a row without an answer before the watch gives up: about ten seconds of trying. */
 const maxReconnects = 9;
+const deleteEvent: typeof EventType.DELETE = 1;
 const firstBackoffMs = 100;
 const maxBackoffMs = 2_000;
 
@@ -20,7 +21,7 @@ interface Step {
 }
 
 /** An etcd entry as the port shows it. */
-export function toEntry(kv: KeyValue): Entry {
+export function toEntry(kv: StoredValue): Entry {
   return { key: toText(kv.key), value: toText(kv.value), revision: EtcdRevision.format(kv.modRevision) };
 }
 
@@ -58,6 +59,7 @@ async function* streamOnce(
   start: bigint,
   signal: Cancellation,
 ): AsyncGenerator<Step, void, undefined> {
+  const { watch } = await import("./watch-method.ts");
   const { call, endpoint } = await connection.stream(watch);
   const cancel = (): void => call.cancel();
   // A call that is cancelled after its last reader left still tells of it.
@@ -110,9 +112,8 @@ function isBehind({ created, header }: WatchResponse, next: bigint): boolean {
  * nothing would do so too, and tell of other changes: what its whole cluster has agreed on shows which of them it is.
  */
 async function refuseOtherStore(connection: Connection, prefix: string, next: bigint): Promise<void> {
-  const request = { ...prefixRange(prefix), limit: 1n, keysOnly: true };
-  const { header } = await connection.call(range, request, "read");
-  const revision = header?.revision ?? 0n;
+  const request = { ...prefixRange(prefix), limit: 1, keysOnly: true };
+  const { revision } = await connection.call(range, request, "read");
   if (revision + 1n >= next) return;
   throw new StoreError("compacted", `the store is at revision ${revision}, before the watch's ${next}`);
 }
@@ -128,7 +129,7 @@ function nextRevision(response: WatchResponse, next: bigint): bigint {
 function toEvent({ type, kv, prevKv }: Event): StoreEvent {
   if (kv === undefined) throw new StoreError("unavailable", "an event without a key");
   const previous = prevKv === undefined ? {} : { previous: toEntry(prevKv) };
-  if (type === EventType.DELETE) {
+  if (type === deleteEvent) {
     return {
       kind: "delete",
       key: toText(kv.key),

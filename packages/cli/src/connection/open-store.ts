@@ -3,7 +3,6 @@ import { type Store, StoreError } from "@caracal/datastore";
 import { configFromEnvironment, EtcdStore } from "@caracal/store-etcd";
 import { CliError } from "../cli-error.ts";
 import type { ApiConfig } from "./api-config.ts";
-import { discoverEtcd } from "./discover-etcd.ts";
 
 /** Connects to the etcd, the embedded store or the Kubernetes API server that a configuration names. */
 export async function openStore(config: ApiConfig): Promise<Store> {
@@ -43,5 +42,6 @@ async function withDiscovery({ datastoreType, environment }: ApiConfig): Promise
       "ETCD_ENDPOINTS and ETCD_DISCOVERY_SRV (etcdEndpoints and etcdDiscoverySrv) cannot be given both",
     );
   }
+  const { discoverEtcd } = await import("./discover-etcd.ts");
   return { ...environment, ETCD_ENDPOINTS: await discoverEtcd(domain) };
 }

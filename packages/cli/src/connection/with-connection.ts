@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { ResourceClient, type Store, StoreError } from "@caracal/datastore";
 import { CliError } from "../cli-error.ts";
 import { clientVersion } from "../client-version.ts";
@@ -31,7 +30,8 @@ export async function withConnection<T>(
   try {
     const resources = new ResourceClient(store, {
       now: () => ctx.now().toISOString().replace(/\.\d+/, ""),
-      uuid: randomUUID,
+      // The global one loads `node:crypto` only when it is called.
+      uuid: () => crypto.randomUUID(),
     });
     const connection = { store, resources, datastoreType };
     if (!args.flag("allow-version-mismatch")) await checkVersion(connection.resources);
