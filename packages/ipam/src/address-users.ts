@@ -1,6 +1,6 @@
 import { type IpAddress, Prefix } from "@caracal/net";
 import type { AllocationBlock } from "@caracal/resources";
-import { addressAt, attributeOf, windowsReservedHandle } from "./block.ts";
+import { addressAt, attributeOf, isWindowsReserved } from "./block.ts";
 
 /** An address that IPAM has given to somebody. */
 export interface AddressUser {
@@ -23,7 +23,7 @@ export function addressUsers(blocks: readonly AllocationBlock[], range: Prefix):
       if (attribute === undefined || attribute.releasedAt !== undefined) return [];
       const address = addressAt(cidr, ordinal);
       const { handle_id: handle, secondary: attributes = {} } = attribute;
-      const isNodes = handle === windowsReservedHandle || nodeAddressType.test(attributes["type"] ?? "");
+      const isNodes = isWindowsReserved(attribute) || nodeAddressType.test(attributes["type"] ?? "");
       return isNodes || !Prefix.contains(range, address) ? [] : [{ address, handle, attributes }];
     });
   });

@@ -1,7 +1,7 @@
 import { IpAddress, Prefix } from "@caracal/net";
 import type { AllocationAttribute, AllocationBlock } from "@caracal/resources";
 import { affinityOwner } from "./affinity.ts";
-import { addressAt, attributeOf, windowsReservedHandle } from "./block.ts";
+import { addressAt, attributeOf, isWindowsReserved } from "./block.ts";
 import { checkConsistency, type IpamProblem, type IpamSnapshot } from "./consistency.ts";
 import type { Pool } from "./pool.ts";
 
@@ -115,7 +115,7 @@ function allocationsOf(
     if (attribute === undefined) return [];
     const address = addressAt(cidr, ordinal);
     const node = attribute.secondary?.node || blockNode;
-    const isReserved = attribute.handle_id === windowsReservedHandle;
+    const isReserved = isWindowsReserved(attribute);
     return [
       {
         address,

@@ -114,8 +114,11 @@ test("an address that cools down is neither free nor anyone's until its time is 
 });
 
 test("a block with nothing but Windows' own addresses is empty", () => {
+  // Early releases wrote it with capitals.
+  for (const handle of [windowsReservedHandle, "windows-reserved-IPAM-handle"]) {
+    assert.ok(isEmptyBlock(assignOrdinal(blockOfEight(), 0, { handle, attributes: {} })));
+  }
   const windows = assignOrdinal(blockOfEight(), 0, { handle: windowsReservedHandle, attributes: {} });
-  assert.ok(isEmptyBlock(windows));
   assert.ok(!isEmptyBlock(assignOrdinal(windows, 1, { handle: "h", attributes: {} })));
 });
 

@@ -1,5 +1,11 @@
 import { type IpAddress, Prefix } from "@caracal/net";
-import { type AllocationAttribute, type AllocationBlock, withOwners, withSequence } from "@caracal/resources";
+import {
+  type AllocationAttribute,
+  type AllocationBlock,
+  withOwners,
+  withSequence,
+  writeJson,
+} from "@caracal/resources";
 import { Nanos } from "./timestamp.ts";
 
 /**
@@ -21,6 +27,11 @@ export interface Want extends Owner {
 
 /** Windows nodes take some addresses of each block for themselves: they do not keep a block from being empty. */
 export const windowsReservedHandle = "windows-reserved-ipam-handle";
+
+/** Whether an address is Windows' own. Early releases wrote the handle with capitals. */
+export function isWindowsReserved({ handle_id: handle }: AllocationAttribute): boolean {
+  return handle?.toLowerCase() === windowsReservedHandle;
+}
 
 /** A block without allocations. `affinity` is `host:<node>` or `virtual:<name>`. */
 export function newBlock(cidr: Prefix, affinity: string, now: Nanos): AllocationBlock {
@@ -51,9 +62,7 @@ export function withoutAffinity(block: AllocationBlock): AllocationBlock {
 
 /** Whether nothing is allocated but what Windows reserves. */
 export function isEmptyBlock(block: AllocationBlock): boolean {
-  return block.allocations.every(
-    (slot) => slot === null || block.attributes[slot]?.handle_id === windowsReservedHandle,
-  );
+  return block.allocations.every((slot) => slot === null || isWindowsReserved(block.attributes[slot] ?? {}));
 }
 
 /** Whether a free address is left that is not reserved. */
@@ -261,8 +270,9 @@ function attributeKey(attribute: AllocationAttribute): string {
   const known = attributeKeys.get(attribute);
   if (known !== undefined) return known;
   const sorted = Object.entries(attribute.secondary ?? {}).toSorted(([a], [b]) => (a < b ? -1 : 1));
-  const others = Object.entries(attribute.alternateOwnerAttrs ?? {});
-  const key = JSON.stringify([attribute.handle_id ?? null, sorted, others, attribute.releasedAt ?? null]);
+  // With whatever a newer Calico may have put there: what differs in that is not the same owner.
+  const { handle_id: handle, secondary: _sorted, ...others } = attribute;
+  const key = writeJson([handle ?? null, sorted, others]);
   attributeKeys.set(attribute, key);
   return key;
 }

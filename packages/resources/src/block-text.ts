@@ -1,4 +1,5 @@
 import type { AllocationAttribute, AllocationBlock } from "./ipam-records.ts";
+import { writeJson } from "./json-text.ts";
 
 /*
  * A block is written for every address that is assigned, and nearly all of its text is what it was before. So what an
@@ -48,7 +49,7 @@ export function blockText(block: AllocationBlock): string {
   const { affinity, affinity_claim_time: claimTime, attributes, sequenceNumberForAllocation } = block;
   const head = [
     `{"cidr":${goString(block.cidr)}`,
-    affinity === undefined ? "" : `,"affinity":${goString(affinity)}`,
+    affinity === undefined ? ',"affinity":null' : `,"affinity":${goString(affinity)}`,
     claimTime === undefined ? "" : `,"affinity_claim_time":${goString(claimTime)}`,
     `,"allocations":${JSON.stringify(block.allocations)}`,
     `,"unallocated":${JSON.stringify(block.unallocated)}`,
@@ -57,7 +58,8 @@ export function blockText(block: AllocationBlock): string {
   const owners = ownersText(attributes);
   const middle = `],"sequenceNumber":${block.sequenceNumber},"sequenceNumberForAllocation":`;
   const sequences = sequencesText(sequenceNumberForAllocation, block.allocations.length);
-  const text = [head, owners, middle, sequences, `,"deleted":${block.deleted}}`].join("");
+  const tail = `,${[`"deleted":${block.deleted}`, ...otherMembers(block, blockFields)].join(",")}}`;
+  const text = [head, owners, middle, sequences, tail].join("");
   // Kept as parts of this text, which is one piece: kept as they were put together, they would grow to long chains.
   const sequencesAt = head.length + owners.length + middle.length;
   ownersTexts.set(attributes, text.slice(head.length, head.length + owners.length));
@@ -148,6 +150,32 @@ function orderOf(blockSize: number): Order {
   return order;
 }
 
+const blockFields: ReadonlySet<string> = new Set([
+  "cidr",
+  "affinity",
+  "affinity_claim_time",
+  "allocations",
+  "unallocated",
+  "attributes",
+  "deleted",
+  "sequenceNumber",
+  "sequenceNumberForAllocation",
+]);
+
+const attributeFields: ReadonlySet<string> = new Set([
+  "handle_id",
+  "secondary",
+  "alternateOwnerAttrs",
+  "releasedAt",
+]);
+
+/** Members that are not known here. */
+function otherMembers(record: object, known: ReadonlySet<string>): readonly string[] {
+  if (Object.keys(record).every((name) => known.has(name))) return [];
+  const others = Object.entries(record).filter(([name, value]) => value !== undefined && !known.has(name));
+  return others.map(([name, value]) => `${goString(name)}:${writeJson(value)}`);
+}
+
 function attributeText(attribute: AllocationAttribute): string {
   const known = attributeTexts.get(attribute);
   if (known !== undefined) return known;
@@ -158,7 +186,7 @@ function attributeText(attribute: AllocationAttribute): string {
     alternateOwnerAttrs === undefined ? [] : `"alternateOwnerAttrs":${goMap(alternateOwnerAttrs, goString)}`,
     releasedAt === undefined ? [] : `"releasedAt":${goString(releasedAt)}`,
   ];
-  const text = `{${members.flat().join(",")}}`;
+  const text = `{${[...members.flat(), ...otherMembers(attribute, attributeFields)].join(",")}}`;
   attributeTexts.set(attribute, text);
   return text;
 }

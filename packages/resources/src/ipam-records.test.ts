@@ -40,6 +40,9 @@ test("an owner that only the old field names is one, also where the new one is n
     const text = `{"cidr":"10.0.0.0/31",${newer}"hostAffinity":"n1","allocations":[null,null]}`;
     const reading = AllocationBlockCodec.parse(text);
     assert.equal(reading.kind === "ok" && reading.value.affinity, "host:n1", newer);
+    // Who gives the block up leaves no owner, neither by the new name nor by the old one.
+    if (reading.kind === "ok")
+      assert.doesNotMatch(AllocationBlockCodec.serialise(reading.value), /hostAffinity/);
   }
 });
 
@@ -62,9 +65,43 @@ test("old blocks are understood: hostAffinity, null handles, missing counters, u
   });
 });
 
+test("what a newer Calico wrote into a block stays there", () => {
+  const text =
+    '{"cidr":"10.0.0.0/31","affinity":"host:n1","allocations":[0,1],"unallocated":[],"attributes":[' +
+    '{"handle_id":"vm","secondary":{"pod":"a"},"alternate":{"pod":"b","n":9007199254740993}},{"later":null}],' +
+    '"sequenceNumber":7,"sequenceNumberForAllocation":{},"deleted":false,"later":[{"x":1}]}';
+  const block = value(AllocationBlockCodec.parse(text));
+  assert.equal(AllocationBlockCodec.serialise(block), text);
+  const changed = { ...block, sequenceNumber: 8n, attributes: [...block.attributes] };
+  assert.equal(AllocationBlockCodec.serialise(changed), text.replace('r":7', 'r":8'));
+});
+
+test("a block that Go wrote with nulls for what is empty", () => {
+  const block = value(
+    AllocationBlockCodec.parse(
+      '{"cidr":"fd00::/127","affinity":null,"allocations":[null,null],"unallocated":[0,1],"attributes":null,' +
+        '"sequenceNumber":18446744073709551615,"sequenceNumberForAllocation":null,"deleted":false}',
+    ),
+  );
+  assert.equal(
+    AllocationBlockCodec.serialise(block),
+    '{"cidr":"fd00::/127","affinity":null,"allocations":[null,null],"unallocated":[0,1],"attributes":[],' +
+      '"sequenceNumber":18446744073709551615,"sequenceNumberForAllocation":{},"deleted":false}',
+  );
+});
+
+test("a handle ends where a move from host-local left a carriage return", () => {
+  const block = value(
+    AllocationBlockCodec.parse(
+      '{"cidr":"10.0.0.0/31","allocations":[0,null],"attributes":[{"handle_id":"k8s-pod-network.c1\\r\\neth0"}]}',
+    ),
+  );
+  assert.deepEqual(block.attributes, [{ handle_id: "k8s-pod-network.c1" }]);
+});
+
 test("a block's maps are sorted and its texts escaped as Go does", () => {
   const text =
-    '{"cidr":"10.0.0.0/28","allocations":[0],"unallocated":[],"attributes":[{"handle_id":"a\\u003cb\\u0026c",' +
+    '{"cidr":"10.0.0.0/28","affinity":null,"allocations":[0],"unallocated":[],"attributes":[{"handle_id":"a\\u003cb\\u0026c",' +
     '"secondary":{"a":"1","b":"2"}}],"sequenceNumber":1,"sequenceNumberForAllocation":{"10":1,"2":2},"deleted":false}';
   const block = value(AllocationBlockCodec.parse(text));
   assert.equal(block.attributes[0]?.handle_id, "a<b&c");

@@ -81,8 +81,10 @@ export interface RecordCodec<T> {
   readonly serialise: (record: T) => string;
 }
 
+/** Fields that a newer Calico writes into blocks and their owners, and that are not known here, stay as they are. */
 export const AllocationBlockCodec: RecordCodec<AllocationBlock> = recordCodec(allocationBlockSchema, {
   upgrade: upgradeBlock,
+  keepsUnknown: true,
   serialise: blockText,
 });
 
@@ -95,6 +97,8 @@ export const IpamConfigCodec: RecordCodec<IpamConfig> = recordCodec(ipamConfigSc
 interface CodecOptions<T> {
   /** Rewrites older forms before the schema sees them. */
   readonly upgrade?: (value: unknown) => unknown;
+  /** Unknown fields are dropped unless told. */
+  readonly keepsUnknown?: boolean;
   /** Leave out false and 0, as Go's `omitempty` does. */
   readonly omitZero?: boolean;
   /** Takes the place of plain JSON. */
@@ -110,7 +114,8 @@ function recordCodec<S extends Schema<unknown>>(
       const parsed = parseJson(json);
       if (parsed.kind === "bad") return parsed;
       const value = options.upgrade?.(parsed.value) ?? parsed.value;
-      return readSchema(schema, value, { unknownFields: "drop", defaults: true });
+      const unknownFields = options.keepsUnknown === true ? "keep" : "drop";
+      return readSchema(schema, value, { unknownFields, defaults: true });
     },
     serialise:
       options.serialise ??
@@ -124,9 +129,24 @@ function withoutZeros(record: unknown): unknown {
   return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== false && value !== 0));
 }
 
-/** Blocks of early releases name their owner in `hostAffinity`, without the `host:`. */
+/** What early releases wrote otherwise; nobody reads their own two fields any more. */
 function upgradeBlock(value: unknown): unknown {
-  if (!isRecord(value) || typeof value.hostAffinity !== "string") return value;
-  if (typeof value.affinity === "string" && value.affinity !== "") return value;
-  return { ...value, affinity: `host:${value.hostAffinity}` };
+  if (!isRecord(value)) return value;
+  const { hostAffinity, strictAffinity: _strictAffinity, ...block } = value;
+  const isOwned = typeof block.affinity === "string" && block.affinity !== "";
+  // They named the owner without the `host:`.
+  const affinity = isOwned || typeof hostAffinity !== "string" ? block.affinity : `host:${hostAffinity}`;
+  const { attributes } = block;
+  return {
+    ...block,
+    affinity,
+    attributes: Array.isArray(attributes) ? attributes.map(upgradeAttribute) : attributes,
+  };
+}
+
+/** A move from host-local left carriage returns, and what follows them, at the ends of handles. */
+function upgradeAttribute(value: unknown): unknown {
+  if (!isRecord(value) || typeof value.handle_id !== "string") return value;
+  const end = value.handle_id.indexOf("\r");
+  return end < 0 ? value : { ...value, handle_id: value.handle_id.slice(0, end) };
 }

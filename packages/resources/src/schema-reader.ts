@@ -7,8 +7,11 @@ import { nearest } from "./suggest.ts";
 
 /** How to treat a document: a person's input is strict, what a store holds is read tolerantly. */
 export interface ReadOptions {
-  /** `refuse` makes an unknown field a problem; `drop` leaves it out, as Calico does for stored values. */
-  readonly unknownFields: "refuse" | "drop";
+  /**
+   * `refuse` makes an unknown field a problem; `drop` leaves it out, as Calico does for stored values; `keep` takes it over as
+   * it is, behind the others.
+   */
+  readonly unknownFields: "refuse" | "drop" | "keep";
   /** Whether absent optional fields take their schema default. */
   readonly defaults: boolean;
   /** Path that problems start from. */
@@ -132,7 +135,7 @@ function readOthers(
       if (name !== "__proto__" && value !== null) output[name] = readNode(entry, value, at, walk);
     } else if (walk.options.unknownFields === "refuse") {
       walk.problems.push(unknownField(at, name, Object.keys(properties), walk));
-    }
+    } else if (walk.options.unknownFields === "keep" && name !== "__proto__") output[name] = value;
   }
 }
 

@@ -44,8 +44,9 @@ function blocks(group: ApiGroup): Collection {
     writer: (api) =>
       new ObjectWriter(api, collection, {
         build: (key, value, { name }) => {
-          const { affinity_claim_time, hostAffinity: _old, ...record } = readValue(key, value);
-          const spec = { ...record, affinityClaimTime: affinity_claim_time, strictAffinity: false };
+          const { affinity, affinity_claim_time, hostAffinity: _old, ...record } = readValue(key, value);
+          const owner = { affinity: text(affinity), affinityClaimTime: affinity_claim_time };
+          const spec = { ...record, ...owner, strictAffinity: false };
           return objectOf(resource, { name }, present(spec));
         },
         markDeleted: (document) => withSpec(document, { deleted: true }),
@@ -61,7 +62,7 @@ function readBlock({ document }: ApiObject): Keyed | undefined {
   const { allocations, unallocated, attributes, deleted, ...numbers } = spec;
   const record = present({
     cidr,
-    affinity: text(affinity),
+    affinity: text(affinity) ?? null,
     affinity_claim_time: text(affinityClaimTime),
     allocations: allocations ?? [],
     unallocated: unallocated ?? [],
