@@ -40,6 +40,27 @@ test("defaults are Calico's", () => {
   assert.deepEqual(pools[0]?.uses, ["Workload", "Tunnel"]);
 });
 
+test("a pool that was stored with blocks it cannot have gives nothing, and says why", () => {
+  const reasons = [
+    pool("p", "10.0.0.64/27"),
+    pool("p", "10.0.0.0/24", { blockSize: 33 }),
+    pool("p", "10.0.0.0/8", { blockSize: 19 }),
+    pool("p", "fd00::/64", { blockSize: 64 }),
+    pool("p", "fd00::/126"),
+    pool("p", "10.0.0.0/24", { blockSize: -1 }),
+  ].map(({ isEnabled, blockSize, disabledBecause }) => `${isEnabled} /${blockSize} ${disabledBecause}`);
+  assert.deepEqual(reasons, [
+    "false /26 it is smaller than its blocks of /26",
+    "false /26 its blocks of /33 are not between /20 and /32",
+    "false /26 its blocks of /19 are not between /20 and /32",
+    "false /122 its blocks of /64 are not between /116 and /128",
+    "false /122 it is smaller than its blocks of /122",
+    "false /26 its blocks of /-1 are not between /20 and /32",
+  ]);
+  assert.ok(pool("p", "10.0.0.64/32", { blockSize: 32 }).isEnabled);
+  assert.ok(pool("p", "fd00::/128", { blockSize: 128 }).isEnabled);
+});
+
 test("without names, the selectors, the mode and the use decide, in the order of names", () => {
   assert.equal(choose({}), "all");
   assert.equal(choose({ nodeLabels: { rack: "r1" } }), "all rack");

@@ -1,5 +1,6 @@
 import { type IpFamily, Prefix } from "@caracal/net";
 import {
+  blockSizeLimits,
   defaultBlockSize,
   type IpPool,
   type Labels,
@@ -17,7 +18,7 @@ export interface Pool {
   readonly cidr: Prefix;
   /** Prefix length of its blocks. */
   readonly blockSize: number;
-  /** Neither disabled nor being deleted, and not marked as one that cannot give addresses. */
+  /** Neither disabled nor being deleted, not marked as one that cannot give addresses, and with blocks that fit. */
   readonly isEnabled: boolean;
   /** Which of that it is. */
   readonly disabledBecause?: string;
@@ -60,12 +61,14 @@ export function toPool(resource: IpPool): Pool | undefined {
   const { metadata, spec } = resource;
   const cidr = Prefix.parseInterface(spec.cidr)?.network;
   if (cidr === undefined) return undefined;
-  const { blockSize = 0, allowedUses = [] } = spec;
-  const disabledBecause = whyDisabled(resource);
+  const { allowedUses = [] } = spec;
+  const usual = defaultBlockSize(cidr.family);
+  const blockSize = spec.blockSize || usual;
+  const disabledBecause = whyDisabled(resource) ?? whyUnfit(cidr, blockSize);
   return {
     name: metadata.name,
     cidr,
-    blockSize: blockSize === 0 ? defaultBlockSize(cidr.family) : blockSize,
+    blockSize: isBlockSize(cidr.family, blockSize) ? blockSize : usual,
     isEnabled: disabledBecause === undefined,
     ...(disabledBecause !== undefined && { disabledBecause }),
     isAutomatic: spec.assignmentMode !== "Manual",
@@ -74,6 +77,20 @@ export function toPool(resource: IpPool): Pool | undefined {
     nodeSelector: spec.nodeSelector ?? "",
     namespaceSelector: spec.namespaceSelector ?? "",
   };
+}
+
+/** Not every store refuses such a pool, and a block would be too large to be written, or reach beyond the pool. */
+function whyUnfit(cidr: Prefix, blockSize: number): string | undefined {
+  if (!isBlockSize(cidr.family, blockSize)) {
+    const [smallest, largest] = blockSizeLimits(cidr.family);
+    return `its blocks of /${blockSize} are not between /${smallest} and /${largest}`;
+  }
+  return cidr.length > blockSize ? `it is smaller than its blocks of /${blockSize}` : undefined;
+}
+
+function isBlockSize(family: IpFamily, blockSize: number): boolean {
+  const [smallest, largest] = blockSizeLimits(family);
+  return blockSize >= smallest && blockSize <= largest;
 }
 
 function whyDisabled({ metadata, spec, status }: IpPool): string | undefined {

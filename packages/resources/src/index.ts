@@ -43,6 +43,7 @@ export { type BgpFilter, bgpFilterKind, type BgpFilterRule } from "./kinds/bgp-f
 export { type BgpPeer, bgpPeerKind } from "./kinds/bgp-peer.ts";
 export { type ClusterInformation, clusterInformationKind } from "./kinds/cluster-information.ts";
 export {
+  blockSizeLimits,
   checkPoolOverlap,
   defaultBlockSize,
   type EncapsulationMode,

@@ -46,6 +46,11 @@ export function defaultBlockSize(family: 4 | 6): number {
   return family === 4 ? 26 : 122;
 }
 
+/** The shortest and the longest prefix that a block may have. */
+export function blockSizeLimits(family: 4 | 6): readonly [smallest: number, largest: number] {
+  return family === 4 ? [20, 32] : [116, 128];
+}
+
 export const ipPoolKind: Kind<IpPool> = defineKind({
   name: "IPPool",
   plural: "ippools",
@@ -119,7 +124,7 @@ const linkLocal = [
 function checkRange(pool: IpPool, network: Prefix): Problem[] {
   const problems: Problem[] = [];
   const blockSize = pool.spec.blockSize ?? defaultBlockSize(network.family);
-  const [smallest, largest] = network.family === 4 ? [20, 32] : [116, 128];
+  const [smallest, largest] = blockSizeLimits(network.family);
   if (blockSize < smallest || blockSize > largest) {
     const reason = `block size must be between ${smallest} and ${largest}`;
     problems.push(problem("spec.blockSize", blockSize, reason, { field: "IPpool.BlockSize" }));
