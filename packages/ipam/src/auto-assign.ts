@@ -155,6 +155,8 @@ class Assignment {
   #full: readonly OwnBlock[] = [];
   /** Blocks that count against the owner's limit, also those outside the pools. */
   #ownCount = 0;
+  /** Settings allow no block more, and then none of others' addresses either. */
+  #mayTakeMore = true;
   #hint: Prefix | undefined;
 
   constructor(
@@ -250,7 +252,7 @@ class Assignment {
   }
 
   async borrow(): Promise<void> {
-    if (!this.isOpen()) return;
+    if (!this.isOpen() || !this.#mayTakeMore) return;
     if (this.#settings.config.strict_affinity) {
       this.#messages.push("No more free affine blocks and strict affinity enabled");
       return;
@@ -281,6 +283,7 @@ class Assignment {
     const { config } = this.#settings;
     const configured = config.maxBlocksPerHost === 0 ? defaultMaxBlocks : config.maxBlocksPerHost;
     const limit = maxBlocks > 0 ? Math.min(maxBlocks, configured) : configured;
+    this.#mayTakeMore = this.#ownCount < limit && config.auto_allocate_blocks;
     if (this.#ownCount >= limit) {
       const reason = `limit of ${limit} blocks reached for this node`;
       this.#messages.push(`Need to allocate an IPAM block but could not - ${reason}`);

@@ -277,6 +277,24 @@ test("a node takes no more blocks than it may", async () => {
   assert.match(await cluster.refusal("n1", { maxBlocks: 1 }), /limit of 1 blocks/);
 });
 
+test("a node that may take no more blocks borrows none of others' addresses either", async () => {
+  for (const config of [{ auto_allocate_blocks: true, maxBlocksPerHost: 1 }, {}]) {
+    const cluster = new Cluster();
+    await cluster.pool("p", "10.0.0.0/29", { blockSize: 31 });
+    await cluster.assign("n1", "a");
+    await cluster.assign("n1", "b");
+    await cluster.assign("n2", "c");
+    await cluster.config(config);
+    const shown = await cluster.refusal("n1");
+    assert.match(shown, /limit of 1 blocks reached|automatic allocation of blocks disabled/);
+    assert.match(shown, /3 of 8 addresses in use/);
+    assert.doesNotMatch(shown, /strict/);
+    // Its own blocks serve it still.
+    await cluster.ipam("n1").releaseHandle("a");
+    await cluster.assign("n1", "d");
+  }
+});
+
 test("without automatic blocks a node has only what it was given", async () => {
   const cluster = new Cluster();
   await cluster.pool("p", "10.0.0.0/24");
