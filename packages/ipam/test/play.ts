@@ -1,6 +1,6 @@
 /** Several actors, each with its own IPAM on a shared world, and what must hold of them in every state. */
 import assert from "node:assert/strict";
-import type { Store } from "@caracal/datastore";
+import { type Store, StoreError } from "@caracal/datastore";
 import { type AssignResult, Ipam, IpamError, type IpamSettings, Nanos, Reservations } from "@caracal/ipam";
 import { Prefix } from "@caracal/net";
 import { assertReclaimable, Ledger } from "./ledger.ts";
@@ -50,6 +50,8 @@ export interface PlayOptions {
   /** How often a compare-and-swap is tried. Giving up is like a crash with an error: whatever is left must be safe. */
   readonly attempts?: number;
   readonly world?: SteppedWorld;
+  /** How many operations of one way fail, as far as an exploration goes. */
+  readonly mostFailures?: number;
   /** Contents of the world from which everything was reclaimed once; shared by the plays of one exploration. */
   readonly reclaimed?: Set<string>;
 }
@@ -58,6 +60,7 @@ export class Play {
   readonly world: SteppedWorld;
   readonly ledger = new Ledger();
   readonly nodes: readonly string[];
+  readonly mostFailures: number;
   readonly #settings: IpamSettings;
   readonly #attempts: number;
   readonly #failures: unknown[] = [];
@@ -71,6 +74,7 @@ export class Play {
     const manner = { elidesSameValues: writing === "elided writes" };
     this.world = options.world ?? new SteppedWorld(undefined, manner);
     this.nodes = options.nodes;
+    this.mostFailures = options.mostFailures ?? 0;
     this.#writing = writing;
     this.#settings = options.settings;
     this.#attempts = attempts;
@@ -93,9 +97,21 @@ export class Play {
 
   begin(act: () => Promise<unknown>): void {
     act().catch((error: unknown) => {
+      // The store is only away where the scheduler has it so.
+      if (error instanceof StoreError) return;
       const isContention = error instanceof IpamError && error.code === "contention";
       if (!isContention || this.#attempts > 10) this.#failures.push(error);
     });
+  }
+
+  /** Does something once more when the store was away: whether it has happened before is not known then. */
+  async persist(act: () => Promise<unknown>): Promise<void> {
+    try {
+      await act();
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      await act();
+    }
   }
 
   /** What must hold at every moment. */

@@ -8,6 +8,8 @@ export interface Explorable {
   readonly world: SteppedWorld;
   /** What one actor asks for together is answered in the order asked, which leads to fewer states. */
   readonly answersInOrder?: boolean;
+  /** How many operations of a way may fail, each with and without having happened; none unless told. */
+  readonly mostFailures?: number;
   /** Throws when the state or what an actor did is wrong. Called in each state that is new. */
   readonly check: () => Promise<void>;
 }
@@ -21,11 +23,19 @@ export interface Exploration {
 /** Longer runs are livelocks. */
 const maxSteps = 3000;
 
+/** An operation, and what becomes of it. */
+interface Move {
+  readonly step: PendingStep;
+  readonly outcome: "done" | "lost" | "unheard";
+}
+
 /** A state on the way, and what is still to be tried there. */
 interface Frame {
   readonly key: string;
-  /** Operations by what names them in this state. */
-  readonly steps: ReadonlyMap<string, PendingStep>;
+  /** What can happen, by what names it in this state. */
+  readonly moves: ReadonlyMap<string, Move>;
+  /** Of the operations before. */
+  readonly failures: number;
   /** Those that need not be tried: what would follow is a reordering of what was tried elsewhere. */
   readonly asleep: Set<string>;
   readonly untried: string[];
@@ -67,14 +77,16 @@ async function run(
 ): Promise<void> {
   const { world } = play;
   const trace: string[] = [];
-  const perform = (step: PendingStep): void => {
-    trace.push(`${step.actor}: ${step.label}`);
-    world.perform(world.pending.indexOf(step));
+  const make = ({ step, outcome }: Move): void => {
+    trace.push(`${step.actor}: ${step.label}${outcome === "done" ? "" : ` (${outcome})`}`);
+    const index = world.pending.indexOf(step);
+    if (outcome === "done") world.perform(index);
+    else world.fail(index, outcome === "unheard");
   };
   try {
-    for (const { taken } of frames) {
+    for (const { taken, failures } of frames) {
       await setImmediate();
-      perform(stepNamed(world, taken));
+      make(moveNamed(movesOf(play, failures), taken));
     }
     for (;;) {
       await setImmediate();
@@ -82,7 +94,7 @@ async function run(
       const frame = await enter(play, frames.at(-1), visited);
       if (frame === undefined) return;
       frames.push(frame);
-      perform(stepNamed(world, frame.taken));
+      make(moveNamed(frame.moves, frame.taken));
     }
   } catch (error) {
     throw new Error(`after\n  ${trace.join("\n  ")}`, { cause: error });
@@ -96,15 +108,33 @@ async function enter(
   visited: Map<string, ReadonlySet<string>>,
 ): Promise<Frame | undefined> {
   const key = play.world.stateKey();
-  const steps = new Map(stepsOf(play).map((step) => [step.name, step]));
-  const asleep = sleepersAfter(before, steps);
+  const failures = failuresAfter(before);
+  const moves = movesOf(play, failures);
+  const asleep = sleepersAfter(before, moves);
   const neverTried = visited.get(key);
   if (neverTried === undefined) await play.check();
-  const open = [...steps.keys()].filter((name) => !asleep.has(name) && neverTried?.has(name) !== false);
+  const open = [...moves.keys()].filter((name) => !asleep.has(name) && neverTried?.has(name) !== false);
   const left = neverTried === undefined ? asleep : asleep.intersection(neverTried);
   visited.set(key, left);
   const [taken, ...untried] = open;
-  return taken === undefined ? undefined : { key, steps, asleep: new Set(left), untried, taken };
+  return taken === undefined ? undefined : { key, moves, failures, asleep: new Set(left), untried, taken };
+}
+
+function failuresAfter(before: Frame | undefined): number {
+  if (before === undefined) return 0;
+  return before.failures + (before.moves.get(before.taken)?.outcome === "done" ? 0 : 1);
+}
+
+function movesOf(play: Explorable, failures: number): ReadonlyMap<string, Move> {
+  const mayFail = failures < (play.mostFailures ?? 0);
+  const moves = stepsOf(play).flatMap((step): readonly Move[] => {
+    const done: Move = { step, outcome: "done" };
+    if (!mayFail) return [done];
+    // Whether a question was heard makes no difference.
+    const isWrite = step.touches.some((touch) => touch.isWrite);
+    return [done, { step, outcome: "lost" }, ...(isWrite ? [{ step, outcome: "unheard" } as const] : [])];
+  });
+  return new Map(moves.map((move) => [`${move.outcome} ${move.step.name}`, move]));
 }
 
 function stepsOf({ world, answersInOrder = false }: Explorable): readonly PendingStep[] {
@@ -113,22 +143,19 @@ function stepsOf({ world, answersInOrder = false }: Explorable): readonly Pendin
 }
 
 /** What slept before, or was tried before, and does not meet with what was done goes on to sleep. */
-function sleepersAfter(
-  before: Frame | undefined,
-  steps: ReadonlyMap<string, PendingStep>,
-): ReadonlySet<string> {
-  const done = before?.steps.get(before.taken);
+function sleepersAfter(before: Frame | undefined, moves: ReadonlyMap<string, Move>): ReadonlySet<string> {
+  const done = before?.moves.get(before.taken);
   if (before === undefined || done === undefined) return new Set();
   return new Set(
     [...before.asleep].filter((name) => {
-      const step = before.steps.get(name);
-      return step !== undefined && steps.has(name) && areIndependent(step, done);
+      const move = before.moves.get(name);
+      return move !== undefined && moves.has(name) && areIndependent(move.step, done.step);
     }),
   );
 }
 
-function stepNamed(world: SteppedWorld, name: string): PendingStep {
-  const step = world.pending.find((one) => one.name === name);
-  assert.ok(step !== undefined, `${name} is not waiting: the play is not the same each time`);
-  return step;
+function moveNamed(moves: ReadonlyMap<string, Move>, name: string): Move {
+  const move = moves.get(name);
+  assert.ok(move !== undefined, `${name} is not waiting: the play is not the same each time`);
+  return move;
 }
