@@ -295,6 +295,10 @@ describe("hwAddr", () => {
       "02:00:00:00:00:01",
     );
     await cluster.del(asked);
+    for (const hwAddr of ["1C-0C-0A-C0-FF-EE", "1c0c.0ac0.ffee"]) {
+      assert.equal((await cluster.add({ hwAddr })).interfaces[1]?.mac, "1c:0c:0a:c0:ff:ee", hwAddr);
+      await cluster.del({ hwAddr });
+    }
   });
 });
 
@@ -328,6 +332,8 @@ describe("what cannot be used is one error, and nothing is left", () => {
     [{ ipFamilies: '["IPv5"]' }, {}, list("ipFamilies", '"IPv4" and "IPv6"')],
     [{ allowedSourcePrefixes: '["x"]' }, {}, list("allowedSourcePrefixes", "addresses or CIDRs")],
     [{ hwAddr: "1c:0c:0a" }, {}, /^7 annotation .*hwAddr must be the MAC address of one interface/],
+    [{ hwAddr: "1c-0c-0a:c0:ff:ee" }, {}, /^7 annotation .*hwAddr must be/],
+    [{ hwAddr: "1c0c0ac0ffee" }, {}, /^7 annotation .*hwAddr must be/],
     [{ hwAddr: "00:00:00:00:00:00" }, {}, /^7 annotation .*hwAddr must be/],
     [{ hwAddr: "01:00:5e:00:00:01" }, {}, /^7 annotation .*hwAddr must be/],
   ];

@@ -153,7 +153,7 @@ export function cniSuite(
       assert.match(mac ?? "", /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/);
       assert.deepEqual(made, {
         cniVersion: "1.0.0",
-        interfaces: [{ name: hostName }, { name: "eth0", mac, sandbox: netns }],
+        interfaces: [{ name: hostName }, { name: "eth0", mac, mtu: 1400, sandbox: netns }],
         ips: [{ interface: 1, address: "10.244.0.1/32" }],
         routes: [{ dst: "10.244.0.1/32" }],
         dns: {},

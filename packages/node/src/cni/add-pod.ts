@@ -38,6 +38,8 @@ interface Draft {
   routes: readonly Prefix[];
   /** As the IPAM plugin gave them, for the result. */
   givenRoutes: readonly CniRoute[];
+  /** The pod has addresses of another IPAM plugin from an earlier call, whose routes nobody remembers. */
+  isRemembered: boolean;
   mac: string;
   mtu: number;
   /** This call has made the pair. */
@@ -97,6 +99,7 @@ export async function addPod(services: CniServices, operation: Operation): Promi
     addresses: [],
     routes: [],
     givenRoutes: [],
+    isRemembered: false,
     mac: "",
     mtu: 0,
     created: false,
@@ -265,7 +268,7 @@ async function assignAddresses(services: CniServices, operation: Operation, draf
   await refuseTaken(services, operation.attachment, request);
   if (request.unmanaged.length > 0) draft.addresses = request.unmanaged;
   else if (config.ipam.type === ownIpam) await assignOwn(services, operation, draft);
-  else if (draft.addresses.length === 0) await assignDelegated(services, operation, draft);
+  else await rememberOrAssign(services, operation, draft);
   const families = new Set(draft.addresses.map(IpAddress.family));
   refuseUnmatched(request, families);
   if (draft.routes.length === 0 || config.includeDefaultRoutes) {
@@ -314,6 +317,16 @@ async function giveBack(
   await services.ipam.release(attachment.handle);
 }
 
+/**
+ * The endpoint tells another plugin's addresses, but not whether that plugin still holds them: an attempt that failed has given
+ * them back, and has removed the pair.
+ */
+async function rememberOrAssign(services: CniServices, operation: Operation, draft: Draft): Promise<void> {
+  const { hostName, netns, ifname } = operation.attachment;
+  draft.isRemembered = draft.addresses.length > 0 && services.kernel.podEnd(hostName, netns) === ifname;
+  if (!draft.isRemembered) await assignDelegated(services, operation, draft);
+}
+
 async function assignDelegated(services: CniServices, operation: Operation, draft: Draft): Promise<void> {
   const { call, config } = operation;
   const { type } = config.ipam;
@@ -339,7 +352,8 @@ function lookAtPair(services: CniServices, operation: Operation, draft: Draft): 
   if (!draft.created) tryCreatePair(services, operation, draft);
   if (draft.created) return;
   // The node's own MTU may have changed since: then new pods get it, and this one keeps what it has.
-  const pod = { ...podInterface(services, operation, draft), mtu: operation.config.mtu };
+  const routes = draft.isRemembered ? [] : draft.routes;
+  const pod = { ...podInterface(services, operation, { ...draft, routes }), mtu: operation.config.mtu };
   const state = services.kernel.inspect(pod);
   draft.complete = state?.differences.length === 0;
   if (state !== undefined && draft.complete) Object.assign(draft, { mac: state.mac, mtu: state.mtu });

@@ -4,10 +4,13 @@
  */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Ipv4 } from "@caracal/net";
+import { StoreError } from "@caracal/datastore";
+import { Ipv4, Prefix } from "@caracal/net";
 import { FakeKernel } from "../../test/cni-fakes.ts";
 import { CniNode, cniSuite, netconf, podCall, result, type CniRig } from "../../test/cni-suite.ts";
 import type { CniCall } from "./cni-call.ts";
+import type { CniEngineOptions } from "./cni-engine.ts";
+import { emptyResult } from "./cni-result.ts";
 
 function fakeRig(): CniRig & { readonly kernel: FakeKernel } {
   const kernel = new FakeKernel();
@@ -34,6 +37,10 @@ function newNode(): { readonly node: CniNode; readonly netns: string } {
   const node = new CniNode(fakeRig());
   return { node, netns: node.rig.newNamespace() };
 }
+
+/** What another IPAM plugin gives. */
+const onlyAddress = { address: Ipv4.of(0x0a000005), prefixLength: 24 };
+const onlyRoute = { destination: Prefix.of(Ipv4.of(0x0a000000), 8) };
 
 async function refusal(change: Partial<CniCall>, config: object = {}): Promise<Record<string, unknown>> {
   const { node, netns } = newNode();
@@ -211,6 +218,101 @@ describe("the engine besides", () => {
       ["k8s-pod-network.c0ffee0123456789", "another.foreign"],
     );
     assert.equal(node.events.filter((event) => event.startsWith("removed")).length, 1);
+  });
+
+  it("GC and STATUS ask another IPAM plugin too, which GC's deletions go through", async () => {
+    const { node, netns } = newNode();
+    const asked: string[] = [];
+    const engine = node.engine({
+      runIpamPlugin: async (type, { containerId, ifname, args }, command) => {
+        asked.push([type, command, containerId, ifname, args].join(" "));
+        return command === "ADD" ? { ...emptyResult, ips: [onlyAddress] } : undefined;
+      },
+    });
+    const delegated = { ipam: { type: "other" }, cniVersion: "1.1.0" };
+    result(await engine.answer(podCall(netns, {}, delegated)));
+    result(await engine.answer(podCall(node.rig.newNamespace(), { containerId: "own", args: "" })));
+    asked.length = 0;
+    const status = { command: "STATUS", containerId: "", ifname: "", args: "" };
+    assert.equal((await engine.answer(podCall("", status, delegated))).exitCode, 0);
+    const foreign = { ...delegated, name: "foreign", "cni.dev/valid-attachments": [] };
+    assert.equal((await engine.answer(podCall("", { ...status, command: "GC" }, foreign))).exitCode, 0);
+    // The name that the specification's first text has.
+    const config = { ...delegated, "cni.dev/attachments": [] };
+    assert.equal((await engine.answer(podCall("", { ...status, command: "GC" }, config))).exitCode, 0);
+    const pod = "IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=nginx-7fc5";
+    assert.deepEqual(asked, [
+      "other STATUS   ",
+      "other GC   ",
+      `other DEL c0ffee0123456789 eth0 ${pod}`,
+      "other GC   ",
+    ]);
+    assert.equal(await node.endpoint("node--1-k8s-nginx--7fc5-eth0", "default"), undefined);
+    assert.deepEqual([...node.ipam.allocations.keys()], ["k8s-pod-network.own"]);
+  });
+
+  it("another IPAM plugin is asked again when an attempt has given its address back and the endpoint stays", async () => {
+    const { node, netns } = newNode();
+    const held = new Map<string, number>();
+    let given = 0;
+    const runIpamPlugin: CniEngineOptions["runIpamPlugin"] = async (_type, { containerId }, command) => {
+      if (command === "DEL") held.delete(containerId);
+      if (command !== "ADD") return undefined;
+      held.set(containerId, (given += 1));
+      const address = Ipv4.of(0x0a000000 + given);
+      return { ...emptyResult, ips: [{ address, prefixLength: 24 }], routes: [onlyRoute] };
+    };
+    const { store } = node;
+    const create = store.create.bind(store);
+    // Written, but the answer is lost, and with it the datastore for a moment.
+    store.create = async (key, value) => {
+      store.create = create;
+      await create(key, value);
+      store.disconnect();
+      setTimeout(() => store.reconnect(), 20);
+      return Promise.reject(new StoreError("unavailable", "the answer was lost"));
+    };
+    const engine = node.engine({ runIpamPlugin, storeWaitMs: 5_000 });
+    const call = podCall(netns, {}, { ipam: { type: "other" } });
+    const made = result(await engine.answer(call));
+    assert.deepEqual([...held.values()], [2]);
+    assert.equal(made.ips[0]?.address, "10.0.0.2/32");
+    const spec = (await node.endpoint("node--1-k8s-nginx--7fc5-eth0", "default"))?.spec;
+    assert.deepEqual(spec?.ipNetworks, ["10.0.0.2/32"]);
+    assert.deepEqual(result(await engine.answer(call)).ips, made.ips, "and not once it works");
+    assert.deepEqual([...held.values()], [2]);
+  });
+
+  it("host-local releases also where the node has no pod network any more", async () => {
+    const { node, netns } = newNode();
+    const subnets: unknown[] = [];
+    const cidrs = ["10.3.0.0/24"];
+    const engine = node.engine({
+      podCidrs: () => cidrs,
+      runIpamPlugin: async (_type, { stdin }, command) => {
+        subnets.push(JSON.parse(stdin).ipam.subnet);
+        return command === "ADD" ? { ...emptyResult, ips: [onlyAddress] } : undefined;
+      },
+    });
+    const config = { ipam: { type: "host-local", subnet: "usePodCidr" } };
+    result(await engine.answer(podCall(netns, {}, config)));
+    cidrs.length = 0;
+    const del = podCall(netns, { command: "DEL" }, config);
+    assert.deepEqual(await engine.answer(del), { exitCode: 0, stdout: "" });
+    assert.deepEqual(subnets, ["10.3.0.0/24", "0.0.0.0/0"]);
+  });
+
+  it("a mistake that came into the configuration keeps no pod from being deleted", async () => {
+    const { node, netns } = newNode();
+    const engine = node.engine();
+    result(await engine.answer(podCall(netns)));
+    const mistakes = { mtu: "1400", device_type: "netkit", runtimeConfig: 5, prevResult: [], policy: "k8s" };
+    const ipam = { type: "calico-ipam", assign_ipv4: "no" };
+    const config = { ...mistakes, ipam };
+    assert.equal(JSON.parse((await engine.answer(podCall(netns, {}, config))).stdout).code, 7);
+    const del = podCall(netns, { command: "DEL" }, config);
+    assert.deepEqual(await engine.answer(del), { exitCode: 0, stdout: "" });
+    assert.deepEqual(await node.state(), { kernel: [], allocations: [], endpoints: [] });
   });
 
   it("calico-ipam alone gives the same addresses until DEL", async () => {

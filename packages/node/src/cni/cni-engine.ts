@@ -12,7 +12,7 @@ import { runIpamPlugin } from "./delegated-ipam.ts";
 import { failureAnswer, storeTrouble } from "./failure-answer.ts";
 import { deletePod } from "./delete-pod.ts";
 import type { DeletionBacklog } from "./deletion-backlog.ts";
-import { collectGarbage } from "./collect-garbage.ts";
+import { collectGarbage, deletionOf } from "./collect-garbage.ts";
 import { statusNameOf, untilProgrammed } from "./endpoint-status.ts";
 import { EndpointRecords, type RecordSources } from "./endpoint-records.ts";
 import { assignForPlugin, checkForPlugin, releaseForPlugin } from "./ipam-plugin.ts";
@@ -21,7 +21,7 @@ import { hostLocalDirectory, migrateHostLocal } from "./migrate-host-local.ts";
 import { newMac } from "./new-mac.ts";
 import { KeyedQueue, QueueFullError } from "./keyed-queue.ts";
 import { answerVersion, type NetworkConfig, parseNetworkConfig } from "./network-config.ts";
-import type { CniServices, Operation } from "./operation.ts";
+import { type CniServices, type Operation, ownIpam } from "./operation.ts";
 import { withPodCidrs } from "./pod-cidrs.ts";
 import { type GatePatience, gatePatience, passGates } from "./readiness-gates.ts";
 import type { CniHooks, PodFacts, PodIpam, PodKernel } from "./ports.ts";
@@ -82,6 +82,7 @@ const runningMax = 64;
 const waitingMax = 4096;
 /** Since the call began: what is left of the time that the plugin waits is for the answer's way. */
 const policySetupUntilMs = 90_000;
+const anyNetworks = ["0.0.0.0/0", "::/0"];
 const startsAllTheSame = "the endpoint's policy is not in force yet: the pod starts all the same\n";
 const ok: CniAnswer = { exitCode: 0, stdout: "" };
 
@@ -134,7 +135,9 @@ export class CniEngine {
       namespaceFacts: options.namespaceFacts ?? (() => Promise.resolve(undefined)),
       nodeWith: options.nodeWith ?? (() => undefined),
       runIpamPlugin: (type, call, command) => {
-        const stdin = type === "host-local" ? withPodCidrs(call.stdin, podCidrs) : call.stdin;
+        // It releases by the container: any network will do, also that of a node which has none any more.
+        const cidrs = command === "DEL" ? () => [...podCidrs(), ...anyNetworks] : podCidrs;
+        const stdin = type === "host-local" ? withPodCidrs(call.stdin, cidrs) : call.stdin;
         return run(type, { ...call, stdin }, command);
       },
       beforeStep: options.beforeStep ?? (() => undefined),
@@ -163,7 +166,7 @@ export class CniEngine {
       return printed(`${JSON.stringify({ cniVersion: answerVersion(call.stdin), supportedVersions })}\n`);
     }
     if (call.command === "UPGRADE") return this.#upgrade(call);
-    const config = parseNetworkConfig(call.stdin);
+    const config = parseNetworkConfig(call.stdin, call.command);
     switch (call.command) {
       case "ADD":
       case "DEL":
@@ -172,7 +175,7 @@ export class CniEngine {
         return this.#serve(call, config, signal);
       case "STATUS":
         requireVersion(config, "1.1.0", call.command);
-        return this.#status();
+        return this.#statusOfAll(call, config);
       case "TEST":
         return this.#status();
       case "GC":
@@ -310,7 +313,7 @@ export class CniEngine {
   async #finishDeletion(call: CniCall): Promise<void> {
     const waiting = this.#deletions?.find(call);
     if (waiting === undefined) return;
-    const config = parseNetworkConfig(waiting.stdin);
+    const config = parseNetworkConfig(waiting.stdin, "DEL");
     if (waiting.plugin === "calico-ipam") {
       await releaseForPlugin(this.#services, waiting, config);
     } else {
@@ -342,7 +345,7 @@ export class CniEngine {
 
   /** Calls of one turn come one after another. */
   #turnOf(call: CniCall): string {
-    const config = parseNetworkConfig(call.stdin);
+    const config = parseNetworkConfig(call.stdin, call.command);
     return call.plugin === "calico-ipam"
       ? `ipam ${handleOf(config.name, call.containerId)}`
       : nameAttachment(call, config, this.#services).hostName;
@@ -399,6 +402,13 @@ export class CniEngine {
     return ok;
   }
 
+  /** An ADD needs the IPAM plugin too, and it has to be asked for itself (CNI 1.1.0, "STATUS"). */
+  async #statusOfAll(call: CniCall, { ipam: { type } }: NetworkConfig): Promise<CniAnswer> {
+    const answer = await this.#status();
+    if (type !== ownIpam) await this.#services.runIpamPlugin(type, call, "STATUS");
+    return answer;
+  }
+
   /** Where it can be asked without writing anything, also whether it could be written to: a revision that no entry has. */
   async #askStore(): Promise<void> {
     const key = keys.resource("clusterinformations", "default");
@@ -423,10 +433,10 @@ export class CniEngine {
       remove: (operation: Operation) => Promise<void>,
     ): Promise<CniAnswer> =>
       this.#run(orphan.hostName, undefined, async (checkDeadline) => {
-        await remove({ call, config, attachment: orphan, checkDeadline });
+        await remove({ call: deletionOf(call, orphan), config, attachment: orphan, checkDeadline });
         return ok;
       });
-    await collectGarbage(this.#services, config, inTurn);
+    await collectGarbage(this.#services, call, config, inTurn);
     return ok;
   }
 

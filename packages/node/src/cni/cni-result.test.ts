@@ -63,10 +63,11 @@ describe("the specification's examples", () => {
     assert.deepEqual(written, { cniVersion: "0.2.0", ...example, dns: {} });
   });
 
-  it("only 1.1.0 tells an interface's MTU", () => {
+  it("only 1.0.0 and later tell an interface's MTU", () => {
     const made: CniResult = { ...emptyResult, interfaces: [{ name: "eth0", mtu: 1450 }] };
-    assert.deepEqual(JSON.parse(formatResult(made, "1.1.0")).interfaces, [{ name: "eth0", mtu: 1450 }]);
-    assert.deepEqual(JSON.parse(formatResult(made, "1.0.0")).interfaces, [{ name: "eth0" }]);
+    for (const version of ["1.0.0", "1.1.0"] as const)
+      assert.deepEqual(JSON.parse(formatResult(made, version)).interfaces, [{ name: "eth0", mtu: 1450 }]);
+    assert.deepEqual(JSON.parse(formatResult(made, "0.4.0")).interfaces, [{ name: "eth0" }]);
   });
 });
 

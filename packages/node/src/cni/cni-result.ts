@@ -61,14 +61,17 @@ export function formatResult(result: CniResult, cniVersion: CniVersion): string 
   return `${JSON.stringify({ cniVersion, ...body, dns: result.dns ?? {} })}\n`;
 }
 
-/** From 0.3.0 on: lists. Until 1.0.0 each address names its family; from 1.1.0 on an interface tells its MTU. */
+/**
+ * From 0.3.0 on: lists. Until 1.0.0 each address names its family. An interface's MTU is of 1.1.0, but Calico tells it from 1.0.0
+ * on, as does whoever uses CNI's own library.
+ */
 function listForm(result: CniResult, cniVersion: CniVersion): JsonObject {
   return {
     // An IPAM plugin's result has no interfaces, and leaves the member out.
     ...(result.interfaces.length > 0 && {
       interfaces: result.interfaces.map(({ mtu, ...rest }) => ({
         ...rest,
-        ...(mtu !== undefined && atLeast(cniVersion, "1.1.0") && { mtu }),
+        ...(mtu !== undefined && atLeast(cniVersion, "1.0.0") && { mtu }),
       })),
     }),
     ips: result.ips.map((ip) => ({

@@ -1,6 +1,6 @@
 import { parseWorkloadEndpointName } from "@caracal/resources";
 import { type Attachment, handleOf, hostNameOf } from "./attachment.ts";
-import type { PodName } from "./cni-call.ts";
+import type { CniCall, PodName } from "./cni-call.ts";
 import { CniCode, CniError } from "./cni-error.ts";
 import { deletePod } from "./delete-pod.ts";
 import { networkAnnotation } from "./endpoint-records.ts";
@@ -16,21 +16,21 @@ export type InTurn = (
 /**
  * GC: removes what the node holds for attachments of this network that the runtime does not know. An allocation's handle
  * starts with its network's name, and that is the proof of which network an endpoint belongs to; endpoints without an
- * allocation are marked with it.
+ * allocation of Calico's IPAM are marked with it. Another IPAM plugin is then told to collect its own.
  */
 export async function collectGarbage(
   services: CniServices,
+  call: CniCall,
   config: NetworkConfig,
   inTurn: InTurn,
 ): Promise<void> {
   const valid = config.validAttachments;
   if (valid === undefined) throw new CniError(CniCode.invalidConfig, "GC needs cni.dev/valid-attachments");
-  // Another IPAM plugin collects its own, which it is told by the runtime's GC of it.
-  if (config.ipam.type !== ownIpam) return;
+  const isOwn = config.ipam.type === ownIpam;
   const known = new Set(valid.map(({ containerId }) => containerId));
   const prefix = handleOf(config.name, "");
   const stored = await services.records.list(services.node);
-  const handles = await services.ipam.handlesOf(prefix);
+  const handles = isOwn ? await services.ipam.handlesOf(prefix) : [];
   const byContainer = new Map(stored.map((one) => [one.endpoint?.spec.containerID, one.endpoint]));
   const marked = stored.flatMap(({ endpoint }) => {
     const { metadata, spec } = endpoint ?? {};
@@ -50,7 +50,16 @@ export async function collectGarbage(
       failures.push(error);
     }
   }
+  // CNI 1.1.0, "Delegated plugin execution procedure": delegated plugins are executed too.
+  if (!isOwn) await services.runIpamPlugin(config.ipam.type, call, "GC");
   if (failures.length > 0) throw failures[0];
+}
+
+/** The DEL that the runtime did not make, as a delegated plugin is called for it. */
+export function deletionOf(call: CniCall, { containerId, ifname, pod }: Attachment): CniCall {
+  const args =
+    pod === undefined ? "" : `IgnoreUnknown=1;K8S_POD_NAMESPACE=${pod.namespace};K8S_POD_NAME=${pod.name}`;
+  return { ...call, command: "DEL", containerId, ifname, netns: "", args };
 }
 
 interface EndpointMetadata {

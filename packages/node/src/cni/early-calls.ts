@@ -31,7 +31,8 @@ export class EarlyCalls {
     const isOfAttachment = call?.command === "ADD" || call?.command === "DEL" || call?.command === "CHECK";
     if (call === undefined || !isOfAttachment) return undefined;
     try {
-      const attachment = nameAttachment(call, parseNetworkConfig(call.stdin), this.#options);
+      const config = parseNetworkConfig(call.stdin, call.command);
+      const attachment = nameAttachment(call, config, this.#options);
       if (call.command !== "DEL" || !(await this.#delete(call, attachment))) return undefined;
       return { exitCode: 0, stdout: "" };
     } catch (error) {

@@ -11,6 +11,7 @@ import {
 } from "@caracal/resources";
 import type { Attachment } from "./attachment.ts";
 import type { NetworkConfig } from "./network-config.ts";
+import { ownIpam } from "./operation.ts";
 import type { PodRequest } from "./pod-request.ts";
 import type { PodFacts } from "./ports.ts";
 
@@ -183,8 +184,10 @@ export function describeEndpoint(
 ): EndpointDescription {
   const { pod, orchestrator, containerId, ifname, hostName, endpointNamespace } = attachment;
   const { sourcePrefixes, qos, unmanaged } = found.request;
-  const annotations: EndpointDescription["annotations"] =
-    unmanaged.length > 0 ? { [networkAnnotation]: config.name } : {};
+  const hasHandle = config.ipam.type === ownIpam && unmanaged.length === 0;
+  const annotations: EndpointDescription["annotations"] = hasHandle
+    ? {}
+    : { [networkAnnotation]: config.name };
   const nats = found.request.floating.flatMap((external) => {
     const internal = found.addresses.find((one) => IpAddress.family(one) === IpAddress.family(external));
     if (internal === undefined) return [];

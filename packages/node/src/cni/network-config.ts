@@ -1,4 +1,5 @@
 import type { IpFamily } from "@caracal/net";
+import { isRecord } from "@caracal/resources";
 import { CniCode, CniError } from "./cni-error.ts";
 import { type CniResult, readResult } from "./cni-result.ts";
 import {
@@ -95,9 +96,10 @@ export function answerVersion(stdin: string): CniVersion {
   }
 }
 
-/** Reads stdin; throws a `CniError` that names the member at fault. */
-export function parseNetworkConfig(stdin: string): NetworkConfig {
-  const config = JsonReading.parse(stdin, "the network configuration on stdin");
+/** Reads stdin; throws a `CniError` that names the member at fault, if `command` needs that. */
+export function parseNetworkConfig(stdin: string, command?: string): NetworkConfig {
+  const whole = JsonReading.parse(stdin, "the network configuration on stdin");
+  const config = command === "DEL" ? deletionPart(whole) : whole;
   const cniVersion = config.text("cniVersion") || impliedVersion;
   if (!isSupported(cniVersion)) {
     const known = supportedVersions.join(", ");
@@ -144,11 +146,34 @@ export function parseNetworkConfig(stdin: string): NetworkConfig {
     },
     podAnnotations: config.object("runtimeConfig")?.textMap("io.kubernetes.cri.pod-annotations") ?? new Map(),
     previous: previous === undefined ? undefined : readResult(previous),
-    validAttachments: config.objects("cni.dev/valid-attachments")?.map((item) => ({
+    validAttachments: validAttachments(config)?.map((item) => ({
       containerId: item.required("containerID", item.text("containerID")),
       ifname: item.required("ifname", item.text("ifname")),
     })),
   };
+}
+
+/** A mistake that came into a configuration must not keep pods from being deleted that were made before. */
+function deletionPart({ value }: JsonReading): JsonReading {
+  const kept = Object.entries(value).filter(([key]) => deletionKeys.has(key));
+  const { ipam } = value;
+  return JsonReading.of({
+    ...Object.fromEntries(kept),
+    ipam: isRecord(ipam) ? { type: ipam["type"] } : ipam,
+  });
+}
+
+const deletionKeys: ReadonlySet<string> = new Set([
+  "cniVersion",
+  "name",
+  "nodename_file",
+  "nodename_file_optional",
+  "ipam_lock_file",
+]);
+
+/** The specification's first text called them otherwise, and CNI's own library sends both. */
+function validAttachments(config: JsonReading): readonly JsonReading[] | undefined {
+  return config.objects("cni.dev/valid-attachments") ?? config.objects("cni.dev/attachments");
 }
 
 /** What would be done another way than it says is not done at all. */

@@ -155,7 +155,7 @@ class Annotations {
   mac(): string | undefined {
     const text = this.#values.get(`${annotationPrefix}hwAddr`) ?? "";
     if (text === "") return undefined;
-    const mac = Mac.parse(text);
+    const mac = parseMac(text);
     // The kernel refuses these too, but later, and does not say why.
     if (mac !== undefined && mac !== Mac.parse("00:00:00:00:00:00") && !isGroup(mac)) return Mac.format(mac);
     throw this.#refusal("hwAddr", "the MAC address of one interface, such as 1c:0c:0a:c0:ff:ee");
@@ -202,6 +202,14 @@ const unusableRanges = [
 
 function isPodAddress(address: IpAddress): boolean {
   return !unusableRanges.some((range) => Prefix.contains(range, address));
+}
+
+/** In any form that Go reads, which is Calico's: pairs with colons or dashes, groups of four digits with dots. */
+function parseMac(text: string): Mac | undefined {
+  const isDashed = /^[^:.]*$/.test(text);
+  const isDotted = /^[0-9a-f]{4}(\.[0-9a-f]{4}){2}$/i.test(text);
+  if (isDotted) return Mac.parse(text.replaceAll(".", "").replaceAll(/..(?!$)/g, "$&:"));
+  return Mac.parse(isDashed ? text.replaceAll("-", ":") : text);
 }
 
 function isGroup(mac: Mac): boolean {
