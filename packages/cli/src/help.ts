@@ -48,9 +48,15 @@ export async function overview(guise: Guise, group?: string): Promise<string> {
   ].join("\n");
 }
 
+/** Columns of an option and its value. */
+const optionWidth = 30;
+
 function optionLine(option: Option): string {
   const short = option.short === undefined ? "    " : `-${option.short}, `;
   const value = option.value === undefined ? "" : ` ${option.value}`;
   const choices = option.choices === undefined ? "" : ` (${option.choices.join(", ")})`;
-  return `  ${`${short}--${option.name}${value}`.padEnd(30)} ${option.summary}${choices}`;
+  const words = `${short}--${option.name}${value}`;
+  // What is longer than its column has its summary below.
+  const gap = words.length > optionWidth ? `\n${" ".repeat(optionWidth + 3)}` : " ";
+  return `  ${words.padEnd(optionWidth)}${gap}${option.summary}${choices}`;
 }

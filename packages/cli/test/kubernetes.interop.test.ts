@@ -3,7 +3,7 @@
  * between the two. Method: a real API server with our own definitions applied by kubectl, commands as a person types them.
  */
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { keys } from "@caracal/datastore";
@@ -50,6 +50,12 @@ kind: Node
 metadata: {name: n1, labels: {zone: b}}
 spec: {bgp: {ipv4Address: 10.0.0.1/24, asNumber: 65001}}
 `;
+
+/** A byte in hexadecimal digits with its bits in reverse order. */
+function reversedBits(byte: string): string {
+  const bits = Number.parseInt(byte, 16).toString(2).padStart(8, "0");
+  return Number.parseInt(bits.split("").toReversed().join(""), 2).toString(16).padStart(2, "0");
+}
 
 for (const group of ["crd.projectcalico.org/v1", "projectcalico.org/v3"] as const) {
   describe(`calicoctl on a Kubernetes datastore with ${group}`, { skip }, () => {
@@ -236,6 +242,16 @@ for (const group of ["crd.projectcalico.org/v1", "projectcalico.org/v3"] as cons
         /^ {2}10\.246\.\S+ leaked; attrs Main:net\.Gone Extra:namespace=default,node=n1,/m,
       );
       assert.match(checked, /^ {2}net\.idle doesn't have any active IPs\.$/m);
+      const [leakedHandle] = JSON.parse(readFileSync(report, "utf8")).leakedHandles;
+      const { metadata } = JSON.parse(
+        await kubectl(["get", `ipamhandles.${plural}`, "net.idle", "-o", "json"]),
+      );
+      assert.equal(leakedHandle.Revision, metadata.resourceVersion);
+      // Calico compares the uid that it would show itself.
+      const isShown = group === "projectcalico.org/v3";
+      const firstByte = isShown ? metadata.uid.slice(0, 2) : reversedBits(metadata.uid.slice(0, 2));
+      assert.equal(leakedHandle.UID.slice(0, 2), firstByte);
+      assert.equal(leakedHandle.UID === metadata.uid, isShown);
       const released = await ctl(`ipam release --from-report ${report}`);
       assert.equal(released.stderr, "");
       assert.match(released.stdout, /^Released 1 handles; 0 skipped; 0 errors\.$/m);

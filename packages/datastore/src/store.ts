@@ -16,6 +16,8 @@ export interface Entry {
   readonly key: string;
   readonly value: string;
   readonly revision: Revision;
+  /** What tells it from an earlier one under the same key, for IPAM's handles of a store that has such names: Kubernetes. */
+  readonly uid?: string;
 }
 
 /**

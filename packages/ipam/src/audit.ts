@@ -4,6 +4,7 @@ import { affinityOwner } from "./affinity.ts";
 import { addressAt, attributeOf, isWindowsReserved } from "./block.ts";
 import { checkConsistency, type IpamProblem, type IpamSnapshot } from "./consistency.ts";
 import type { Pool } from "./pool.ts";
+import { type SurplusHandle, surplusHandles } from "./surplus-handle.ts";
 
 /** An address that something has, whatever IPAM knows of it. */
 export interface AddressUse {
@@ -53,6 +54,8 @@ export interface Audit {
   /** Handles that no block names. */
   readonly idleHandles: readonly string[];
   readonly activeHandles: readonly string[];
+  /** Those of the active ones that count more addresses than blocks give them. */
+  readonly surplusHandles: readonly SurplusHandle[];
   /** Handles that blocks name and that are not there. */
   readonly missingHandles: readonly string[];
   /** Records that contradict themselves. */
@@ -85,16 +88,17 @@ export function auditAllocations({ snapshot, pools, uses }: AuditInput): Audit {
   const isPooled = ({ address }: UsedAddress): boolean =>
     pools.some(({ cidr }) => Prefix.contains(cidr, address));
   const named = new Set(allocations.flatMap(({ handle }) => handle ?? []));
-  const handles = snapshot.handles.map(({ id }) => id);
+  const handles = new Set(snapshot.handles.map(({ id }) => id));
   return {
     allocations,
     used,
     leaked: allocations.filter((one) => one.owners.length === 0 && !one.isCoolingDown),
     outside: strays.filter((one) => !isPooled(one)),
     unallocated: strays.filter(isPooled),
-    idleHandles: handles.filter((id) => !named.has(id)),
-    activeHandles: handles.filter((id) => named.has(id)),
-    missingHandles: [...named].filter((id) => !handles.includes(id)).toSorted(),
+    idleHandles: [...handles.difference(named)],
+    activeHandles: [...handles.intersection(named)],
+    surplusHandles: surplusHandles(snapshot).filter(({ held }) => held > 0),
+    missingHandles: [...named.difference(handles)].toSorted(),
     invalidBlocks: checkConsistency(snapshot).filter(({ code }) =>
       ["unreadable", "overlap", "slots"].includes(code),
     ),

@@ -14,6 +14,8 @@ export interface Usage {
   readonly free: bigint;
   /** Of those in use, how many are on another node than the block's. */
   readonly borrowed: bigint;
+  /** Of those in use, how many were released and rest until they may be given out again. */
+  readonly cooling: bigint;
 }
 
 export interface BlockUsage extends Usage {
@@ -48,11 +50,8 @@ export function reportUsage(
   reservations: Reservations,
 ): UsageReport {
   const usages = blocks.flatMap((block) => blockUsage(block, reservations) ?? []);
-  const byPool = new Map<Pool | undefined, BlockUsage[]>();
-  for (const usage of usages.toSorted((a, b) => Prefix.compare(a.cidr, b.cidr))) {
-    const pool = pools.find(({ cidr }) => Prefix.covers(cidr, usage.cidr));
-    byPool.set(pool, [...(byPool.get(pool) ?? []), usage]);
-  }
+  const sorted = usages.toSorted((a, b) => Prefix.compare(a.cidr, b.cidr));
+  const byPool = Map.groupBy(sorted, (usage) => pools.find(({ cidr }) => Prefix.covers(cidr, usage.cidr)));
   return {
     pools: pools.map((pool) => poolUsage(pool, byPool.get(pool) ?? [], reservations)),
     orphans: byPool.get(undefined) ?? [],
@@ -65,6 +64,7 @@ function blockUsage(block: AllocationBlock, reservations: Reservations): BlockUs
   const isReserved = reservations.inBlock(cidr);
   const free = [...block.allocations.keys()].filter((ordinal) => block.allocations[ordinal] === null);
   const reserved = free.filter(isReserved).length;
+  const taken = block.allocations.flatMap((slot) => (slot === null ? [] : [block.attributes[slot]]));
   return {
     cidr,
     affinity: block.affinity,
@@ -73,6 +73,7 @@ function blockUsage(block: AllocationBlock, reservations: Reservations): BlockUs
     reserved: BigInt(reserved),
     free: BigInt(free.length - reserved),
     borrowed: BigInt(borrowedAddresses(block).length),
+    cooling: BigInt(taken.filter((attribute) => attribute?.releasedAt !== undefined).length),
   };
 }
 
@@ -87,8 +88,9 @@ function poolUsage(pool: Pool, blocks: readonly BlockUsage[], reservations: Rese
   const outside = reservedSize(pool.cidr) - blocks.reduce((all, { cidr }) => all + reservedSize(cidr), 0n);
   const reserved = outside + sum((usage) => usage.reserved);
   const borrowed = sum((usage) => usage.borrowed);
+  const cooling = sum((usage) => usage.cooling);
   const free = total - inUse - reserved;
-  return { name: pool.name, cidr: pool.cidr, total, inUse, reserved, free, borrowed, blocks };
+  return { name: pool.name, cidr: pool.cidr, total, inUse, reserved, free, borrowed, cooling, blocks };
 }
 
 /** Addresses of a block that are used on another node than the block's. */

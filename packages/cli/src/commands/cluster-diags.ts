@@ -11,7 +11,7 @@ import { type Connection, withConnection } from "../connection/with-connection.t
 import { Bundle } from "../diagnostics/bundle.ts";
 import { addKubernetes, readLogChoice } from "../diagnostics/kubernetes-part.ts";
 import { configOption } from "../global-options.ts";
-import { auditText } from "../ipam/audit-text.ts";
+import { auditHeading, auditText } from "../ipam/audit-text.ts";
 import { openIpam } from "../ipam/open-ipam.ts";
 import { readServices, takeAudit } from "../ipam/take-audit.ts";
 import { usageTable } from "../ipam/usage-table.ts";
@@ -85,7 +85,9 @@ async function addResources(bundle: Bundle, { resources, store }: Connection): P
 async function auditOf({ store, datastoreType }: Connection): Promise<string> {
   try {
     const services = datastoreType === "kubernetes" ? await readServices(store) : undefined;
-    return auditText(await takeAudit(store, services), { showsAll: false, showsProblems: true });
+    return (
+      auditHeading + auditText(await takeAudit(store, services), { showsAll: false, showsProblems: true })
+    );
   } catch (error) {
     if (error instanceof CliError) return `${messageOf(error)}\n`;
     throw error;

@@ -169,9 +169,50 @@ test("without ClusterInformation nothing is checked", async () => {
   const store = await storeOf({ "ippools/p": pool });
   assert.deepEqual(await run("ipam check", { store }), {
     exitCode: 1,
-    stdout: "",
+    stdout: "Checking IPAM for inconsistencies...\n\n",
     stderr: "resource does not exist: ClusterInformation(default) with error: <nil>\n",
   });
+});
+
+test("a handle that counts more than it has is told of, and corrected by a report", async (t) => {
+  const { store, leaked } = await leakyWorld();
+  await addWorkload(store, "b", leaked);
+  const sound = (await run("ipam check --show-problem-ips", { store })).stdout;
+  const { key, value, revision } = (await store.get(keys.handle("h-used"))) ?? assert.fail("no handle");
+  const [block = ""] = Object.keys(JSON.parse(value).block);
+  await store.update(key, `{"block":{"${block}":3,"10.9.9.0/26":1},"deleted":false}`, revision);
+  const report = join(await directory(t), "report.json");
+  const { stdout } = await run(["ipam", "check", "--show-problem-ips", "-o", report], { store });
+  assert.deepEqual(
+    stdout.split("\n").filter((line) => !sound.split("\n").includes(line)),
+    [
+      `  h-used counts 3 in ${block} and has 1, 1 in 10.9.9.0/26 and has 0.`,
+      "Found 1 handles that count IPs they do not have.",
+    ],
+  );
+  // Calico's command deletes what its list names, and this handle is in use.
+  const written: Record<string, unknown> = JSON.parse(await readFile(report, "utf8"));
+  assert.equal(written["leakedHandles"], undefined);
+  const current = await store.get(key);
+  assert.deepEqual(written["overcountingHandles"], [
+    { ID: "h-used", UID: null, Revision: current?.revision },
+  ]);
+  const release = ["ipam", "release", "--from-report", report];
+  assert.match(
+    (await run(release, { store })).stdout,
+    /^Correcting 1 handles\.\.\.\n.*\n\.\nCorrected 1 handles; 0 skipped; 0 errors\.\nYou may now/m,
+  );
+  assert.equal((await run("ipam check --show-problem-ips", { store })).stdout, sound);
+  assert.equal((await ipamOf(store, "n").addressesOf("h-used")).length, 1);
+  // Done already.
+  assert.match((await run(release, { store })).stdout, /^Corrected 0 handles; 1 skipped; 0 errors\.$/m);
+});
+
+test("a report that cannot be written is known before anything is read", async (t) => {
+  const path = join(await directory(t), "missing", "report.json");
+  const outcome = await run(["ipam", "check", "-o", path]);
+  assert.match(outcome.stderr, /^cannot write the report: ENOENT/);
+  assert.equal(outcome.exitCode, 1);
 });
 
 test("a report's leaks are released, once, and nothing else", async (t) => {

@@ -1,15 +1,17 @@
-import { writeFile } from "node:fs/promises";
+import { access, constants, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import { messageOf } from "@caracal/net";
 import type { KubernetesService } from "@caracal/resources";
 import { CliError } from "../cli-error.ts";
 import { clientVersion } from "../client-version.ts";
 import type { Arguments, Command } from "../command.ts";
-import { withConnection } from "../connection/with-connection.ts";
+import { type Connection, withConnection } from "../connection/with-connection.ts";
 import type { CliContext } from "../context.ts";
 import { configOption } from "../global-options.ts";
 import { writeReport } from "../ipam/audit-report.ts";
-import { auditText } from "../ipam/audit-text.ts";
-import { readServices, takeAudit } from "../ipam/take-audit.ts";
+import { auditHeading, auditText } from "../ipam/audit-text.ts";
+import { type ClusterAudit, readServices, takeAudit } from "../ipam/take-audit.ts";
+import { tellWaiting } from "../output/tell-waiting.ts";
 
 export const ipamCheck: Command = {
   name: "ipam check",
@@ -27,24 +29,48 @@ export const ipamCheck: Command = {
     },
     configOption,
   ],
-  run: async (ctx, args) =>
-    withConnection(ctx, args, async ({ store, datastoreType }) => {
-      const services =
-        datastoreType === "kubernetes" ? await readServices(store) : await askServices(ctx, args);
-      const audit = await takeAudit(store, services);
+  run: async (ctx, args) => {
+    const path = args.text("output");
+    // Known before a large cluster is read.
+    if (path !== undefined) await writing(checkWritable(path));
+    return withConnection(ctx, args, async (connection) => {
+      ctx.stdout.write(auditHeading);
+      const work = audit(ctx, args, connection);
+      const found = await tellWaiting(ctx, "reading the datastore", work);
       const showsAll = args.flag("show-all-ips");
       const showsProblems = showsAll || args.flag("show-problem-ips");
-      ctx.stdout.write(auditText(audit, { showsAll, showsProblems }));
-      const path = args.text("output");
-      if (path === undefined) return 0;
-      try {
-        await writeFile(path, writeReport(audit, clientVersion));
-      } catch (error) {
-        throw new CliError(`cannot write the report: ${messageOf(error)}`, { cause: error });
-      }
+      ctx.stdout.write(auditText(found, { showsAll, showsProblems }));
+      if (path !== undefined) await writing(writeFile(path, writeReport(found, clientVersion)));
       return 0;
-    }),
+    });
+  },
 };
+
+async function audit(
+  ctx: CliContext,
+  args: Arguments,
+  { store, datastoreType }: Connection,
+): Promise<ClusterAudit> {
+  const services = datastoreType === "kubernetes" ? await readServices(store) : await askServices(ctx, args);
+  return takeAudit(store, services);
+}
+
+async function checkWritable(path: string): Promise<void> {
+  try {
+    await access(path, constants.W_OK);
+  } catch (error) {
+    if (!(error instanceof Error) || !("code" in error) || error.code !== "ENOENT") throw error;
+    await access(dirname(path), constants.W_OK);
+  }
+}
+
+async function writing(work: Promise<void>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    throw new CliError(`cannot write the report: ${messageOf(error)}`, { cause: error });
+  }
+}
 
 /** The Services of the API server that a kubeconfig names; `undefined` where none is named. */
 async function askServices(

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { Revision } from "@caracal/datastore";
-import type { AddressReleaseResult } from "@caracal/ipam";
+import { type AddressReleaseResult, type HandleCorrection, IpamError } from "@caracal/ipam";
 import { IpAddress } from "@caracal/net";
 import { CliError } from "../cli-error.ts";
 import { clientVersion } from "../client-version.ts";
@@ -10,7 +10,8 @@ import type { CliContext } from "../context.ts";
 import { configOption } from "../global-options.ts";
 import { type AuditReport, type LeakedAddress, mergeReports, readReport } from "../ipam/audit-report.ts";
 import { openIpam } from "../ipam/open-ipam.ts";
-import { takeAudit } from "../ipam/take-audit.ts";
+import { readServices, takeAudit } from "../ipam/take-audit.ts";
+import { tellWaiting } from "../output/tell-waiting.ts";
 
 export const ipamRelease: Command = {
   name: "ipam release",
@@ -33,6 +34,8 @@ export const ipamRelease: Command = {
   run: async (ctx, args) => {
     const paths = args.texts("from-report");
     const text = args.text("ip");
+    if (paths.length > 0 && text !== undefined)
+      throw new CliError("--ip and --from-report exclude each other");
     if (paths.length > 0) {
       const reports = await Promise.all(paths.map(loadReport));
       return withConnection(ctx, args, (connection) =>
@@ -69,13 +72,27 @@ interface Given {
 
 async function releaseReports(ctx: CliContext, connection: Connection, given: Given): Promise<number> {
   await checkReports(ctx, connection, given);
-  const { leaked, idleHandles } = mergeReports(given.reports);
+  const { leaked, idleHandles, surplusHandles } = mergeReports(given.reports);
   if (leaked.size === 0) ctx.stdout.write("Report didn't contain any leaked IPs to clean up.\n");
   else await releaseLeaked(ctx, connection, [...leaked.values()]);
   if (idleHandles.size === 0) ctx.stdout.write("Report didn't contain any handles to clean up.\n");
-  else await deleteHandles(ctx, connection, idleHandles);
+  else {
+    ctx.stdout.write(
+      `Deleting ${idleHandles.size} handles...\nKey: '.' = Deleted OK; 'x' = skip, handle missing/changed.\n`,
+    );
+  }
+  const released = await correctHandles(ctx, connection, idleHandles, ["deleted"]);
+  if (idleHandles.size > 0) ctx.stdout.write(`\nReleased ${released.done} handles; ${sumUp(released)}.\n`);
+  if (surplusHandles.size > 0) {
+    ctx.stdout.write(
+      `Correcting ${surplusHandles.size} handles...\nKey: '.' = Corrected OK; 'x' = skip, handle missing/changed.\n`,
+    );
+  }
+  const corrected = await correctHandles(ctx, connection, surplusHandles, ["deleted", "lowered"]);
+  if (surplusHandles.size > 0)
+    ctx.stdout.write(`\nCorrected ${corrected.done} handles; ${sumUp(corrected)}.\n`);
   ctx.stdout.write("You may now unlock the data store.\n");
-  return 0;
+  return released.failed + corrected.failed > 0 ? 1 : 0;
 }
 
 /** A report of another cluster, or of a time gone by, would take addresses from who has them now. */
@@ -123,8 +140,7 @@ async function releaseLeaked(
 ): Promise<void> {
   ctx.stdout.write(`Releasing ${leaked.length} old IPs...\n`);
   // Reports are of times gone by: whoever has turned up with an address since keeps it.
-  const { nodeUses, workloadUses } = await takeAudit(connection.store);
-  const used = new Set([...nodeUses, ...workloadUses].map(({ address }) => address));
+  const used = await addressesInUse(ctx, connection);
   const going = leaked.filter(({ address }) => !used.has(address));
   const ipam = openIpam(ctx, connection, "");
   const results: AddressReleaseResult[] = [];
@@ -150,22 +166,53 @@ async function releaseLeaked(
   }
 }
 
-async function deleteHandles(
+/** Whoever Kubernetes' services are asked of; elsewhere nobody tells who of them has an address. */
+async function addressesInUse(
+  ctx: CliContext,
+  { store, datastoreType }: Connection,
+): Promise<ReadonlySet<IpAddress>> {
+  const services = datastoreType === "kubernetes" ? await readServices(store) : [];
+  const work = takeAudit(store, services);
+  const { nodeUses, serviceUses, workloadUses } = await tellWaiting(ctx, "reading the datastore", work);
+  return new Set([...nodeUses, ...serviceUses, ...workloadUses].map(({ address }) => address));
+}
+
+/** Handles that are corrected at once. */
+const handlesAtOnce = 8;
+
+interface HandleCount {
+  done: number;
+  skipped: number;
+  failed: number;
+}
+
+function sumUp({ skipped, failed }: HandleCount): string {
+  return `${skipped} skipped; ${failed} errors`;
+}
+
+/** Those that are not as they were any more are left alone. */
+async function correctHandles(
   ctx: CliContext,
   connection: Connection,
   handles: ReadonlyMap<string, string>,
-): Promise<void> {
-  ctx.stdout.write(
-    `Deleting ${handles.size} handles...\nKey: '.' = Deleted OK; 'x' = skip, handle missing/changed.\n`,
-  );
-  const ipam = openIpam(ctx, connection, "");
-  let releasedCount = 0;
-  for (const [id, revision] of handles) {
-    const isGone = (await ipam.correctHandle(id, Revision.of(revision))) === "deleted";
-    if (isGone) releasedCount += 1;
-    ctx.stdout.write(isGone ? "." : "x");
-  }
-  ctx.stdout.write(
-    `\nReleased ${releasedCount} handles; ${handles.size - releasedCount} skipped; 0 errors.\n`,
-  );
+  done: readonly HandleCorrection[],
+): Promise<HandleCount> {
+  const count = { done: 0, skipped: 0, failed: 0 };
+  const waiting = handles.entries();
+  const work = async (): Promise<void> => {
+    const ipam = openIpam(ctx, connection, "");
+    for (const [id, revision] of waiting) {
+      try {
+        const isDone = done.includes(await ipam.correctHandle(id, Revision.of(revision)));
+        count[isDone ? "done" : "skipped"] += 1;
+        ctx.stdout.write(isDone ? "." : "x");
+      } catch (error) {
+        if (!(error instanceof IpamError)) throw error;
+        count.failed += 1;
+        ctx.stdout.write(`\nDeleting handle ${id} failed: ${error.message}.\n`);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(handlesAtOnce, handles.size) }, work));
+  return count;
 }

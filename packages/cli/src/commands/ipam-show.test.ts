@@ -104,6 +104,91 @@ test("what reservations keep back has a column, and is not free", async () => {
   ]);
 });
 
+test("what rests after its release has a column, and counts as in use", async () => {
+  const store = await storeOf({ "ippools/p": { kind: "IPPool", spec: { cidr: "10.9.0.0/26" } } });
+  const block = {
+    cidr: "10.9.0.0/26",
+    affinity: "host:n",
+    allocations: [0, 1, 1, ...Array<null>(61).fill(null)],
+    unallocated: Array.from({ length: 61 }, (_, index) => index + 3),
+    attributes: [{ handle_id: "h", secondary: { node: "n" } }, { releasedAt: "2026-01-02T03:04:05Z" }],
+  };
+  await store.create(keys.block(Prefix.parse(block.cidr) ?? assert.fail()), JSON.stringify(block));
+  const border = "+----------+-------------+-----------+------------+----------+-------------+";
+  assert.deepEqual((await run("ipam show --show-blocks", { store })).stdout.split("\n"), [
+    border,
+    "| GROUPING |    CIDR     | IPS TOTAL | IPS IN USE | IPS FREE | IPS COOLING |",
+    border,
+    "| IP Pool  | 10.9.0.0/26 |        64 | 3 (5%)     | 61 (95%) | 2 (3%)      |",
+    "| Block    | 10.9.0.0/26 |        64 | 3 (5%)     | 61 (95%) | 2 (3%)      |",
+    border,
+    "",
+  ]);
+  assert.deepEqual(JSON.parse((await run("ipam show --ip=10.9.0.2 -o json", { store })).stdout), {
+    ip: "10.9.0.2",
+    state: "coolingDown",
+    releasedAt: "2026-01-02T03:04:05Z",
+  });
+});
+
+test("everything is shown for programs too", async () => {
+  const store = await seedStore();
+  const read = async (line: string): Promise<unknown> => {
+    const { stdout, stderr } = await run(line, { store });
+    assert.equal(stderr, "");
+    return JSON.parse(stdout);
+  };
+  const block = { total: 64, inUse: 5, reserved: 0, free: 59, cooling: 0 };
+  const blocks = [
+    { cidr: "10.244.120.64/26", ...block, borrowed: 1, affinity: "host:minikube" },
+    { cidr: "10.244.205.192/26", ...block, borrowed: 5, affinity: "host:minikube-m02" },
+  ];
+  const used = { total: 65536, inUse: 10, reserved: 0, free: 65526, borrowed: 6, cooling: 0 };
+  const [shown] = blocks;
+  assert.deepEqual(await read("ipam show -o json"), {
+    pools: [{ name: "default-ipv4-ippool", cidr: "10.244.0.0/16", ...used, blocks }],
+    blocksWithoutPool: [],
+  });
+  assert.deepEqual(await read("ipam show --ip=10.244.120.66 -o json"), {
+    ip: "10.244.120.66",
+    state: "allocated",
+    handle: "h2",
+    attributes: {},
+    block: shown?.cidr,
+    affinity: shown?.affinity,
+    sequenceNumber: null,
+  });
+  assert.deepEqual(await read("ipam show --ip=10.244.120.99 -o json"), {
+    ip: "10.244.120.99",
+    state: "free",
+  });
+  const attributes = {
+    namespace: "default",
+    node: "master1",
+    pod: "nginx-1",
+    timestamp: "2024-01-08 03:12:11.123 +0000 UTC",
+  };
+  const borrowed = await read("ipam show --show-borrowed -o json");
+  assert.deepEqual(Array.isArray(borrowed) && borrowed[0], {
+    ip: "10.244.120.65",
+    borrowingNode: "master1",
+    block: shown?.cidr,
+    blockOwner: "minikube",
+    attributes,
+  });
+  assert.equal(
+    (await run("ipam show --show-configuration -o yaml", { store })).stdout,
+    "autoAllocateBlocks: true\nipCooldownSeconds: 0\nmaxBlocksPerHost: 0\nstrictAffinity: false\n",
+  );
+  for (const [line, stderr] of [
+    ["ipam show -o xml", "unrecognized output format 'xml'; it is json or yaml\n"],
+    ["ipam show --ip=10.0.0.1 --show-blocks", "--ip and --show-blocks exclude each other\n"],
+    ["ipam release --ip=10.0.0.1 --from-report=x", "--ip and --from-report exclude each other\n"],
+  ] as const) {
+    assert.deepEqual(await run(line, { store }), { exitCode: 1, stdout: "", stderr });
+  }
+});
+
 test("an address with two owners, and the settings that came later", async () => {
   const store = await seedStore();
   const [entry] = (await store.list(keys.blocks())).entries;

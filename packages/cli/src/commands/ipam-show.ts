@@ -1,14 +1,21 @@
 import { type AddressState, type Ipam, readSettings } from "@caracal/ipam";
 import { IpAddress } from "@caracal/net";
-import type { IpamConfig } from "@caracal/resources";
+import { type IpamConfig, writeJson } from "@caracal/resources";
 import { CliError } from "../cli-error.ts";
 import type { Arguments, Command } from "../command.ts";
 import { type Connection, withConnection } from "../connection/with-connection.ts";
 import { configOption } from "../global-options.ts";
 import { borrowedTable } from "../ipam/borrowed-table.ts";
+import { addressDocument, borrowedDocument, usageDocument } from "../ipam/show-document.ts";
 import { openIpam } from "../ipam/open-ipam.ts";
 import { usageTable } from "../ipam/usage-table.ts";
 import { boxTable } from "../output/box-table.ts";
+
+/** For programs. */
+const formats = ["json", "yaml"] as const;
+
+/** One of them at most, or an address. */
+const viewFlags = ["show-blocks", "show-borrowed", "show-configuration"] as const;
 
 /** This command speaks for no node. */
 const noNode = "";
@@ -21,21 +28,44 @@ export const ipamShow: Command = {
     { name: "show-blocks", summary: "The blocks of every pool too." },
     { name: "show-borrowed", summary: "Addresses that nodes hold from each other's blocks." },
     { name: "show-configuration", summary: "Settings of address assignment." },
+    {
+      name: "output",
+      short: "o",
+      value: "FORMAT",
+      choices: formats,
+      summary: "The same for programs, blocks included.",
+    },
     configOption,
   ],
   run: async (ctx, args) => {
+    const views = [...(args.text("ip") === undefined ? [] : ["ip"]), ...viewFlags.filter(args.flag)];
+    if (views.length > 1) throw new CliError(`--${views.join(" and --")} exclude each other`);
     const address = parseAddress(args.text("ip"));
+    const format = args.text("output");
+    if (format !== undefined && !formats.some((one) => one === format)) {
+      throw new CliError(`unrecognized output format '${format}'; it is ${formats.join(" or ")}`);
+    }
     return withConnection(ctx, args, async (connection) => {
       const ipam = openIpam(ctx, connection, noNode);
-      ctx.stdout.write(
-        address === undefined
-          ? await showTable(connection, ipam, args)
-          : describeAddress(address, await ipam.lookup(address)),
-      );
+      const shown = await look(connection, ipam, { args, address });
+      ctx.stdout.write(await written(shown, format));
       return 0;
     });
   },
 };
+
+/** What a person reads, and the same for programs. */
+interface Shown {
+  readonly text: () => string;
+  readonly document: object;
+}
+
+async function written({ text, document }: Shown, format: string | undefined): Promise<string> {
+  if (format === undefined) return text();
+  if (format === "json") return `${writeJson(document, 2)}\n`;
+  const { toYaml } = await import("@caracal/resources/manifest");
+  return toYaml(document);
+}
 
 function parseAddress(text: string | undefined): IpAddress | undefined {
   if (text === undefined) return undefined;
@@ -44,10 +74,31 @@ function parseAddress(text: string | undefined): IpAddress | undefined {
   return address;
 }
 
-async function showTable({ store }: Connection, ipam: Ipam, args: Arguments): Promise<string> {
-  if (args.flag("show-configuration")) return configurationTable((await readSettings(store, noNode)).config);
-  if (args.flag("show-borrowed")) return borrowedTable(await ipam.borrowed());
-  return usageTable(await ipam.usage(), args.flag("show-blocks"));
+async function look(
+  { store }: Connection,
+  ipam: Ipam,
+  { args, address }: { readonly args: Arguments; readonly address: IpAddress | undefined },
+): Promise<Shown> {
+  if (address !== undefined) {
+    const state = await ipam.lookup(address);
+    return { text: () => describeAddress(address, state), document: addressDocument(address, state) };
+  }
+  if (args.flag("show-configuration")) {
+    const { config } = await readSettings(store, noNode);
+    return { text: () => configurationTable(config), document: configurationDocument(config) };
+  }
+  if (args.flag("show-borrowed")) {
+    const borrowed = await ipam.borrowed();
+    return { text: () => borrowedTable(borrowed), document: borrowedDocument(borrowed) };
+  }
+  const usage = await ipam.usage();
+  return { text: () => usageTable(usage, args.flag("show-blocks")), document: usageDocument(usage) };
+}
+
+/** By the names of the resource IPAMConfiguration. */
+function configurationDocument(config: IpamConfig): object {
+  const { strict_affinity: strictAffinity, auto_allocate_blocks: autoAllocateBlocks, ...others } = config;
+  return { strictAffinity, autoAllocateBlocks, ...others };
 }
 
 function configurationTable(config: IpamConfig): string {

@@ -12,6 +12,8 @@ export interface AuditReport {
   readonly leaked: ReadonlyMap<string, LeakedAddress>;
   /** Revision by handle. */
   readonly idleHandles: ReadonlyMap<string, string>;
+  /** Revision by handle, of those that count more than they have. */
+  readonly surplusHandles: ReadonlyMap<string, string>;
 }
 
 /** Only this very assignment of the address is meant. */
@@ -23,7 +25,11 @@ export interface LeakedAddress {
 
 /** The report as JSON, in the form that Calico's own command reads too. */
 export function writeReport(audit: ClusterAudit, version: string): string {
-  const { cluster, allocations, idleHandles, handleRevisions } = audit;
+  const { cluster, allocations, idleHandles, surplusHandles, handleVersions } = audit;
+  const handleOf = (id: string): unknown => {
+    const { revision = "", uid = null } = handleVersions.get(id) ?? {};
+    return { ID: id, UID: uid, Revision: revision };
+  };
   const byAddress = Map.groupBy(allocations, ({ address }) => IpAddress.format(address));
   const report = {
     version,
@@ -32,15 +38,11 @@ export function writeReport(audit: ClusterAudit, version: string): string {
     clusterInformationRevision: cluster.metadata.resourceVersion ?? "",
     clusterType: cluster.spec.clusterType ?? "",
     allocations: Object.fromEntries([...byAddress].map(([text, found]) => [text, found.map(allocationOf)])),
-    ...(idleHandles.length === 0
+    ...(idleHandles.length === 0 ? {} : { leakedHandles: idleHandles.map(handleOf) }),
+    // Calico's command passes these over, and would delete them among the others.
+    ...(surplusHandles.length === 0
       ? {}
-      : {
-          leakedHandles: idleHandles.map((id) => ({
-            ID: id,
-            UID: null,
-            Revision: handleRevisions.get(id) ?? "",
-          })),
-        }),
+      : { overcountingHandles: surplusHandles.map(({ id }) => handleOf(id)) }),
   };
   return `${writeJson(report, 2)}\n`;
 }
@@ -80,7 +82,7 @@ export function readReport(text: string, path: string): AuditReport {
   if (reading.kind === "bad" || !isRecord(reading.value) || !isRecord(reading.value.allocations)) {
     throw new CliError(`${path} is not a report of ipam check`);
   }
-  const { version, clusterGUID, clusterInformationRevision, allocations, leakedHandles } = reading.value;
+  const { version, clusterGUID, clusterInformationRevision, allocations } = reading.value;
   const leaked = new Map<string, LeakedAddress>();
   for (const found of Object.values(allocations)) {
     for (const one of listOf(found)) {
@@ -101,29 +103,37 @@ export function readReport(text: string, path: string): AuditReport {
     clusterGuid: textOf(clusterGUID),
     clusterRevision: textOf(clusterInformationRevision),
     leaked,
-    idleHandles: new Map(
-      listOf(leakedHandles).flatMap((one) =>
-        isRecord(one) && typeof one.ID === "string" ? [[one.ID, textOf(one.Revision)] as const] : [],
-      ),
-    ),
+    idleHandles: readHandles(reading.value.leakedHandles),
+    surplusHandles: readHandles(reading.value.overcountingHandles),
   };
 }
 
+function readHandles(value: unknown): ReadonlyMap<string, string> {
+  return new Map(
+    listOf(value).flatMap((one) =>
+      isRecord(one) && typeof one.ID === "string" ? [[one.ID, textOf(one.Revision)] as const] : [],
+    ),
+  );
+}
+
 /** What all reports name: the very same assignment of an address, and a handle that has not changed between them. */
-export function mergeReports(reports: readonly AuditReport[]): Pick<AuditReport, "leaked" | "idleHandles"> {
+export function mergeReports(
+  reports: readonly AuditReport[],
+): Pick<AuditReport, "leaked" | "idleHandles" | "surplusHandles"> {
   const last = reports.at(-1);
-  if (last === undefined) return { leaked: new Map(), idleHandles: new Map() };
+  if (last === undefined) return { leaked: new Map(), idleHandles: new Map(), surplusHandles: new Map() };
+  const unchanged = (kind: "idleHandles" | "surplusHandles"): ReadonlyMap<string, string> =>
+    new Map(
+      [...last[kind]].filter(([id, revision]) => reports.every((one) => one[kind].get(id) === revision)),
+    );
   return {
     leaked: new Map(
       [...last.leaked].filter(([key, one]) =>
         reports.every(({ leaked }) => isSameAssignment(leaked.get(key), one)),
       ),
     ),
-    idleHandles: new Map(
-      [...last.idleHandles].filter(([id, revision]) =>
-        reports.every(({ idleHandles }) => idleHandles.get(id) === revision),
-      ),
-    ),
+    idleHandles: unchanged("idleHandles"),
+    surplusHandles: unchanged("surplusHandles"),
   };
 }
 

@@ -1,4 +1,4 @@
-import type { AddressUse, AuditedAllocation, UsedAddress } from "@caracal/ipam";
+import type { AddressUse, AuditedAllocation, SurplusHandle, UsedAddress } from "@caracal/ipam";
 import { IpAddress, Prefix } from "@caracal/net";
 import type { ClusterAudit } from "./take-audit.ts";
 
@@ -11,11 +11,12 @@ export interface AuditDetail {
 /** Nodes named in the list of those with most allocations. */
 const topNodeCount = 20;
 
-/** `ipam check`'s text, in calicoctl's words and order. */
+/** What `ipam check` says before it reads anything. */
+export const auditHeading = "Checking IPAM for inconsistencies...\n\n";
+
+/** The rest of `ipam check`'s text, in calicoctl's words and order. */
 export function auditText(audit: ClusterAudit, detail: AuditDetail): string {
   return `${[
-    "Checking IPAM for inconsistencies...",
-    "",
     ...blockLines(audit, detail),
     "",
     ...loadLines(audit, detail),
@@ -31,7 +32,10 @@ export function auditText(audit: ClusterAudit, detail: AuditDetail): string {
   ].join("\n")}\n`;
 }
 
-/** Handles that are missing are told of, but not counted, as Calico has it: the next release of the address mends them. */
+/**
+ * Handles that are missing are told of, but not counted, as Calico has it: the next release of the address mends them. So are
+ * those that count too much, of which Calico does not tell.
+ */
 export function countProblems(audit: ClusterAudit): number {
   const { leaked, outside, unallocated, idleHandles, invalidBlocks } = audit;
   return leaked.length + outside.length + unallocated.length + idleHandles.length + invalidBlocks.length;
@@ -121,7 +125,7 @@ function leakLines(audit: ClusterAudit, { showsProblems }: AuditDetail): readonl
 }
 
 function handleLines(audit: ClusterAudit, { showsAll, showsProblems }: AuditDetail): readonly string[] {
-  const { idleHandles, activeHandles, missingHandles } = audit;
+  const { idleHandles, activeHandles, missingHandles, surplusHandles } = audit;
   return [
     "Scanning for IPAM handles with no matching IPs...",
     ...(showsAll ? idleHandles.map((id) => `  ${id} doesn't have any active IPs.`) : []),
@@ -129,7 +133,16 @@ function handleLines(audit: ClusterAudit, { showsAll, showsProblems }: AuditDeta
     "Scanning for IPs with missing handle...",
     ...(showsProblems ? missingHandles.map((id) => `  ${id} is in use in a block but doesn't exist.`) : []),
     `Found ${missingHandles.length} handles mentioned in blocks with no matching handle resource.`,
+    ...(showsProblems ? surplusHandles.map(surplusLine) : []),
+    ...(surplusHandles.length > 0
+      ? [`Found ${surplusHandles.length} handles that count IPs they do not have.`]
+      : []),
   ];
+}
+
+function surplusLine({ id, surplus }: SurplusHandle): string {
+  const parts = surplus.map(({ block, counted, held }) => `${counted} in ${block} and has ${held}`);
+  return `  ${id} counts ${parts.join(", ")}.`;
 }
 
 function attributeText({ attribute }: AuditedAllocation): string {

@@ -27,8 +27,8 @@ export interface ClusterAudit extends Audit {
   /** Whether the cluster is configured to give addresses to services. */
   readonly hasServiceController: boolean;
   readonly workloadUses: readonly AddressUse[];
-  /** Revisions of the handles, by their id. */
-  readonly handleRevisions: ReadonlyMap<string, string>;
+  /** Which handle each was, by its id. */
+  readonly handleVersions: ReadonlyMap<string, Pick<Entry, "revision" | "uid">>;
 }
 
 /**
@@ -72,10 +72,10 @@ export async function takeAudit(
       entries,
     ).some(({ spec }) => spec.controllers?.loadBalancer !== undefined),
     workloadUses,
-    handleRevisions: new Map(
-      entries.flatMap(({ key: text, revision }) => {
-        const key = keys.parse(text);
-        return key?.kind === "handle" ? [[key.id, revision] as const] : [];
+    handleVersions: new Map(
+      entries.flatMap((entry) => {
+        const key = keys.parse(entry.key);
+        return key?.kind === "handle" ? [[key.id, entry] as const] : [];
       }),
     ),
   };

@@ -6,6 +6,8 @@ import type { Address, ApiResource, ObjectApi } from "../api/object-api.ts";
 export interface Keyed {
   readonly key: string;
   readonly value: string;
+  /** As Calico shows it, where others ask for it. */
+  readonly uid?: string;
 }
 
 /** The objects of one kind of the API server as entries of the store. */

@@ -16,6 +16,7 @@ import {
 } from "./resource-collections.ts";
 import { fromClassicMetadata } from "./classic-metadata.ts";
 import { readValue } from "./stored-json.ts";
+import { mirrorUid } from "./uid.ts";
 
 /** IPAM's records, and the resources that show them to people. */
 export function ipamCollections(group: ApiGroup): readonly Collection[] {
@@ -151,10 +152,11 @@ function handles(group: ApiGroup): Collection {
       const named = keys.parse(key);
       return named?.kind === "handle" ? { name: named.id.toLowerCase() } : undefined;
     },
-    read: ({ document, name }) => {
+    read: ({ document, name, uid }) => {
       const { handleID, block } = fields(document["spec"]);
       const value = JSON.stringify({ block: block ?? {}, deleted: false });
-      return { key: keys.handle(text(handleID) ?? name), value };
+      const shownUid = group === "crd.projectcalico.org" ? mirrorUid(uid) : uid;
+      return { key: keys.handle(text(handleID) ?? name), value, uid: shownUid };
     },
     isDeleted,
     writer: (api) =>
