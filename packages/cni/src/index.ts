@@ -9,6 +9,7 @@
  * Standards: CNI 0.1.0–1.1.0, command line and error codes.
  */
 export { buildPlugins, type BuildOptions, type BuiltPlugins, type PluginForm } from "./build-plugins.ts";
+export { InstallBusyError } from "./install/install-lock.ts";
 export { InstallError, installPlugins, type PathOutcome } from "./install/install-plugins.ts";
 export { InstallRecordError } from "./install/install-record.ts";
 export {

@@ -5,23 +5,30 @@
  * change of the file system, for every n that there is.
  */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import {
   chmodSync,
+  chownSync,
+  copyFileSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
-
+import { FileLock } from "@caracal/linux";
 import {
+  InstallBusyError,
   InstallError,
   type InstallSettings,
   installPlugins,
@@ -186,6 +193,73 @@ describe("cni install", () => {
     assert.deepEqual(tree("lib"), {});
   });
 
+  it("puts symbolic links and owners back as they were, and leaves alone what links lead to", () => {
+    write("elsewhere/theirs.conflist", '{"name":"theirs"}', 0o640);
+    write("bin/calico-ipam", "an older calico-ipam", 0o755);
+    const isRoot = process.geteuid?.() === 0;
+    if (isRoot) chownSync(join(root, "bin/calico-ipam"), 1000, 1001);
+    mkdirSync(join(root, "net"));
+    symlinkSync("../elsewhere/theirs.conflist", join(root, "net/10-calico.conflist"));
+    symlinkSync("nowhere", join(root, "bin/calico"));
+    install();
+    assert.ok(lstatSync(join(root, "net/10-calico.conflist")).isFile());
+    assert.equal(text("bin/calico"), "program calico");
+    assert.equal(text("elsewhere/theirs.conflist"), '{"name":"theirs"}');
+    uninstall();
+    assert.equal(readlinkSync(join(root, "net/10-calico.conflist")), "../elsewhere/theirs.conflist");
+    assert.equal(readlinkSync(join(root, "bin/calico")), "nowhere");
+    const { uid, gid } = statSync(join(root, "bin/calico-ipam"));
+    if (isRoot) assert.deepEqual([uid, gid], [1000, 1001]);
+    assert.deepEqual(tree("lib"), {});
+  });
+
+  it("goes into directories that are links, and takes the place of a plugin that runs", async () => {
+    for (const name of ["bin", "net"]) {
+      mkdirSync(join(root, `real-${name}`));
+      symlinkSync(`real-${name}`, join(root, name));
+    }
+    copyFileSync("/bin/sleep", join(root, "bin/calico"));
+    const running = spawn(join(root, "bin/calico"), ["60"], { stdio: "ignore" });
+    await once(running, "spawn");
+    install();
+    assert.equal(text("real-bin/calico"), "program calico");
+    assert.ok(existsSync(join(root, "real-net/10-calico.conflist")));
+    running.kill("SIGKILL");
+    await once(running, "exit");
+  });
+
+  it("one at a time: another one under way is told of, and nothing is changed", () => {
+    const directory = join(root, "lib/cni-install");
+    {
+      using held = FileLock.tryOpen(join(directory, "lock"));
+      assert.ok(held !== undefined);
+      assert.throws(() => install(), InstallBusyError);
+      assert.throws(() => uninstall(), InstallBusyError);
+    }
+    assert.deepEqual(tree("bin", "net"), {});
+    install();
+    uninstall();
+    assert.deepEqual(tree("bin", "net", "lib"), {});
+  });
+
+  it("a disk that is full is told of by the file, and what was done until then can be undone", (t) => {
+    const mount = ["--mount", "sh", "-ec", 'mount -t tmpfs -o size=4k none "$1" && shift && exec "$@"', "sh"];
+    mkdirSync(join(root, "net"));
+    if (spawnSync("unshare", [...mount, join(root, "net"), "true"]).status !== 0) {
+      t.skip("no file system can be mounted here");
+      return;
+    }
+    const script = join(root, "full.ts");
+    writeFileSync(script, fullRun);
+    const words = [script, join(import.meta.dirname, "../src/index.ts"), JSON.stringify(settings())];
+    const run = [...mount, join(root, "net"), process.execPath, ...words, join(root, "built")];
+    const child = spawnSync("unshare", run, { encoding: "utf8" });
+    assert.match(child.stdout, /net\/10-calico\.conflist cannot be written: ENOSPC/, child.stderr);
+    assert.equal(text("bin/calico"), "program calico");
+    uninstall();
+    assert.deepEqual(tree("bin", "net", "lib"), {});
+  });
+
   it("leaves what someone changed since, and names it; forced it does not", () => {
     install();
     write("bin/calico", "a newer calico", 0o755);
@@ -307,6 +381,9 @@ describe("cni install", () => {
       );
       assert.deepEqual(tree("bin", "net", "lib"), {});
     }
+    mkdirSync(join(root, "net/10-calico.conflist"), { recursive: true });
+    assert.throws(() => install(), /10-calico\.conflist is there and is not a file$/);
+    assert.deepEqual(tree("bin", "net", "lib"), {});
   });
 
   it("refuses settings that cannot be meant, each in one line", () => {
@@ -393,4 +470,18 @@ const { installPlugins, uninstallPlugins } = await import(index);
 const given = JSON.parse(settings);
 if (what === "install") installPlugins(given, built);
 else uninstallPlugins(given.stateDirectory, false);
+`;
+
+/** Arguments: the package's entrance, settings, built plugins. The network configuration's directory has no room left. */
+const fullRun = `
+import { writeFileSync } from "node:fs";
+const [, , index, settings, built] = process.argv;
+const { installPlugins } = await import(index);
+const given = JSON.parse(settings);
+writeFileSync(given.netDirectory + "/filler", "x".repeat(4096));
+try {
+  installPlugins(given, built);
+} catch (error) {
+  console.log(error.message);
+}
 `;

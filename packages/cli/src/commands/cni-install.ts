@@ -8,6 +8,9 @@ import type { CliContext } from "../context.ts";
 
 /** How often certificates and tokens are looked at again with `SLEEP=true`. */
 const followEveryMs = 10_000;
+/** How long another installation is waited for; it takes a fraction of a second. */
+const busyPauseMs = 200;
+const busyAttempts = 50;
 
 export const cniInstall: Command = {
   name: "cni install",
@@ -39,20 +42,29 @@ export const cniInstall: Command = {
     if (outcome.kind === "invalid") throw new CliError(outcome.problems.join("\n"));
     const { settings } = outcome;
     const { directory, form, reason } = cni.buildPlugins();
-    const install = (isFollowing: boolean): readonly PathOutcome[] => {
-      try {
-        return cni.installPlugins(settings, directory, isFollowing);
-      } catch (error) {
-        throw new CliError(`CNI plugins not installed: ${messageOf(error)}`);
-      }
-    };
-    for (const path of install(false)) ctx.stdout.write(outcomeLine(path));
+    const install = (isFollowing: boolean) =>
+      whenFree(ctx, "installed", () => cni.installPlugins(settings, directory, isFollowing));
+    for (const path of await install(false)) ctx.stdout.write(outcomeLine(path));
     const slower = form === "native" ? "" : ` on Node (${reason ?? "no native form"})`;
     ctx.stdout.write(`CNI plugins installed${slower}; 'caracal cni uninstall' puts back what was there\n`);
     if (settings.staysAndFollows) await follow(ctx, () => install(true));
     return 0;
   },
 };
+
+/** In turn with other installations on this host. What is refused or fails becomes an error of the command. */
+export async function whenFree<Result>(ctx: CliContext, done: string, work: () => Result): Promise<Result> {
+  const { InstallBusyError } = await import("@caracal/cni");
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return work();
+    } catch (error) {
+      const comesAgain = error instanceof InstallBusyError && attempt < busyAttempts && !ctx.signal.aborted;
+      if (!comesAgain) throw new CliError(`CNI plugins not ${done}: ${messageOf(error)}`);
+      await ctx.sleep(busyPauseMs, ctx.signal);
+    }
+  }
+}
 
 function isWritable(directory: string): boolean {
   try {
@@ -69,13 +81,13 @@ export function outcomeLine({ path, kind, detail }: PathOutcome): string {
 }
 
 /** A failure is told and tried again: the runtime goes on with what is there. */
-async function follow(ctx: CliContext, install: () => readonly PathOutcome[]): Promise<void> {
+async function follow(ctx: CliContext, install: () => Promise<readonly PathOutcome[]>): Promise<void> {
   let lastFailure = "";
   for (;;) {
     await ctx.sleep(followEveryMs, ctx.signal);
     if (ctx.signal.aborted) return;
     try {
-      for (const path of install()) if (path.kind === "installed") ctx.stdout.write(outcomeLine(path));
+      for (const path of await install()) if (path.kind === "installed") ctx.stdout.write(outcomeLine(path));
       lastFailure = "";
     } catch (error) {
       const failure = messageOf(error);

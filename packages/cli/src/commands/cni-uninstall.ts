@@ -1,8 +1,6 @@
 import { join } from "node:path";
-import { messageOf } from "@caracal/net";
-import { CliError } from "../cli-error.ts";
 import type { Command } from "../command.ts";
-import { outcomeLine } from "./cni-install.ts";
+import { outcomeLine, whenFree } from "./cni-install.ts";
 
 export const cniUninstall: Command = {
   name: "cni uninstall",
@@ -13,13 +11,10 @@ export const cniUninstall: Command = {
   run: async (ctx, args) => {
     const { uninstallPlugins } = await import("@caracal/cni");
     const stateDirectory = join(ctx.env["CARACAL_LIB_DIR"] || "/var/lib/calico", "cni-install");
-    try {
-      const outcomes = uninstallPlugins(stateDirectory, args.flag("force"));
-      for (const path of outcomes) ctx.stdout.write(outcomeLine(path));
-      if (outcomes.length === 0) ctx.stdout.write(`Nothing was installed that ${stateDirectory} knows of\n`);
-      return outcomes.some(({ kind }) => kind === "left") ? 1 : 0;
-    } catch (error) {
-      throw new CliError(`CNI plugins not uninstalled: ${messageOf(error)}`);
-    }
+    const uninstall = () => uninstallPlugins(stateDirectory, args.flag("force"));
+    const outcomes = await whenFree(ctx, "uninstalled", uninstall);
+    for (const path of outcomes) ctx.stdout.write(outcomeLine(path));
+    if (outcomes.length === 0) ctx.stdout.write(`Nothing was installed that ${stateDirectory} knows of\n`);
+    return outcomes.some(({ kind }) => kind === "left") ? 1 : 0;
   },
 };

@@ -1,13 +1,15 @@
 import { accessSync, constants, existsSync, mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import {
   digestOf,
   type HostFile,
+  readHostEntry,
   readHostFile,
   removeHostFile,
   removeLeftTemporaries,
   replaceHostFile,
 } from "../host-file.ts";
+import { lockInstallation } from "./install-lock.ts";
 import { formOf, InstallRecord, kubeconfigName, type PathRecord } from "./install-record.ts";
 import type { InstallSettings, KubernetesAccess } from "./install-settings.ts";
 import { kubeconfigText } from "./kubeconfig.ts";
@@ -42,7 +44,7 @@ const tlsNames = ["etcd-ca", "etcd-cert", "etcd-key"] as const;
 /**
  * Puts the plugins and their configuration on a host, as Calico's install-cni does: plugins first, the network configuration
  * last, so that a runtime never finds a configuration without its plugins. Each file comes in one step. All that can be wrong is
- * found before the first. Throws `InstallError`, `InstallRecordError`, and what the file system says.
+ * found before the first. Throws `InstallError`, `InstallBusyError`, `InstallRecordError`, and what the file system says.
  *
  * @param pluginDirectory where `calico` and `calico-ipam` were built
  * @param isFollowing it was installed before, and only what has changed since is to be seen to
@@ -52,7 +54,6 @@ export function installPlugins(
   pluginDirectory: string,
   isFollowing = false,
 ): readonly PathOutcome[] {
-  const record = new InstallRecord(settings.stateDirectory);
   const account = readServiceAccount(settings);
   const targets = [
     ...pluginTargets(settings, pluginDirectory),
@@ -60,7 +61,12 @@ export function installPlugins(
     ...kubeconfigTargets(settings, account),
     ...configTargets(settings, account),
   ];
-  for (const directory of [...settings.binDirectories, settings.netDirectory]) ensureWritable(directory);
+  const { binDirectories, netDirectory, stateDirectory } = settings;
+  ensureWritable(stateDirectory);
+  using _turn = lockInstallation(stateDirectory);
+  const record = new InstallRecord(stateDirectory);
+  for (const directory of [...binDirectories, netDirectory]) ensureWritable(directory);
+  for (const { path } of targets) ensureReplaceable(path);
   return targets.map((target) => place(record, target, isFollowing));
 }
 
@@ -71,7 +77,7 @@ function place(
   isFollowing: boolean,
 ): PathOutcome {
   removeLeftTemporaries(path);
-  const current = readHostFile(path);
+  const current = readHostEntry(path);
   const known = record.get(path);
   if (file === undefined) {
     if (current === undefined) return { path, kind: "up-to-date" };
@@ -82,7 +88,10 @@ function place(
   if (isOnlyWhenAbsent && current !== undefined) {
     return { path, kind: "skipped", detail: "it is there, and UPDATE_CNI_BINARIES is false" };
   }
-  const isSame = current?.content.equals(file.content) === true && current.mode === file.mode;
+  const isSame =
+    current?.link === undefined &&
+    current?.content.equals(file.content) === true &&
+    current.mode === file.mode;
   if (isSame && known?.installed === digestOf(file.content)) return { path, kind: "up-to-date" };
   if (isFollowing && current !== undefined && hasOthersToken(known, path, current)) {
     return { path, kind: "up-to-date", detail: "the node daemon has renewed its token" };
@@ -202,16 +211,23 @@ function hostValues(
   };
 }
 
+function ensureReplaceable(path: string): void {
+  try {
+    readHostEntry(path);
+  } catch (cause) {
+    throw new InstallError(cause instanceof Error ? cause.message : path, { cause });
+  }
+}
+
 function ensureWritable(directory: string): void {
   try {
+    // Asked of what is there: Node takes a read-only file system for a directory that is not there when it makes several.
+    let above = directory;
+    while (!existsSync(above)) above = dirname(above);
+    accessSync(above, constants.W_OK);
     mkdirSync(directory, { recursive: true });
-    accessSync(directory, constants.W_OK);
-  } catch (error) {
-    throw new InstallError(
-      `${directory} cannot be written to: ${error instanceof Error ? error.message : ""}`,
-      {
-        cause: error,
-      },
-    );
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : "";
+    throw new InstallError(`${directory} cannot be written to: ${reason}`, { cause });
   }
 }

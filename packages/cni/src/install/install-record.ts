@@ -1,6 +1,8 @@
 import { basename, join } from "node:path";
 import {
   digestOf,
+  type FileOwner,
+  type HostEntry,
   type HostFile,
   readHostFile,
   removeAllLeftTemporaries,
@@ -20,8 +22,18 @@ export interface PathRecord {
   readonly installed?: string;
   /** The same without its token, where others may give it a new one. */
   readonly installedForm?: string;
-  /** Digest and mode of what was there; absent: nothing was. */
-  readonly before?: { readonly digest: string; readonly mode: number };
+  /** What was there; absent: nothing was. */
+  readonly before?: FormerEntry;
+}
+
+/** A file or a symbolic link that was replaced; its content is kept under its digest. */
+export interface FormerEntry {
+  readonly digest: string;
+  readonly mode: number;
+  /** Absent in records of earlier versions. */
+  readonly owner?: FileOwner;
+  /** Where a symbolic link led. */
+  readonly link?: string;
 }
 
 /** An installation's memory is broken: `path` and why. */
@@ -56,12 +68,9 @@ export class InstallRecord {
   }
 
   /** Remembers what is about to be done. `current` is kept as what was before, unless an earlier time is remembered. */
-  remember(path: string, installed: Buffer | undefined, current: HostFile | undefined): void {
+  remember(path: string, installed: Buffer | undefined, current: HostEntry | undefined): void {
     const known = this.#paths.get(path);
-    const before =
-      known === undefined
-        ? current && { digest: this.keep(current.content), mode: current.mode }
-        : known.before;
+    const before = known === undefined ? current && this.#former(current) : known.before;
     this.#paths.set(path, {
       path,
       ...(installed !== undefined && { installed: digestOf(installed), ...formOf(path, installed) }),
@@ -78,19 +87,23 @@ export class InstallRecord {
     return digest;
   }
 
+  #former({ content, mode, owner, link }: HostEntry): FormerEntry {
+    return { digest: this.keep(content), mode, owner, ...(link !== undefined && { link }) };
+  }
+
   copyPath(digest: string): string {
     return join(this.#directory, "before", digest);
   }
 
   /** What was there, as it was kept. */
-  kept({ digest, mode }: NonNullable<PathRecord["before"]>): HostFile {
+  kept({ digest, mode, owner }: FormerEntry): HostFile {
     const copy = readHostFile(this.copyPath(digest));
     if (copy === undefined || digestOf(copy.content) !== digest) {
       throw new InstallRecordError(
         `the copy ${this.copyPath(digest)} of what was there before is gone or damaged`,
       );
     }
-    return { content: copy.content, mode };
+    return { content: copy.content, mode, ...(owner !== undefined && { owner }) };
   }
 
   /**
@@ -109,13 +122,18 @@ export class InstallRecord {
   }
 
   get #file(): string {
-    return join(this.#directory, "installed.json");
+    return recordPath(this.#directory);
   }
 
   #write(): void {
     const text = `${JSON.stringify({ version: 1, paths: this.paths }, undefined, 2)}\n`;
     replaceHostFile(this.#file, { content: Buffer.from(text), mode: 0o600 });
   }
+}
+
+/** The file of what is remembered; there is none once all is as it was. */
+export function recordPath(directory: string): string {
+  return join(directory, "installed.json");
 }
 
 /** Digest of a kubeconfig without its token, which the node daemon renews while it runs; of no other file. */
@@ -147,8 +165,18 @@ function isPathRecord(value: unknown): value is PathRecord {
   return (
     (installedForm === undefined || isDigest(installedForm)) &&
     (installed === undefined || isDigest(installed)) &&
-    (before === undefined ||
-      (isObject(before) && isDigest(before["digest"]) && Number.isInteger(before["mode"])))
+    (before === undefined || isFormerEntry(before))
+  );
+}
+
+function isFormerEntry(value: unknown): value is FormerEntry {
+  if (!isObject(value)) return false;
+  const { digest, mode, owner, link } = value;
+  const isOwner =
+    owner === undefined ||
+    (isObject(owner) && Number.isInteger(owner["uid"]) && Number.isInteger(owner["gid"]));
+  return (
+    isDigest(digest) && Number.isInteger(mode) && isOwner && (link === undefined || typeof link === "string")
   );
 }
 
