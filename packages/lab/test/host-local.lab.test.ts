@@ -1,5 +1,6 @@
 /**
- * Aim: pods that began with `host-local` go over to Calico's IPAM without noticing. Method: a lab, the plugin with the real `host-local` below it, then `calico-ipam -upgrade` of what that wrote.
+ * Aim: pods that began with `host-local` go over to Calico's IPAM without noticing. Method: a lab, the plugin with the real
+ * `host-local` below it, then `calico-ipam -upgrade` of what that wrote.
  */
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
