@@ -4,8 +4,6 @@ import type { CliContext } from "./context.ts";
 export interface Command {
   /** As typed: `get`, `node status`. */
   readonly name: string;
-  /** One line for the list of commands. */
-  readonly summary: string;
   /** Positional arguments as the usage line shows them: `KIND [NAME]…`. */
   readonly operands?: string;
   /** Words for the shell to offer as the first operand. */

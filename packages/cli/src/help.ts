@@ -9,11 +9,11 @@ export function programName(guise: Guise): string {
 }
 
 /** The help of one command. */
-export function commandHelp(guise: Guise, command: Command): string {
+export function commandHelp(guise: Guise, command: Command, summary: string): string {
   const operands = command.operands === undefined ? "" : ` ${command.operands}`;
   const own = command.options.filter((option) => option.isHidden !== true);
   const lines = [
-    command.summary,
+    summary,
     "",
     "Usage:",
     `  ${programName(guise)} ${command.name}${operands}${own.length > 0 ? " [OPTION]…" : ""}`,
@@ -25,10 +25,10 @@ export function commandHelp(guise: Guise, command: Command): string {
 }
 
 /** The list of commands, or of those that begin with `group`. */
-export async function overview(guise: Guise, group?: string): Promise<string> {
-  const commands = await Promise.all(shownCommands(group).map((load) => load()));
-  const width = Math.max(...commands.map(({ name }) => name.length)) + 2;
-  const rows = commands.map(({ name, summary }) => `  ${name.padEnd(width)}${summary}`);
+export function overview(guise: Guise, group?: string): string {
+  const commands = shownCommands(group);
+  const width = Math.max(...commands.map(([name]) => name.length)) + 2;
+  const rows = commands.map(([name, summary]) => `  ${name.padEnd(width)}${summary}`);
   const about =
     group === undefined
       ? "Caracal: pod networking with BGP, in Calico's own terms."

@@ -32,17 +32,17 @@ async function dispatch(words: readonly string[], ctx: CliContext): Promise<numb
   }
   const found = await findCommand([first, ...others], ctx);
   if (found.kind === "group") {
-    ctx.stdout.write(await overview(ctx.guise, found.group));
+    ctx.stdout.write(overview(ctx.guise, found.group));
     return 0;
   }
-  const { command, rest } = found;
+  const { command, summary, rest } = found;
   if (command.takesRawArguments === true) {
     return command.run(ctx, rawArguments(rest));
   }
   const leading = words.slice(0, words.indexOf(first));
   const args = parseArguments([...leading, ...rest], [...command.options, ...globalOptions]);
   if (args.flag("help")) {
-    ctx.stdout.write(commandHelp(ctx.guise, command));
+    ctx.stdout.write(commandHelp(ctx.guise, command, summary));
     return 0;
   }
   checkWords(command, args);
@@ -80,18 +80,25 @@ function skipLeadingOptions(words: readonly string[]): readonly string[] {
 
 async function help(words: readonly string[], ctx: CliContext): Promise<number> {
   if (words.length === 0) {
-    ctx.stdout.write(await overview(ctx.guise));
+    ctx.stdout.write(overview(ctx.guise));
     return 0;
   }
   const found = await findCommand(words, ctx);
   ctx.stdout.write(
-    found.kind === "group" ? await overview(ctx.guise, found.group) : commandHelp(ctx.guise, found.command),
+    found.kind === "group"
+      ? overview(ctx.guise, found.group)
+      : commandHelp(ctx.guise, found.command, found.summary),
   );
   return 0;
 }
 
 type FoundCommand =
-  | { readonly kind: "command"; readonly command: Command; readonly rest: readonly string[] }
+  | {
+      readonly kind: "command";
+      readonly command: Command;
+      readonly summary: string;
+      readonly rest: readonly string[];
+    }
   /** The words name a group of commands, and none of them. */
   | { readonly kind: "group"; readonly group: string };
 
@@ -102,8 +109,10 @@ const maxNameWords = 3;
 async function findCommand(words: readonly string[], ctx: CliContext): Promise<FoundCommand> {
   for (let length = maxNameWords; length > 0; length -= 1) {
     const name = words.slice(0, length).join(" ");
-    const load = Object.hasOwn(commandTable, name) ? commandTable[name] : undefined;
-    if (load !== undefined) return { kind: "command", command: await load(), rest: words.slice(length) };
+    const listed = Object.hasOwn(commandTable, name) ? commandTable[name] : undefined;
+    if (listed === undefined) continue;
+    const { summary, load } = listed;
+    return { kind: "command", command: await load(), summary, rest: words.slice(length) };
   }
   const [first = "", second = ""] = words;
   if (first.startsWith("-")) {

@@ -3,7 +3,6 @@ import { changeCommand } from "./change-command.ts";
 
 export const apply: Command = changeCommand({
   verb: { base: "apply", past: "applied" },
-  summary: "Create resources from files, or update those that exist.",
   goesOn: true,
   operation: "create",
   change: (resources, resource) => resources.apply(resource),

@@ -7,7 +7,6 @@ import type { Command } from "../command.ts";
 
 export const bgpBirdcl: Command = {
   name: "bgp birdcl",
-  summary: "Look at a BGP speaker as BIRD's client looks at BIRD.",
   operands: "COMMAND…",
   description:
     "Commands: show protocols [all] [NAME], show route [for NET] [all] [primary] [protocol NAME] [count], show status.",

@@ -4,7 +4,6 @@ import type { Command } from "../command.ts";
 
 export const bgpCheck: Command = {
   name: "bgp check",
-  summary: "Check a BGP speaker's file, and say all that is wrong with it.",
   operands: "FILE",
   options: [],
   run: async (ctx, { positional }) => {

@@ -7,7 +7,6 @@ import type { Command } from "../command.ts";
 
 export const bgpDump: Command = {
   name: "bgp dump",
-  summary: "Write a BGP speaker's table to an MRT file (RFC 6396), as bgpdump and others read it.",
   operands: "FILE",
   description:
     "All paths are written but those that a filter or a loop kept out; a file that is there is replaced.",

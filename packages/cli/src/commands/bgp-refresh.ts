@@ -5,7 +5,6 @@ import type { Command } from "../command.ts";
 
 export const bgpRefresh: Command = {
   name: "bgp refresh",
-  summary: "Ask a neighbor for all its routes again.",
   operands: "NAME",
   description:
     "The session goes on; routes that the neighbor does not tell again go, where it says when it is done.",

@@ -4,7 +4,6 @@ import type { Command } from "../command.ts";
 
 export const bgpReload: Command = {
   name: "bgp reload",
-  summary: "Have a BGP speaker read its file again and apply what changed.",
   description: "A file that is wrong changes nothing; what is wrong with it is said, and the exit code is 1.",
   options: [...controlOptions, outputOption],
   run: async (ctx, args) => {

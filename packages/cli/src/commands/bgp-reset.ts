@@ -5,7 +5,6 @@ import type { Command } from "../command.ts";
 
 export const bgpReset: Command = {
   name: "bgp reset",
-  summary: "End a neighbor's session and begin it again.",
   operands: "NAME",
   options: [...controlOptions, messageOption],
   run: async (ctx, args) => {

@@ -5,7 +5,6 @@ const levels = { debug: "debug", info: "info", warn: "warn", error: "error" } as
 
 export const bgpRun: Command = {
   name: "bgp run",
-  summary: "Run a BGP speaker in the foreground, as a file says.",
   operands: "--config FILE",
   description: [
     'SIGHUP and "caracal bgp reload" apply what changed in the file; sessions that did not change go on.',

@@ -34,7 +34,6 @@ type ViewName = keyof typeof views;
 
 export const bgpShow: Command = {
   name: "bgp show",
-  summary: "Show a BGP speaker's neighbors and routes.",
   operands: Object.entries(views)
     .map(([name, { operand }]) => (operand === "" ? name : `${name} ${operand}`))
     .join("|"),

@@ -5,7 +5,6 @@ import type { Command } from "../command.ts";
 
 export const bgpShutdown: Command = {
   name: "bgp shutdown",
-  summary: "End a BGP speaker for good.",
   description: [
     "Neighbors are told and drop its routes, and the kernel's routes go: unlike SIGTERM, which neighbors take for a restart.",
     'To shut one neighbor down, write "shutdown: MESSAGE" under it in the file, and reload.',

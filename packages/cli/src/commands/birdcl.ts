@@ -9,7 +9,6 @@ const prompt = "bird> ";
 
 export const birdcl: Command = {
   name: "birdcl",
-  summary: "Look at this node's routes and protocols as BIRD's client does.",
   operands: "[COMMAND…]",
   description: [
     "Commands: show protocols [all] [NAME], show route [for NET] [all] [primary] [protocol NAME] [count], show status.",

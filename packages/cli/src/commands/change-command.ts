@@ -15,7 +15,6 @@ import { showClientRun, showServerRun } from "./dry-run.ts";
 /** What makes one of create, apply and replace. */
 export interface ChangeParts {
   readonly verb: Verb;
-  readonly summary: string;
   readonly options?: readonly Option[];
   /** Whether the resources after one that failed are still tried. */
   readonly goesOn: boolean;
@@ -30,10 +29,9 @@ export interface ChangeParts {
 
 /** The command that changes each resource of its files in their order. */
 export function changeCommand(parts: ChangeParts): Command {
-  const { verb, summary, options = [], goesOn, operation, change } = parts;
+  const { verb, options = [], goesOn, operation, change } = parts;
   return {
     name: verb.base,
-    summary,
     operands: "-f FILE",
     options: [...fileOptions, ...options, ...dryRunOptions, namespaceOption, configOption],
     run: async (ctx, args) => {

@@ -34,8 +34,6 @@ const kubernetesOptions = [
 
 export const clusterDiags: Command = {
   name: "cluster diags",
-  summary:
-    "Collect what the datastore knows of the cluster: resources, addresses, and what is wrong with them.",
   description:
     "Where the datastore is Kubernetes, kubectl collects its objects and the logs of Calico's pods too; node diags collects those of one node. Secrets are left out.",
   options: [

@@ -14,7 +14,6 @@ const busyAttempts = 50;
 
 export const cniInstall: Command = {
   name: "cni install",
-  summary: "Install the CNI plugins and their network configuration on this host.",
   description: [
     "Does what Calico's install-cni does, with its environment variables: CNI_NETWORK_CONFIG or CNI_NETWORK_CONFIG_FILE (a",
     "template with its placeholders; without one Caracal's own is taken), CNI_CONF_NAME, CNI_OLD_CONF_NAME, CNI_NET_DIR, CNI_MTU,",

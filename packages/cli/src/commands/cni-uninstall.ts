@@ -4,7 +4,6 @@ import { outcomeLine, whenFree } from "./cni-install.ts";
 
 export const cniUninstall: Command = {
   name: "cni uninstall",
-  summary: "Put back what was on this host before `cni install`.",
   description:
     "Files that someone changed since the installation are left as they are, named, and the exit code is 1.",
   options: [{ name: "force", summary: "Also files that were changed since." }],

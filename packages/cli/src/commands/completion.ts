@@ -6,7 +6,6 @@ const shells = ["bash", "zsh", "fish"] as const;
 
 export const completion: Command = {
   name: "completion",
-  summary: "Print a script that teaches a shell to complete commands, kinds, names and options.",
   operands: shells.join("|"),
   operandChoices: shells,
   description: [

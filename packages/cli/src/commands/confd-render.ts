@@ -8,7 +8,6 @@ import { configOption } from "../global-options.ts";
 
 export const confdRender: Command = {
   name: "confd render",
-  summary: "Write BIRD's configuration for a node, as the datastore has it now.",
   description: [
     "Prints bird.cfg, bird_aggr.cfg, bird_ipam.cfg and the same for bird6, or writes them into a directory.",
     "Router ID, secrets and names of interfaces are the node daemon's: from CALICO_ROUTER_ID, CARACAL_SECRETS_DIR",

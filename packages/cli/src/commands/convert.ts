@@ -10,7 +10,6 @@ import { readFiles } from "../resources/read-manifests.ts";
 
 export const convert: Command = {
   name: "convert",
-  summary: "Print manifests of API version 1, and Kubernetes network policies, in today's form.",
   operands: "-f FILE",
   description: "Nothing is asked of a datastore. A field without a counterpart is refused rather than lost.",
   options: [

@@ -11,7 +11,6 @@ type GroupName = keyof typeof groups;
 
 export const crds: Command = {
   name: "crds",
-  summary: "Print the CustomResourceDefinitions of a Kubernetes datastore, for kubectl apply -f -.",
   description:
     "Caracal runs beside Calico's own definitions too; then only entries.caracal.projectcalico.org is missing, which --own prints.",
   options: [

@@ -3,7 +3,6 @@ import { changeCommand } from "./change-command.ts";
 
 export const create: Command = changeCommand({
   verb: { base: "create", past: "created" },
-  summary: "Create resources from files.",
   options: [{ name: "skip-exists", summary: "Leave resources that exist as they are." }],
   goesOn: true,
   operation: "create",

@@ -10,7 +10,6 @@ import { isLocked } from "../resources/cluster-lock.ts";
 
 export const datastoreMigrateExport: Command = {
   name: "datastore migrate export",
-  summary: "Print all that the datastore holds, for datastore migrate import.",
   description:
     "The datastore must be locked. The file is Calico's; it leaves workload endpoints and profiles out, which a Kubernetes datastore has of its own.",
   options: [

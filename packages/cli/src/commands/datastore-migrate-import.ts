@@ -13,7 +13,6 @@ import { readFiles } from "../resources/read-manifests.ts";
 
 export const datastoreMigrateImport: Command = {
   name: "datastore migrate import",
-  summary: "Fill an empty datastore from the file of datastore migrate export.",
   operands: "-f FILE",
   description:
     "The file is checked whole before anything is written. The datastore is locked afterwards: unlock it when the nodes use it.",

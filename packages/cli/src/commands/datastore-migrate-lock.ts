@@ -7,26 +7,22 @@ import { ensureClusterInformation } from "../resources/ensure-cluster-informatio
 
 export const datastoreMigrateLock: Command = lockCommand({
   name: "datastore migrate lock",
-  summary: "Keep the nodes from acting on the datastore, for a move of its contents.",
   isToLock: true,
 });
 
 export const datastoreMigrateUnlock: Command = lockCommand({
   name: "datastore migrate unlock",
-  summary: "Let the nodes act on the datastore again.",
   isToLock: false,
 });
 
 interface LockParts {
   readonly name: string;
-  readonly summary: string;
   readonly isToLock: boolean;
 }
 
-function lockCommand({ name, summary, isToLock }: LockParts): Command {
+function lockCommand({ name, isToLock }: LockParts): Command {
   return {
     name,
-    summary,
     description:
       "Resources can be changed all the same; the cluster's networking stays as it is while locked.",
     options: [configOption],

@@ -15,7 +15,6 @@ const tieredKinds = [
 
 export const datastoreMigratePolicyNames: Command = {
   name: "datastore migrate-policy-names",
-  summary: "Store policies under the names that people gave them, without the default. of older versions.",
   description: "Safe to repeat: a policy is written under its new name before the old one goes.",
   options: [configOption],
   run: async (ctx, args) =>

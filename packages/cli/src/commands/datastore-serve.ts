@@ -8,7 +8,6 @@ const etcdPort = 2379;
 
 export const datastoreServe: Command = {
   name: "datastore serve",
-  summary: "Serve the embedded datastore: an etcd v3 API on one directory.",
   operands: "--data DIR --listen ADDRESS…",
   description: [
     "An address is unix:PATH, HOST:PORT or a port of 127.0.0.1. The API has no users: another host than loopback",

@@ -24,7 +24,6 @@ const dryRunModes = ["client", "server", "impact"] as const;
 
 export const deleteCommand: Command = {
   name: "delete",
-  summary: "Delete resources.",
   operands: "(KIND NAME… | -f FILE)",
   options: [
     ...fileOptions,

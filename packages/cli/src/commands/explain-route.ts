@@ -23,7 +23,6 @@ interface Explanation {
 
 export const explainRoute: Command = {
   name: "explain route",
-  summary: "Say why nodes have, or lack, a route to a prefix, an address, a pod or a node's blocks.",
   operands: "PREFIX|IP|POD|NODE",
   description:
     "Asks every node through the datastore: who owns the block, who announces it to whom, which rule or filter stopped it, and what the kernel has. Exit code 2 if a node that should have the route lacks it.",

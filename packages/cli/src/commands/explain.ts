@@ -9,7 +9,6 @@ type Schema = Readonly<Record<string, unknown>>;
 
 export const explain: Command = {
   name: "explain",
-  summary: "Tell which fields a kind has, and what they may hold; explain route tells of routes.",
   operands: "KIND[.FIELD]…",
   description: "A field is named by its path: ippool.spec.cidr. Nothing is asked of a datastore.",
   options: [

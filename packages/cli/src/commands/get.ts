@@ -18,7 +18,6 @@ import type { WatchQuestion } from "./get-watch.ts";
 
 export const get: Command = {
   name: "get",
-  summary: "Show resources.",
   operands: "(KIND [NAME]… | -f FILE)",
   description: `Kinds: ${Object.values(kinds)
     .map(({ name }) => name)

@@ -15,7 +15,6 @@ import { tellWaiting } from "../output/tell-waiting.ts";
 
 export const ipamCheck: Command = {
   name: "ipam check",
-  summary: "Compare the addresses that are assigned with those in use.",
   description:
     "Changes nothing. What nobody uses any more goes with ipam release --from-report. Where no Kubernetes API server can be asked for Services, addresses of load balancers count as in use.",
   options: [

@@ -7,7 +7,6 @@ import { configOption } from "../global-options.ts";
 
 export const ipamConfigure: Command = {
   name: "ipam configure",
-  summary: "Change the settings of address assignment.",
   options: [
     {
       name: "strictaffinity",

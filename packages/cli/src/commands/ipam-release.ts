@@ -15,7 +15,6 @@ import { tellWaiting } from "../output/tell-waiting.ts";
 
 export const ipamRelease: Command = {
   name: "ipam release",
-  summary: "Give back addresses that nobody uses any more.",
   description:
     "Of several reports only what all of them name is released; one of them must be of the cluster as it is now. The address is not taken away from a workload that still has it: only release what nobody uses.",
   options: [

@@ -22,7 +22,6 @@ const noNode = "";
 
 export const ipamShow: Command = {
   name: "ipam show",
-  summary: "Show how full the pools are, or who holds an address.",
   options: [
     { name: "ip", value: "IP", summary: "Who holds this address." },
     { name: "show-blocks", summary: "The blocks of every pool too." },

@@ -15,7 +15,6 @@ const maxParts = 4096;
 
 export const ipamSplit: Command = {
   name: "ipam split",
-  summary: "Replace a pool by smaller ones of equal size.",
   operands: "NUMBER (--cidr=CIDR | --name=POOL)",
   description:
     "The number is a power of 2. Addresses stay assigned. The datastore must be locked (datastore migrate lock).",

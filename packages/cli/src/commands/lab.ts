@@ -6,7 +6,6 @@ const root = new URL("../../../../", import.meta.url);
 
 export const lab: Command = {
   name: "lab",
-  summary: "Run whole clusters on this machine, in network namespaces.",
   operands: "COMMAND…",
   options: [],
   takesRawArguments: true,

@@ -9,7 +9,6 @@ import { checkedNames, namespaceFor } from "../resources/namespaces.ts";
 
 export const label: Command = {
   name: "label",
-  summary: "Set or remove a label of a resource.",
   operands: "KIND NAME (KEY=VALUE | KEY --remove)",
   options: [
     { name: "overwrite", summary: "Replace a value that is set." },

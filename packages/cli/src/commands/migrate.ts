@@ -26,7 +26,6 @@ const failedExitCode = 2;
 
 export const migrateRouteReflector: Command = {
   name: "migrate route-reflector",
-  summary: "Move the cluster from the node-to-node mesh to route reflectors without losing a route.",
   description:
     "Brings the reflectors' sessions up beside the mesh, compares every node's routes, then drops the mesh; undoes itself if a route would be lost. Interrupted, it goes on when it is run again; migrate mesh takes it back.",
   options: [
@@ -55,7 +54,6 @@ export const migrateRouteReflector: Command = {
 
 export const migrateMesh: Command = {
   name: "migrate mesh",
-  summary: "Move the cluster from route reflectors back to the node-to-node mesh without losing a route.",
   description:
     "Brings the mesh up beside the reflectors, compares every node's routes, then makes the reflectors plain nodes again. Takes back a migrate route-reflector at any point of it.",
   options: [yesOption, configOption],

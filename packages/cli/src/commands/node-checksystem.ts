@@ -6,7 +6,6 @@ import { checkSystem } from "../diagnostics/system-check.ts";
 
 export const nodeChecksystem: Command = {
   name: "node checksystem",
-  summary: "Check that this machine's kernel has what a node needs.",
   options: [
     {
       name: "kernel-config",

@@ -37,7 +37,6 @@ const probes: readonly Probe[] = [
 
 export const nodeDiags: Command = {
   name: "node diags",
-  summary: "Collect what helps to find out what is wrong with this node.",
   description: "Nothing leaves the machine: the archive stays in a temporary directory.",
   options: [{ name: "log-dir", value: "DIR", summary: "Where the logs are. (default /var/log/calico)" }],
   run: async (ctx, args) => {

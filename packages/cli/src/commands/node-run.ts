@@ -40,7 +40,6 @@ const containerOptions: readonly Option[] = [
 
 export const nodeRun: Command = {
   name: "node run",
-  summary: "Run the node daemon in the foreground.",
   description:
     "Configured by Calico's environment variables (NODENAME, IP, ETCD_ENDPOINTS, CALICO_IPV4POOL_CIDR, …); an option wins over its variable.",
   options: [

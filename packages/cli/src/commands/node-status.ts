@@ -14,7 +14,6 @@ const answerTimeoutMs = 2_000;
 
 export const nodeStatus: Command = {
   name: "node status",
-  summary: "Show the BGP neighbours of this node.",
   description:
     "Without options it tells of the node it runs on, as root. With --all or --node it asks the nodes through the datastore, from anywhere.",
   options: [

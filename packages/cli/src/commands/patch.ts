@@ -18,7 +18,6 @@ const patchers = { strategic: strategicPatch, json: jsonPatch, merge: mergePatch
 
 export const patch: Command = {
   name: "patch",
-  summary: "Change some fields of a resource.",
   operands: "KIND NAME -p PATCH",
   description:
     "A strategic patch is a merge patch with Kubernetes' directives ($patch, $retainKeys, …). Lists are replaced whole, but for finalizers and ownerReferences.",

@@ -33,7 +33,6 @@ const unknownExitCode = 2;
 
 export const trace: Command = {
   name: "trace",
-  summary: "Follow a packet from pod, node or address to another, hop by hop, and say where and why it ends.",
   operands: "SRC DST",
   description: [
     "SRC and DST are each POD, NAMESPACE/POD, NODE (or node/NODE) or an address; DST may be any address.",

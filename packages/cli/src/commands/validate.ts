@@ -7,7 +7,6 @@ import { checkManifests } from "../resources/read-manifests.ts";
 
 export const validate: Command = {
   name: "validate",
-  summary: "Check resources in files, without a datastore.",
   operands: "-f FILE",
   description:
     "Tells of every document that is wrong, with its line. What takes more than one resource, such as pools that overlap, only shows when they are applied.",

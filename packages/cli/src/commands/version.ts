@@ -9,7 +9,6 @@ import { configOption } from "../global-options.ts";
 
 export const version: Command = {
   name: "version",
-  summary: "Show the version of this program and of the cluster.",
   options: [
     { name: "client", summary: "Of this program only." },
     {

@@ -1,10 +1,9 @@
 import { findKind, isKindName, type KindName, kinds } from "@caracal/resources";
 import type { Command, Option } from "../command.ts";
 import { commandGroups, commandTable, namesIn } from "../command-table.ts";
-import { childFields } from "../commands/explain.ts";
 import type { CliContext } from "../context.ts";
 import { globalOptions } from "../global-options.ts";
-import { namesOfKind, namespacesFor, offeredNames, traceEnds, type Whereabouts } from "./offered-names.ts";
+import type { Whereabouts } from "./offered-names.ts";
 
 /** What a shell is to do besides offering the words, in kubectl's numbers: it passes them on. */
 const Directive = { alsoFiles: 0, noSpace: 6, noFiles: 4 } as const;
@@ -23,7 +22,6 @@ const kindCommands: ReadonlySet<string> = new Set(["get", "delete", "patch", "la
  */
 export const completeLine: Command = {
   name: "__complete",
-  summary: "The words that may stand at the end of a line.",
   operands: "WORD…",
   options: [],
   takesRawArguments: true,
@@ -79,8 +77,8 @@ async function commandOf(
 ): Promise<{ readonly command: Command; readonly rest: readonly string[] } | undefined> {
   for (let length = Math.min(words.length, 3); length > 0; length -= 1) {
     const name = words.slice(0, length).join(" ");
-    const load = Object.hasOwn(commandTable, name) ? commandTable[name] : undefined;
-    if (load !== undefined) return { command: await load(), rest: words.slice(length) };
+    const listed = Object.hasOwn(commandTable, name) ? commandTable[name] : undefined;
+    if (listed !== undefined) return { command: await listed.load(), rest: words.slice(length) };
   }
   return undefined;
 }
@@ -129,6 +127,7 @@ function readLine(words: readonly string[], options: readonly Option[]): Line {
 
 async function valueOffer(ctx: CliContext, { name, value, choices }: Option, line: Line): Promise<Offer> {
   if (name === "namespace") {
+    const { namespacesFor, offeredNames } = await import("./offered-names.ts");
     return {
       words: await offeredNames(ctx, line, namespacesFor(line.kind)),
       directive: Directive.noFiles,
@@ -142,11 +141,14 @@ async function valueOffer(ctx: CliContext, { name, value, choices }: Option, lin
 async function operandOffer(ctx: CliContext, command: Command, line: Line, last: string): Promise<Offer> {
   const { operands, kind } = line;
   const plain = (words: readonly string[]): Offer => ({ words, directive: Directive.noFiles });
-  if (command.name === "trace") return plain(await offeredNames(ctx, line, traceEnds));
+  if (command.name === "trace") {
+    const { offeredNames, traceEnds } = await import("./offered-names.ts");
+    return plain(await offeredNames(ctx, line, traceEnds));
+  }
   if (command.name === "explain") {
     if (operands.length > 0) return plain([]);
     return last.includes(".")
-      ? { words: childFields(last), directive: Directive.noSpace }
+      ? { words: (await import("../commands/explain.ts")).childFields(last), directive: Directive.noSpace }
       : { words: [...kindWords(), "route"], directive: Directive.noSpace };
   }
   if (!kindCommands.has(command.name))
@@ -157,6 +159,7 @@ async function operandOffer(ctx: CliContext, command: Command, line: Line, last:
   if (operands.length > 1 && (command.name === "patch" || command.name === "label")) return plain([]);
   const namespace = line.isOfAllNamespaces ? undefined : (line.namespace ?? "default");
   const taken = new Set(operands.slice(1));
+  const { namesOfKind, offeredNames } = await import("./offered-names.ts");
   const names = await offeredNames(ctx, line, namesOfKind(kind, namespace));
   return plain(names.filter((name) => !taken.has(name)));
 }
