@@ -27,10 +27,7 @@ export function podRoutes(
       problems.push({ about, message: "has no interfaceName, so nothing is routed to it" });
       continue;
     }
-    for (const network of spec.ipNetworks ?? []) {
-      const prefix = Prefix.parse(network);
-      if (prefix === undefined) continue;
-      const key = Prefix.key(prefix);
+    for (const { prefix, key } of networksOf(spec)) {
       const holder = routes.get(key);
       if (holder === undefined) routes.set(key, { prefix, interfaceName: spec.interfaceName, endpoint });
       else
@@ -38,6 +35,25 @@ export function podRoutes(
     }
   }
   return [...routes.values()].toSorted((a, b) => Prefix.compare(a.prefix, b.prefix));
+}
+
+interface Network {
+  readonly prefix: Prefix;
+  readonly key: string;
+}
+
+/** A node's pods are gone through at every change of one of them, and what is read once stays as it is. */
+const networks = new WeakMap<WorkloadEndpoint["spec"], readonly Network[]>();
+
+function networksOf(spec: WorkloadEndpoint["spec"]): readonly Network[] {
+  const known = networks.get(spec);
+  if (known !== undefined) return known;
+  const found = (spec.ipNetworks ?? []).flatMap((text) => {
+    const prefix = Prefix.parse(text);
+    return prefix === undefined ? [] : [{ prefix, key: Prefix.key(prefix) }];
+  });
+  networks.set(spec, found);
+  return found;
 }
 
 function identity({ metadata }: WorkloadEndpoint): string {

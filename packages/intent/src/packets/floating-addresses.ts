@@ -33,6 +33,7 @@ export function floatingAddresses({
 }): readonly FloatingAddress[] {
   const local = endpoints.filter(({ spec }) => spec.node === node);
   const claims = local.flatMap(claimsOf);
+  if (claims.length === 0) return [];
   if (felix.floatingIPs !== "Enabled") {
     for (const endpoint of new Set(claims.map((claim) => claim.endpoint))) {
       const message = "asks for floating IPs, and FelixConfiguration has floatingIPs Disabled: it gets none";
@@ -63,7 +64,7 @@ export function floatingAddresses({
 
 function claimsOf({ metadata, spec }: WorkloadEndpoint): readonly FloatingAddress[] {
   const { interfaceName, ipNATs = [] } = spec;
-  if (interfaceName === undefined) return [];
+  if (interfaceName === undefined || ipNATs.length === 0) return [];
   const endpoint = nameOf({ metadata });
   return ipNATs.flatMap(({ internalIP, externalIP }) => {
     const internal = IpAddress.parse(internalIP);

@@ -110,6 +110,7 @@ export function takenTunnelAddresses(
     if (tunnel.kind !== "vxlan") continue;
     for (const { address, node } of tunnel.vteps) holders.set(IpAddress.format(address), `Node(${node})`);
   }
+  if (holders.size === 0) return [];
   return endpoints
     .filter(({ spec }) => spec.node === nodeName)
     .flatMap(({ metadata, spec }) =>

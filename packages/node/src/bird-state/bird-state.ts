@@ -10,6 +10,8 @@ export const birdVersion = "v0.3.3+birdv1.6.8";
 
 /** BIRD looks at the kernel every two seconds; so do we, when there is news. */
 const scanMs = 2_000;
+/** And no oftener than takes this share of the time. */
+const scanTimeShare = 1 / 50;
 
 export interface BirdStateOptions {
   readonly routing: Routing;
@@ -29,6 +31,7 @@ export class BirdState implements Disposable {
   };
   readonly #unsubscribe: () => void;
   #scan: NodeJS.Timeout | undefined;
+  #scanTookMs = 0;
 
   constructor(options: BirdStateOptions) {
     this.#options = options;
@@ -38,12 +41,16 @@ export class BirdState implements Disposable {
 
   /** One family's view. */
   snapshot(family: IpFamily): BirdSnapshot {
-    const { routing, bgp, tables, bootedAtMs, interfacePrefix } = this.#options;
-    const kernel: KernelView = {
-      routes: tables.routes(),
-      links: tables.links(),
-      addresses: tables.addresses(),
-    };
+    return this.#snapshotOf(family, this.#kernelView());
+  }
+
+  #kernelView(): KernelView {
+    const { tables } = this.#options;
+    return { routes: tables.routes(), links: tables.links(), addresses: tables.addresses() };
+  }
+
+  #snapshotOf(family: IpFamily, kernel: KernelView): BirdSnapshot {
+    const { routing, bgp, bootedAtMs, interfacePrefix } = this.#options;
     const { intent } = routing;
     const nowMs = Date.now();
     return buildBirdSnapshot({
@@ -75,11 +82,15 @@ export class BirdState implements Disposable {
     clearTimeout(this.#scan);
   }
 
+  /** A scan of a host full of pods takes long: the more, the rarer. */
   #scanSoon(): void {
+    const waitMs = Math.max(scanMs, this.#scanTookMs / scanTimeShare);
     this.#scan ??= setTimeout(() => {
       this.#scan = undefined;
-      this.snapshot(4);
-      this.snapshot(6);
-    }, scanMs).unref();
+      const begunMs = performance.now();
+      const kernel = this.#kernelView();
+      for (const family of [4, 6] as const) this.#snapshotOf(family, kernel);
+      this.#scanTookMs = performance.now() - begunMs;
+    }, waitMs).unref();
   }
 }

@@ -138,7 +138,15 @@ function containerOf({ spec }: WorkloadEndpoint): string {
   return spec.containerID ?? "";
 }
 
-function fileOf({ metadata, spec }: WorkloadEndpoint): string | undefined {
+/** All endpoints are gone through when one changes. */
+const files = new WeakMap<WorkloadEndpoint, string | undefined>();
+
+function fileOf(endpoint: WorkloadEndpoint): string | undefined {
+  if (!files.has(endpoint)) files.set(endpoint, fileNameOf(endpoint));
+  return files.get(endpoint);
+}
+
+function fileNameOf({ metadata, spec }: WorkloadEndpoint): string | undefined {
   const workload = spec.pod ?? spec.containerID ?? spec.workload;
   const { orchestrator, endpoint } = spec;
   if (workload === undefined || orchestrator === undefined || endpoint === undefined) return undefined;

@@ -18,13 +18,19 @@ interface Pending {
 export class PendingEndpoints {
   readonly #byInterface = new Map<string, Pending>();
 
-  add(interfaceName: string, addresses: readonly IpAddress[], mac: string | undefined): void {
+  has(interfaceName: string): boolean {
+    return this.#byInterface.has(interfaceName);
+  }
+
+  /** The pod's routes; those that it was to get before are forgotten. */
+  add(interfaceName: string, addresses: readonly IpAddress[], mac: string | undefined): readonly PodRoute[] {
     const routes = addresses.map((address) => ({
       prefix: Prefix.host(address),
       interfaceName,
       endpoint: interfaceName,
     }));
     this.#byInterface.set(interfaceName, { routes, mac });
+    return routes;
   }
 
   remove(interfaceName: string): boolean {

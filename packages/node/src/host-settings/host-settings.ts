@@ -1,6 +1,6 @@
 import type { FelixSettings } from "@caracal/intent";
 import { KernelError, Monitor, readSysctl, Rtnetlink, writeSysctl } from "@caracal/linux";
-import type { IpFamily } from "@caracal/net";
+import { IpAddress, type IpFamily } from "@caracal/net";
 import type { Change } from "@caracal/netlink";
 import type { Log } from "../observe/log.ts";
 import { RepeatLimit } from "../observe/repeat-limit.ts";
@@ -42,6 +42,8 @@ export class HostSettings implements Disposable {
   #ways: ReadonlyMap<string, ReadonlySet<IpFamily>> = new Map();
   /** Interfaces of which the kernel told since the last look at them. */
   #changed = new Set<number>();
+  /** Somebody changed a setting, of an interface or of the host, since then. */
+  #isSettingChanged = false;
   #noticeTimer: NodeJS.Timeout | undefined;
   #noticedAtMs = 0;
 
@@ -80,21 +82,27 @@ export class HostSettings implements Disposable {
   }
 
   #hear(changes: readonly Change[]): void {
-    const telling = changes.filter(
-      ({ kind, gone }) => (kind === "settings" && !gone) || (kind === "address" && gone),
-    );
-    for (const change of telling) {
+    let waitMs = Infinity;
+    for (const change of changes) {
       const index = interfaceOf(change);
+      if (change.kind === "settings" && change.gone && index !== undefined) this.#changed.delete(index);
+      const mostMs = noticeWaitMs(change);
+      if (mostMs === undefined) continue;
       if (index !== undefined) this.#changed.add(index);
+      if (change.kind === "settings") this.#isSettingChanged = true;
+      waitMs = Math.min(waitMs, mostMs);
     }
-    if (telling.length === 0 || this.#noticeTimer !== undefined) return;
-    const waitMs = this.#noticedAtMs + noticePauseMs - performance.now();
+    if (waitMs === Infinity || this.#noticeTimer !== undefined) return;
+    waitMs = Math.max(waitMs, this.#noticedAtMs + noticePauseMs - performance.now());
     if (waitMs <= 0) this.#lookAtChanged();
     else this.#noticeTimer = setTimeout(() => this.#lookAtChanged(), waitMs).unref();
   }
 
   #lookAtChanged(): void {
     this.#noticeTimer = undefined;
+    // The addresses were those of interfaces that have gone since.
+    if (!this.#isSettingChanged && this.#changed.size === 0) return;
+    this.#isSettingChanged = false;
     this.#noticedAtMs = performance.now();
     // First, as what holds for the host sets it for each interface too.
     this.#lookAtHost();
@@ -163,8 +171,18 @@ export class HostSettings implements Disposable {
   }
 }
 
-/** The interface whose settings changed: that IPv6 was switched off shows by the addresses that go. */
 function interfaceOf(change: Change): number | undefined {
   if (change.kind === "settings") return change.settings.interfaceIndex;
   return change.kind === "address" ? change.address.interfaceIndex : undefined;
+}
+
+/**
+ * How long a change may wait for what else is told; `undefined` for one that changes no setting. A new interface's settings are
+ * for whoever makes it. That IPv6 was switched off shows by the addresses that go, as they do with an interface.
+ */
+function noticeWaitMs(change: Change): number | undefined {
+  if (change.kind === "settings") return change.gone || change.settings.isNew ? undefined : 0;
+  return change.kind === "address" && change.gone && IpAddress.isIpv6(change.address.address)
+    ? noticePauseMs
+    : undefined;
 }

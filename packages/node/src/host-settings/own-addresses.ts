@@ -30,12 +30,20 @@ export class OwnAddresses implements Disposable {
   #timer: NodeJS.Timeout | undefined;
   #lostTimer: NodeJS.Timeout | undefined;
   #lost: readonly string[] = [];
+  /** What was looked for last. */
+  #sought: readonly IpAddress[] = [];
+  /** One of the node's own addresses may have come or gone since. Those of pods come and go all the time. */
+  #isStale = true;
 
   constructor(options: OwnAddressesOptions) {
     this.#options = options;
     this.#unsubscribe = options.kernel.subscribe((notice) => {
-      const concerns = notice.kind === "overrun" || notice.changes.some(({ kind }) => kind === "address");
-      if (concerns) this.lookSoon();
+      const concerns =
+        notice.kind === "overrun" ||
+        notice.changes.some((one) => one.kind === "address" && this.#wanted.includes(one.address.address));
+      if (!concerns) return;
+      this.#isStale = true;
+      this.lookSoon();
     });
     this.lookSoon();
   }
@@ -60,10 +68,18 @@ export class OwnAddresses implements Disposable {
     clearTimeout(this.#lostTimer);
   }
 
+  get #wanted(): readonly IpAddress[] {
+    return [...this.#options.wanted().values()];
+  }
+
   #look(): void {
-    const { wanted, present, log } = this.#options;
+    const { present, log } = this.#options;
+    const wanted = this.#wanted;
+    if (!this.#isStale && wanted.join() === this.#sought.join()) return;
+    this.#isStale = false;
+    this.#sought = wanted;
     const there = new Set(present());
-    const lost = [...wanted().values()].filter((address) => !there.has(address)).map(IpAddress.format);
+    const lost = wanted.filter((address) => !there.has(address)).map(IpAddress.format);
     const before = this.#lost;
     this.#lost = lost;
     for (const address of lost) {
