@@ -1,7 +1,7 @@
 /**
  * What the kernel should hold: the `Kernel` port and the reconciler that makes its routes those that are wanted, the
  * `Ruleset` port and the reconciler of a table of nftables, the plan of interfaces' bandwidth, and what tests of both need (`FakeKernel`, `FaultyKernel`,
- * `FakeRuleset`, `VirtualClock`, `kernelSuite`).
+ * `FakeRuleset`, `VirtualClock`). The compliance suites have an entrance of their own, `@caracal/dataplane/suite`.
  *
  * Standards: the language of nft(8), libnftables-json(5).
  * Not here: netlink sockets and nft (`linux` implements the ports) and the reasons why a route is wanted (`intent`, `bgp`).
@@ -16,9 +16,6 @@ export { FaultyKernel, type KernelStep } from "./faulty-kernel.ts";
 export type { Kernel, KernelNotice, RouteOperation, RouteOutcome } from "./kernel.ts";
 export { BulkKernel, type BulkKernelLimits, type BulkKernelOptions } from "./next-hops/bulk-kernel.ts";
 export type { NextHopKernel, NextHopOperation } from "./next-hops/next-hop-kernel.ts";
-export { ipipSuite } from "./suite/ipip-cases.ts";
-export { kernelSuite } from "./suite/kernel-suite.ts";
-export type { KernelCase, KernelSubject } from "./suite/subject.ts";
 export { FakeRuleset } from "./nft/fake-ruleset.ts";
 export { type ListedTable, readListedTable } from "./nft/listed-table.ts";
 export { changeScript, wholeScript } from "./nft/nft-script.ts";

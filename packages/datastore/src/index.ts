@@ -2,6 +2,7 @@
  * The datastore as the rest of the house sees it: the `Store` port, Calico's key layout, a typed client and a syncer.
  *
  * Standards: Calico's etcd v3 layout of projectcalico.org/v3 resources and IPAM records.
+ * The compliance suite of the port has an entrance of its own, `@caracal/datastore/suite`: programs need not load it.
  * Not here: sockets, files, etcd's protocol. `store-etcd` and others implement the port.
  */
 export { ensureTiers } from "./ensure-tiers.ts";
@@ -23,8 +24,6 @@ export {
   type TransactionStep,
   type WriteOutcome,
 } from "./store.ts";
-export { storeSuite } from "./suite/store-suite.ts";
-export { type EntryForm, type StoreCase, type StoreSubject } from "./suite/subject.ts";
 export {
   ResourceClient,
   type ResourceClientSources,

@@ -4,7 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MemoryStore, Revision, storeSuite, type StoreEvent } from "./index.ts";
+import { MemoryStore, Revision, type StoreEvent } from "./index.ts";
+import { storeSuite } from "./suite/store-suite.ts";
 
 const shared = new MemoryStore();
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { KernelSubject } from "@caracal/dataplane";
+import type { KernelSubject } from "@caracal/dataplane/suite";
 import { IpAddress } from "@caracal/net";
 import { deleteNextHop, deleteRoute, IfaFlag, newNextHop, newRoute } from "@caracal/netlink";
 import { deviceRequest } from "../src/device-request.ts";

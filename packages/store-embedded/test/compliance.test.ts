@@ -4,7 +4,8 @@
  */
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { Revision, storeSuite } from "@caracal/datastore";
+import { Revision } from "@caracal/datastore";
+import { storeSuite } from "@caracal/datastore/suite";
 import { EtcdStore } from "@caracal/store-etcd";
 import { Testbed } from "@caracal/testbed";
 import { EmbeddedServer, type ListenAddress } from "../src/index.ts";

@@ -4,7 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { Revision, storeSuite, StoreError } from "@caracal/datastore";
+import { Revision, StoreError } from "@caracal/datastore";
+import { storeSuite } from "@caracal/datastore/suite";
 import { type EtcdDaemon, freePorts, requireTool, startEtcd, Testbed } from "@caracal/testbed";
 import { EtcdStore } from "../src/index.ts";
 

@@ -5,7 +5,8 @@
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { type EntryForm, type Store, storeSuite } from "@caracal/datastore";
+import type { Store } from "@caracal/datastore";
+import { type EntryForm, storeSuite } from "@caracal/datastore/suite";
 import { isRecord } from "@caracal/resources";
 import {
   type KubeApiserver,

@@ -4,6 +4,8 @@ import { transactionCases } from "./transaction-cases.ts";
 import { watchCases } from "./watch-cases.ts";
 import { writeCases } from "./write-cases.ts";
 
+export type { EntryForm, StoreCase, StoreSubject } from "./subject.ts";
+
 /**
  * The compliance suite of the `Store` port. Every implementation's tests run all of it, one test per case:
  * `for (const { name, run } of storeSuite) test(name, () => run(subject))`.
