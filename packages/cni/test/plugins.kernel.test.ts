@@ -52,6 +52,21 @@ describe("the executables", { skip }, () => {
     assert.deepEqual(await runtime.leftovers(), nothingLeft);
   });
 
+  it("CHECK takes what a later plugin of the chain has changed", { skip: missing("tuning") }, async () => {
+    await using runtime = await Runtime.create();
+    const pod = await runtime.newPod();
+    const own = { cniVersion: "1.0.0", mtu: 1400 };
+    const made = printed(await runtime.call("calico", "ADD", pod, own));
+    const change = { cniVersion: "1.0.0", mac: "02:aa:bb:cc:dd:ee", mtu: 1280 };
+    const changed = printed(await runtime.call("tuning", "ADD", pod, { ...change, prevResult: made }));
+    silent(await runtime.call("calico", "CHECK", pod, { ...own, prevResult: changed }));
+    const former = await runtime.call("calico", "CHECK", pod, { ...own, prevResult: made });
+    const { code, msg, details } = JSON.parse(former.stdout);
+    assert.equal(code, 103);
+    assert.match(`${msg}; ${details}`, /^eth0 has MTU 1280, not 1400; eth0 has MAC 02:aa:bb:cc:dd:ee, not /);
+    silent(await runtime.call("calico", "DEL", pod, own));
+  });
+
   it(
     "before the reference plugins in a chain",
     { skip: missing("bandwidth", "tuning", "portmap") },

@@ -40,6 +40,7 @@ import {
   type NextHopObject,
   type Qdisc,
   type Redirect,
+  type Request,
   type Route,
   type RouteFilter,
   type RouteWrite,
@@ -80,9 +81,19 @@ export class Rtnetlink implements Disposable {
 
   /** The interface of this name or index, or `undefined`. */
   link(which: string | number): Link | undefined {
-    const request = getLink(typeof which === "string" ? { name: which } : { index: which });
+    return this.#link(getLink(typeof which === "string" ? { name: which } : { index: which }));
+  }
+
+  /** The other end of a veth, in whichever namespace it is. */
+  otherEnd({ linkedIndex, linkedNamespaceId }: Link): Link | undefined {
+    if (linkedIndex === undefined || (linkedNamespaceId ?? 0) < 0) return undefined;
+    return this.#link(getLink({ index: linkedIndex }, linkedNamespaceId));
+  }
+
+  #link(request: Request): Link | undefined {
     let found: Link | undefined;
-    const there = unlessMissing(["ENODEV"], () => {
+    // EINVAL: the namespace with that number is gone.
+    const there = unlessMissing(["ENODEV", "EINVAL"], () => {
       this.socket.request("link.get", request, (answer) => {
         found = pick(decodeChange(answer), "link")?.link ?? found;
       });

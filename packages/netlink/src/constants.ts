@@ -98,6 +98,7 @@ export const Ifla = {
   IFLA_NUM_TX_QUEUES: 31,
   IFLA_NUM_RX_QUEUES: 32,
   IFLA_LINK_NETNSID: 37,
+  IFLA_TARGET_NETNSID: 46,
 } as const;
 
 /** What a link dump is asked to leave out or add, bits of IFLA_EXT_MASK (linux/rtnetlink.h). */

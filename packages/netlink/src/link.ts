@@ -106,14 +106,18 @@ export function deleteLink(index: number): Request {
   return { type: Rtm.RTM_DELLINK, flags: 0, writeBody: (writer) => writeHeader(writer, index, 0, 0) };
 }
 
-/** Asks for one interface, by name or by index. */
-export function getLink(which: { readonly name: string } | { readonly index: number }): Request {
+/** Asks for one interface, by name or by index, in the socket's namespace or in one that this one has a number for. */
+export function getLink(
+  which: { readonly name: string } | { readonly index: number },
+  namespaceId?: number,
+): Request {
   return {
     type: Rtm.RTM_GETLINK,
     flags: 0,
     writeBody: (writer) => {
       writeHeader(writer, "index" in which ? which.index : 0, 0, 0);
       if ("name" in which) writeTextAttribute(writer, Ifla.IFLA_IFNAME, which.name);
+      if (namespaceId !== undefined) writeU32Attribute(writer, Ifla.IFLA_TARGET_NETNSID, namespaceId);
       writeU32Attribute(writer, Ifla.IFLA_EXT_MASK, RtextFilter.RTEXT_FILTER_SKIP_STATS);
     },
   };

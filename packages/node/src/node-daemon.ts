@@ -31,6 +31,7 @@ import { IpamAudit } from "./ipam-audit/ipam-audit.ts";
 import { PodMtuFile } from "./mtu/pod-mtu-file.ts";
 import { HostSettings } from "./host-settings/host-settings.ts";
 import { OwnAddresses } from "./host-settings/own-addresses.ts";
+import { PodMacs } from "./host-settings/pod-macs.ts";
 import { podInterfaces } from "./host-settings/wanted-settings.ts";
 import { waysOut } from "./host-settings/ways-out.ts";
 import { Health } from "./observe/health.ts";
@@ -312,6 +313,7 @@ export class NodeDaemon {
     const ways = () =>
       waysOut(routing.tunnels?.tunnels ?? [], routing.intent?.addresses ?? new Map(), tables);
     this.#stack.use(new HostSettings({ settings, pods, ways, log }));
+    this.#stack.use(new PodMacs({ pods: () => pods().keys(), clock: systemClock, log }));
   }
 
   /** Leaked addresses, unless the node was told not to look for them. */

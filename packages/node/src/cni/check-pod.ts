@@ -1,6 +1,7 @@
 import { IpAddress, Prefix } from "@caracal/net";
 import { defaultRoutesOf, podInterface } from "./add-pod.ts";
 import { CniCode, CniError } from "./cni-error.ts";
+import { type CniInterface, emptyResult } from "./cni-result.ts";
 import { readPodRequest } from "./pod-request.ts";
 import { type CniServices, type Operation, ownIpam } from "./operation.ts";
 
@@ -33,14 +34,16 @@ export async function checkPod(services: CniServices, operation: Operation): Pro
   }
   // Routes of a delegated IPAM plugin are not recorded; the host's default stands for them.
   const routes = config.ipam.type === ownIpam ? defaultRoutesOf(addresses) : [];
-  const pod = { ...podInterface(services, operation, { addresses, routes, request }), mtu: config.mtu };
-  const state = services.kernel.inspect(pod);
+  // CNI 1.1.0, "CHECK": a later plugin of the chain may have changed what its result then says. A Kubernetes datastore keeps no MAC.
+  const made = interfaceIn(operation);
+  const shape = { mtu: made?.mtu, mac: made?.mac?.toLowerCase() ?? spec.mac };
+  const state = services.kernel.inspect({
+    ...podInterface(services, operation, { addresses, routes, request }),
+    ...shape,
+  });
   if (state === undefined)
     differences.push(`${attachment.ifname} and ${attachment.hostName} are not there as a pair`);
   else differences.push(...state.differences);
-  // A Kubernetes datastore keeps no MAC.
-  if (state !== undefined && spec.mac !== undefined && spec.mac !== state.mac)
-    differences.push(`${attachment.ifname} has MAC ${state.mac}, not ${spec.mac}`);
   const [first] = differences;
   if (first !== undefined) throw new CniError(CniCode.checkFailed, first, differences.slice(1).join("; "));
 }
@@ -48,16 +51,22 @@ export async function checkPod(services: CniServices, operation: Operation): Pro
 /** The runtime's memory of the ADD against the record. */
 function previousDifferences(operation: Operation, addresses: readonly IpAddress[]): string[] {
   const { attachment, config } = operation;
-  const { interfaces, ips } = config.previous ?? { interfaces: [], ips: [] };
-  const index = interfaces.findIndex(
-    ({ name, sandbox }) => name === attachment.ifname && (sandbox ?? "") !== "",
-  );
+  const { interfaces, ips } = config.previous ?? emptyResult;
+  const made = interfaceIn(operation);
+  const index = made === undefined ? -1 : interfaces.indexOf(made);
   if (index < 0) return [`prevResult has no interface ${attachment.ifname} in the container`];
   const remembered = ips.filter((ip) => ip.interface === index).map(({ address }) => address);
   return [
     ...missingFrom(addresses, remembered, "is not in prevResult"),
     ...missingFrom(remembered, addresses, "is in prevResult but not the endpoint's"),
   ];
+}
+
+/** The pod's interface as the chain's last plugin left it. */
+function interfaceIn({ attachment, config }: Operation): CniInterface | undefined {
+  return config.previous?.interfaces.find(
+    ({ name, sandbox }) => name === attachment.ifname && (sandbox ?? "") !== "",
+  );
 }
 
 function missingFrom(
