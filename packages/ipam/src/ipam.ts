@@ -6,7 +6,7 @@ import { type AffinityRelease, affinityText, blocksWithin, releaseAffinity } fro
 import { type AddressResult, assignAddress } from "./assign-address.ts";
 import { autoAssign, type BlockRequest, ensureBlock } from "./auto-assign.ts";
 import { type BatchKind, BatchLane } from "./batch-lane.ts";
-import { addressAt, ordinalsOf } from "./block.ts";
+import { addressAt, endCooldown, ordinalsOf } from "./block.ts";
 import { checkConsistency, type IpamProblem, readSnapshot } from "./consistency.ts";
 import { cleanHandle } from "./handle-count.ts";
 import { type IpamRecords, openRecords } from "./ipam-records.ts";
@@ -302,11 +302,16 @@ export class Ipam {
 
   /** How full pools and blocks are. */
   async usage(): Promise<UsageReport> {
-    const [{ pools, reservations }, entries] = await Promise.all([
+    const [{ pools, reservations, config }, entries] = await Promise.all([
       this.#settings(),
       this.#records.blocks.entries(keys.blocks()),
     ]);
-    const blocks = entries.flatMap((entry) => this.#records.blocks.parse(entry)?.record ?? []);
+    const now = this.#records.now();
+    const blocks = entries.flatMap((entry) => {
+      const block = this.#records.blocks.parse(entry)?.record;
+      // What has rested long enough is free to the next who comes.
+      return block === undefined ? [] : [endCooldown(block, config.ipCooldownSeconds, now)];
+    });
     return reportUsage(pools, blocks, reservations);
   }
 

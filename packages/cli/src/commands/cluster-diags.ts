@@ -80,11 +80,13 @@ async function addResources(bundle: Bundle, { resources, store }: Connection): P
 }
 
 /** A cluster that cannot be checked is what is looked into here. */
-async function auditOf({ store, datastoreType }: Connection): Promise<string> {
+async function auditOf(connection: Connection): Promise<string> {
   try {
-    const services = datastoreType === "kubernetes" ? await readServices(store) : undefined;
+    const isKubernetes = connection.datastoreType === "kubernetes";
+    const services = isKubernetes ? await readServices(connection.store) : undefined;
     return (
-      auditHeading + auditText(await takeAudit(store, services), { showsAll: false, showsProblems: true })
+      auditHeading +
+      auditText(await takeAudit(connection, services), { showsAll: false, showsProblems: true })
     );
   } catch (error) {
     if (error instanceof CliError) return `${messageOf(error)}\n`;

@@ -208,6 +208,43 @@ test("a handle that counts more than it has is told of, and corrected by a repor
   assert.match((await run(release, { store })).stdout, /^Corrected 0 handles; 1 skipped; 0 errors\.$/m);
 });
 
+test("on Kubernetes nothing is read but what is compared", async () => {
+  const { store } = await leakyWorld();
+  const asked: string[] = [];
+  const given = {
+    env: { DATASTORE_TYPE: "kubernetes" },
+    openStore: async () => ({
+      ...keepOpen(store),
+      list: (prefix: string) => {
+        asked.push(prefix.replace(/^\/calico\/(resources\/v3\/projectcalico\.org\/)?/, ""));
+        return store.list(prefix);
+      },
+    }),
+  };
+  assert.match((await run("ipam check", given)).stdout, /found 1 problems/);
+  assert.deepEqual(asked, [
+    "kubernetesservices/",
+    "ipam/v2/assignment/",
+    "ippools/",
+    "nodes/",
+    "workloadendpoints/",
+    "clusterinformations/",
+    "kubecontrollersconfigurations/",
+    "ipam/v2/handle/",
+  ]);
+});
+
+test("a report that cannot be read is told of by why", async (t) => {
+  const path = await directory(t);
+  const { store } = await leakyWorld();
+  for (const [file, stderr] of [
+    [path, `read ${path}: is a directory\n`],
+    [join(path, "none"), `open ${join(path, "none")}: no such file or directory\n`],
+  ] as const) {
+    assert.equal((await run(["ipam", "release", "--from-report", file], { store })).stderr, stderr);
+  }
+});
+
 test("a report that cannot be written is known before anything is read", async (t) => {
   const path = join(await directory(t), "missing", "report.json");
   const outcome = await run(["ipam", "check", "-o", path]);
@@ -348,6 +385,7 @@ test("a split that cannot be changes nothing", async () => {
     ["ipam split 2048 --name=p", /IP pool size is too small/],
     ["ipam split 131072 --name=p", /more than 4096 pools/],
     ["ipam split x --name=p", /x is not a valid number/],
+    ["ipam split 2 4 --name=p", /^ipam split takes one number: unexpected "4"$/m],
     ["ipam split 2", /^no name or CIDR provided/],
     ["ipam split 2 --name=q", /^unable to find IP pool with name q/],
     [

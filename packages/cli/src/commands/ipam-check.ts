@@ -45,13 +45,10 @@ export const ipamCheck: Command = {
   },
 };
 
-async function audit(
-  ctx: CliContext,
-  args: Arguments,
-  { store, datastoreType }: Connection,
-): Promise<ClusterAudit> {
-  const services = datastoreType === "kubernetes" ? await readServices(store) : await askServices(ctx, args);
-  return takeAudit(store, services);
+async function audit(ctx: CliContext, args: Arguments, connection: Connection): Promise<ClusterAudit> {
+  const isKubernetes = connection.datastoreType === "kubernetes";
+  const services = isKubernetes ? await readServices(connection.store) : await askServices(ctx, args);
+  return takeAudit(connection, services);
 }
 
 async function checkWritable(path: string): Promise<void> {

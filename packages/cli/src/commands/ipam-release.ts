@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { Revision } from "@caracal/datastore";
 import { type AddressReleaseResult, type HandleCorrection, IpamError } from "@caracal/ipam";
-import { IpAddress } from "@caracal/net";
+import { IpAddress, messageOf } from "@caracal/net";
 import { CliError } from "../cli-error.ts";
 import { clientVersion } from "../client-version.ts";
 import type { Arguments, Command } from "../command.ts";
@@ -9,8 +9,9 @@ import { type Connection, withConnection } from "../connection/with-connection.t
 import type { CliContext } from "../context.ts";
 import { configOption } from "../global-options.ts";
 import { type AuditReport, type LeakedAddress, mergeReports, readReport } from "../ipam/audit-report.ts";
+import { parseAddress } from "../ipam/parse-address.ts";
 import { openIpam } from "../ipam/open-ipam.ts";
-import { readServices, takeAudit } from "../ipam/take-audit.ts";
+import { readServices, readUses } from "../ipam/take-audit.ts";
 import { tellWaiting } from "../output/tell-waiting.ts";
 
 export const ipamRelease: Command = {
@@ -42,9 +43,7 @@ export const ipamRelease: Command = {
       );
     }
     if (text === undefined) throw new CliError("ipam release needs --ip or --from-report");
-    const address = IpAddress.parse(text);
-    if (address === undefined)
-      throw new CliError(`Error executing command: invalid IP address specified: ${text}`);
+    const address = parseAddress(text);
     return withConnection(ctx, args, async (connection) => {
       const result = await openIpam(ctx, connection, "").release({ address });
       const shown = IpAddress.format(address);
@@ -56,9 +55,17 @@ export const ipamRelease: Command = {
   },
 };
 
+/** In Go's words. */
+const readFailures: Partial<Readonly<Record<string, (path: string) => string>>> = {
+  ENOENT: (path) => `open ${path}: no such file or directory`,
+  EACCES: (path) => `open ${path}: permission denied`,
+  EISDIR: (path) => `read ${path}: is a directory`,
+};
+
 async function loadReport(path: string): Promise<AuditReport> {
   const text = await readFile(path, "utf8").catch((cause: unknown) => {
-    throw new CliError(`open ${path}: no such file or directory`, { cause });
+    const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+    throw new CliError(readFailures[String(code)]?.(path) ?? messageOf(cause), { cause });
   });
   return readReport(text, path);
 }
@@ -171,9 +178,8 @@ async function addressesInUse(
   { store, datastoreType }: Connection,
 ): Promise<ReadonlySet<IpAddress>> {
   const services = datastoreType === "kubernetes" ? await readServices(store) : [];
-  const work = takeAudit(store, services);
-  const { nodeUses, serviceUses, workloadUses } = await tellWaiting(ctx, "reading the datastore", work);
-  return new Set([...nodeUses, ...serviceUses, ...workloadUses].map(({ address }) => address));
+  const uses = await tellWaiting(ctx, "reading the datastore", readUses(store, services));
+  return new Set(uses.map(({ address }) => address));
 }
 
 /** Handles that are corrected at once. */

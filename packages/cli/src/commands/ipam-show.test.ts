@@ -109,10 +109,16 @@ test("what rests after its release has a column, and counts as in use", async ()
   const block = {
     cidr: "10.9.0.0/26",
     affinity: "host:n",
-    allocations: [0, 1, 1, ...Array<null>(61).fill(null)],
-    unallocated: Array.from({ length: 61 }, (_, index) => index + 3),
-    attributes: [{ handle_id: "h", secondary: { node: "n" } }, { releasedAt: "2026-01-02T03:04:05Z" }],
+    allocations: [0, 1, 1, 2, ...Array<null>(60).fill(null)],
+    unallocated: Array.from({ length: 60 }, (_, index) => index + 4),
+    attributes: [
+      { handle_id: "h", secondary: { node: "n" } },
+      { releasedAt: "2024-01-08T03:12:01Z" },
+      // Has rested long enough, though nobody has needed it yet.
+      { releasedAt: "2024-01-08T03:10:01Z" },
+    ],
   };
+  await store.create(keys.ipamConfig, '{"auto_allocate_blocks":true,"ipCooldownSeconds":60}');
   await store.create(keys.block(Prefix.parse(block.cidr) ?? assert.fail()), JSON.stringify(block));
   const border = "+----------+-------------+-----------+------------+----------+-------------+";
   assert.deepEqual((await run("ipam show --show-blocks", { store })).stdout.split("\n"), [
@@ -127,7 +133,7 @@ test("what rests after its release has a column, and counts as in use", async ()
   assert.deepEqual(JSON.parse((await run("ipam show --ip=10.9.0.2 -o json", { store })).stdout), {
     ip: "10.9.0.2",
     state: "coolingDown",
-    releasedAt: "2026-01-02T03:04:05Z",
+    releasedAt: "2024-01-08T03:12:01Z",
   });
 });
 
@@ -236,7 +242,16 @@ test("who holds an address", async () => {
   ] as const) {
     assert.deepEqual(await run(`ipam show --ip=${ip}`, { store }), { exitCode: 0, stdout, stderr: "" });
   }
-  assert.equal((await run("ipam show --ip 10.244", { store })).stderr, "invalid IP address: 10.244\n");
+  assert.equal(
+    (await run("ipam show --ip 10.244", { store })).stderr,
+    "Error executing command: invalid IP address specified: 10.244\n",
+  );
+});
+
+test("an IPv4 address in IPv6's form is that of IPv4", async () => {
+  const store = await seedStore();
+  const { stdout } = await run("ipam show --ip=::FFFF:10.244.120.66", { store });
+  assert.match(stdout, /^IP 10\.244\.120\.66 is in use$/m);
 });
 
 test("an address whose pool is gone is still found", async () => {

@@ -6,6 +6,7 @@ import type { Arguments, Command } from "../command.ts";
 import { type Connection, withConnection } from "../connection/with-connection.ts";
 import { configOption } from "../global-options.ts";
 import { borrowedTable } from "../ipam/borrowed-table.ts";
+import { parseAddress } from "../ipam/parse-address.ts";
 import { addressDocument, borrowedDocument, usageDocument } from "../ipam/show-document.ts";
 import { openIpam } from "../ipam/open-ipam.ts";
 import { usageTable } from "../ipam/usage-table.ts";
@@ -37,9 +38,10 @@ export const ipamShow: Command = {
     configOption,
   ],
   run: async (ctx, args) => {
-    const views = [...(args.text("ip") === undefined ? [] : ["ip"]), ...viewFlags.filter(args.flag)];
+    const ip = args.text("ip");
+    const views = [...(ip === undefined ? [] : ["ip"]), ...viewFlags.filter(args.flag)];
     if (views.length > 1) throw new CliError(`--${views.join(" and --")} exclude each other`);
-    const address = parseAddress(args.text("ip"));
+    const address = ip === undefined ? undefined : parseAddress(ip);
     const format = args.text("output");
     if (format !== undefined && !formats.some((one) => one === format)) {
       throw new CliError(`unrecognized output format '${format}'; it is ${formats.join(" or ")}`);
@@ -64,13 +66,6 @@ async function written({ text, document }: Shown, format: string | undefined): P
   if (format === "json") return `${writeJson(document, 2)}\n`;
   const { toYaml } = await import("@caracal/resources/manifest");
   return toYaml(document);
-}
-
-function parseAddress(text: string | undefined): IpAddress | undefined {
-  if (text === undefined) return undefined;
-  const address = IpAddress.parse(text);
-  if (address === undefined) throw new CliError(`invalid IP address: ${text}`);
-  return address;
 }
 
 async function look(

@@ -51,8 +51,8 @@ export const ipamSplit: Command = {
 
 function readCount({ positional }: Arguments): number {
   const [text, ...stray] = positional;
-  if (text === undefined || stray.length > 0)
-    throw new CliError("ipam split needs the number of pools to make");
+  if (text === undefined) throw new CliError("ipam split needs the number of pools to make");
+  if (stray.length > 0) throw new CliError(`ipam split takes one number: unexpected "${stray.join(" ")}"`);
   if (!/^[+-]?\d{1,9}$/.test(text)) {
     throw new CliError(`error reading number to split IP pools into. ${text} is not a valid number`);
   }

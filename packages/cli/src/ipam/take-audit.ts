@@ -13,6 +13,7 @@ import {
   type WorkloadEndpoint,
 } from "@caracal/resources";
 import { CliError } from "../cli-error.ts";
+import type { Connection } from "../connection/with-connection.ts";
 
 /** A cluster's IPAM at one moment, and what it was compared with. */
 export interface ClusterAudit extends Audit {
@@ -31,29 +32,31 @@ export interface ClusterAudit extends Audit {
   readonly handleVersions: ReadonlyMap<string, Pick<Entry, "revision" | "uid">>;
 }
 
-/**
- * Reads everything at one revision where the store has one, so that nothing seems leaked that was only given or returned
- * meanwhile. `services` are those of the cluster, where its API server can be asked.
- */
+/** What an audit compares, in Calico's order: blocks before those who have their addresses. */
+const auditedKinds = [
+  "ippools",
+  "nodes",
+  "workloadendpoints",
+  "clusterinformations",
+  "kubecontrollersconfigurations",
+] as const;
+
+/** `services` are those of the cluster, where its API server can be asked. */
 export async function takeAudit(
-  store: Store,
+  connection: Pick<Connection, "store" | "datastoreType">,
   services?: readonly KubernetesService[],
 ): Promise<ClusterAudit> {
-  const { entries } = await store.list(keys.root);
+  const entries = await readEntries(connection);
   const snapshot = readSnapshot(entries);
   const cluster = resourcesOf("ClusterInformation", "clusterinformations", entries)[0];
   if (cluster === undefined) {
     throw new CliError("resource does not exist: ClusterInformation(default) with error: <nil>");
   }
   const pools = resourcesOf("IPPool", "ippools", entries).filter(({ spec }) => spec.disabled !== true);
-  const nodeUses = resourcesOf("Node", "nodes", entries).flatMap(nodeAddresses);
-  const workloadUses = resourcesOf("WorkloadEndpoint", "workloadendpoints", entries).flatMap(
-    workloadAddresses,
-  );
+  const nodeUses = nodesUses(entries);
+  const workloadUses = workloadsUses(entries);
   const serviceUses =
-    services === undefined
-      ? assignedToServices(snapshot.blocks)
-      : services.flatMap((service) => balancedAddresses(service, pools));
+    services === undefined ? assignedToServices(snapshot.blocks) : servicesUses(services, pools);
   const audit = auditAllocations({
     snapshot,
     pools: pools.flatMap(poolRange),
@@ -79,6 +82,53 @@ export async function takeAudit(
       }),
     ),
   };
+}
+
+/** Who has addresses now, whatever IPAM knows of it. */
+export async function readUses(
+  store: Store,
+  services: readonly KubernetesService[],
+): Promise<readonly AddressUse[]> {
+  const prefixes = ["ippools", "nodes", "workloadendpoints"].map((plural) => keys.resources(plural));
+  const listings = await Promise.all(prefixes.map((prefix) => store.list(prefix)));
+  const entries = listings.flatMap((listing) => listing.entries);
+  const pools = resourcesOf("IPPool", "ippools", entries);
+  return [...nodesUses(entries), ...workloadsUses(entries), ...servicesUses(services, pools)];
+}
+
+/**
+ * Everything at one revision where the store has one, so that nothing seems leaked that was only given or returned meanwhile.
+ * Kubernetes has none: there it is what is needed, kind by kind, as a user may not be allowed to list any other.
+ */
+async function readEntries({
+  store,
+  datastoreType,
+}: Pick<Connection, "store" | "datastoreType">): Promise<readonly Entry[]> {
+  if (datastoreType !== "kubernetes") return (await store.list(keys.root)).entries;
+  const entries: Entry[] = [];
+  for (const prefix of [
+    keys.blocks(),
+    ...auditedKinds.map((plural) => keys.resources(plural)),
+    keys.handles,
+  ]) {
+    entries.push(...(await store.list(prefix)).entries);
+  }
+  return entries;
+}
+
+function nodesUses(entries: readonly Entry[]): readonly AddressUse[] {
+  return resourcesOf("Node", "nodes", entries).flatMap(nodeAddresses);
+}
+
+function workloadsUses(entries: readonly Entry[]): readonly AddressUse[] {
+  return resourcesOf("WorkloadEndpoint", "workloadendpoints", entries).flatMap(workloadAddresses);
+}
+
+function servicesUses(
+  services: readonly KubernetesService[],
+  pools: readonly IpPool[],
+): readonly AddressUse[] {
+  return services.flatMap((service) => balancedAddresses(service, pools));
 }
 
 function resourcesOf<K extends KindName>(
