@@ -44,7 +44,7 @@ export async function claimBlock(
     [],
   );
   if (together !== undefined) return together === "taken" ? undefined : together;
-  const created = await records.affinities.create(keys.affinity(owner, cidr), pending);
+  const created = await records.affinities.create(keys.affinity(owner, cidr), pendingAffinity);
   return secureBlock(records, owner, cidr, created.kind === "ok" ? created.stored : created.current);
 }
 
@@ -63,7 +63,11 @@ export async function claimTogether(
   if (transact === undefined || cidr === undefined) return undefined;
   const key = keys.block(cidr);
   const affinityKey = keys.affinity(owner, cidr);
-  const steps = [affinities.creating(affinityKey, confirmed), blocks.creating(key, content), ...others];
+  const steps = [
+    affinities.creating(affinityKey, confirmedAffinity),
+    blocks.creating(key, content),
+    ...others,
+  ];
   if (!fitsTransaction(steps)) return undefined;
   if (await transact(steps)) return blocks.remembered(key);
   const holder = blocks.remembered(key)?.record.affinity;
@@ -71,8 +75,8 @@ export async function claimTogether(
   return isAnothers && affinities.remembered(affinityKey) === undefined ? "taken" : undefined;
 }
 
-const pending: BlockAffinityRecord = { state: "pending", deleted: false };
-const confirmed: BlockAffinityRecord = { state: "confirmed", deleted: false };
+export const pendingAffinity: BlockAffinityRecord = { state: "pending", deleted: false };
+export const confirmedAffinity: BlockAffinityRecord = { state: "confirmed", deleted: false };
 const pendingDeletion: BlockAffinityRecord = { state: "pendingDeletion", deleted: false };
 
 /**
@@ -91,7 +95,7 @@ export async function secureBlock(
   let block: Stored<AllocationBlock> | undefined;
   for (let attempt = 0; attempt < records.attempts; attempt += 1) {
     if (affinity === undefined) {
-      const created = await affinities.create(keys.affinity(owner, cidr), pending);
+      const created = await affinities.create(keys.affinity(owner, cidr), pendingAffinity);
       affinity = created.kind === "ok" ? created.stored : created.current;
       continue;
     }
@@ -102,7 +106,7 @@ export async function secureBlock(
         // Only a write tells for certain who has it: the creation below.
         block = undefined;
       }
-      const marked = await affinities.update(affinity, pending);
+      const marked = await affinities.update(affinity, pendingAffinity);
       affinity = marked.kind === "ok" ? marked.stored : marked.current;
       continue;
     }
@@ -116,7 +120,7 @@ export async function secureBlock(
       await affinities.delete(affinity);
       return undefined;
     }
-    const sealed = await affinities.update(affinity, confirmed);
+    const sealed = await affinities.update(affinity, confirmedAffinity);
     if (sealed.kind === "ok") return held.stored;
     affinity = sealed.current;
     block = held.stored;

@@ -1,14 +1,16 @@
-import { type AffinityOwner, keys } from "@caracal/datastore";
+import { type AffinityOwner, type Entry, keys } from "@caracal/datastore";
 import { type IpAddress, type IpFamily, Prefix } from "@caracal/net";
 import type { AllocationBlock, BlockAffinityRecord, Labels } from "@caracal/resources";
 import { affinityText, claimBlock, claimTogether, releaseAffinity, secureBlock } from "./affinity.ts";
 import { addressAt, assignFree, endCooldown, hasFreeAddress, newBlock, type Want, written } from "./block.ts";
 import { BlockCatalogue } from "./block-catalogue.ts";
+import { claimSingly } from "./claim-singly.ts";
 import { explainShortage } from "./explain-shortage.ts";
 import { contention } from "./ipam-error.ts";
 import type { IpamRecords } from "./ipam-records.ts";
 import { defaultMaxBlocks, type IpamSettings, isUnwantedBlock } from "./ipam-settings.ts";
 import { type Pool, type PoolRefusal, type PoolSelection, type PoolUse, selectPools } from "./pool.ts";
+import { trustSeenFor } from "./ipam-view.ts";
 import { isReclaimable, reclaimBlock } from "./reclaim.ts";
 import type { Stored } from "./record-shelf.ts";
 import { Nanos } from "./timestamp.ts";
@@ -20,9 +22,6 @@ import {
   type NewEntry,
   writeAllocation,
 } from "./write-allocation.ts";
-
-/** For so long a node's own block that was full is not looked at again while there are other blocks to be had. */
-const trustFullFor = Nanos.fromSeconds(10);
 
 /** Where addresses may come from. */
 export interface BlockRequest {
@@ -216,6 +215,12 @@ class Assignment {
     await this.#readOwn();
     // A block more will be needed, as far as is known: what there is is read beside the own blocks.
     if (!this.#own.some(({ cidr }) => this.#mayHaveSpace(cidr))) await this.#catalogue.prefetch();
+    for (const one of this.#own) {
+      const block = this.#knownToBeOwn(one);
+      if (block === undefined) continue;
+      await this.#fill({ cidr: one.cidr, block }, true, this.#request.owner);
+      if (!this.isOpen()) return;
+    }
     for (const found of await this.#secure(this.#own)) await this.#fill(found, true);
   }
 
@@ -238,9 +243,9 @@ class Assignment {
   async hasOwnSpace(): Promise<boolean> {
     this.#catalogue.probe();
     await this.#readOwn();
-    return (await this.#secure([...this.#own, ...this.#full])).some(({ cidr, block }) =>
-      this.#hasSpace(cidr, block.record),
-    );
+    if (this.#own.some((one) => this.#knownToBeOwn(one) !== undefined)) return true;
+    const doubtful = this.#catalogue.isKnown ? this.#own : [...this.#own, ...this.#full];
+    return (await this.#secure(doubtful)).some(({ cidr, block }) => this.#hasSpace(cidr, block.record));
   }
 
   async fromNewBlocks(): Promise<void> {
@@ -300,6 +305,7 @@ class Assignment {
       if (filled !== undefined && filled !== "taken") return filled;
       const block = filled === "taken" ? undefined : await claimBlock(this.#records, owner, cidr);
       if (block !== undefined) return this.#take(cidr, block);
+      this.#catalogue.missed();
     }
     throw contention();
   }
@@ -318,8 +324,16 @@ class Assignment {
     const fresh = newBlock(cidr, affinityText(owner), this.#records.now());
     const plan = this.#planner(cidr, true)(fresh);
     if (plan === undefined) return undefined;
+    const content = written(plan.block);
+    if (this.#records.transact === undefined) {
+      const claimed = await claimSingly(this.#records, owner, content, plan.counts);
+      if (claimed === undefined || claimed === "taken") return claimed;
+      this.#note(cidr, plan);
+      if (!claimed.isOwned) return { cidr, block: claimed.block, isFilled: true };
+      return { ...this.#take(cidr, claimed.block), isFilled: true };
+    }
     const others = countingSteps(this.#records, cidr, plan);
-    const claimed = await claimTogether(this.#records, owner, written(plan.block), others);
+    const claimed = await claimTogether(this.#records, owner, content, others);
     if (claimed === undefined || claimed === "taken") return claimed;
     this.#note(cidr, plan);
     return { ...this.#take(cidr, claimed), isFilled: true };
@@ -349,8 +363,7 @@ class Assignment {
   async #readOwn(): Promise<void> {
     const { owner, family } = this.#request;
     const own: OwnBlock[] = [];
-    const entries = await this.#records.affinities.entries(keys.affinities(owner, family));
-    this.#ownCount = entries.length;
+    const entries = await this.#ownEntries(keys.affinities(owner, family));
     for (const entry of entries) {
       const key = keys.parse(entry.key);
       const affinity = this.#records.affinities.parse(entry);
@@ -364,17 +377,50 @@ class Assignment {
         if (outcome === "released") this.#ownCount -= 1;
       }
     }
-    this.#full = own.filter(({ cidr }) => this.#wasJustFull(cidr));
+    await this.#catalogue.settle();
+    this.#full = own.filter((one) => this.#isFull(one));
     this.#own = own.filter((one) => !this.#full.includes(one));
   }
 
-  #wasJustFull(cidr: Prefix): boolean {
-    const key = keys.block(cidr);
-    const { blocks, now } = this.#records;
-    const seenAt = blocks.seenAt(key);
-    const block = blocks.remembered(key)?.record;
-    if (block === undefined || seenAt === undefined || now() - seenAt > trustFullFor) return false;
+  /** The owner's affinities; what this process has claimed since a watch last told is counted too. */
+  async #ownEntries(prefix: string): Promise<readonly Entry[]> {
+    const { affinities, view, now } = this.#records;
+    const watched = view?.affinities;
+    if (watched === undefined) {
+      const entries = await affinities.entries(prefix);
+      this.#ownCount = entries.length;
+      return entries;
+    }
+    const entries = watched.values().filter(({ key }) => key.startsWith(prefix));
+    const own = new Map(entries.map((entry) => [entry.key, entry]));
+    const recent = affinities.seenSince(prefix, Nanos.of(now() - trustSeenFor));
+    this.#ownCount = new Set([...own.keys(), ...recent]).size;
+    return [...own.values()];
+  }
+
+  /** By what was seen of it here a moment ago, or else by what is known of all blocks. */
+  #isFull({ cidr, affinity }: OwnBlock): boolean {
+    const seen = this.#justSeen(cidr);
+    if (seen === undefined && affinity.record.state !== "confirmed") return false;
+    const block = (seen ?? this.#catalogue.known(cidr))?.record;
+    if (block === undefined) return false;
     return block.affinity === affinityText(this.#request.owner) && !this.#hasSpace(cidr, block);
+  }
+
+  #justSeen(cidr: Prefix): Stored<AllocationBlock> | undefined {
+    const { blocks, now } = this.#records;
+    const key = keys.block(cidr);
+    const seenAt = blocks.seenAt(key);
+    return seenAt === undefined || now() - seenAt > trustSeenFor ? undefined : blocks.remembered(key);
+  }
+
+  /** A block that is the owner's and has a free address, as far as is known. */
+  #knownToBeOwn({ cidr, affinity }: OwnBlock): Stored<AllocationBlock> | undefined {
+    const known = this.#catalogue.known(cidr);
+    const block = known === undefined ? undefined : (this.#justSeen(cidr) ?? known);
+    if (block === undefined || affinity.record.state !== "confirmed") return undefined;
+    const isOwn = block.record.affinity === affinityText(this.#request.owner);
+    return isOwn && this.#hasSpace(cidr, block.record) ? block : undefined;
   }
 
   /** Those of the blocks that are really the owner's, their affinities repaired. */

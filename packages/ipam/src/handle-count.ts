@@ -1,28 +1,29 @@
 import { keys } from "@caracal/datastore";
 import { Prefix } from "@caracal/net";
 import type { IpamHandle } from "@caracal/resources";
-import { countByHandle, written } from "./block.ts";
 import { contention } from "./ipam-error.ts";
 import type { IpamRecords } from "./ipam-records.ts";
 import type { ShelfOutcome, Stored } from "./record-shelf.ts";
+import type { Nanos } from "./timestamp.ts";
+import { countHoldsFor } from "./unbacked-counts.ts";
 
 /*
  * A handle counts the addresses it holds in each block, so that its owner can be cleaned up after. Where the store has
- * transactions, block and handle change together. Otherwise, and beside others that write singly, the rule that keeps
- * it true while others work on the same block and handle:
+ * transactions, block and handle change together. Otherwise, and beside others that write singly, as Calico's nodes do:
  *
- *   - Whoever assigns knows the block's revision first, then writes the handle, then writes the block at that revision.
- *   - Whoever lowers a count reads the handle first, then writes the block (if only to change its revision), then
- *     writes the handle at the revision it read, with the count that the block really has.
+ *   - Whoever assigns counts first, then writes the block.
+ *   - Whoever releases writes the block first, then takes back as many as it has released and no more.
  *
- * So an assignment that was counted before the reading loses its block write and must write its handle again, and one
- * counted after it makes the lowering lose. A count may be too high after a crash, never too low.
+ * So a count may be too high, while somebody is between the two or after a crash, and never is too low. What a handle counts
+ * beyond what its blocks hold may be an assignment under way; when it has stayed so for a minute, and the blocks were written
+ * since, it is nobody's.
  */
 
 /** A handle as one assignment wrote it, and how many of what it counts are that assignment's. */
 interface Counted {
   readonly stored: Stored<IpamHandle>;
   readonly count: number;
+  readonly since: Nanos;
 }
 
 /** The counts that one assignment to one block has made and may have to take back. */
@@ -51,7 +52,8 @@ export class HandleCounts {
   }
 
   async #count(handle: string, count: number): Promise<void> {
-    const { handles } = this.#records;
+    const { handles, now } = this.#records;
+    const since = now();
     const mine = this.#mine.get(handle);
     let outcome: ShelfOutcome<IpamHandle> =
       mine === undefined
@@ -59,7 +61,7 @@ export class HandleCounts {
         : await this.#recount(mine, count);
     for (let attempt = 0; attempt < this.#records.attempts; attempt += 1) {
       if (outcome.kind === "ok") {
-        this.#mine.set(handle, { stored: outcome.stored, count });
+        this.#mine.set(handle, { stored: outcome.stored, count, since });
         return;
       }
       // Whether another's write kept our earlier count is unknown, so all of it is counted again.
@@ -89,33 +91,34 @@ export class HandleCounts {
     const { handles } = this.#records;
     const left = adjusted(mine.stored.record, this.#cidr, -mine.count);
     const outcome = await writeHandle(handles, mine.stored, left);
-    if (outcome.kind === "stale" && outcome.current !== undefined) {
-      await settleHandle(this.#records, handle, this.#cidr);
-    }
+    if (outcome.kind === "ok") return;
+    await takeBack(this.#records, outcome.current, {
+      cidr: this.#cidr,
+      count: mine.count,
+      since: mine.since,
+    });
   }
 }
 
-/**
- * How often a count that may be too high is set right. Someone who assigns to the same handle all the while makes that
- * fail; the next release tries again, and until then the count is merely too high.
- */
-export const maxSettleAttempts = 3;
+/** What is to be taken back of a handle's count, and since when it is too much. */
+export interface Excess {
+  readonly cidr: Prefix;
+  readonly count: number;
+  readonly since: Nanos;
+}
 
-/** Makes a handle's count for one block what the block says, whatever went wrong before. */
-export async function settleHandle(records: IpamRecords, handle: string, cidr: Prefix): Promise<void> {
-  const { blocks, handles } = records;
-  for (let attempt = 0; attempt < maxSettleAttempts; attempt += 1) {
-    const stored = await handles.get(keys.handle(handle));
-    if (stored === undefined || stored.record.block[Prefix.format(cidr)] === undefined) return;
-    const block = await blocks.get(keys.block(cidr));
-    let held = 0;
-    if (block !== undefined) {
-      const touched = await blocks.update(block, written(block.record));
-      if (touched.kind === "stale") continue;
-      held = countByHandle(block.record).get(handle) ?? 0;
-    }
-    const outcome = await writeHandle(handles, stored, withCount(stored.record, cidr, held));
+/** Lowers a handle's count from what it is now, unless so much time has passed that others may have done it. */
+export async function takeBack(
+  { attempts, handles, now }: IpamRecords,
+  current: Stored<IpamHandle> | undefined,
+  { cidr, count, since }: Excess,
+): Promise<void> {
+  let stored = current;
+  for (let attempt = 0; attempt < attempts && stored !== undefined; attempt += 1) {
+    if (now() - since > countHoldsFor) return;
+    const outcome = await writeHandle(handles, stored, adjusted(stored.record, cidr, -count));
     if (outcome.kind === "ok") return;
+    stored = outcome.current;
   }
 }
 

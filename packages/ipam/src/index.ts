@@ -37,6 +37,7 @@ export {
 } from "./ipam.ts";
 export { assignmentKey, type LeakFindings, type LeakSuspect, LeakWatch } from "./leak-watch.ts";
 export { IpamError, type IpamErrorCode } from "./ipam-error.ts";
+export type { IpamView } from "./ipam-view.ts";
 export { defaultMaxBlocks, type IpamSettings, readSettings, type SettingsSource } from "./ipam-settings.ts";
 export { type Pool, type PoolUse, selectsNode, toPool } from "./pool.ts";
 export type { AddressRelease, AddressReleaseResult, OldEntry } from "./release.ts";

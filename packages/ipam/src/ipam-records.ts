@@ -10,8 +10,10 @@ import {
   IpamHandleCodec,
 } from "@caracal/resources";
 import { defaultAttempts } from "./ipam-error.ts";
+import type { IpamView } from "./ipam-view.ts";
 import { RecordShelf, type ShelfStep } from "./record-shelf.ts";
 import type { Nanos } from "./timestamp.ts";
+import { UnbackedCounts } from "./unbacked-counts.ts";
 
 /** What IPAM's steps work on: the records of one store, and the time. */
 export interface IpamRecords {
@@ -26,13 +28,20 @@ export interface IpamRecords {
   readonly transact: ((steps: readonly ShelfStep[]) => Promise<boolean>) | undefined;
   /** Behind the last block that was taken from a pool: where the next search in it begins, by the pool's range. */
   readonly nextPlaces: Map<string, bigint>;
+  readonly unbacked: UnbackedCounts;
+  readonly view: IpamView | undefined;
   readonly now: () => Nanos;
   /** How often a compare-and-swap is tried before giving up. */
   readonly attempts: number;
 }
 
 /** IPAM's records in `store`. */
-export function openRecords(store: Store, now: () => Nanos, attempts: number = defaultAttempts): IpamRecords {
+export function openRecords(
+  store: Store,
+  now: () => Nanos,
+  attempts: number = defaultAttempts,
+  view?: IpamView,
+): IpamRecords {
   return {
     blocks: new RecordShelf(store, AllocationBlockCodec, now),
     affinities: new RecordShelf(store, BlockAffinityCodec, now),
@@ -40,6 +49,8 @@ export function openRecords(store: Store, now: () => Nanos, attempts: number = d
     config: new RecordShelf(store, IpamConfigCodec, now),
     transact: store.transact === undefined ? undefined : (steps) => transact(store, steps),
     nextPlaces: new Map(),
+    unbacked: new UnbackedCounts(now),
+    view,
     now,
     attempts,
   };

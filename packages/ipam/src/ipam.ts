@@ -10,6 +10,7 @@ import { addressAt, endCooldown, ordinalsOf } from "./block.ts";
 import { checkConsistency, type IpamProblem, readSnapshot } from "./consistency.ts";
 import { cleanHandle } from "./handle-count.ts";
 import { type IpamRecords, openRecords } from "./ipam-records.ts";
+import type { IpamView } from "./ipam-view.ts";
 import { type IpamSettings, readSettings } from "./ipam-settings.ts";
 import { blockOf, type Pool, type PoolUse } from "./pool.ts";
 import {
@@ -48,6 +49,8 @@ export interface IpamOptions {
   readonly settings?: () => Promise<IpamSettings>;
   /** How often a compare-and-swap is tried before giving up: 100 unless told. */
   readonly attempts?: number;
+  /** Blocks and the node's affinities as watches tell of them; read from the store where they are needed unless given. */
+  readonly view?: IpamView;
 }
 
 /** Addresses of one family for one owner. */
@@ -128,7 +131,7 @@ export class Ipam {
   constructor(options: IpamOptions) {
     this.#store = options.store;
     this.#node = { kind: "host", name: options.node };
-    this.#records = openRecords(options.store, options.now, options.attempts);
+    this.#records = openRecords(options.store, options.now, options.attempts, options.view);
     this.#settings = options.settings ?? (() => readSettings(options.store, options.node));
     this.#assigning = this.#lane.kind((requests) => this.#assignAll(requests));
     this.#assigningOne = this.#lane.kind((requests) => this.#assignAddresses(requests));

@@ -74,6 +74,13 @@ export class RecordShelf<T> {
     return this.#remembered.get(key)?.seenAt;
   }
 
+  /** Keys under a prefix whose records were read or written here since then and are remembered. */
+  seenSince(prefix: string, moment: Nanos): readonly string[] {
+    return [...this.#remembered].flatMap(([key, { seenAt }]) =>
+      key.startsWith(prefix) && seenAt >= moment ? key : [],
+    );
+  }
+
   /** Entries under a prefix, not parsed yet. */
   async entries(prefix: string): Promise<readonly Entry[]> {
     const { entries } = await this.#store.list(prefix);

@@ -12,12 +12,18 @@ import {
   releaseOrdinals,
   written,
 } from "./block.ts";
-import { cleanHandle, maxSettleAttempts, settleHandle, withCount, writeHandle } from "./handle-count.ts";
+import { adjusted, cleanHandle, takeBack, writeHandle } from "./handle-count.ts";
 import { contention } from "./ipam-error.ts";
 import { fitsTransaction, type IpamRecords } from "./ipam-records.ts";
 import { type IpamSettings, isUnwantedBlock } from "./ipam-settings.ts";
 import { blockOf } from "./pool.ts";
 import type { ShelfStep, Stored } from "./record-shelf.ts";
+
+/**
+ * How often a release begins anew when its handle has changed meanwhile. What was assigned after that many times came after
+ * the release.
+ */
+const maxReleaseRounds = 3;
 
 /** An address to give back, if it is still what the caller knew. */
 export interface AddressRelease {
@@ -130,12 +136,14 @@ async function releaseInBlock(
     const handles = await readHandles(records, handleIds);
     const left = freed(context, stored.record, [...going]);
     if (!(await writeFreed(context, cidr, stored, left))) continue;
-    const counts = countByHandle(left);
+    const before = countByHandle(stored.record);
+    const after = countByHandle(left);
+    const since = records.now();
     await Promise.all(
       [...handles].map(async ([handle, counted]) => {
-        const rest = withCount(counted.record, cidr, counts.get(handle) ?? 0);
-        const outcome = await writeHandle(records.handles, counted, rest);
-        if (outcome.kind === "stale") await settleHandle(records, handle, cidr);
+        const count = (before.get(handle) ?? 0) - (after.get(handle) ?? 0);
+        const outcome = await writeHandle(records.handles, counted, adjusted(counted.record, cidr, -count));
+        if (outcome.kind === "stale") await takeBack(records, outcome.current, { cidr, count, since });
       }),
     );
     return;
@@ -237,20 +245,23 @@ export async function releaseHandles(
   const wanted = new Set(cleaned.flatMap(({ handle, entry }) => (entry === undefined ? handle : [])));
   const released = new Map<string, IpAddress[]>([...wanted].map((handle) => [handle, []]));
   let open: ReadonlySet<string> = wanted;
-  for (let round = 0; round < maxSettleAttempts; round += 1) {
+  for (let round = 0; round < maxReleaseRounds; round += 1) {
     const handles = await readHandles(records, open, round === 0);
     if (handles.size === 0) return released;
     await Promise.all(
       [...holdersByBlock(handles)].map(([cidr, holders]) => releaseHolders(context, cidr, holders, released)),
     );
     const outcomes = await Promise.all(
-      [...handles].map(async ([handle, stored]) => ({
-        handle,
-        outcome: await records.handles.delete(stored),
-      })),
+      [...handles].map(async ([handle, stored]) => {
+        const left = records.unbacked.left(stored, countByBlock(stored.record, released.get(handle) ?? []));
+        // What was only remembered is not what there is.
+        if (left === undefined) return { handle, hasChanged: round === 0 };
+        const outcome = await writeHandle(records.handles, stored, left);
+        return { handle, hasChanged: outcome.kind === "stale" };
+      }),
     );
     // A handle that has changed meanwhile may hold more by now. When that goes on, the assignments came after this.
-    open = new Set(outcomes.flatMap(({ handle, outcome }) => (outcome.kind === "ok" ? [] : handle)));
+    open = new Set(outcomes.flatMap(({ handle, hasChanged }) => (hasChanged ? handle : [])));
     if (open.size === 0) return released;
   }
   return released;
@@ -279,16 +290,20 @@ async function releaseTogether(
   const { transact } = records;
   if (transact === undefined) return undefined;
   const changed = new Set<HandleRelease>();
-  for (let attempt = 0; attempt < maxSettleAttempts; attempt += 1) {
+  for (let attempt = 0; attempt < maxReleaseRounds; attempt += 1) {
     const open = requests.filter((one) => !changed.has(one));
     const wanted = new Set(open.map(({ handle }) => handle));
     const handles = await readHandles(records, wanted, attempt === 0);
     const plans = await Promise.all(
       [...holdersByBlock(handles)].map(([cidr, holders]) => planRelease(context, cidr, holders)),
     );
+    const released = new Map<string, IpAddress[]>([...wanted].map((handle) => [handle, []]));
+    for (const { freed: found } of plans) {
+      for (const [handle, addresses] of found) released.get(handle)?.push(...addresses);
+    }
     const steps = [
       ...plans.flatMap(({ step }) => step ?? []),
-      ...[...handles.values()].map((stored) => records.handles.deleting(stored)),
+      ...[...handles].map(([handle, stored]) => writingHandle(records, stored, released.get(handle) ?? [])),
       ...open.flatMap((one) =>
         one.entry === undefined ? [] : deletingEntry(one.entry, () => changed.add(one)),
       ),
@@ -296,10 +311,6 @@ async function releaseTogether(
     if (!fitsTransaction(steps)) return undefined;
     if (steps.length > 0 && !(await transact(steps))) continue;
     for (const { cidr, left } of plans) await dropIfUnwanted(records, settings, owner, cidr, left);
-    const released = new Map<string, IpAddress[]>([...wanted].map((handle) => [handle, []]));
-    for (const { freed: found } of plans) {
-      for (const [handle, addresses] of found) released.get(handle)?.push(...addresses);
-    }
     return released;
   }
   return undefined;
@@ -313,6 +324,27 @@ function deletingEntry({ key, revision }: OldEntry, hasChanged: () => void): She
       if (current?.revision !== revision) hasChanged();
     },
   };
+}
+
+/** The handle without what it held. */
+function writingHandle(
+  { handles, unbacked }: IpamRecords,
+  stored: Stored<IpamHandle>,
+  released: readonly IpAddress[],
+): ShelfStep {
+  const left = unbacked.left(stored, countByBlock(stored.record, released));
+  if (left === undefined) return handles.expecting(stored);
+  return Object.keys(left.block).length === 0 ? handles.deleting(stored) : handles.updating(stored, left);
+}
+
+/** Addresses by those of the handle's blocks that they are in. */
+function countByBlock({ block }: IpamHandle, addresses: readonly IpAddress[]): ReadonlyMap<string, number> {
+  const counts = Object.keys(block).map((text) => {
+    const cidr = Prefix.parse(text);
+    const inside = addresses.filter((address) => cidr !== undefined && Prefix.contains(cidr, address));
+    return [text, inside.length] as const;
+  });
+  return new Map(counts.filter(([, count]) => count > 0));
 }
 
 interface ReleasePlan {

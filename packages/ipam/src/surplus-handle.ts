@@ -83,7 +83,7 @@ export async function readSurplus(records: IpamRecords, id: string): Promise<Sto
 /**
  * Makes a handle count what it has, if it is still the one of `revision`; one that has nothing goes. Each block that is counted
  * too high is written first, as handle-count.ts demands: an assignment that was counted and not written must not succeed
- * uncounted.
+ * uncounted. One that makes its block cannot be made to fail, so the revision must be a minute old, or nobody may assign.
  */
 export async function correctHandle(
   records: IpamRecords,

@@ -1,7 +1,15 @@
 /** Several actors, each with its own IPAM on a shared world, and what must hold of them in every state. */
 import assert from "node:assert/strict";
-import { type Store, StoreError } from "@caracal/datastore";
-import { type AssignResult, Ipam, IpamError, type IpamSettings, Nanos, Reservations } from "@caracal/ipam";
+import { type Entry, keys, type Store, StoreError } from "@caracal/datastore";
+import {
+  type AssignResult,
+  Ipam,
+  IpamError,
+  type IpamSettings,
+  type IpamView,
+  Nanos,
+  Reservations,
+} from "@caracal/ipam";
 import { Prefix } from "@caracal/net";
 import { assertReclaimable, Ledger } from "./ledger.ts";
 import { SteppedWorld } from "@caracal/testbed";
@@ -54,6 +62,18 @@ export interface PlayOptions {
   readonly mostFailures?: number;
   /** Contents of the world from which everything was reclaimed once; shared by the plays of one exploration. */
   readonly reclaimed?: Set<string>;
+  /** What watches told the actors before the play began, and nothing since: none unless told. */
+  readonly watched?: readonly Entry[];
+}
+
+/** A node's view of entries. */
+export function viewOf(entries: readonly Entry[], node: string): IpamView {
+  const under = (prefix: string): ReadonlyMap<string, Entry> =>
+    new Map(entries.flatMap((entry) => (entry.key.startsWith(prefix) ? [[entry.key, entry]] : [])));
+  return {
+    blocks: under(keys.blocks()),
+    affinities: under(keys.affinities({ kind: "host", name: node })),
+  };
 }
 
 export class Play {
@@ -66,6 +86,7 @@ export class Play {
   readonly #failures: unknown[] = [];
   readonly #writing: Writing;
   readonly #reclaimed: Set<string>;
+  readonly #watched: readonly Entry[] | undefined;
   #actorCount = 0;
   seconds = startSeconds;
 
@@ -79,6 +100,7 @@ export class Play {
     this.#settings = options.settings;
     this.#attempts = attempts;
     this.#reclaimed = reclaimed;
+    this.#watched = options.watched;
   }
 
   /** A store for one more actor. */
@@ -89,10 +111,15 @@ export class Play {
     return transacts ? this.world.transactingStoreOf(actor) : this.world.storeOf(actor);
   }
 
-  ipamOf(node: string, store = this.storeOf(node)): Ipam {
+  ipamOf(node: string, store = this.storeOf(node), view = this.#viewOf(node)): Ipam {
     const now = (): Nanos => Nanos.fromSeconds(this.seconds);
     const settings = (): Promise<IpamSettings> => Promise.resolve(this.#settings);
-    return new Ipam({ store, node, now, settings, attempts: this.#attempts });
+    const attempts = this.#attempts;
+    return new Ipam({ store, node, now, settings, attempts, ...(view !== undefined && { view }) });
+  }
+
+  #viewOf(node: string): IpamView | undefined {
+    return this.#watched === undefined ? undefined : viewOf(this.#watched, node);
   }
 
   begin(act: () => Promise<unknown>): void {
@@ -128,7 +155,11 @@ export class Play {
     if (this.#reclaimed.has(key)) return;
     this.#reclaimed.add(key);
     const left = this.world.copy();
-    await assertReclaimable(left, this.ipamOf("janitor", left.immediateStore()), this.nodes);
+    const now = this.seconds;
+    const pass = (): void => void (this.seconds += 61);
+    const janitor = this.ipamOf("janitor", left.immediateStore(), undefined);
+    await assertReclaimable(left, janitor, this.nodes, pass);
+    this.seconds = now;
   };
 
   /** `assign` by a handle, as the ledger sees it. */

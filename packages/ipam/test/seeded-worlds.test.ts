@@ -5,13 +5,16 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { StoreError } from "@caracal/datastore";
-import type { Ipam } from "@caracal/ipam";
+import type { Ipam, IpamView } from "@caracal/ipam";
 import { Prefix } from "@caracal/net";
-import { Play, settingsOf, writings } from "./play.ts";
+import { Play, settingsOf, viewOf, writings } from "./play.ts";
 import { SteppedWorld } from "@caracal/testbed";
 
 /** Longer runs are livelocks. */
 const maxSteps = 3000;
+
+/** What was asked of the store has happened by then, or never will. */
+const patienceSeconds = 40;
 
 /** mulberry32. */
 function randomSource(seed: number): (bound: number) => number {
@@ -36,8 +39,13 @@ async function playRandomly(seed: number): Promise<void> {
   const manner = { elidesSameValues: writing === "elided writes" };
   const world = new SteppedWorld(readMoment, manner);
   const play = new Play({ writing, nodes, settings, attempts: 100, world });
+  const isWatching = random(2) === 0;
   for (const node of nodes) {
-    const ipam = play.ipamOf(node);
+    const ipam = play.ipamOf(
+      node,
+      play.storeOf(node),
+      isWatching ? watching(world, node, random) : undefined,
+    );
     // Two threads of work on each node, so that requests also meet inside one process.
     for (let thread = 0; thread < 2; thread += 1) {
       play.begin(async () => {
@@ -47,13 +55,20 @@ async function playRandomly(seed: number): Promise<void> {
   }
   let crashesLeft = random(3);
   const isShaky = random(2) === 0;
+  const askedAt = new Map<string, number>();
   for (let step = 0; ; step += 1) {
     await setImmediate();
     play.checkSafety();
     const { pending } = play.world;
     if (pending.length === 0) break;
     assert.ok(step < maxSteps, "does not end");
+    for (const { name } of pending) askedAt.set(name, askedAt.get(name) ?? play.seconds);
     if (random(10) === 0) play.seconds += random(40);
+    const late = pending.findIndex(({ name }) => play.seconds - (askedAt.get(name) ?? 0) > patienceSeconds);
+    if (late >= 0) {
+      play.world.fail(late, false);
+      continue;
+    }
     const index = random(pending.length);
     if (crashesLeft > 0 && random(60) === 0) {
       crashesLeft -= 1;
@@ -62,6 +77,27 @@ async function playRandomly(seed: number): Promise<void> {
     else play.world.perform(index);
   }
   await play.check();
+}
+
+/** What watches tell a node: at any time they may be as late as they were before, or as the store is. */
+function watching(world: SteppedWorld, node: string, random: (bound: number) => number): IpamView {
+  let told = viewOf(world.entries, node);
+  let isCut = false;
+  const look = (): IpamView => {
+    if (random(3) === 0) told = viewOf(world.entries, node);
+    isCut = random(8) === 0;
+    return told;
+  };
+  return {
+    get blocks() {
+      const { blocks } = look();
+      return isCut ? undefined : blocks;
+    },
+    get affinities() {
+      const { affinities } = look();
+      return isCut ? undefined : affinities;
+    },
+  };
 }
 
 /** What fails because the store is away is left as it is, and the process goes on with what it remembers. */

@@ -9,6 +9,7 @@ import {
   type SyncStatus,
 } from "@caracal/datastore";
 import type { BlockAffinity, ClusterResources, RoutedBlock } from "@caracal/intent";
+import type { IpamView } from "@caracal/ipam";
 import { type Cancellation, Prefix } from "@caracal/net";
 import {
   type AllocationBlock,
@@ -67,7 +68,11 @@ export class ClusterView {
   readonly #workloads = new WorkloadTable(() => this.#endpointEntries());
   readonly #affinities = new Map<string, BlockAffinity>();
   readonly #claims = new Map<string, Claim>();
+  readonly #affinitySyncer: Syncer;
+  readonly #blockSyncer: Syncer;
   readonly #syncers: readonly Syncer[];
+  /** What IPAM may look for blocks by. */
+  readonly ipam: IpamView;
   #resources: ClusterResources | undefined;
 
   constructor(options: ClusterViewOptions) {
@@ -87,6 +92,12 @@ export class ClusterView {
         isWanted: ({ spec }) => spec.node === options.node,
       }),
     };
+    const affinities = keys.affinities({ kind: "host", name: options.node });
+    this.#affinitySyncer = this.#syncer(affinityPart, affinities, (changes) =>
+      this.#applyAffinities(changes),
+    );
+    this.#blockSyncer = this.#syncer(blockPart, keys.blocks(), (changes) => this.#blocks.apply(changes));
+    this.ipam = ipamView(this.#blockSyncer, this.#affinitySyncer);
     this.#syncers = [
       ...watchedKinds.map((kind) =>
         this.#syncer(kind, keys.resources(kinds[kind].plural), (changes) => {
@@ -107,10 +118,8 @@ export class ClusterView {
           return table.apply(changes);
         }),
       ),
-      this.#syncer(affinityPart, keys.affinities({ kind: "host", name: options.node }), (changes) =>
-        this.#applyAffinities(changes),
-      ),
-      this.#syncer(blockPart, keys.blocks(), (changes) => this.#blocks.apply(changes)),
+      this.#affinitySyncer,
+      this.#blockSyncer,
     ];
   }
 
@@ -238,6 +247,20 @@ export class ClusterView {
 interface Claim {
   readonly affinity: BlockAffinity;
   isBeforeBreak: boolean;
+}
+
+/** What each of the syncers knows, while it is in sync. */
+function ipamView(blocks: Syncer, affinities: Syncer): IpamView {
+  const whenSynced = (syncer: Syncer): ReadonlyMap<string, Entry> | undefined =>
+    syncer.status.kind === "inSync" ? syncer.entries : undefined;
+  return {
+    get blocks() {
+      return whenSynced(blocks);
+    },
+    get affinities() {
+      return whenSynced(affinities);
+    },
+  };
 }
 
 function blockKeyOf(key: string): string {

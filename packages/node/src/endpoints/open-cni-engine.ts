@@ -1,7 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import type { Store } from "@caracal/datastore";
-import { Ipam, Nanos } from "@caracal/ipam";
 import { type ClusterView, pause } from "../cluster/cluster-view.ts";
 import { CniEngine } from "../cni/cni-engine.ts";
 import type { DeletionBacklog } from "../cni/deletion-backlog.ts";
@@ -17,7 +16,7 @@ import { NetworkProfiles } from "./network-profiles.ts";
 import { NodePodIpam } from "./node-pod-ipam.ts";
 import { nodeWithAddress } from "./node-with-address.ts";
 import { podAnnotations } from "./pod-annotations.ts";
-import { WatchedIpamSettings } from "./watched-ipam-settings.ts";
+import { openWatchedIpam } from "./watched-ipam.ts";
 import { WatchedNamespaces } from "./watched-namespaces.ts";
 
 /** What pods are made of and taken away with, whatever the datastore says. */
@@ -54,17 +53,11 @@ const deletionPauseMs = 2_000;
 export function openCniEngine(sources: CniEngineSources): OpenCniEngine {
   const { config, node, store, log, view, routing, statusFiles, endpointStatusDirectory } = sources;
   const { kernel: podKernel, deletions, known } = sources.pods;
-  const settings = new WatchedIpamSettings(store, node);
+  const { ipam, settings } = openWatchedIpam({ store, node, view });
   const namespaces = new WatchedNamespaces(store);
   const now = (): string => `${new Date().toISOString().slice(0, 19)}Z`;
   const clock = (): number => performance.now();
   const profiles = new NetworkProfiles({ store, now, uuid: randomUUID, clock });
-  const ipam = new Ipam({
-    store,
-    node,
-    now: nowNanos,
-    settings: () => settings.get(),
-  });
   const engine = new CniEngine({
     node,
     interfacePrefix: config.podInterfacePrefix,
@@ -110,8 +103,4 @@ async function finishDeletions(engine: CniEngine, signal: AbortSignal): Promise<
     await engine.finishDeletions();
     await pause(deletionPauseMs, signal);
   }
-}
-
-function nowNanos(): Nanos {
-  return Nanos.of(BigInt(Date.now()) * 1_000_000n);
 }

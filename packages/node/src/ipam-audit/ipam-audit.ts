@@ -73,6 +73,9 @@ const repairedMost = 64;
 /** For so long a leak that was proven, and still looks like one, is not asked about again. */
 const provenForSeconds = 3600;
 
+/** An assignment that makes a block counts its handle first, and has time for both: sooner a handle is nobody's leftover. */
+const leastHandleGraceSeconds = 60;
+
 /**
  * Looks again and again for addresses that IPAM has given to this node's pods and nobody has: no endpoint in the cluster, no
  * node, and no interface of the pod that is not another endpoint's. What the watches show twice, a grace time apart, and the
@@ -92,6 +95,7 @@ export class IpamAudit {
     this.#watch = new LeakWatch(options.graceSeconds);
     this.#handles = new HandleAudit({
       ...options,
+      graceSeconds: Math.max(options.graceSeconds, leastHandleGraceSeconds),
       nodes: () => options.view.resources.nodes,
       repairs: options.mode === "repair",
     });
