@@ -100,6 +100,14 @@ test("a queue that names a taken address does not give it away twice", () => {
   assert.deepEqual(assignFree(corrupt, [{ handle: "b", attributes: {}, count: 1 }], none).ordinals, [[1]]);
 });
 
+test("an address that is queued twice has one owner", () => {
+  const queuedTwice = { ...blockOfEight(), unallocated: [3, 3, 4, 5, 6, 7, 0, 1, 2] };
+  const wants = ["a", "b"].map((handle) => ({ handle, attributes: {}, count: 1 }));
+  const assigned = assignFree(queuedTwice, wants, none);
+  assert.deepEqual(assigned.ordinals, [[3], [4]]);
+  assert.deepEqual(assignFree(assigned.block, wants, none).ordinals, [[5], [6]]);
+});
+
 test("an address that cools down is neither free nor anyone's until its time is over", () => {
   const assigned = assignOrdinal(blockOfEight(), 0, { handle: "h", attributes: { node: "n" } });
   const cooling = releaseOrdinals(assigned, [0], { now });

@@ -111,11 +111,13 @@ export function assignFree(
   isReserved: (ordinal: number) => boolean,
 ): { readonly block: AllocationBlock; readonly ordinals: readonly (readonly number[])[] } {
   const wanted = wants.reduce((sum, { count }) => sum + count, 0);
-  const usable: number[] = [];
+  // A set: releases of early Calicos could queue an address twice.
+  const found = new Set<number>();
   for (const ordinal of block.unallocated) {
-    if (usable.length >= wanted) break;
-    if (isFree(block, ordinal) && !isReserved(ordinal)) usable.push(ordinal);
+    if (found.size >= wanted) break;
+    if (isFree(block, ordinal) && !isReserved(ordinal)) found.add(ordinal);
   }
+  const usable = [...found];
   const ordinals: (readonly number[])[] = [];
   let next = 0;
   for (const { count } of wants) {
