@@ -50,6 +50,7 @@ export {
   surplusHandles,
 } from "./surplus-handle.ts";
 export { Nanos } from "./timestamp.ts";
+export { tunnelHandle, type TunnelName, tunnelNames } from "./tunnel-handle.ts";
 export {
   addressState,
   type AddressState,

@@ -27,7 +27,7 @@ function workload(node: string, address: string) {
   };
 }
 
-test("a node takes its addresses, workloads, blocks, peers and settings with it", async () => {
+test("a node takes its addresses, workloads, blocks, peers, host endpoints and settings with it", async () => {
   const peer = { kind: "BGPPeer", spec: { node: "node1.whale.com", peerIP: "10.0.0.1", asNumber: 65001 } };
   const other = { kind: "BGPPeer", spec: { nodeSelector: "all()", peerIP: "10.0.0.1", asNumber: 65001 } };
   const store = await storeOf({
@@ -37,7 +37,13 @@ test("a node takes its addresses, workloads, blocks, peers and settings with it"
     "bgppeers/other": other,
     "bgpconfigurations/node.node1.whale.com": { kind: "BGPConfiguration", spec: {} },
     "bgpconfigurations/default": { kind: "BGPConfiguration", spec: {} },
+    "felixconfigurations/node.node1.whale.com": { kind: "FelixConfiguration", spec: {} },
+    "felixconfigurations/default": { kind: "FelixConfiguration", spec: {} },
+    "hostendpoints/own": { kind: "HostEndpoint", spec: { node: "node1.whale.com", interfaceName: "eth0" } },
+    "hostendpoints/other": { kind: "HostEndpoint", spec: { node: "node2.whale.com", interfaceName: "eth0" } },
   });
+  // Of a daemon that was stopped before it named the address in its Node.
+  await assign(store, "node1.whale.com", "vxlan-tunnel-addr-node1.whale.com");
   const gone = await assign(store, "node1.whale.com", "h1");
   const kept = await assign(store, "node2.whale.com", "h2");
   for (const [node, address] of [
@@ -60,7 +66,7 @@ test("a node takes its addresses, workloads, blocks, peers and settings with it"
 
   const left = (await store.list(keys.root)).entries.map(({ key }) => key);
   assert.deepEqual(
-    left.filter((key) => key.includes("node1")),
+    left.filter((key) => key.includes("node1") || key.endsWith("/own")),
     [],
   );
   assert.deepEqual(
@@ -71,6 +77,8 @@ test("a node takes its addresses, workloads, blocks, peers and settings with it"
   for (const key of [
     keys.resource("bgppeers", "other"),
     keys.resource("bgpconfigurations", "default"),
+    keys.resource("felixconfigurations", "default"),
+    keys.resource("hostendpoints", "other"),
     keys.resource("workloadendpoints", "node2.whale.com-k8s-p-eth0", "default"),
   ]) {
     assert.ok(left.includes(key), key);

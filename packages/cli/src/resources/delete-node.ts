@@ -1,5 +1,5 @@
 import type { ResourceOutcome } from "@caracal/datastore";
-import type { Ipam } from "@caracal/ipam";
+import { type Ipam, tunnelHandle, tunnelNames } from "@caracal/ipam";
 import { IpAddress, Prefix } from "@caracal/net";
 import type { Node, WorkloadEndpoint } from "@caracal/resources";
 import type { Connection } from "../connection/with-connection.ts";
@@ -8,7 +8,7 @@ import { openIpam } from "../ipam/open-ipam.ts";
 
 /**
  * Deletes a node and all that is only there for it: the addresses of its workloads and tunnels, its workloads, its blocks,
- * its peers and settings. The Node itself goes last, so that a deletion that broke off can be done again.
+ * its peers, host endpoints and settings. The Node itself goes last, so that a deletion that broke off can be done again.
  */
 export async function deleteNode(
   ctx: CliContext,
@@ -21,12 +21,17 @@ export async function deleteNode(
   const ipam = openIpam(ctx, connection, name);
   const workloads = (await resources.list("WorkloadEndpoint")).items.filter(({ spec }) => spec.node === name);
   await releaseAddresses(ipam, name, [...tunnelAddresses(found.resource), ...workloads.flatMap(addressesOf)]);
+  // Also one that the node had taken and not named yet.
+  for (const tunnel of tunnelNames) await ipam.releaseHandle(tunnelHandle(tunnel, name));
   for (const { metadata } of workloads) {
     await resources.delete("WorkloadEndpoint", metadata.name, metadata.namespace);
   }
   await ipam.releaseNode(name);
   const peers = (await resources.list("BGPPeer")).items.filter(({ spec }) => spec.node === name);
   for (const { metadata } of peers) await resources.delete("BGPPeer", metadata.name);
+  const hostEndpoints = (await resources.list("HostEndpoint")).items.filter(({ spec }) => spec.node === name);
+  for (const { metadata } of hostEndpoints) await resources.delete("HostEndpoint", metadata.name);
+  await resources.delete("FelixConfiguration", `node.${name}`);
   await resources.delete("BGPConfiguration", `node.${name}`);
   return resources.delete("Node", name);
 }

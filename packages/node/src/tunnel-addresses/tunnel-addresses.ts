@@ -1,5 +1,5 @@
 import type { ResourceClient } from "@caracal/datastore";
-import type { AddressState, Ipam } from "@caracal/ipam";
+import { type AddressState, type Ipam, tunnelHandle } from "@caracal/ipam";
 import { IpAddress, Prefix } from "@caracal/net";
 import type { IpPool, Node } from "@caracal/resources";
 import type { Log } from "../observe/log.ts";
@@ -50,7 +50,7 @@ export class TunnelAddresses {
 
   async #ensureKind(kind: TunnelKind, node: Node, pools: readonly IpPool[]): Promise<void> {
     const { ipam } = this.#options;
-    const handle = `${kind.handlePrefix}${this.#options.node}`;
+    const handle = tunnelHandle(kind.tunnel, this.#options.node);
     const isNeeded = kind.isUsedBy === undefined || this.#options.encryptsHosts !== true;
     const fitting = tunnelPools(kind, node, isNeeded ? pools : []);
     const named = namedAddress(kind, node);

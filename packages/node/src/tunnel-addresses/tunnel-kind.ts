@@ -1,4 +1,4 @@
-import { selectsNode, toPool } from "@caracal/ipam";
+import { selectsNode, toPool, type TunnelName } from "@caracal/ipam";
 import type { IpFamily, Prefix } from "@caracal/net";
 import type { IpPool, Node } from "@caracal/resources";
 
@@ -16,8 +16,8 @@ export interface TunnelKind {
     | "ipipTunnelAddress"
     | "vxlanTunnelAddress"
     | "vxlanV6TunnelAddress";
-  /** Its handle but for the node's name. */
-  readonly handlePrefix: string;
+  /** As its handle calls it. */
+  readonly tunnel: TunnelName;
   readonly isEncapsulated: (spec: IpPool["spec"]) => boolean;
   /** Whether the node has such a tunnel, where pools do not tell. */
   readonly isUsedBy?: (node: Node) => boolean;
@@ -32,7 +32,7 @@ export const tunnelKinds: readonly TunnelKind[] = [
     name: "WireGuard",
     family: 4,
     type: "wireguardTunnelAddress",
-    handlePrefix: "wireguard-tunnel-addr-",
+    tunnel: "wireguard",
     isEncapsulated: () => true,
     isUsedBy: ({ status }) => isPublished(status?.wireguardPublicKey),
     read: ({ wireguard }) => wireguard?.interfaceIPv4Address,
@@ -42,7 +42,7 @@ export const tunnelKinds: readonly TunnelKind[] = [
     name: "IPv6 WireGuard",
     family: 6,
     type: "wireguardV6TunnelAddress",
-    handlePrefix: "wireguard-v6-tunnel-addr-",
+    tunnel: "wireguard-v6",
     isEncapsulated: () => true,
     isUsedBy: ({ status }) => isPublished(status?.wireguardPublicKeyV6),
     read: ({ wireguard }) => wireguard?.interfaceIPv6Address,
@@ -52,7 +52,7 @@ export const tunnelKinds: readonly TunnelKind[] = [
     name: "IPIP",
     family: 4,
     type: "ipipTunnelAddress",
-    handlePrefix: "ipip-tunnel-addr-",
+    tunnel: "ipip",
     isEncapsulated: ({ ipipMode }) => isOn(ipipMode),
     read: ({ bgp }) => bgp?.ipv4IPIPTunnelAddr,
     write: ({ bgp, ...spec }, address) => {
@@ -66,7 +66,7 @@ export const tunnelKinds: readonly TunnelKind[] = [
     name: "VXLAN",
     family: 4,
     type: "vxlanTunnelAddress",
-    handlePrefix: "vxlan-tunnel-addr-",
+    tunnel: "vxlan",
     isEncapsulated: ({ vxlanMode }) => isOn(vxlanMode),
     read: ({ ipv4VXLANTunnelAddr }) => ipv4VXLANTunnelAddr,
     write: ({ ipv4VXLANTunnelAddr: _old, ...spec }, address) =>
@@ -76,7 +76,7 @@ export const tunnelKinds: readonly TunnelKind[] = [
     name: "IPv6 VXLAN",
     family: 6,
     type: "vxlanV6TunnelAddress",
-    handlePrefix: "vxlan-v6-tunnel-addr-",
+    tunnel: "vxlan-v6",
     isEncapsulated: ({ vxlanMode }) => isOn(vxlanMode),
     read: ({ ipv6VXLANTunnelAddr }) => ipv6VXLANTunnelAddr,
     write: ({ ipv6VXLANTunnelAddr: _old, ...spec }, address) =>
