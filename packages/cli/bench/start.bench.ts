@@ -1,5 +1,6 @@
 // What a command costs a person who waits: `calicoctl get ippool` over the embedded store against `etcdctl get` of the same
-// key over the same connection, started alternately; medians. An empty Node program shows how much of it is Node's own.
+// key over the same connection, started alternately; medians. Besides, what asks no datastore: help, and what a shell waits for at
+// each press of Tab. An empty Node program shows how much of it is Node's own.
 // Run: npm run bench -- start
 import { execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -38,6 +39,8 @@ try {
         ["--endpoints", endpoint, "get", "--prefix", "/calico/resources/v3/projectcalico.org/ippools/"],
         { env },
       ),
+    "calicoctl --help": () => run(calicoctl, ["--help"]),
+    "completion of a kind": () => run(calicoctl, ["__complete", "get", "ippo"]),
     "node -e 0": () => run(process.execPath, ["-e", "0"], { env }),
   };
   const times = new Map<string, number[]>();

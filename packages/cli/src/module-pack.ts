@@ -27,6 +27,7 @@ import {
   type ResolveHookSync,
   stripTypeScriptTypes,
 } from "node:module";
+import { resolve as resolvePath } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** What a file was when it was read: time of change in ms, and size. */
@@ -74,9 +75,10 @@ class ModulePack {
     this.#rootUrl = root.href;
     this.#packagesUrl = `${root.href}packages/`;
     this.#rootPath = fileURLToPath(root);
-    this.#directory = directory;
+    // The launcher's path may be relative, and the program may go elsewhere.
+    this.#directory = resolvePath(directory);
     // Several installations may share a user's cache; the end of a path tells them apart.
-    this.#file = `${directory}/modules-${encodeURIComponent(this.#rootPath).slice(-200)}`;
+    this.#file = `${this.#directory}/modules-${encodeURIComponent(this.#rootPath).slice(-200)}`;
     const opened = openPack(this.#file);
     if (opened === undefined) return;
     this.#descriptor = opened.descriptor;
