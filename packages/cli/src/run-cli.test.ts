@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
-import { nodes, storeOf } from "../test/resources-fixture.ts";
+import { nodes, pool, storeOf } from "../test/resources-fixture.ts";
 import { run } from "../test/test-context.ts";
 import { commandTable } from "./command-table.ts";
 
@@ -71,6 +71,7 @@ test("zsh and fish get scripts of their own", async () => {
 test("kubectl is told what may follow `kubectl calico`", async () => {
   const store = await storeOf({
     ...nodes,
+    "ippools/pool-a": pool,
     "networkpolicies/blue/p": { kind: "NetworkPolicy", spec: {} },
   });
   const complete = async (...words: readonly string[]): Promise<readonly string[]> => {
@@ -147,6 +148,18 @@ test("kubectl is told what may follow `kubectl calico`", async () => {
       ["blue", ":4"],
     ],
     [["label", "node", "master.whale.com", "no"], [":4"]],
+    [
+      ["node", "status", "--node", "mas"],
+      ["master.whale.com", ":4"],
+    ],
+    [
+      ["ipam", "split", "2", "--name=p"],
+      ["pool-a", ":4"],
+    ],
+    [
+      ["ipam", "split", "2", "--cidr", ""],
+      ["10.244.0.0/16", ":4"],
+    ],
     [["get", "nonsense", ""], [":4"]],
     [["nothing", "x"], [":4"]],
   ] as const) {

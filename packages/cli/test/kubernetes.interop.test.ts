@@ -338,6 +338,40 @@ for (const group of ["crd.projectcalico.org/v1", "projectcalico.org/v3"] as cons
       writeFileSync(path, JSON.stringify(kubeconfig));
       const outcome = await ctl("get nodes", "", { KUBECONFIG: path });
       assert.equal(outcome.exitCode, 1);
+      assert.equal((await ctl("apply -f -", poolYaml("readable", "10.247.0.0/16"))).stderr, "");
+      // Who may read what IPAM is about needs no more to check it.
+      const own = [
+        "ipamblocks",
+        "ipamhandles",
+        "ippools",
+        "clusterinformations",
+        "kubecontrollersconfigurations",
+      ];
+      const verbs = ["get", "list"];
+      const rules = [
+        { apiGroups: [plural], resources: own, verbs },
+        { apiGroups: [""], resources: ["nodes", "pods", "services"], verbs },
+      ];
+      const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "ipam-reader" };
+      const subjects = [{ apiGroup: "rbac.authorization.k8s.io", kind: "User", name: "restricted" }];
+      const metadata = { name: "ipam-reader" };
+      for (const [file, object] of Object.entries({
+        role: { kind: "ClusterRole", metadata, rules },
+        binding: { kind: "ClusterRoleBinding", metadata, roleRef, subjects },
+      })) {
+        const manifest = join(bed.directory("rbac"), `${file}.json`);
+        writeFileSync(manifest, JSON.stringify({ apiVersion: "rbac.authorization.k8s.io/v1", ...object }));
+        await kubectl(["apply", "-f", manifest]);
+      }
+      const checked = await eventually(async () => {
+        const found = await ctl("ipam check", "", { KUBECONFIG: path });
+        assert.equal(found.stderr, "");
+        return found;
+      });
+      await ctl("delete ippool readable --force");
+      assert.match(checked.stdout, /^Check complete; found \d+ problems\.$/m);
+      const kept = await ctl("ipam configure --strictaffinity=true", "", { KUBECONFIG: path });
+      assert.match(kept.stderr, /^(error: )?connection is unauthorized: [^\n]*\n$/);
       assert.match(outcome.stderr, /^connection is unauthorized: [^\n]*User "restricted" cannot [^\n]*\n$/);
       const unknown = await ctl("get nodes --context=nope", "", { KUBECONFIG: path });
       assert.match(

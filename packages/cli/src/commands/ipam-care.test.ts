@@ -7,7 +7,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
-import { keys, MemoryStore, type Store } from "@caracal/datastore";
+import { keys, MemoryStore, type Store, StoreError } from "@caracal/datastore";
 import { IpAddress, Prefix } from "@caracal/net";
 import { addWorkload, ipamOf, leakyWorld } from "../../test/leaky-world.ts";
 import { pool, storeOf } from "../../test/resources-fixture.ts";
@@ -333,6 +333,27 @@ test("one address is released by name", async () => {
     stdout: "",
     stderr: `IP address ${leaked} is not assigned\n`,
   });
+});
+
+test("who releases an address that somebody has is told so", async () => {
+  const { store, used } = await leakyWorld();
+  const release = ["ipam", "release", `--ip=${used}`];
+  const stdout = `Successfully released IP address ${used}\n`;
+  assert.deepEqual(await run(release, { store }), {
+    exitCode: 0,
+    stdout,
+    stderr: `${used} is in use by Workload(default/node1.whale.com-k8s-a-eth0) and may be given to another from now on\n`,
+  });
+  // Who may not read who has addresses may release them all the same.
+  const { store: other } = await leakyWorld();
+  const openStore = async (): Promise<Store> => ({
+    ...keepOpen(other),
+    list: async (prefix) => {
+      if (prefix.includes("workloadendpoints")) throw new StoreError("unauthorized", "no");
+      return other.list(prefix);
+    },
+  });
+  assert.deepEqual(await run(release, { openStore }), { exitCode: 0, stdout, stderr: "" });
 });
 
 test("settings are changed in the record that IPAM reads", async () => {

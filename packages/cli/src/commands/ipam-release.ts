@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { Revision } from "@caracal/datastore";
+import { Revision, StoreError } from "@caracal/datastore";
 import { type AddressReleaseResult, type HandleCorrection, IpamError } from "@caracal/ipam";
 import { IpAddress, messageOf } from "@caracal/net";
 import { CliError } from "../cli-error.ts";
@@ -45,15 +45,32 @@ export const ipamRelease: Command = {
     if (text === undefined) throw new CliError("ipam release needs --ip or --from-report");
     const address = parseAddress(text);
     return withConnection(ctx, args, async (connection) => {
-      const result = await openIpam(ctx, connection, "").release({ address });
       const shown = IpAddress.format(address);
+      const owners = await ownersOf(connection, address);
+      const result = await openIpam(ctx, connection, "").release({ address });
       if (result.kind === "conflict") throw new CliError(`error: ${result.message}`);
       if (result.kind === "unallocated") throw new CliError(`IP address ${shown} is not assigned`);
       ctx.stdout.write(`Successfully released IP address ${shown}\n`);
+      if (owners.length > 0) {
+        ctx.stderr.write(
+          `${shown} is in use by ${owners.join(", ")} and may be given to another from now on\n`,
+        );
+      }
       return 0;
     });
   },
 };
+
+/** Who has an address; nobody is known where the user may not ask. */
+async function ownersOf({ store }: Connection, address: IpAddress): Promise<readonly string[]> {
+  try {
+    const uses = await readUses(store, []);
+    return uses.filter((use) => use.address === address).map(({ owner }) => owner);
+  } catch (error) {
+    if (error instanceof StoreError && error.code === "unauthorized") return [];
+    throw error;
+  }
+}
 
 /** In Go's words. */
 const readFailures: Partial<Readonly<Record<string, (path: string) => string>>> = {

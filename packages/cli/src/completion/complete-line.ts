@@ -134,6 +134,12 @@ async function valueOffer(ctx: CliContext, { name, value, choices }: Option, lin
     };
   }
   if (choices !== undefined) return { words: choices, directive: Directive.noFiles };
+  if (value !== undefined && ["POOL", "CIDR", "NODE"].includes(value)) {
+    const { namesOfKind, offeredNames, poolRanges } = await import("./offered-names.ts");
+    const kind = value === "NODE" ? "Node" : "IPPool";
+    const list = value === "CIDR" ? poolRanges : namesOfKind(kind, undefined);
+    return { words: await offeredNames(ctx, line, list), directive: Directive.noFiles };
+  }
   const takesPath = ["FILE", "DIR"].includes(value ?? "");
   return { words: [], directive: takesPath ? Directive.alsoFiles : Directive.noFiles };
 }

@@ -45,6 +45,12 @@ export function namesOfKind(kind: KindName, namespace: string | undefined): Name
   };
 }
 
+/** The ranges of all pools. */
+export const poolRanges: NameList = async ({ resources }) => {
+  const { items } = await resources.list("IPPool");
+  return items.map(({ spec }) => spec.cidr);
+};
+
 /** Namespaces that Kubernetes has a profile of, and those that resources of the kind are in. */
 export function namespacesFor(kind: KindName | undefined): NameList {
   return async ({ resources }) => {
