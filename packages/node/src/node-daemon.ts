@@ -257,8 +257,9 @@ export class NodeDaemon {
       mtuFile.set(pools, settings);
       own.lookSoon();
       tunnelAddresses.hear(view.resources);
-      shaping.set(view.endpoints);
-      pods.known.set(view.endpoints);
+      const { endpoints } = view;
+      shaping.set(endpoints);
+      pods.known.set(endpoints);
       statusFiles.schedule();
     };
     this.#healthWatch = this.#stack.use(
@@ -313,7 +314,8 @@ export class NodeDaemon {
     const ways = () =>
       waysOut(routing.tunnels?.tunnels ?? [], routing.intent?.addresses ?? new Map(), tables);
     this.#stack.use(new HostSettings({ settings, pods, ways, log }));
-    this.#stack.use(new PodMacs({ pods: () => pods().keys(), clock: systemClock, log }));
+    const isBusy = () => this.#cni.isBusy;
+    this.#stack.use(new PodMacs({ pods: () => pods().keys(), isBusy, clock: systemClock, log }));
   }
 
   /** Leaked addresses, unless the node was told not to look for them. */

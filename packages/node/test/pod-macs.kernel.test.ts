@@ -42,11 +42,16 @@ test(
     const clock = new VirtualClock();
     const { log, lines } = memoryLog();
     const pods = ["cali1", "cali-that-is-gone"];
-    using macs = new PodMacs({ pods: () => pods, clock, log, namespace: node.path });
+    let isBusy = false;
+    using macs = new PodMacs({ pods: () => pods, isBusy: () => isBusy, clock, log, namespace: node.path });
     await clock.advance(500);
     assert.deepEqual(lines, []);
 
     await script(pod, "ip link set eth0 address 02:00:00:00:00:03");
+    isBusy = true;
+    await clock.advance(5_000);
+    assert.deepEqual(lines, [], "pods that are made and deleted come first");
+    isBusy = false;
     await clock.advance(500);
     const entries = await node.ip("neigh", "show", "nud", "permanent");
     assert.match(entries, /^10\.0\.0\.2 dev cali1 lladdr 02:00:00:00:00:03 PERMANENT/m);

@@ -111,6 +111,7 @@ test("stopping waits for calls under way and takes no more", async () => {
   const drained = cni.drain().then(() => (isDrained = true));
   await settle();
   assert.equal(isDrained, false);
+  assert.equal(cni.isBusy, true);
   assert.equal(codeIn((await cni.handle({ command: "ADD" }, signal)).stdout), 11);
   answer.resolve({ exitCode: 0, stdout: "{}" });
   await drained;

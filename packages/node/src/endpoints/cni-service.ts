@@ -95,6 +95,11 @@ export class CniService {
     }
   }
 
+  /** Calls are under way. */
+  get isBusy(): boolean {
+    return this.#underWay.size > 0;
+  }
+
   /** Takes no more calls; those that wait for a start are told so. */
   stop(): void {
     this.#engine = undefined;

@@ -7,6 +7,8 @@ import type { Log } from "../observe/log.ts";
 export interface PodMacsOptions {
   /** Names of the pods' interfaces on the host. */
   readonly pods: () => Iterable<string>;
+  /** Whether interfaces are being made or deleted: then each question about one waits for the kernel, and all else with it. */
+  readonly isBusy: () => boolean;
   readonly clock: Clock;
   readonly log: Log;
   /** The thread's own namespace if absent. */
@@ -15,11 +17,11 @@ export interface PodMacsOptions {
 
 const everyMs = 500;
 /** So many interfaces at a time, so that a host full of pods costs no more than an emptier one. */
-const interfacesPerLook = 8;
+const interfacesPerLook = 4;
 /** Plugins that come later in a chain are done by then: until then a new interface is looked at each time. */
 const youngMs = 10_000;
 /** Of those, so many at a time. */
-const youngPerLook = 64;
+const youngPerLook = 16;
 
 /**
  * Keeps the host's static neighbour entries of pods true to the MACs that the pods have. CNI writes them with the interface,
@@ -52,6 +54,7 @@ export class PodMacs implements Disposable {
   }
 
   #look(): void {
+    if (this.#options.isBusy()) return;
     const now = this.#options.clock.now();
     const names = [...this.#options.pods()];
     this.#seenAtMs = new Map(names.map((name) => [name, this.#seenAtMs.get(name) ?? now]));
