@@ -34,7 +34,14 @@ export interface BlockRequest {
   /** Most blocks that the owner may have, where the request is stricter than the configuration. */
   readonly maxBlocks?: number | undefined;
   /** The block to look at first. */
-  readonly hint?: Prefix | undefined;
+  readonly hint?: BlockHint | undefined;
+}
+
+/** A block of the owner's that was of use, and where it is in the store: written out once, as every address asks for it. */
+export interface BlockHint {
+  readonly cidr: Prefix;
+  readonly blockKey: string;
+  readonly affinityKey: string;
 }
 
 /** What one owner wants, and what shall be written with it. */
@@ -63,7 +70,7 @@ export type AutoAssignResult =
       /** Why there were not more; empty when all wants are met. */
       readonly messages: readonly string[];
       /** The block that the last address came from. */
-      readonly hint: Prefix | undefined;
+      readonly hint: BlockHint | undefined;
     }
   | Extract<PoolSelection, { kind: "refused" }>;
 
@@ -156,7 +163,7 @@ class Assignment {
   #ownCount = 0;
   /** Settings allow no block more, and then none of others' addresses either. */
   #mayTakeMore = true;
-  #hint: Prefix | undefined;
+  #hint: BlockHint | undefined;
 
   constructor(
     records: IpamRecords,
@@ -204,10 +211,12 @@ class Assignment {
    * is, beside the write of the handles: routes follow it, so a block that has lost it is of no use.
    */
   async fromHint(): Promise<void> {
-    const cidr = this.#request.hint;
-    if (cidr === undefined || !this.#pools.some((pool) => Prefix.covers(pool.cidr, cidr))) return;
-    const block = await this.#records.blocks.recall(keys.block(cidr));
-    if (block !== undefined) await this.#fill({ cidr, block }, true, this.#request.owner);
+    const { hint } = this.#request;
+    if (hint === undefined || !this.#pools.some((pool) => Prefix.covers(pool.cidr, hint.cidr))) return;
+    const { cidr, blockKey, affinityKey } = hint;
+    const { blocks } = this.#records;
+    const block = blocks.remembered(blockKey) ?? (await blocks.get(blockKey));
+    if (block !== undefined) await this.#fill({ cidr, block }, true, affinityKey);
   }
 
   async fromOwnBlocks(): Promise<void> {
@@ -218,7 +227,8 @@ class Assignment {
     for (const one of this.#own) {
       const block = this.#knownToBeOwn(one);
       if (block === undefined) continue;
-      await this.#fill({ cidr: one.cidr, block }, true, this.#request.owner);
+      const affinityKey = keys.affinity(this.#request.owner, one.cidr);
+      await this.#fill({ cidr: one.cidr, block }, true, affinityKey);
       if (!this.isOpen()) return;
     }
     for (const found of await this.#secure(this.#own)) await this.#fill(found, true);
@@ -436,16 +446,11 @@ class Assignment {
     return secured;
   }
 
-  /** Takes what is wanted from one block, as far as it goes; with `confirmedFor`, only while that owner's claim is confirmed. */
-  async #fill({ cidr, block }: FoundBlock, mustBeOwn: boolean, confirmedFor?: AffinityOwner): Promise<void> {
+  /** Takes what is wanted from one block, as far as it goes; with `affinityKey`, only while the affinity there is confirmed. */
+  async #fill({ cidr, block }: FoundBlock, mustBeOwn: boolean, affinityKey?: string): Promise<void> {
     if (!this.isOpen()) return;
-    const plan = await writeAllocation(
-      this.#records,
-      cidr,
-      block,
-      this.#planner(cidr, mustBeOwn),
-      confirmedFor,
-    );
+    const planner = this.#planner(cidr, mustBeOwn);
+    const plan = await writeAllocation(this.#records, cidr, block, planner, affinityKey);
     if (plan !== undefined) this.#note(cidr, plan);
   }
 
@@ -474,7 +479,10 @@ class Assignment {
 
   #note(cidr: Prefix, plan: FillPlan): void {
     this.#written.set(Prefix.key(cidr), plan.block);
-    this.#hint = cidr;
+    if (this.#hint?.cidr !== cidr) {
+      const affinityKey = keys.affinity(this.#request.owner, cidr);
+      this.#hint = { cidr, blockKey: keys.block(cidr), affinityKey };
+    }
     for (const [index, ordinals] of plan.ordinals.entries()) {
       this.#addresses[index]?.push(...ordinals.map((ordinal) => addressAt(cidr, ordinal)));
     }
@@ -482,7 +490,10 @@ class Assignment {
 
   /** What each want still lacks; met ones stay with 0, so that places do not move. */
   #openWants(): readonly Want[] {
-    return this.#request.wants.map((want, index) => ({ ...want, count: this.#lack(index, want.count) }));
+    return this.#request.wants.map((want, index) => {
+      const count = this.#lack(index, want.count);
+      return count === want.count ? want : { ...want, count };
+    });
   }
 
   #lack(index: number, count: number): number {

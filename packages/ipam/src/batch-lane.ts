@@ -20,23 +20,22 @@ export class BatchLane {
   }
 
   /** Runs a job when all before it are done, whatever became of them. */
-  async run<T>(job: () => Promise<T>): Promise<T> {
+  run<T>(job: () => Promise<T>): Promise<T> {
     const done = this.#tail.then(job);
     this.#tail = done.catch(() => undefined);
     return done;
   }
 
-  /** Counts a request while it waits for its answer; throws when too many do. */
-  async admit<T>(request: () => Promise<T>): Promise<T> {
+  /** Counts a request until `leave`, while it waits for its answer; throws when too many do. */
+  enter(): void {
     if (this.#waiting >= maxWaiting) {
       throw new IpamError("busy", `${maxWaiting} IPAM requests are waiting; try again later`);
     }
     this.#waiting += 1;
-    try {
-      return await request();
-    } finally {
-      this.#waiting -= 1;
-    }
+  }
+
+  leave(): void {
+    this.#waiting -= 1;
   }
 }
 
@@ -59,13 +58,16 @@ export class BatchKind<Q, R> {
   }
 
   async submit(request: Q, group = ""): Promise<R> {
-    return this.#lane.admit(async () => {
+    this.#lane.enter();
+    try {
       const batch = this.#batchFor(group);
       const index = batch.requests.push(request) - 1;
       const result = (await batch.results)[index];
       if (result === undefined) throw new Error(`request ${index} of ${batch.requests.length} has no result`);
       return result;
-    });
+    } finally {
+      this.#lane.leave();
+    }
   }
 
   #batchFor(group: string): Batch<Q, R> {

@@ -1,11 +1,5 @@
 import { type IpAddress, Prefix } from "@caracal/net";
-import {
-  type AllocationAttribute,
-  type AllocationBlock,
-  withOwners,
-  withSequence,
-  writeJson,
-} from "@caracal/resources";
+import { type AllocationAttribute, type AllocationBlock, writeJson } from "@caracal/resources";
 import { Nanos } from "./timestamp.ts";
 
 /**
@@ -137,7 +131,6 @@ function allocate(
   owners: readonly Owner[],
   ordinals: readonly (readonly number[])[],
 ): AllocationBlock {
-  const row = rowOf(block.attributes);
   const added: AllocationAttribute[] = [];
   const allocations = [...block.allocations];
   const taken = new Set<number>();
@@ -145,54 +138,40 @@ function allocate(
     const mine = ordinals[position] ?? [];
     if (mine.length === 0) continue;
     const attribute = toAttribute(owner);
-    const known = indexOf(attribute, row, block.attributes, added);
+    const known = indexOf(attribute, block.attributes, added);
     const index = known ?? block.attributes.length + added.push(attribute) - 1;
-    row.handles.add(attribute.handle_id);
     for (const ordinal of mine) {
       allocations[ordinal] = index;
       taken.add(ordinal);
     }
   }
-  const attributes = withOwners(block.attributes, added);
-  rows.set(attributes, row);
+  const attributes = added.length === 0 ? block.attributes : [...block.attributes, ...added];
   const unallocated = without(block.unallocated, taken);
-  const sequences = withSequence(block.sequenceNumberForAllocation, [...taken], block.sequenceNumber);
+  const sequences = withSequence(block, taken);
   return { ...block, allocations, attributes, unallocated, sequenceNumberForAllocation: sequences };
 }
 
 /** The entry that an allocation may share: Calico has one for the same handle and attributes. */
 function indexOf(
   attribute: AllocationAttribute,
-  { handles }: Row,
-  ...parts: readonly (readonly AllocationAttribute[])[]
+  known: readonly AllocationAttribute[],
+  added: readonly AllocationAttribute[],
 ): number | undefined {
-  if (!handles.has(attribute.handle_id)) return undefined;
-  const key = attributeKey(attribute);
-  const index = parts
-    .flat()
-    .findIndex((one) => one.handle_id === attribute.handle_id && attributeKey(one) === key);
-  return index < 0 ? undefined : index;
+  const isSame = (one: AllocationAttribute): boolean =>
+    one.handle_id === attribute.handle_id && attributeKey(one) === attributeKey(attribute);
+  const index = known.findIndex(isSame);
+  if (index >= 0) return index;
+  const place = added.findIndex(isSame);
+  return place < 0 ? undefined : known.length + place;
 }
 
-/** What is known of a block's owners without looking at each. Those that became others by assignments share it. */
-interface Row {
-  /** Handles that may be among them. */
-  readonly handles: Set<string | undefined>;
-  /** Whether some were released a while ago. */
-  readonly isCooling: boolean;
-}
-
-const rows = new WeakMap<readonly AllocationAttribute[], Row>();
-
-function rowOf(attributes: readonly AllocationAttribute[]): Row {
-  const known = rows.get(attributes);
-  if (known !== undefined) return known;
-  const row = {
-    handles: new Set(attributes.map(({ handle_id: handle }) => handle)),
-    isCooling: attributes.some(({ releasedAt }) => releasedAt !== undefined),
-  };
-  rows.set(attributes, row);
-  return row;
+function withSequence(
+  { sequenceNumber, sequenceNumberForAllocation }: AllocationBlock,
+  ordinals: Iterable<number>,
+): AllocationBlock["sequenceNumberForAllocation"] {
+  const sequences = { ...sequenceNumberForAllocation };
+  for (const ordinal of ordinals) sequences[ordinal] = sequenceNumber;
+  return sequences;
 }
 
 /** A queue without some of its ordinals, which mostly are its first. */
@@ -218,7 +197,7 @@ export function releaseOrdinals(
     slot = attributes.push({ releasedAt: Nanos.formatRfc3339(cooldown.now) }) - 1;
   }
   for (const ordinal of ordinals) allocations[ordinal] = slot;
-  const sequences = withSequence(block.sequenceNumberForAllocation, ordinals, block.sequenceNumber);
+  const sequences = withSequence(block, ordinals);
   const unallocated = slot === null ? [...block.unallocated, ...ordinals] : block.unallocated;
   return withoutUnused({
     ...block,
@@ -231,7 +210,7 @@ export function releaseOrdinals(
 
 /** Frees what was released at least `cooldownSeconds` ago; the same block when there is nothing to free. */
 export function endCooldown(block: AllocationBlock, cooldownSeconds: number, now: Nanos): AllocationBlock {
-  if (!rowOf(block.attributes).isCooling) return block;
+  if (block.attributes.every(({ releasedAt }) => releasedAt === undefined)) return block;
   const isOver = block.attributes.map(({ releasedAt }) => {
     if (releasedAt === undefined) return false;
     const time = Nanos.parseRfc3339(releasedAt);

@@ -4,7 +4,7 @@ import type { Labels } from "@caracal/resources";
 import { type AddressUser, addressUsers } from "./address-users.ts";
 import { type AffinityRelease, affinityText, blocksWithin, releaseAffinity } from "./affinity.ts";
 import { type AddressResult, assignAddress } from "./assign-address.ts";
-import { autoAssign, type BlockRequest, ensureBlock } from "./auto-assign.ts";
+import { autoAssign, type BlockHint, type BlockRequest, ensureBlock } from "./auto-assign.ts";
 import { type BatchKind, BatchLane } from "./batch-lane.ts";
 import { addressAt, endCooldown, ordinalsOf } from "./block.ts";
 import { checkConsistency, type IpamProblem, readSnapshot } from "./consistency.ts";
@@ -121,7 +121,7 @@ export class Ipam {
   readonly #node: AffinityOwner;
   readonly #records: IpamRecords;
   readonly #settings: () => Promise<IpamSettings>;
-  readonly #hints = new Map<string, Prefix>();
+  readonly #hints = new Map<string, BlockHint>();
   readonly #assigning: BatchKind<AnyAssignRequest, AssignResult | NotFirst>;
   readonly #assigningOne: BatchKind<AssignAddressRequest, AddressResult>;
   readonly #releasing: BatchKind<AddressRelease, AddressReleaseResult>;
@@ -397,7 +397,7 @@ export class Ipam {
   }
 
   /** Only where to look first, so that forgetting one costs nothing. */
-  #keepHint(place: string, hint: Prefix | undefined): void {
+  #keepHint(place: string, hint: BlockHint | undefined): void {
     if (hint === undefined) return;
     if (this.#hints.size >= maxHints) this.#hints.clear();
     this.#hints.set(place, hint);

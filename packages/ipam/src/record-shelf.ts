@@ -1,5 +1,5 @@
 import type { Entry, Revision, Store, TransactionStep, WriteOutcome } from "@caracal/datastore";
-import { describeProblems, type RecordCodec } from "@caracal/resources";
+import { describeProblems, type RecordCodec, type Written } from "@caracal/resources";
 import { IpamError } from "./ipam-error.ts";
 import type { Nanos } from "./timestamp.ts";
 
@@ -29,6 +29,8 @@ const maxRemembered = 1024;
 
 interface Memory<T> {
   readonly value: string;
+  /** What the value was written from, if that was here. */
+  readonly written: Written<T> | undefined;
   readonly stored: Stored<T>;
   readonly seenAt: Nanos;
 }
@@ -96,12 +98,14 @@ export class RecordShelf<T> {
   }
 
   async create(key: string, record: T): Promise<ShelfOutcome<T>> {
-    return this.#outcome(key, record, await this.#store.create(key, this.#codec.serialise(record)));
+    const written = this.#codec.write(record);
+    return this.#outcome(key, written, await this.#store.create(key, written.text));
   }
 
   async update(stored: Stored<T>, record: T): Promise<ShelfOutcome<T>> {
-    const value = this.#codec.serialise(record);
-    return this.#outcome(stored.key, record, await this.#store.update(stored.key, value, stored.revision));
+    const written = this.#rewritten(stored.key, record);
+    const outcome = await this.#store.update(stored.key, written.text, stored.revision);
+    return this.#outcome(stored.key, written, outcome);
   }
 
   /** "ok" carries what was deleted. */
@@ -113,41 +117,46 @@ export class RecordShelf<T> {
   }
 
   creating(key: string, record: T): ShelfStep {
-    const value = this.#codec.serialise(record);
-    return this.#step({ kind: "create", key, value }, record);
+    const written = this.#codec.write(record);
+    return this.#writing({ kind: "create", key, value: written.text }, written);
   }
 
   updating({ key, revision }: Stored<T>, record: T): ShelfStep {
-    const value = this.#codec.serialise(record);
-    return this.#step({ kind: "update", key, value, revision }, record);
+    const written = this.#rewritten(key, record);
+    return this.#writing({ kind: "update", key, value: written.text, revision }, written);
   }
 
   deleting({ key, revision }: Stored<T>): ShelfStep {
-    return { ...this.#expecting({ kind: "delete", key, revision }), accept: () => this.#forget(key) };
+    return this.#step({ kind: "delete", key, revision }, () => this.#forget(key));
   }
 
   expecting({ key, revision }: Stored<T>): ShelfStep {
-    return this.#expecting({ kind: "expect", key, revision });
+    return this.#step({ kind: "expect", key, revision }, () => undefined);
   }
 
-  #step(step: Extract<TransactionStep, { readonly value: string }>, record: T): ShelfStep {
+  #rewritten(key: string, record: T): Written<T> {
+    return this.#codec.write(record, this.#remembered.get(key)?.written);
+  }
+
+  #writing(step: Extract<TransactionStep, { readonly value: string }>, written: Written<T>): ShelfStep {
     const { key, value } = step;
-    const accept = (revision: Revision): void => void this.#remember({ key, value, revision }, record);
-    return { ...this.#expecting(step), accept };
+    return this.#step(step, (revision) => {
+      this.#remember({ key, value, revision }, written.record, written);
+    });
   }
 
-  #expecting(step: TransactionStep): ShelfStep {
+  #step(step: TransactionStep, accept: (revision: Revision) => void): ShelfStep {
     const refuse = (current: Entry | undefined): void => {
       if (current === undefined) this.#forget(step.key);
       else this.#read(current);
     };
-    return { step, accept: () => undefined, refuse };
+    return { step, accept, refuse };
   }
 
-  #outcome(key: string, record: T, outcome: WriteOutcome): ShelfOutcome<T> {
+  #outcome(key: string, written: Written<T>, outcome: WriteOutcome): ShelfOutcome<T> {
     switch (outcome.kind) {
       case "ok":
-        return { kind: "ok", stored: this.#remember(outcome.entry, record) };
+        return { kind: "ok", stored: this.#remember(outcome.entry, written.record, written) };
       case "missing":
         return { kind: "stale", current: this.#forget(key) };
       case "exists":
@@ -159,7 +168,7 @@ export class RecordShelf<T> {
   #read(entry: Entry): Stored<T> {
     const known = this.#remembered.get(entry.key);
     // The same text gives the same record.
-    if (known?.value === entry.value) return this.#remember(entry, known.stored.record);
+    if (known?.value === entry.value) return this.#remember(entry, known.stored.record, known.written);
     const reading = this.#codec.parse(entry.value);
     if (reading.kind === "bad") {
       throw new IpamError("corrupt", `${entry.key} is not readable: ${describeProblems(reading.problems)}`);
@@ -167,10 +176,10 @@ export class RecordShelf<T> {
     return this.#remember(entry, reading.value);
   }
 
-  #remember({ key, value, revision }: Entry, record: T): Stored<T> {
+  #remember({ key, value, revision }: Entry, record: T, written?: Written<T>): Stored<T> {
     const stored = { key, record, revision };
     this.#remembered.delete(key);
-    this.#remembered.set(key, { value, stored, seenAt: this.#now() });
+    this.#remembered.set(key, { value, written, stored, seenAt: this.#now() });
     if (this.#remembered.size > maxRemembered) {
       const [oldest] = this.#remembered.keys();
       if (oldest !== undefined) this.#remembered.delete(oldest);

@@ -1,5 +1,5 @@
-import { type AffinityOwner, type Entry, keys, type Revision } from "@caracal/datastore";
-import type { Prefix } from "@caracal/net";
+import { type Entry, keys, type Revision } from "@caracal/datastore";
+import { Prefix } from "@caracal/net";
 import type { AllocationBlock } from "@caracal/resources";
 import { type Want, written } from "./block.ts";
 import { adjusted, emptyHandle, HandleCounts } from "./handle-count.ts";
@@ -32,19 +32,18 @@ export interface FirstAllocation {
 
 /**
  * Writes allocations to one block. `plan` is asked again whenever another was quicker, and says `undefined` when this
- * block is of no use any more; then nothing is left counted. With `confirmedFor` the block counts only while that owner's
- * claim on it is confirmed. Everything is written at once where the store can do that; otherwise the handles go first.
+ * block is of no use any more; then nothing is left counted. With `affinityKey` the block counts only while the affinity
+ * there is confirmed. Everything is written at once where the store can do that; otherwise the handles go first.
  */
 export async function writeAllocation<P extends AllocationPlan>(
   records: IpamRecords,
   cidr: Prefix,
   found: Stored<AllocationBlock>,
   plan: (block: AllocationBlock) => P | undefined,
-  confirmedFor?: AffinityOwner,
+  affinityKey?: string,
 ): Promise<P | undefined> {
   const { transact } = records;
-  if (transact === undefined) return writeSingly(records, cidr, found, plan, confirmedFor);
-  const affinityKey = confirmedFor === undefined ? undefined : keys.affinity(confirmedFor, cidr);
+  if (transact === undefined) return writeSingly(records, cidr, found, plan, affinityKey);
   if (affinityKey !== undefined && records.affinities.remembered(affinityKey) === undefined) {
     await records.affinities.get(affinityKey);
   }
@@ -55,7 +54,7 @@ export async function writeAllocation<P extends AllocationPlan>(
     if (expected === undefined || planned === undefined) return undefined;
     const block = records.blocks.updating(stored, written(planned.block));
     const steps = [block, ...expected, ...countingSteps(records, cidr, planned)];
-    if (!fitsTransaction(steps)) return writeSingly(records, cidr, stored, plan, confirmedFor);
+    if (!fitsTransaction(steps)) return writeSingly(records, cidr, stored, plan, affinityKey);
     if (await transact(steps)) return planned;
     stored = records.blocks.remembered(stored.key);
   }
@@ -76,16 +75,14 @@ export function countingSteps(
   { counts, firsts = [] }: AllocationPlan,
 ): readonly ShelfStep[] {
   const first = new Map(firsts.map((one) => [one.handle, one]));
+  const block = Prefix.format(cidr);
   const counting = [...counts].map(([handle, count]) => {
     const key = keys.handle(handle);
     const alone = first.get(handle);
-    if (alone !== undefined) {
-      return refusing(handles.creating(key, adjusted(emptyHandle, cidr, count)), alone.exists);
-    }
-    const known = handles.remembered(key);
-    return known === undefined
-      ? handles.creating(key, adjusted(emptyHandle, cidr, count))
-      : handles.updating(known, adjusted(known.record, cidr, count));
+    const known = alone === undefined ? handles.remembered(key) : undefined;
+    if (known !== undefined) return handles.updating(known, adjusted(known.record, cidr, count));
+    const creating = handles.creating(key, { ...emptyHandle, block: { [block]: count } });
+    return alone === undefined ? creating : refusing(creating, alone.exists);
   });
   const entries = firsts.map(({ entry: { key, value, wrote }, exists }) =>
     refusing({ step: { kind: "create", key, value }, accept: wrote, refuse: () => undefined }, exists),
@@ -108,7 +105,7 @@ async function writeSingly<P extends AllocationPlan>(
   cidr: Prefix,
   found: Stored<AllocationBlock>,
   plan: (block: AllocationBlock) => P | undefined,
-  confirmedFor: AffinityOwner | undefined,
+  affinityKey: string | undefined,
 ): Promise<P | undefined> {
   const counts = new HandleCounts(records, cidr);
   let stored: Stored<AllocationBlock> | undefined = found;
@@ -118,10 +115,7 @@ async function writeSingly<P extends AllocationPlan>(
       await counts.drop();
       return undefined;
     }
-    const [isConfirmed] = await Promise.all([
-      hasConfirmed(records, cidr, confirmedFor),
-      counts.set(planned.counts),
-    ]);
+    const [isConfirmed] = await Promise.all([hasConfirmed(records, affinityKey), counts.set(planned.counts)]);
     if (!isConfirmed) {
       await counts.drop();
       return undefined;
@@ -135,13 +129,9 @@ async function writeSingly<P extends AllocationPlan>(
   throw contention();
 }
 
-async function hasConfirmed(
-  { affinities }: IpamRecords,
-  cidr: Prefix,
-  owner: AffinityOwner | undefined,
-): Promise<boolean> {
-  if (owner === undefined) return true;
-  const affinity = await affinities.get(keys.affinity(owner, cidr));
+async function hasConfirmed({ affinities }: IpamRecords, key: string | undefined): Promise<boolean> {
+  if (key === undefined) return true;
+  const affinity = await affinities.get(key);
   return affinity?.record.state === "confirmed";
 }
 

@@ -1,108 +1,103 @@
 import type { AllocationAttribute, AllocationBlock } from "./ipam-records.ts";
 import { writeJson } from "./json-text.ts";
-
-/*
- * A block is written for every address that is assigned, and nearly all of its text is what it was before. So what an
- * assignment adds is told here (`withOwners`, `withSequence`), and the text is the last one with that put in: the other
- * addresses are not looked at. The order of members, the sorted maps and the escapes are those of Go's encoder, so that a
- * block reads the same whoever wrote it.
- */
+import type { Written } from "./written.ts";
 
 type Owners = readonly AllocationAttribute[];
 type Sequences = Readonly<Record<string, bigint>>;
 
-interface Numbered {
-  readonly base: Sequences;
-  readonly ordinals: readonly number[];
-}
-
-/** Texts of what was written once, without the brackets around owners. */
-const ownersTexts = new WeakMap<Owners, string>();
-const sequencesTexts = new WeakMap<Sequences, string>();
-/** What was made of what, until it is written. */
-const ownersBases = new WeakMap<Owners, Owners>();
-const sequencesBases = new WeakMap<Sequences, Numbered>();
-
-const attributeTexts = new WeakMap<AllocationAttribute, string>();
-
 /** More numbers than these are quicker written anew than put into the text one by one. */
 const maxPutIn = 8;
 
-/** A block's owners and more behind them. */
-export function withOwners(base: Owners, added: Owners): Owners {
-  if (added.length === 0) return base;
-  const owners = [...base, ...added];
-  ownersBases.set(owners, base);
-  return owners;
-}
+/**
+ * A block as JSON text. A block is written for every address that is assigned or given back, and nearly all of its text is
+ * what it was before: what the block before has in common with it is taken from that one's text. The order of members,
+ * the sorted maps and the escapes are those of Go's encoder, so that a block reads the same whoever wrote it.
+ */
+export class BlockText implements Written<AllocationBlock> {
+  readonly record: AllocationBlock;
+  readonly text: string;
+  /** The owners' texts, one by one, and where all of them are in the text. */
+  readonly #owners: readonly string[];
+  readonly #ownersAt: number;
+  readonly #ownersEnd: number;
+  readonly #sequencesAt: number;
+  readonly #sequencesEnd: number;
+  readonly #hasOnlyOrdinals: boolean;
 
-/** A block's sequence numbers with those of some ordinals replaced. */
-export function withSequence(base: Sequences, ordinals: readonly number[], number: bigint): Sequences {
-  const sequences = { ...base };
-  for (const ordinal of ordinals) sequences[String(ordinal)] = number;
-  sequencesBases.set(sequences, { base, ordinals });
-  return sequences;
-}
-
-/** JSON text of a block. */
-export function blockText(block: AllocationBlock): string {
-  const { affinity, affinity_claim_time: claimTime, attributes, sequenceNumberForAllocation } = block;
-  const head = [
-    `{"cidr":${goString(block.cidr)}`,
-    affinity === undefined ? ',"affinity":null' : `,"affinity":${goString(affinity)}`,
-    claimTime === undefined ? "" : `,"affinity_claim_time":${goString(claimTime)}`,
-    `,"allocations":${JSON.stringify(block.allocations)}`,
-    `,"unallocated":${JSON.stringify(block.unallocated)}`,
-    `,"attributes":[`,
-  ].join("");
-  const owners = ownersText(attributes);
-  const middle = `],"sequenceNumber":${block.sequenceNumber},"sequenceNumberForAllocation":`;
-  const sequences = sequencesText(sequenceNumberForAllocation, block.allocations.length);
-  const tail = `,${[`"deleted":${block.deleted}`, ...otherMembers(block, blockFields)].join(",")}}`;
-  const text = [head, owners, middle, sequences, tail].join("");
-  // Kept as parts of this text, which is one piece: kept as they were put together, they would grow to long chains.
-  const sequencesAt = head.length + owners.length + middle.length;
-  ownersTexts.set(attributes, text.slice(head.length, head.length + owners.length));
-  if (hasOnlyOrdinals(sequenceNumberForAllocation, block.allocations.length)) {
-    sequencesTexts.set(sequenceNumberForAllocation, text.slice(sequencesAt, sequencesAt + sequences.length));
+  /** `before` is the same block's text, of earlier or later; another block's will do, it only has less in common. */
+  constructor(block: AllocationBlock, before: BlockText | undefined) {
+    const { affinity, affinity_claim_time: claimTime } = block;
+    const head = [
+      `{"cidr":${goString(block.cidr)}`,
+      affinity === undefined ? ',"affinity":null' : `,"affinity":${goString(affinity)}`,
+      claimTime === undefined ? "" : `,"affinity_claim_time":${goString(claimTime)}`,
+      `,"allocations":${JSON.stringify(block.allocations)}`,
+      `,"unallocated":${JSON.stringify(block.unallocated)}`,
+      `,"attributes":[`,
+    ].join("");
+    const [owners, ownersText] =
+      before === undefined ? ownersAnew(block.attributes) : before.#ownersOf(block.attributes);
+    const middle = `],"sequenceNumber":${block.sequenceNumber},"sequenceNumberForAllocation":`;
+    const isPlain = hasOnlyOrdinals(block.sequenceNumberForAllocation, block.allocations.length);
+    const known = before === undefined || !isPlain ? undefined : before.#sequencesOf(block);
+    const sequences = known ?? goMap(block.sequenceNumberForAllocation, String);
+    const others = otherMembers(block, blockFields).map((member) => `,${member}`);
+    const tail = [`,"deleted":${block.deleted}`, ...others, "}"].join("");
+    this.record = block;
+    this.text = [head, ownersText, middle, sequences, tail].join("");
+    this.#owners = owners;
+    this.#ownersAt = head.length;
+    this.#ownersEnd = this.#ownersAt + ownersText.length;
+    this.#sequencesAt = this.#ownersEnd + middle.length;
+    this.#sequencesEnd = this.#sequencesAt + sequences.length;
+    this.#hasOnlyOrdinals = isPlain;
   }
-  ownersBases.delete(attributes);
-  sequencesBases.delete(sequenceNumberForAllocation);
-  return text;
-}
 
-function ownersText(owners: Owners): string {
-  const known = ownersTexts.get(owners);
-  if (known !== undefined) return known;
-  const base = ownersBases.get(owners);
-  const before = base === undefined ? undefined : ownersTexts.get(base);
-  if (base === undefined || before === undefined) return owners.map(attributeText).join(",");
-  const added = owners.slice(base.length).map(attributeText);
-  return (base.length === 0 ? added : [before, ...added]).join(",");
-}
-
-function sequencesText(sequences: Sequences, blockSize: number): string {
-  const known = sequencesTexts.get(sequences);
-  if (known !== undefined) return known;
-  const made = sequencesBases.get(sequences);
-  const before = made === undefined ? undefined : sequencesTexts.get(made.base);
-  const isMany = made === undefined || made.ordinals.length > maxPutIn;
-  if (isMany || before === undefined || !hasOnlyOrdinals(sequences, blockSize)) {
-    return goMap(sequences, String);
+  /** The texts of owners, one by one and all: of those that are this block's too, in the same order, it has them. */
+  #ownersOf(owners: Owners): readonly [readonly string[], string] {
+    const before = this.record.attributes;
+    if (before.length > 0 && before.every((owner, place) => owners[place] === owner)) {
+      const added = owners.slice(before.length).map(attributeText);
+      const text = this.text.slice(this.#ownersAt, this.#ownersEnd);
+      return [[...this.#owners, ...added], [text, ...added].join(",")];
+    }
+    let place = 0;
+    const texts = owners.map((owner) => {
+      while (place < before.length && before[place] !== owner) place += 1;
+      const known = this.#owners[place];
+      place += 1;
+      return known ?? attributeText(owner);
+    });
+    return [texts, texts.join(",")];
   }
-  return made.ordinals.reduce(
-    (text, ordinal) => putIn(text, sequences, made.base, ordinal, blockSize),
-    before,
-  );
+
+  /** The text of another block's sequence numbers, if that has only ordinals; `undefined` when they are quicker written anew. */
+  #sequencesOf({
+    allocations: { length: size },
+    sequenceNumberForAllocation: now,
+  }: AllocationBlock): string | undefined {
+    if (!this.#hasOnlyOrdinals || this.record.allocations.length !== size) return undefined;
+    const before = this.record.sequenceNumberForAllocation;
+    const changed: number[] = [];
+    for (let ordinal = 0; ordinal < size; ordinal += 1) {
+      if (now[ordinal] === before[ordinal]) continue;
+      if (now[ordinal] === undefined || changed.push(ordinal) > maxPutIn) return undefined;
+    }
+    const text = this.text.slice(this.#sequencesAt, this.#sequencesEnd);
+    return changed.reduce((map, ordinal) => putIn(map, now, before, ordinal, size), text);
+  }
+}
+
+function ownersAnew(owners: Owners): readonly [readonly string[], string] {
+  const texts = owners.map(attributeText);
+  return [texts, texts.join(",")];
 }
 
 /** Whether a number can be put into a map's text: names that are no ordinals have no known place in it. */
 function hasOnlyOrdinals(sequences: Sequences, blockSize: number): boolean {
-  const made = sequencesBases.get(sequences);
   const { places } = orderOf(blockSize);
-  const isFromKnown = sequencesTexts.has(made?.base ?? sequences);
-  const keys = isFromKnown ? (made?.ordinals ?? []).map(String) : Object.keys(sequences);
-  return keys.every((key) => places.has(key));
+  for (const key in sequences) if (!places.has(key)) return false;
+  return true;
 }
 
 /** The text of a map whose keys are all ordinals, `base` with some of the others, with one more of these. */
@@ -177,8 +172,6 @@ function otherMembers(record: object, known: ReadonlySet<string>): readonly stri
 }
 
 function attributeText(attribute: AllocationAttribute): string {
-  const known = attributeTexts.get(attribute);
-  if (known !== undefined) return known;
   const { handle_id: handle, secondary, alternateOwnerAttrs, releasedAt } = attribute;
   const members = [
     handle === undefined ? [] : `"handle_id":${goString(handle)}`,
@@ -186,9 +179,7 @@ function attributeText(attribute: AllocationAttribute): string {
     alternateOwnerAttrs === undefined ? [] : `"alternateOwnerAttrs":${goMap(alternateOwnerAttrs, goString)}`,
     releasedAt === undefined ? [] : `"releasedAt":${goString(releasedAt)}`,
   ];
-  const text = `{${[...members.flat(), ...otherMembers(attribute, attributeFields)].join(",")}}`;
-  attributeTexts.set(attribute, text);
-  return text;
+  return `{${[...members.flat(), ...otherMembers(attribute, attributeFields)].join(",")}}`;
 }
 
 /** Go writes maps sorted by key. */

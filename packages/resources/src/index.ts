@@ -10,7 +10,6 @@ export { AsNumber, defaultAsNumber } from "./as-number.ts";
 export { parseDurationSeconds } from "./formats.ts";
 export { compileGoPattern } from "./go-pattern.ts";
 export type { Immutable } from "./immutable.ts";
-export { withOwners, withSequence } from "./block-text.ts";
 export {
   type AllocationAttribute,
   type AllocationBlock,
@@ -24,6 +23,7 @@ export {
   IpamHandleCodec,
   type RecordCodec,
 } from "./ipam-records.ts";
+export type { Written } from "./written.ts";
 export { jsonSchemaOf } from "./json-schema.ts";
 export { parseJson, toJson, writeJson } from "./json-text.ts";
 export type { DocumentSource, ImmutableField, Kind, Metadata, Operation, ResourceBase } from "./kind.ts";

@@ -5,7 +5,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { withOwners, withSequence } from "./block-text.ts";
 import {
   type AllocationAttribute,
   type AllocationBlock,
@@ -146,33 +145,62 @@ function plainText({ sequenceNumberForAllocation: sequences, deleted, ...rest }:
   return `${writeJson(rest).slice(0, -1)},"sequenceNumberForAllocation":${map},"deleted":${deleted}}`;
 }
 
-test("a block that grew has the text of one that did not", () => {
-  const owners = fc.array(fc.constantFrom(...["a", "b", "c"].map((name) => ({ handle_id: name }))), {
-    maxLength: 3,
-  });
-  const step = fc.record({
-    owners,
-    ordinals: fc.uniqueArray(fc.nat({ max: 15 }), { maxLength: 10 }),
-    number: int64,
-    // Text that is not written leaves nothing to put the next change into.
-    isWritten: fc.boolean(),
-    // As when another was quicker: the next change is made to the block of before.
-    isKept: fc.boolean(),
+/** What assignments and releases do to a block, and what neither does. */
+interface Change {
+  readonly added: AllocationAttribute[];
+  readonly removed: readonly number[];
+  readonly isReversed: boolean;
+  readonly numbered: readonly number[];
+  readonly unnumbered: readonly number[];
+  readonly number: bigint;
+  /** Which of the texts so far the next one is made with. */
+  readonly before: number;
+}
+
+function changed(block: AllocationBlock, change: Change): AllocationBlock {
+  const kept = block.attributes.filter((_, place) => !change.removed.includes(place));
+  const attributes = change.isReversed ? [...change.added, ...kept.toReversed()] : [...kept, ...change.added];
+  const sequences = { ...block.sequenceNumberForAllocation };
+  for (const ordinal of change.numbered) sequences[ordinal] = change.number;
+  for (const ordinal of change.unnumbered) delete sequences[ordinal];
+  return { ...block, attributes, sequenceNumberForAllocation: sequences };
+}
+
+test("whatever text a block's is made with, it is the one made from nothing", () => {
+  const owners = fc.array(
+    fc.constantFrom("a", "b", "c").map((name) => ({ handle_id: name })),
+    { maxLength: 3 },
+  );
+  const ordinals = fc.uniqueArray(fc.nat({ max: 15 }), { maxLength: 10 });
+  const rarely = <T>(values: fc.Arbitrary<T[]>): fc.Arbitrary<T[]> =>
+    fc.oneof({ weight: 3, arbitrary: fc.constant<T[]>([]) }, values);
+  const change = fc.record({
+    added: owners,
+    removed: rarely(fc.array(fc.nat({ max: 8 }), { maxLength: 3 })),
+    isReversed: fc.integer({ min: 0, max: 9 }).map((one) => one === 0),
+    numbered: ordinals,
+    unnumbered: rarely(ordinals),
+    number: fc.oneof(int64, fc.constantFrom(1n, 2n)),
+    before: fc.nat({ max: 20 }),
   });
   fc.assert(
-    fc.property(blockWith(owners), fc.array(step, { maxLength: 12 }), (first, steps) => {
-      let block = first;
-      for (const { owners: added, ordinals, number, isWritten, isKept } of steps) {
-        const next = {
-          ...block,
-          attributes: withOwners(block.attributes, added),
-          sequenceNumberForAllocation: withSequence(block.sequenceNumberForAllocation, ordinals, number),
-        };
-        if (isWritten) assert.equal(AllocationBlockCodec.serialise(next), plainText(next));
-        if (isKept) block = next;
-      }
-      assert.equal(AllocationBlockCodec.serialise(block), plainText(block));
-    }),
+    fc.property(
+      blockWith(owners),
+      blockWith(owners),
+      fc.array(change, { maxLength: 12 }),
+      (one, other, changes) => {
+        const { write } = AllocationBlockCodec;
+        const texts = [write(one), write(other)];
+        let block = one;
+        for (const next of changes) {
+          block = changed(block, next);
+          const written = write(block, texts[next.before % texts.length]);
+          assert.equal(written.text, plainText(block));
+          texts.push(written);
+        }
+      },
+    ),
+    { numRuns: 300 },
   );
 });
 

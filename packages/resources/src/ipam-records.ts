@@ -1,8 +1,9 @@
 import { type Static, type Schema, Type } from "./type.ts";
 import type { Immutable } from "./immutable.ts";
-import { blockText } from "./block-text.ts";
+import { BlockText } from "./block-text.ts";
 import { parseJson } from "./json-text.ts";
 import { isRecord, type Reading, readSchema } from "./schema-reader.ts";
+import type { Written } from "./written.ts";
 
 const texts = Type.Map(Type.String());
 
@@ -79,13 +80,15 @@ export const defaultIpamConfig: IpamConfig = {
 export interface RecordCodec<T> {
   readonly parse: (json: string) => Reading<T>;
   readonly serialise: (record: T) => string;
+  /** As `serialise`, quicker where the record has much in common with one that was written `before`. */
+  readonly write: (record: T, before?: Written<T>) => Written<T>;
 }
 
 /** Fields that a newer Calico writes into blocks and their owners, and that are not known here, stay as they are. */
 export const AllocationBlockCodec: RecordCodec<AllocationBlock> = recordCodec(allocationBlockSchema, {
   upgrade: upgradeBlock,
   keepsUnknown: true,
-  serialise: blockText,
+  write: (block, before) => new BlockText(block, before instanceof BlockText ? before : undefined),
 });
 
 export const BlockAffinityCodec: RecordCodec<BlockAffinityRecord> = recordCodec(blockAffinitySchema);
@@ -102,13 +105,17 @@ interface CodecOptions<T> {
   /** Leave out false and 0, as Go's `omitempty` does. */
   readonly omitZero?: boolean;
   /** Takes the place of plain JSON. */
-  readonly serialise?: (record: T) => string;
+  readonly write?: RecordCodec<T>["write"];
 }
 
 function recordCodec<S extends Schema<unknown>>(
   schema: S,
   options: CodecOptions<Immutable<Static<S>>> = {},
 ): RecordCodec<Immutable<Static<S>>> {
+  // No other record has numbers that JSON cannot write.
+  const plain = (record: Immutable<Static<S>>): string =>
+    JSON.stringify(options.omitZero === true ? withoutZeros(record) : record);
+  const write = options.write ?? ((record) => ({ record, text: plain(record) }));
   return {
     parse: (json) => {
       const parsed = parseJson(json);
@@ -117,10 +124,8 @@ function recordCodec<S extends Schema<unknown>>(
       const unknownFields = options.keepsUnknown === true ? "keep" : "drop";
       return readSchema(schema, value, { unknownFields, defaults: true });
     },
-    serialise:
-      options.serialise ??
-      // No other record has numbers that JSON cannot write.
-      ((record) => JSON.stringify(options.omitZero === true ? withoutZeros(record) : record)),
+    serialise: (record) => write(record).text,
+    write,
   };
 }
 

@@ -1,0 +1,5 @@
+/** A record and its text in the store. */
+export interface Written<T> {
+  readonly record: T;
+  readonly text: string;
+}
