@@ -28,7 +28,7 @@ needs=
 if [ "$purpose" = test ]; then
   needs="$needs etcd:etcd-server etcdctl:etcd-client bird:bird2 gobgpd:gobgpd /usr/lib/frr/bgpd:frr bgpctl:openbgpd"
   needs="$needs /usr/lib/cni/ptp:containernetworking-plugins setpriv:util-linux sysctl:procps bgpdump:bgpdump openssl:openssl kubectl:kubernetes-client"
-  needs="$needs podman:podman runc:runc busybox:busybox-static"
+  needs="$needs podman:podman containerd:containerd runc:runc busybox:busybox-static"
   # A kernel with the modules that this machine's may lack; it is built for this processor only.
   [ "$(uname -m)" != x86_64 ] || needs="$needs linux.uml:user-mode-linux modprobe:kmod"
 fi

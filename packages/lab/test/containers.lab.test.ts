@@ -5,19 +5,18 @@
  * from one root file system with nothing but busybox.
  */
 import assert from "node:assert/strict";
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
-import { buildPlugins, installPlugins, readInstallSettings } from "@caracal/cni";
 import { listNamespaces } from "@caracal/linux";
-import { type CommandResult, findTool, requireRoot, requireTool, runAnyway, Testbed } from "@caracal/testbed";
+import { type CommandResult, requireRoot, requireTool, runAnyway, Testbed } from "@caracal/testbed";
 import type { LabDirectory } from "../src/index.ts";
+import { installCni, makeRootfs, page } from "./container-host.ts";
 import { labScope, REPOSITORY } from "./lab-scope.ts";
 import { labState } from "./lab-state.ts";
 
 const skip = requireRoot() || requireTool("ip", "podman", "runc", "busybox", "nsenter");
 const network = "k8s-pod-network";
-const page = "hello from worker2";
 
 /** Podman on one node, with all that it writes in a directory of its own. */
 class NodePodman {
@@ -26,18 +25,7 @@ class NodePodman {
   readonly #rootfs: string;
 
   constructor(t: TestContext, lab: LabDirectory, node: string, directory: string, rootfs: string) {
-    const [bin, net] = [join(directory, "bin"), join(directory, "net")];
-    const outcome = readInstallSettings({
-      env: { CARACAL_LIB_DIR: join(directory, "lib"), CARACAL_RUN_DIR: lab.runDirectory(node) },
-      hostName: node,
-      readFile: () => "",
-      exists: () => false,
-      isWritable: () => true,
-      binDirectory: bin,
-      netDirectory: net,
-    });
-    assert.equal(outcome.kind, "ok");
-    installPlugins(outcome.settings, buildPlugins().directory);
+    const { bin, net } = installCni(lab, node, directory);
     const settings = join(directory, "containers.conf");
     writeFileSync(
       settings,
@@ -90,18 +78,6 @@ events_logger = "file"
     const format = `{{(index .NetworkSettings.Networks "${network}").IPAddress}}`;
     return (await this.command("inspect", name, "--format", format)).stdout.trim();
   }
-}
-
-/** A root file system of busybox alone. */
-function makeRootfs(directory: string): string {
-  for (const name of ["bin", "proc", "sys", "dev", "etc", "tmp", "run", "www"]) {
-    mkdirSync(join(directory, name), { recursive: true });
-  }
-  copyFileSync(findTool("busybox") ?? "", join(directory, "bin/busybox"));
-  chmodSync(join(directory, "bin/busybox"), 0o755);
-  for (const name of ["sh", "sleep"]) symlinkSync("busybox", join(directory, "bin", name));
-  writeFileSync(join(directory, "www/index.html"), page);
-  return directory;
 }
 
 /** Why this machine runs no containers at all, networks apart. */

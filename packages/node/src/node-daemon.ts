@@ -335,6 +335,7 @@ export class NodeDaemon {
       mayWrite: () => view.isDatastoreReady,
       // Without an engine there is no call that could be under way.
       inTurnOf: (pod, work) => this.#engine?.inTurnOf(pod, work) ?? work(),
+      forget: async (container, isGone) => (await this.#engine?.forget(container, isGone)) ?? false,
       now: nowNanos,
       log,
       metrics: this.#metrics,

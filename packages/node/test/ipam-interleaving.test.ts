@@ -173,6 +173,7 @@ async function dueAudit(play: Play, ipam: Ipam, queue: KeyedQueue): Promise<Ipam
     hasInterface: () => false,
     mayWrite: () => true,
     inTurnOf: (pod, work) => queue.run(pod.name, work),
+    forget: () => assert.fail("no container was forgotten"),
     now: () => Nanos.fromSeconds(seconds),
     log,
     metrics: new Metrics(),

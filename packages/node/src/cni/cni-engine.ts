@@ -10,6 +10,7 @@ import { formatResult } from "./cni-result.ts";
 import { atLeast, supportedVersions } from "./cni-version.ts";
 import { runIpamPlugin } from "./delegated-ipam.ts";
 import { failureAnswer, storeTrouble } from "./failure-answer.ts";
+import { type ContainerToForget, forgetContainer } from "./forget-container.ts";
 import { deletePod } from "./delete-pod.ts";
 import type { DeletionBacklog } from "./deletion-backlog.ts";
 import { collectGarbage, deletionOf } from "./collect-garbage.ts";
@@ -354,6 +355,12 @@ export class CniEngine {
   /** Work about a pod while no call about it is under way. Throws `QueueFullError` when too much waits. */
   inTurnOf<Result>(pod: PodName, work: () => Promise<Result>): Promise<Result> {
     return this.#queue.run(hostNameOf(pod, "", this.#services.interfacePrefix), work);
+  }
+
+  /** Removes what is left of a container whose DEL will not come; false when it has not gone after all. */
+  forget(container: ContainerToForget, isGone: () => boolean): Promise<boolean> {
+    const inTurn = (hostName: string, work: () => Promise<boolean>) => this.#queue.run(hostName, work);
+    return forgetContainer(this.#services, container, inTurn, isGone);
   }
 
   /** With the annotations that the datastore knows of the pod; what the runtime hands on is as old as the call. */

@@ -110,6 +110,7 @@ class Cluster {
       store: this.counted,
       view: this.view,
       inTurnOf: (_pod, work) => work(),
+      forget: () => assert.fail("no container was forgotten"),
       ipam: this.ipam,
       mode: "report",
       graceSeconds,

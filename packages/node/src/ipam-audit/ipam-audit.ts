@@ -18,11 +18,13 @@ import {
   workloadEndpointKind,
 } from "@caracal/resources";
 import type { PodName } from "../cni/cni-call.ts";
+import type { ContainerToForget } from "../cni/forget-container.ts";
 import { QueueFullError } from "../cni/keyed-queue.ts";
 import { pause } from "../cluster/cluster-view.ts";
 import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import { HandleAudit } from "./handle-audit.ts";
+import { ForgottenContainers } from "./forgotten-containers.ts";
 import { type Evidence, podOf, suspectsIn } from "./suspicion.ts";
 
 /** Whether leaks are looked for, and what becomes of them. */
@@ -53,6 +55,8 @@ export interface IpamAuditOptions {
   readonly mayWrite: () => boolean;
   /** Does work about a pod while no CNI call about it is under way. */
   readonly inTurnOf: (pod: PodName, work: () => Promise<boolean>) => Promise<boolean>;
+  /** Does what the DEL of a container would do, if it is still gone; says whether it was. */
+  readonly forget: (container: ContainerToForget, isGone: () => boolean) => Promise<boolean>;
   readonly now: () => Nanos;
   readonly log: Log;
   readonly metrics: Pick<
@@ -88,6 +92,7 @@ export class IpamAudit {
   readonly #handles: HandleAudit;
   /** When each was proven, by assignment. */
   #provenAt = new Map<string, Nanos>();
+  readonly #containers: ForgottenContainers;
   #leaks: readonly LeakSuspect[] = [];
 
   constructor(options: IpamAuditOptions) {
@@ -99,13 +104,15 @@ export class IpamAudit {
       nodes: () => options.view.resources.nodes,
       repairs: options.mode === "repair",
     });
+    this.#containers = new ForgottenContainers({ ...options, repairs: options.mode === "repair" });
   }
 
-  /** The leaks that are known and were left, and the handles that count too much, a line each. */
+  /** The leaks that are known and were left, containers that have gone, and handles that count too much, a line each. */
   get troubles(): readonly string[] {
     const lines = this.#leaks.slice(0, namedMost).map(describe);
     const more = this.#leaks.length - lines.length;
-    return [...lines, ...(more > 0 ? [`${more} more addresses are leaked`] : []), ...this.#handles.troubles];
+    const rest = more > 0 ? [`${more} more addresses are leaked`] : [];
+    return [...lines, ...rest, ...this.#containers.troubles, ...this.#handles.troubles];
   }
 
   /** Until the signal aborts. */
@@ -138,7 +145,8 @@ export class IpamAudit {
     this.#tell(leaks);
     this.#leaks = leaks;
     if (mode === "repair" && mayWrite()) await this.#repair(leaks);
-    metrics.ipamLeaks.set(this.#leaks.length);
+    await this.#containers.look(view);
+    metrics.ipamLeaks.set(this.#leaks.length + this.#containers.addressCount);
     await this.#handles.look();
   }
 
