@@ -21,6 +21,8 @@ interface Case {
   readonly writings?: readonly Writing[];
   readonly prepare?: (play: Play) => Promise<void>;
   readonly seconds?: number;
+  /** Whose operations fail; anyone's unless told. */
+  readonly failing?: string;
   readonly begin: (play: Play) => void;
 }
 
@@ -92,6 +94,31 @@ const cases: readonly Case[] = [
       const a = play.ipamOf("a");
       const b = play.ipamOf("b");
       play.begin(() => play.assign(a, "a1"));
+      play.begin(() => play.assign(b, "b1"));
+    },
+  },
+  {
+    name: "a release that is repeated while the range is given up",
+    nodes: ["a", "b"],
+    prepare: async (play) => {
+      await play.assign(play.ipamOf("a", play.world.immediateStore()), "h");
+    },
+    begin: (play) => {
+      const a = play.ipamOf("a");
+      const b = play.ipamOf("b");
+      play.begin(() => play.persist(() => play.release(a, "h")));
+      play.begin(() => play.persist(() => b.releaseRange(range)));
+    },
+  },
+  {
+    name: "an assignment that is repeated beside another, on stores without transactions",
+    nodes: ["a", "b"],
+    writings: ["single writes", "elided writes"],
+    failing: "a",
+    begin: (play) => {
+      const a = play.ipamOf("a");
+      const b = play.ipamOf("b");
+      play.begin(() => play.persist(() => play.assign(a, "a1")));
       play.begin(() => play.assign(b, "b1"));
     },
   },
@@ -183,7 +210,8 @@ for (const writing of writings) {
     if (one.writings?.includes(writing) === false) continue;
     test(`every operation failing once, ${writing}: ${one.name}`, async (t) => {
       const { settings = oneBlock, nodes } = one;
-      const options = { writing, nodes, settings, reclaimed: new Set<string>(), mostFailures: 1 };
+      const { failing } = one;
+      const options = { writing, nodes, settings, reclaimed: new Set<string>(), mostFailures: 1, failing };
       const prepared = new Play(options);
       await one.prepare?.(prepared);
       const makePlay = (): Play => {

@@ -60,6 +60,8 @@ export interface PlayOptions {
   readonly world?: SteppedWorld;
   /** How many operations of one way fail, as far as an exploration goes. */
   readonly mostFailures?: number;
+  /** Whose operations; anyone's unless told. */
+  readonly failing?: string | undefined;
   /** Contents of the world from which everything was reclaimed once; shared by the plays of one exploration. */
   readonly reclaimed?: Set<string>;
   /** What watches told the actors before the play began, and nothing since: none unless told. */
@@ -81,6 +83,7 @@ export class Play {
   readonly ledger = new Ledger();
   readonly nodes: readonly string[];
   readonly mostFailures: number;
+  readonly failing: string | undefined;
   readonly #settings: IpamSettings;
   readonly #attempts: number;
   readonly #failures: unknown[] = [];
@@ -96,6 +99,7 @@ export class Play {
     this.world = options.world ?? new SteppedWorld(undefined, manner);
     this.nodes = options.nodes;
     this.mostFailures = options.mostFailures ?? 0;
+    this.failing = options.failing;
     this.#writing = writing;
     this.#settings = options.settings;
     this.#attempts = attempts;

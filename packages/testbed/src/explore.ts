@@ -10,6 +10,8 @@ export interface Explorable {
   readonly answersInOrder?: boolean;
   /** How many operations of a way may fail, each with and without having happened; none unless told. */
   readonly mostFailures?: number;
+  /** The actor whose operations fail; anyone's unless told. */
+  readonly failing?: string | undefined;
   /** Throws when the state or what an actor did is wrong. Called in each state that is new. */
   readonly check: () => Promise<void>;
 }
@@ -129,7 +131,7 @@ function movesOf(play: Explorable, failures: number): ReadonlyMap<string, Move> 
   const mayFail = failures < (play.mostFailures ?? 0);
   const moves = stepsOf(play).flatMap((step): readonly Move[] => {
     const done: Move = { step, outcome: "done" };
-    if (!mayFail) return [done];
+    if (!mayFail || (play.failing ?? step.actor) !== step.actor) return [done];
     // Whether a question was heard makes no difference.
     const isWrite = step.touches.some((touch) => touch.isWrite);
     return [done, { step, outcome: "lost" }, ...(isWrite ? [{ step, outcome: "unheard" } as const] : [])];
