@@ -47,7 +47,6 @@ export {
   type HandleCorrection,
   type StoredSurplus,
   type SurplusHandle,
-  surplusHandles,
 } from "./surplus-handle.ts";
 export { Nanos } from "./timestamp.ts";
 export { tunnelHandle, type TunnelName, tunnelNames } from "./tunnel-handle.ts";

@@ -24,10 +24,10 @@ import {
 } from "./release.ts";
 import {
   correctHandle,
+  findSurplus,
   type HandleCorrection,
   readSurplus,
   type StoredSurplus,
-  surplusHandles,
 } from "./surplus-handle.ts";
 import type { Nanos } from "./timestamp.ts";
 import type { NewEntry } from "./write-allocation.ts";
@@ -183,16 +183,14 @@ export class Ipam {
     return this.#releasingHandles.submit({ handle, entry });
   }
 
-  /** Every handle that counts more than blocks give it. Handles are read first: an assignment that ends meanwhile is seen. */
-  async surplusHandles(): Promise<readonly StoredSurplus[]> {
+  /**
+   * Every handle that counts more than blocks give it. Handles are read first: an assignment that ends meanwhile is seen. `rest` lets
+   * others work between parts of the reckoning.
+   */
+  async surplusHandles(rest: () => Promise<void> = async () => undefined): Promise<readonly StoredSurplus[]> {
     const handles = await this.#store.list(keys.handles);
     const blocks = await this.#store.list(keys.blocks());
-    const revisions = new Map(handles.entries.map(({ key, revision }) => [key, revision]));
-    const snapshot = readSnapshot([...blocks.entries, ...handles.entries]);
-    return surplusHandles(snapshot).flatMap((found) => {
-      const revision = revisions.get(keys.handle(found.id));
-      return revision === undefined ? [] : [{ ...found, revision }];
-    });
+    return findSurplus(blocks.entries, handles.entries, rest);
   }
 
   /** The same of one handle, as far as the blocks go that it counts. */

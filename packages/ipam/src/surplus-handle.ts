@@ -1,8 +1,8 @@
-import { keys, type Revision } from "@caracal/datastore";
+import { type Entry, keys, type Revision } from "@caracal/datastore";
 import { Prefix } from "@caracal/net";
 import type { AllocationBlock, IpamHandle } from "@caracal/resources";
 import { countByHandle, written } from "./block.ts";
-import type { IpamSnapshot } from "./consistency.ts";
+import { type IpamSnapshot, readSnapshot } from "./consistency.ts";
 import type { IpamRecords } from "./ipam-records.ts";
 
 /** A handle that counts more addresses than blocks give it: what an assignment or a release leaves that ended halfway. */
@@ -30,26 +30,77 @@ export interface StoredSurplus extends SurplusHandle {
 /** - `kept`: it is another one by now, or counts what it has. */
 export type HandleCorrection = "deleted" | "lowered" | "kept";
 
-/**
- * Every handle of a moment that counts too much, ordered as the snapshot is. Not among them is one that counts a block which
- * cannot be read, nor one of which a block holds something uncounted: that must not be made to count even less.
- */
-export function surplusHandles({ blocks, handles, unreadable }: IpamSnapshot): readonly SurplusHandle[] {
-  const heldIn = new Map<string, ReadonlyMap<string, number>>();
-  const heldBy = new Map<string, number>();
-  for (const { cidr, record } of blocks) {
-    const counts = countByHandle(record);
-    heldIn.set(Prefix.format(cidr), counts);
-    for (const [handle, count] of counts) heldBy.set(handle, (heldBy.get(handle) ?? 0) + count);
+/** Every handle of a moment that counts too much, ordered as the snapshot is. */
+export function surplusHandles(snapshot: IpamSnapshot): readonly SurplusHandle[] {
+  const tally = new HeldTally();
+  tally.add(snapshot);
+  return tally.surplusOf(snapshot.handles);
+}
+
+/** Entries that are read at one go: others wait no longer than that takes. */
+const entriesAtOnce = 128;
+
+/** The same of entries, resting between parts of the work: a large cluster has millions of addresses. */
+export async function findSurplus(
+  blocks: readonly Entry[],
+  handles: readonly Entry[],
+  rest: () => Promise<void>,
+): Promise<readonly StoredSurplus[]> {
+  const tally = new HeldTally();
+  for (const part of parts(blocks)) {
+    tally.add(readSnapshot(part));
+    await rest();
   }
-  const closed = new Set(unreadable);
-  return handles.flatMap(({ id, record }) => {
-    const counted = Object.keys(record.block);
-    const held = counted.reduce((sum, block) => sum + (heldIn.get(block)?.get(id) ?? 0), 0);
-    if (held !== (heldBy.get(id) ?? 0) || counted.some((block) => closed.has(keyOf(block)))) return [];
-    const surplus = surplusOf(record, (block) => heldIn.get(block)?.get(id) ?? 0);
-    return surplus.length > 0 || held === 0 ? [{ id, held, surplus }] : [];
-  });
+  const found: StoredSurplus[] = [];
+  for (const part of parts(handles)) {
+    const revisions = new Map(part.map(({ key, revision }) => [key, revision]));
+    for (const one of tally.surplusOf(readSnapshot(part).handles)) {
+      const revision = revisions.get(keys.handle(one.id));
+      if (revision !== undefined) found.push({ ...one, revision });
+    }
+    await rest();
+  }
+  return found;
+}
+
+function* parts(entries: readonly Entry[]): Generator<readonly Entry[]> {
+  for (let first = 0; first < entries.length; first += entriesAtOnce) {
+    yield entries.slice(first, first + entriesAtOnce);
+  }
+}
+
+/** What blocks give to each handle. */
+class HeldTally {
+  readonly #inBlock = new Map<string, ReadonlyMap<string, number>>();
+  readonly #byHandle = new Map<string, number>();
+  readonly #unreadable = new Set<string>();
+
+  add({ blocks, unreadable }: Pick<IpamSnapshot, "blocks" | "unreadable">): void {
+    for (const { cidr, record } of blocks) {
+      const counts = countByHandle(record);
+      this.#inBlock.set(Prefix.format(cidr), counts);
+      for (const [handle, count] of counts) {
+        this.#byHandle.set(handle, (this.#byHandle.get(handle) ?? 0) + count);
+      }
+    }
+    for (const key of unreadable) this.#unreadable.add(key);
+  }
+
+  /**
+   * Not among them is a handle that counts a block which cannot be read, nor one of which a block holds something uncounted:
+   * that must not be made to count even less.
+   */
+  surplusOf(handles: IpamSnapshot["handles"]): readonly SurplusHandle[] {
+    return handles.flatMap(({ id, record }) => {
+      const heldIn = (block: string): number => this.#inBlock.get(block)?.get(id) ?? 0;
+      const counted = Object.keys(record.block);
+      const held = counted.reduce((sum, block) => sum + heldIn(block), 0);
+      const isUnsure = counted.some((block) => this.#unreadable.has(keyOf(block)));
+      if (isUnsure || held !== (this.#byHandle.get(id) ?? 0)) return [];
+      const surplus = surplusOf(record, heldIn);
+      return surplus.length > 0 || held === 0 ? [{ id, held, surplus }] : [];
+    });
+  }
 }
 
 function keyOf(block: string): string {

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import type { Revision } from "@caracal/datastore";
 import { type Ipam, Nanos, type StoredSurplus } from "@caracal/ipam";
 import type { Node } from "@caracal/resources";
@@ -75,7 +76,8 @@ export class HandleAudit {
     const { graceSeconds, ipam } = this.#options;
     const turn = time / Nanos.fromSeconds(graceSeconds);
     if (turn === this.#lastTurn || !this.#isMine(turn)) return;
-    const found = await ipam.surplusHandles();
+    // Pods and neighbours of the node wait for no reckoning.
+    const found = await ipam.surplusHandles(() => setImmediate());
     this.#lastTurn = turn;
     const before = this.#suspects;
     this.#suspects = new Map(
