@@ -13,12 +13,19 @@ export class Reader {
   readonly #end: number;
   #at: number;
 
-  constructor(bytes: Uint8Array, blame: Blame = noBlame, start = 0, end: number = bytes.length) {
+  /** `view`, if there is one already, is of all of `bytes`. */
+  constructor(
+    bytes: Uint8Array,
+    blame: Blame = noBlame,
+    start = 0,
+    end: number = bytes.length,
+    view: DataView = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength),
+  ) {
     if (start < 0 || start > end || end > bytes.length) {
       throw new RangeError(`bytes ${start} to ${end} are outside a buffer of ${bytes.length}`);
     }
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#view = view;
     this.#blame = blame;
     this.#at = start;
     this.#end = end;
@@ -94,7 +101,7 @@ export class Reader {
   /** A reader of the next `count` bytes; faults inside it are blamed on `blame`, else as here. */
   sub(count: number, blame: Blame = this.#blame): Reader {
     const at = this.#take(count);
-    return new Reader(this.#bytes, blame, at, at + count);
+    return new Reader(this.#bytes, blame, at, at + count, this.#view);
   }
 
   /** Says that nothing may be left. */

@@ -42,6 +42,8 @@ interface Draft {
   isRemembered: boolean;
   mac: string;
   mtu: number;
+  /** Where the configuration names none. */
+  readonly defaultMtu: number | undefined;
   /** This call has made the pair. */
   created: boolean;
   /** And both ends are up. */
@@ -102,6 +104,7 @@ export async function addPod(services: CniServices, operation: Operation): Promi
     isRemembered: false,
     mac: "",
     mtu: 0,
+    defaultMtu: operation.config.mtu === undefined ? services.defaultMtu() : undefined,
     created: false,
     pair: undefined,
     isFirst: false,
@@ -431,10 +434,12 @@ async function takeBack(draft: Draft): Promise<void> {
 export function podInterface(
   services: CniServices,
   operation: Operation,
-  wanted: Pick<PodInterface, "addresses" | "routes"> & { readonly request: PodRequest },
+  wanted: Pick<PodInterface, "addresses" | "routes"> &
+    Pick<Draft, "request"> &
+    Partial<Pick<Draft, "defaultMtu">>,
 ): PodInterface {
   const { attachment, config } = operation;
-  const mtu = config.mtu ?? services.defaultMtu();
+  const mtu = config.mtu ?? wanted.defaultMtu ?? services.defaultMtu();
   if (mtu === undefined && config.requireMtuFile) {
     throw new CniError(CniCode.tryAgainLater, "the node has not written its MTU file yet");
   }

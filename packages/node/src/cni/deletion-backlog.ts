@@ -45,12 +45,16 @@ export class DeletionBacklog {
 
   /** The deletion of the same attachment that waits, if one does. */
   find(call: CniCall): CniCall | undefined {
+    // As nearly always: every call asks.
+    if (this.#calls.size === 0) return undefined;
     return this.#calls.get(fileName(call));
   }
 
   /** It is done. */
   remove(call: CniCall): void {
-    const name = fileName(call);
+    const kept = this.find(call);
+    if (kept === undefined) return;
+    const name = fileName(kept);
     rmSync(join(this.#directory, name), { force: true });
     this.#calls.delete(name);
   }
