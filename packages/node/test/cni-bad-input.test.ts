@@ -138,6 +138,19 @@ for (const { name: step } of addSteps) {
       assert.deepEqual(await node.state(), nothing);
     });
 
+    it("a plugin that goes makes ADD fail with code 11, and nothing is left", async () => {
+      const { node } = fakeCniNode();
+      const plugin = new AbortController();
+      const beforeStep = (at: string): void => {
+        if (at === step) plugin.abort();
+      };
+      const answer = await node.engine({ beforeStep }).answer(podCall(netns), plugin.signal);
+      // The last step's is too late.
+      if (step === addSteps.at(-1)?.name) return;
+      assert.equal(JSON.parse(answer.stdout).code, 11);
+      assert.deepEqual(await node.state(), nothing);
+    });
+
     it("a datastore that goes makes ADD fail with code 11, and DEL leaves nothing", async () => {
       const { node } = fakeCniNode();
       const beforeStep = (at: string): void => {

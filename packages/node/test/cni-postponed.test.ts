@@ -152,7 +152,10 @@ test("without room on the disk the runtime must ask again", async (t) => {
   result(await daemon.answer(podCall(netns)));
   disconnect(node);
   rmSync(directory, { recursive: true });
-  assert.equal(JSON.parse((await daemon.answer(deletion)).stdout).code, 11);
+  const { code, msg, details } = JSON.parse((await daemon.answer(deletion)).stdout);
+  assert.equal(code, 11);
+  assert.equal(msg, "the datastore does not answer, and the deletion cannot be kept for later");
+  assert.match(details, /^ENOENT/);
 });
 
 test("addresses given to another plugin are given back when the datastore is back, before an ADD of the same container", async (t) => {
@@ -219,7 +222,9 @@ test("a daemon that has yet to hear from the datastore deletes what it sees, and
   assert.equal(await next.finishDeletions(), true);
   assert.deepEqual(await node.state(), nothing);
   rmSync(directory, { recursive: true });
-  assert.equal(await early.handle({ ...deletion, plugin: "calico-ipam" }), undefined, "it cannot be kept");
+  const lost = JSON.parse((await early.handle({ ...deletion, plugin: "calico-ipam" }))?.stdout ?? "");
+  assert.equal(lost.code, 11);
+  assert.match(lost.msg, /waiting for the datastore, and the deletion cannot be kept for later$/);
 });
 
 test("a full datastore is told of at once, by STATUS too, and DEL of a known pod is kept", async (t) => {

@@ -252,7 +252,13 @@ export class CniEngine {
   #attachment(call: CniCall, config: NetworkConfig, signal: AbortSignal | undefined): Promise<CniAnswer> {
     const attachment = nameAttachment(call, config, this.#services);
     return this.#run(attachment.hostName, signal, async (checkDeadline) => {
-      const operation: Operation = { call, config, attachment, checkDeadline };
+      // A runtime that has given up an ADD takes the pod for not made; a deletion is as good without anyone waiting.
+      const checkWaited = (): void => {
+        checkDeadline();
+        refuseGone(signal);
+      };
+      const isAdd = call.command === "ADD";
+      const operation = { call, config, attachment, checkDeadline: isAdd ? checkWaited : checkDeadline };
       switch (call.command) {
         case "ADD": {
           await this.#finishDeletion(call);
@@ -286,7 +292,8 @@ export class CniEngine {
       await work();
     } catch (error) {
       const isAway = error instanceof StoreError && error.code === "unavailable";
-      if (!isAway || !mayWait || !this.#postpone(call)) throw error;
+      if (!isAway || !mayWait || this.#deletions === undefined) throw error;
+      this.#deletions.keep(call, storeTrouble(error));
       return;
     }
     this.#deletions?.remove(call);
@@ -298,16 +305,6 @@ export class CniEngine {
     if (this.#services.records.remembers(attachment)) return true;
     if (this.#knowsEndpoint(endpointNamespace, endpointName)) return true;
     return netns !== "" && this.#services.kernel.podEnd(hostName, netns) === ifname;
-  }
-
-  /** False when it cannot be kept: then the runtime must ask again. */
-  #postpone(call: CniCall): boolean {
-    try {
-      return this.#deletions?.add(call) ?? false;
-    } catch {
-      // A disk that is full, most of all.
-      return false;
-    }
   }
 
   /** A deletion that was answered must not be done to what comes after it. In its pod's turn. */
@@ -458,7 +455,7 @@ export class CniEngine {
     };
     const queued = this.#queue.run(key, async () => {
       // Nobody waits any more: a plugin that was killed while its call stood in line, or the deadline has passed.
-      if (signal?.aborted === true) throw new CniError(CniCode.tryAgainLater, "the plugin has gone");
+      refuseGone(signal);
       checkDeadline();
       return work(checkDeadline);
     });
@@ -489,6 +486,10 @@ export class CniEngine {
   #requireReady(code: number): void {
     if (!this.#isReady()) throw new CniError(code, "Calico is currently not ready to process requests");
   }
+}
+
+function refuseGone(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) throw new CniError(CniCode.tryAgainLater, "the plugin has gone");
 }
 
 function requireVersion(config: NetworkConfig, floor: "0.4.0" | "1.1.0", command: string): void {

@@ -1,8 +1,10 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { messageOf } from "@caracal/net";
 import { replaceFile } from "../replace-file.ts";
 import { type CniCall, readCall } from "./cni-call.ts";
+import { CniCode, CniError } from "./cni-error.ts";
 
 /** More deletions than a node has pods are a storm that the runtime shall repeat. */
 export const backlogMost = 4_096;
@@ -41,6 +43,19 @@ export class DeletionBacklog {
     replaceFile(join(this.#directory, name), JSON.stringify(call));
     this.#calls.set(name, call);
     return true;
+  }
+
+  /** As `add`; what cannot be kept is to come back. `because` says why it cannot be done now. */
+  keep(call: CniCall, because: string): void {
+    let trouble = `${backlogMost} are kept already`;
+    try {
+      if (this.add(call)) return;
+    } catch (error) {
+      // A disk that is full, most of all.
+      trouble = messageOf(error);
+    }
+    const message = `${because}, and the deletion cannot be kept for later`;
+    throw new CniError(CniCode.tryAgainLater, message, trouble);
   }
 
   /** The deletion of the same attachment that waits, if one does. */

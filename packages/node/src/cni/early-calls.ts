@@ -25,7 +25,7 @@ export class EarlyCalls {
     this.#options = options;
   }
 
-  /** `undefined` when the call must wait: it cannot be served without the datastore, or cannot be kept. */
+  /** `undefined` when the call must wait: it cannot be served without the datastore. */
   async handle(params: unknown): Promise<CniAnswer | undefined> {
     const call = readCall(params);
     const isOfAttachment = call?.command === "ADD" || call?.command === "DEL" || call?.command === "CHECK";
@@ -43,11 +43,11 @@ export class EarlyCalls {
   async #delete(call: CniCall, attachment: Attachment): Promise<boolean> {
     const { kernel, deletions } = this.#options;
     const { hostName, netns, ifname } = attachment;
-    // The interface is another plugin's: a release harms nobody, known or not.
-    if (call.plugin === "calico-ipam") return keep(deletions, call);
-    const isHere = netns !== "" && kernel.podEnd(hostName, netns) === ifname;
-    if (!isHere && !this.#knows(call, attachment)) return false;
-    if (!keep(deletions, call)) return false;
+    // With calico-ipam the interface is another plugin's: a release harms nobody, known or not.
+    const isPods = call.plugin === "calico";
+    const isHere = isPods && netns !== "" && kernel.podEnd(hostName, netns) === ifname;
+    if (isPods && !isHere && !this.#knows(call, attachment)) return false;
+    deletions.keep(call, "the node daemon is waiting for the datastore");
     if (isHere) await kernel.removePair(hostName);
     return true;
   }
@@ -55,14 +55,5 @@ export class EarlyCalls {
   #knows(call: CniCall, { endpointNamespace, endpointName }: Attachment): boolean {
     const { deletions, knowsEndpoint } = this.#options;
     return deletions.find(call) !== undefined || knowsEndpoint(endpointNamespace, endpointName);
-  }
-}
-
-function keep(deletions: DeletionBacklog, call: CniCall): boolean {
-  try {
-    return deletions.add(call);
-  } catch {
-    // A disk that is full, most of all.
-    return false;
   }
 }
