@@ -298,6 +298,7 @@ class Assignment {
     const { config } = this.#settings;
     const configured = config.maxBlocksPerHost === 0 ? defaultMaxBlocks : config.maxBlocksPerHost;
     const limit = maxBlocks > 0 ? Math.min(maxBlocks, configured) : configured;
+    if (this.#ownCount >= limit) await this.#countOwn();
     this.#mayTakeMore = this.#ownCount < limit && config.auto_allocate_blocks;
     if (this.#ownCount >= limit) {
       const reason = `limit of ${limit} blocks reached for this node`;
@@ -406,6 +407,14 @@ class Assignment {
     const recent = affinities.seenSince(prefix, Nanos.of(now() - trustSeenFor));
     this.#ownCount = new Set([...own.keys(), ...recent]).size;
     return [...own.values()];
+  }
+
+  /** By the store, where a watch may have been late to tell that the owner has lost one. */
+  async #countOwn(): Promise<void> {
+    const { affinities, view } = this.#records;
+    if (view?.affinities === undefined) return;
+    const { owner, family } = this.#request;
+    this.#ownCount = (await affinities.entries(keys.affinities(owner, family))).length;
   }
 
   /** By what was seen of it here a moment ago, or else by what is known of all blocks. */

@@ -167,6 +167,16 @@ for (const { cidr: text, blockSize } of largePools) {
     }
   });
 
+  test(`the last block of ${text} in blocks of /${blockSize} is taken at once where it is watched and there are transactions`, async () => {
+    const inner = await large(cidr, blockSize, "full but for one block");
+    const { store, take } = counted(inner);
+    const { view, look } = watching(inner, "watching");
+    await look();
+    const ipam = ipamOn(store, "watching", settings, view);
+    assert.equal((await ipam.assign({ family: 4, handle: "h", attributes: {} })).kind, "assigned");
+    assert.equal(take(), 1);
+  });
+
   for (const fullness of fullnesses) {
     test(`with single writes an address of a new block of ${text}, ${fullness}, costs 3 round trips where it is watched, else 4`, async () => {
       const inner = await large(cidr, blockSize, fullness);
