@@ -2,7 +2,7 @@ import { type AffinityOwner, keys, type Revision, type Store } from "@caracal/da
 import { IpAddress, type IpFamily, Prefix } from "@caracal/net";
 import type { Labels } from "@caracal/resources";
 import { type AddressUser, addressUsers } from "./address-users.ts";
-import { type AffinityRelease, affinityText, blocksWithin, releaseAffinity } from "./affinity.ts";
+import { type AffinityRelease, affinityText, releaseAffinity } from "./affinity.ts";
 import { type AddressResult, assignAddress } from "./assign-address.ts";
 import { autoAssign, type BlockHint, type BlockRequest, ensureBlock } from "./auto-assign.ts";
 import { type BatchKind, BatchLane } from "./batch-lane.ts";
@@ -29,6 +29,7 @@ import {
   readSurplus,
   type StoredSurplus,
 } from "./surplus-handle.ts";
+import { releaseRange } from "./release-range.ts";
 import type { Nanos } from "./timestamp.ts";
 import type { NewEntry } from "./write-allocation.ts";
 import {
@@ -235,16 +236,9 @@ export class Ipam {
     });
   }
 
-  /** Gives up all blocks of a range, whoever has them: the empty ones are deleted, the others have no owner from then on. */
+  /** Gives up all blocks of a range, as its pool goes, and gives those that had an owner. */
   async releaseRange(range: Prefix): Promise<readonly Prefix[]> {
-    return this.#lane.run(async () => {
-      const found = await blocksWithin(this.#records, range);
-      const cooldownSeconds = await this.#cooldownSeconds();
-      for (const { owner, block } of found) {
-        await releaseAffinity(this.#records, owner, block, { cooldownSeconds });
-      }
-      return found.map(({ block }) => block);
-    });
+    return this.#lane.run(() => releaseRange(this.#records, range));
   }
 
   /** The blocks that are the node's. */

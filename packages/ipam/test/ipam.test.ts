@@ -487,6 +487,26 @@ test("what has rested long enough does not keep a block from being empty", async
   }
 });
 
+test("a pool that goes leaves no block of which addresses only rest, whoever had it", async () => {
+  const cluster = new Cluster();
+  await cluster.pool("p", "10.0.0.0/26", { blockSize: 28 });
+  await cluster.config({ auto_allocate_blocks: true, ipCooldownSeconds: 600 });
+  for (const node of ["a", "b", "c"]) {
+    await cluster.assign(node, `h-${node}`);
+    await cluster.ipam(node).releaseHandle(`h-${node}`);
+  }
+  const held = await cluster.assign("d", "h-d");
+  // Nobody's since, and still resting.
+  await cluster.ipam("b").releaseNode();
+  // Released by a node whose clock goes an hour ahead.
+  cluster.seconds -= 3600;
+  await cluster.ipam("a").releaseRange(prefix("10.0.0.0/26"));
+  const { entries } = await cluster.store.list(keys.blocks());
+  assert.equal(entries.length, 1);
+  assert.equal((await cluster.ipam("a").lookup(address(held))).kind, "allocated");
+  assert.deepEqual(await cluster.ipam("a").check(), []);
+});
+
 test("an empty block of another node is taken back after a minute, and not before", async () => {
   const cluster = new Cluster();
   await cluster.pool("p", "10.0.0.0/30", { blockSize: 30 });
