@@ -154,7 +154,7 @@ class Assignment {
   readonly #addresses: IpAddress[][];
   readonly #claimed: Prefix[] = [];
   readonly #messages: string[] = [];
-  readonly #written = new Map<string, AllocationBlock>();
+  readonly #written: { readonly cidr: Prefix; readonly block: AllocationBlock }[] = [];
   readonly #existing = new Set<number>();
   #own: readonly OwnBlock[] = [];
   /** Own blocks that were full a moment ago. */
@@ -287,7 +287,7 @@ class Assignment {
     for await (const { cidr, block } of this.#catalogue.existing())
       blocks.set(Prefix.key(cidr), block.record);
     // What was read may be of before this run's own writes.
-    for (const [key, block] of this.#written) blocks.set(key, block);
+    for (const { cidr, block } of this.#written) blocks.set(Prefix.key(cidr), block);
     const { reservations } = this.#settings;
     this.#messages.push(explainShortage(this.#pools, passedOver, [...blocks.values()], reservations));
   }
@@ -487,7 +487,7 @@ class Assignment {
   }
 
   #note(cidr: Prefix, plan: FillPlan): void {
-    this.#written.set(Prefix.key(cidr), plan.block);
+    this.#written.push({ cidr, block: plan.block });
     if (this.#hint?.cidr !== cidr) {
       const affinityKey = keys.affinity(this.#request.owner, cidr);
       this.#hint = { cidr, blockKey: keys.block(cidr), affinityKey };

@@ -359,7 +359,7 @@ export class Ipam {
     const [first] = requests;
     if (first === undefined) return [];
     const { family, use = "Workload", pools, namespaceLabels, maxBlocks } = first;
-    const place = JSON.stringify([family, pools ?? [], labels]);
+    const place = `${family} ${listText(pools)} ${labels}`;
     const result = await autoAssign(this.#records, settings, {
       owner: this.#node,
       family,
@@ -449,8 +449,12 @@ export class Ipam {
 type AnyAssignRequest = AssignRequest & { readonly together?: AssignFirstRequest["together"] };
 
 /** Requests of one group can be met from the same blocks. */
-function groupOf({ family, use, pools = [], maxBlocks }: AnyAssignRequest): string {
-  return JSON.stringify([family, use, pools, maxBlocks]);
+function groupOf({ family, use = "Workload", pools, maxBlocks = 0 }: AnyAssignRequest): string {
+  return `${family} ${use} ${maxBlocks} ${listText(pools)}`;
+}
+
+function listText(pools: readonly string[] | undefined): string {
+  return pools === undefined ? "" : JSON.stringify(pools);
 }
 
 const ipamRoot = `${keys.root}ipam/v2/`;

@@ -58,8 +58,9 @@ export class BlockText implements Written<AllocationBlock> {
     const before = this.record.attributes;
     if (before.length > 0 && before.every((owner, place) => owners[place] === owner)) {
       const added = owners.slice(before.length).map(attributeText);
-      const text = this.text.slice(this.#ownersAt, this.#ownersEnd);
-      return [[...this.#owners, ...added], [text, ...added].join(",")];
+      const known = this.text.slice(this.#ownersAt, this.#ownersEnd);
+      // Put together here, and copied once, with the rest.
+      return [[...this.#owners, ...added], added.reduce((text, one) => `${text},${one}`, known)];
     }
     let place = 0;
     const texts = owners.map((owner) => {
