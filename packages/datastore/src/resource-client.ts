@@ -1,4 +1,4 @@
-import { Prefix } from "@caracal/net";
+import { type IpFamily, Prefix } from "@caracal/net";
 import {
   checkPoolOverlap,
   defaultAllowProfile,
@@ -89,10 +89,13 @@ export class ResourceClient {
     return readOutcome(identity, entry);
   }
 
-  /** `beside` names a pool that this one may overlap, because it is about to take its place. */
-  async create(resource: Resource, options: { readonly beside?: string } = {}): Promise<ResourceOutcome> {
+  /** `isPoolChecked`: whoever makes many pools has asked `checkNewPools` about them already. */
+  async create(
+    resource: Resource,
+    options: { readonly isPoolChecked?: boolean } = {},
+  ): Promise<ResourceOutcome> {
     const version = given(resource.metadata.resourceVersion);
-    if (version === undefined) return this.#create(resource, options.beside);
+    if (version === undefined) return this.#create(resource, options.isPoolChecked);
     const reason = "field must not be set for a Create request";
     return refused([problemOf("resourceVersion", "Metadata.ResourceVersion", reason, version)]);
   }
@@ -156,7 +159,7 @@ export class ResourceClient {
     return this.#written(identity, remove, "; it has been deleted");
   }
 
-  async #create(resource: Resource, beside?: string): Promise<ResourceOutcome> {
+  async #create(resource: Resource, isPoolChecked = false): Promise<ResourceOutcome> {
     const problems = checkIdentity(resource, "a Create");
     if (problems.length > 0) return refused(problems);
     const { uid, creationTimestamp } = resource.metadata;
@@ -170,7 +173,7 @@ export class ResourceClient {
     if (isVirtual(identity) || (await this.#findFormer(identity)) !== undefined) {
       return this.#refusalAs("exists", identity);
     }
-    if (value.kind === "IPPool") problems.push(...(await this.#checkNewPool(value, beside)));
+    if (value.kind === "IPPool" && !isPoolChecked) problems.push(...(await this.checkNewPools([value])));
     problems.push(...(await checkTierOf(this, value)));
     if (problems.length > 0) return refused(problems);
     return this.#written(identity, () => this.#entries.create(keyOf(identity), storedText(value)));
@@ -241,21 +244,37 @@ export class ResourceClient {
     return undefined;
   }
 
-  /** A new pool may not overlap another, nor hold blocks that a pool of another block size left behind. */
-  async #checkNewPool(pool: IpPool, beside?: string): Promise<readonly Problem[]> {
-    const others = (await this.list("IPPool")).items.filter(({ metadata }) => metadata.name !== beside);
-    const overlaps = checkPoolOverlap(pool, others);
-    const range = Prefix.parse(pool.spec.cidr);
-    if (overlaps.length > 0 || range === undefined) return overlaps;
-    const { blockSize } = pool.spec;
-    const { entries } = await this.#store.list(keys.blocks(range.family));
-    const isTaken = entries.some(({ key }) => {
+  /**
+   * A new pool may not overlap another, nor hold blocks that a pool of another block size left behind. `beside` names pools that
+   * these may overlap, because they are about to take their place.
+   */
+  async checkNewPools(
+    pools: readonly IpPool[],
+    beside: ReadonlySet<string> = new Set(),
+  ): Promise<readonly Problem[]> {
+    const others = (await this.list("IPPool")).items.filter(({ metadata }) => !beside.has(metadata.name));
+    const overlaps = pools.flatMap((pool) => checkPoolOverlap(pool, others));
+    if (overlaps.length > 0) return overlaps;
+    const listings = new Map<IpFamily, readonly Prefix[]>();
+    for (const pool of pools) {
+      const range = Prefix.parse(pool.spec.cidr);
+      if (range === undefined) continue;
+      const blocks = listings.get(range.family) ?? (await this.#blocks(range.family));
+      listings.set(range.family, blocks);
+      const { blockSize } = pool.spec;
+      if (!blocks.some((cidr) => cidr.length !== blockSize && Prefix.overlaps(cidr, range))) continue;
+      const reason = "IPPool blocksSize conflicts with existing allocations that use a different blockSize";
+      return [{ path: "spec.blockSize", field: "IPPool.Spec.BlockSize", found: String(blockSize), reason }];
+    }
+    return [];
+  }
+
+  async #blocks(family: IpFamily): Promise<readonly Prefix[]> {
+    const { entries } = await this.#store.list(keys.blocks(family));
+    return entries.flatMap(({ key }) => {
       const named = keys.parse(key);
-      return named?.kind === "block" && named.cidr.length !== blockSize && Prefix.overlaps(named.cidr, range);
+      return named?.kind === "block" ? [named.cidr] : [];
     });
-    const reason = "IPPool blocksSize conflicts with existing allocations that use a different blockSize";
-    const found = String(blockSize);
-    return isTaken ? [{ path: "spec.blockSize", field: "IPPool.Spec.BlockSize", found, reason }] : [];
   }
 }
 

@@ -398,6 +398,29 @@ test("a pool is split into pools of the same kind, and its addresses stay", asyn
   assert.equal(state.kind === "allocated" && state.affinity, "host:node1.whale.com");
 });
 
+test("a split reads the blocks once, and refuses those of another size before anything is made", async () => {
+  const { store } = await leakyWorld();
+  let listings = 0;
+  const counting = (at: Store): Store => ({
+    ...keepOpen(at),
+    list: (prefix) => {
+      if (prefix.includes("/assignment/")) listings += 1;
+      return at.list(prefix);
+    },
+  });
+  const openStore = async (): Promise<Store> => counting(store);
+  assert.equal((await run("ipam split 64 --name=p", { openStore })).exitCode, 0);
+  assert.equal(listings, 1);
+
+  const { store: other } = await leakyWorld();
+  const cidr = Prefix.parse("10.244.128.0/28") ?? assert.fail();
+  await other.create(keys.block(cidr), '{"cidr":"10.244.128.0/28","allocations":[],"unallocated":[]}');
+  const before = (await other.list(keys.root)).entries;
+  const refused = await run("ipam split 4 --name=p", { store: other });
+  assert.match(refused.stderr, /^cannot split p: .*conflicts with existing allocations that use a different/);
+  assert.deepEqual((await other.list(keys.root)).entries, before);
+});
+
 test("a split that cannot be changes nothing", async () => {
   const { store } = await leakyWorld();
   const before = await store.list(keys.root);

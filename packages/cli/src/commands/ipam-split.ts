@@ -5,6 +5,7 @@ import { CliError } from "../cli-error.ts";
 import type { Arguments, Command } from "../command.ts";
 import { withConnection } from "../connection/with-connection.ts";
 import { configOption } from "../global-options.ts";
+import { tellWaiting } from "../output/tell-waiting.ts";
 import { isLocked } from "../resources/cluster-lock.ts";
 
 /** Longest name of a pool that is made of another's. */
@@ -38,7 +39,7 @@ export const ipamSplit: Command = {
       }
       const pool = await findPool(resources, name, cidr);
       const parts = splitPool(pool, count);
-      await replacePool(resources, pool, parts);
+      await tellWaiting(ctx, `making ${count} pools`, replacePool(resources, pool, parts));
       // Calico leaves out the line's end too.
       const lines = parts.map(({ metadata, spec }) => `Created ${metadata.name} with CIDR ${spec.cidr}.\n`);
       ctx.stdout.write(
@@ -126,11 +127,14 @@ function partName(name: string, index: number): string {
 async function replacePool(resources: ResourceClient, pool: IpPool, parts: readonly IpPool[]): Promise<void> {
   const { name } = pool.metadata;
   const existing = new Map((await resources.list("IPPool")).items.map((one) => [one.metadata.name, one]));
-  const made: string[] = [];
-  for (const part of parts) {
-    const isThere = isSamePool(existing.get(part.metadata.name), part);
-    const outcome = isThere ? undefined : await resources.create(part, { beside: name });
-    if (outcome === undefined || outcome.kind === "ok") {
+  const there = parts.filter((part) => isSamePool(existing.get(part.metadata.name), part));
+  const made = there.map((part) => part.metadata.name);
+  const missing = parts.filter((part) => !there.includes(part));
+  const problems = await resources.checkNewPools(missing, new Set([name, ...made]));
+  if (problems.length > 0) throw new CliError(`cannot split ${name}: ${describeProblems(problems)}`);
+  for (const part of missing) {
+    const outcome = await resources.create(part, { isPoolChecked: true });
+    if (outcome.kind === "ok") {
       made.push(part.metadata.name);
       continue;
     }
