@@ -111,6 +111,7 @@ describe("cni install", () => {
           mtu: 1440,
           ipam: { type: "calico-ipam" },
           policy: { type: "k8s" },
+          capabilities: { ips: true, mac: true },
           caracal_run_dir: "/run/c",
         },
       ],
@@ -353,6 +354,19 @@ describe("cni install", () => {
     writeFileSync(path, readFileSync(path, "utf8").replace('"second"', '"renewed"'));
     uninstall();
     assert.deepEqual(tree("bin", "net", "lib"), {});
+  });
+
+  it("reads flags as Go does", () => {
+    for (const [text, isOn] of [
+      ["1", true],
+      ["T", true],
+      ["True", true],
+      ["0", false],
+      ["f", false],
+      ["FALSE", false],
+    ] as const) {
+      assert.equal(settings({ SLEEP: text }).staysAndFollows, isOn, text);
+    }
   });
 
   it("leaves plugins alone that are skipped, or there and not to be updated", () => {

@@ -17,6 +17,7 @@ import { labState } from "./lab-state.ts";
 
 const skip = requireRoot() || requireTool("ip", "podman", "runc", "busybox", "nsenter");
 const network = "k8s-pod-network";
+const mac = "02:00:00:00:00:42";
 
 /** Podman on one node, with all that it writes in a directory of its own. */
 class NodePodman {
@@ -114,7 +115,7 @@ test(
     const [before, namespaces] = [await labState(lab), ownNamespaces(lab)];
 
     const started = await Promise.all([
-      one.start("client", network, "sleep", "600"),
+      one.start("client", `${network}:mac=${mac}`, "sleep", "600"),
       two.start("server", network, "/bin/busybox", "httpd", "-f", "-p", "80", "-h", "/www"),
     ]);
     assert.deepEqual(
@@ -124,6 +125,8 @@ test(
     );
     const address = await two.address("server");
     assert.match(address, /^10\.244\./);
+    const link = await one.command("exec", "client", "/bin/busybox", "ip", "link", "show", "eth0");
+    assert.ok(link.stdout.includes(mac), link.stdout + link.stderr);
     const ping = await one.command("exec", "client", "/bin/busybox", "ping", "-c", "2", address);
     assert.match(ping.stdout, /2 packets received/, ping.stderr);
     const wget = ["/bin/busybox", "wget", "-q", "-O", "-", `http://${address}/`];

@@ -193,11 +193,16 @@ function nodeNameFile({ readFile }: SettingsSources, read: Read): string | undef
   }
 }
 
+/** As Go reads them, in whatever case. */
+const trueWords = new Set(["true", "t", "1"]);
+const falseWords = new Set(["false", "f", "0"]);
+
 function readFlag(name: string, read: Read, otherwise: boolean, problems: string[]): boolean {
   const text = read(name)?.toLowerCase();
   if (text === undefined) return otherwise;
-  if (text !== "true" && text !== "false") problems.push(`${name} '${text}' is neither true nor false`);
-  return text === "true";
+  const isTrue = trueWords.has(text);
+  if (!isTrue && !falseWords.has(text)) problems.push(`${name} '${text}' is neither true nor false`);
+  return isTrue;
 }
 
 function fileName(variable: string, name: string, problems: string[]): string {

@@ -25,6 +25,8 @@ export function defaultTemplate(present: readonly string[], usesKubernetes: bool
     mtu: "__CNI_MTU__",
     ipam: { type: "calico-ipam" },
     policy: { type: "k8s" },
+    // What podman's --ip, --ip6 and --mac-address ask for, and others' like.
+    capabilities: { ips: true, mac: true },
     ...(usesKubernetes && { kubernetes: { kubeconfig: "__KUBECONFIG_FILEPATH__" } }),
   };
   const plugins = [calico, ...present.flatMap((name) => chained[name] ?? [])];

@@ -351,6 +351,48 @@ describe("the engine besides", () => {
     });
   }
 
+  for (const plugin of ["calico", "calico-ipam"] as const) {
+    it(`${plugin} gives what the runtime asks for by its capabilities, or none`, async () => {
+      const { node, netns } = newNode();
+      const engine = node.engine();
+      const asking = (...ips: readonly string[]): object => ({ runtimeConfig: { ips } });
+      const call = podCall(netns, { plugin, args: "" }, asking("10.244.7.7/24", "fd00::7"));
+      const made = result(await engine.answer(call));
+      assert.deepEqual(
+        made.ips.map(({ address }) => address),
+        ["10.244.7.7/32", "fd00::7/128"],
+      );
+      assert.deepEqual(result(await engine.answer(call)), made);
+      assert.equal((await engine.answer({ ...call, command: "DEL" })).exitCode, 0);
+      for (const ips of [["10.244.7"], ["10.244.7.7", "10.244.7.8"]]) {
+        const refused = await engine.answer(podCall(netns, { plugin, args: "" }, asking(...ips)));
+        assert.equal(JSON.parse(refused.stdout).code, 7, ips.join());
+      }
+      assert.deepEqual(await node.state(), { kernel: [], allocations: [], endpoints: [] });
+    });
+  }
+
+  it("the MAC is the one that the runtime asks for, by a capability or by CNI_ARGS; the pod's annotation wins", async () => {
+    const annotation = { "cni.projectcalico.org/hwAddr": "1c:0c:0a:c0:ff:03" };
+    const asking = { runtimeConfig: { mac: "1C-0C-0A-C0-FF-02" } };
+    const args = "K8S_POD_NAMESPACE=default;K8S_POD_NAME=nginx;MAC=1c:0c:0a:c0:ff:01";
+    for (const [config, mac] of [
+      [{}, "1c:0c:0a:c0:ff:01"],
+      [asking, "1c:0c:0a:c0:ff:02"],
+      [
+        { runtimeConfig: { ...asking.runtimeConfig, "io.kubernetes.cri.pod-annotations": annotation } },
+        "1c:0c:0a:c0:ff:03",
+      ],
+    ] as const) {
+      const { node, netns } = newNode();
+      const made = result(await node.engine().answer(podCall(netns, { args }, config)));
+      assert.equal(made.interfaces[1]?.mac, mac);
+    }
+    const { node, netns } = newNode();
+    const refused = await node.engine().answer(podCall(netns, { args: "MAC=01:00:5e:00:00:01" }));
+    assert.equal(JSON.parse(refused.stdout).code, 7);
+  });
+
   it("another IPAM plugin is asked, given back after a failure, and asked once more after a kill", async () => {
     const { node, netns } = newNode();
     const asked: string[] = [];

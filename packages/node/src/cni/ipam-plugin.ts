@@ -7,7 +7,7 @@ import { type CniResult, hostRoutes } from "./cni-result.ts";
 import type { NetworkConfig } from "./network-config.ts";
 import { allocationAttributes, type CniServices } from "./operation.ts";
 import { refuseNodes } from "./refuse-taken.ts";
-import { requestedAddress, requestedFamilies } from "./requested-address.ts";
+import { requestedAddresses, requestedFamilies } from "./requested-address.ts";
 
 /** ADD of plugin `calico-ipam` for another interface plugin: the addresses alone, the same ones however often it is called. */
 export async function assignForPlugin(
@@ -18,8 +18,8 @@ export async function assignForPlugin(
   checkAttachmentVariables(call);
   const pod = podOf(parseArguments(call.args));
   const handle = handleOf(config.name, call.containerId);
-  const wanted = requestedAddress(call);
-  if (wanted !== undefined) refuseNodes(services, wanted);
+  const wanted = requestedAddresses(call, config);
+  for (const address of wanted) refuseNodes(services, address);
   const held = await services.ipam.addressesOf(handle);
   const families = requestedFamilies(call, config).filter(
     (family) => !held.some((address) => IpAddress.family(address) === family),
@@ -33,7 +33,7 @@ export async function assignForPlugin(
       pod,
       pod === undefined ? undefined : await services.namespaceFacts(pod.namespace),
     ),
-    ...(wanted !== undefined && { certain: [wanted] }),
+    ...(wanted.length > 0 && { certain: wanted }),
     // An audit must not look for an endpoint: the other plugin makes none.
     attributes: { ...allocationAttributes(services, pod), note: "assigned for another plugin" },
   });

@@ -36,6 +36,7 @@ describe("parseNetworkConfig", () => {
       includeDefaultRoutes: false,
       features: { ipAddrsNoIpam: false, floatingIps: false },
       podAnnotations: new Map(),
+      requested: { ips: [], mac: undefined },
       previous: undefined,
       validAttachments: undefined,
     });

@@ -39,6 +39,8 @@ export interface NetworkConfig {
   readonly features: { readonly ipAddrsNoIpam: boolean; readonly floatingIps: boolean };
   /** The pod's annotations, where the runtime hands them on (capability `io.kubernetes.cri.pod-annotations`). */
   readonly podAnnotations: ReadonlyMap<string, string>;
+  /** What the runtime asks for by the capabilities `ips` and `mac`, as it is written. */
+  readonly requested: { readonly ips: readonly string[]; readonly mac: string | undefined };
   /** What the plugins before this one in the chain made (ADD), or all of them (CHECK). */
   readonly previous: CniResult | undefined;
   /** GC: the attachments that still exist; every other one of the network is to go. */
@@ -121,6 +123,7 @@ export function parseNetworkConfig(stdin: string, command?: string): NetworkConf
   }
   const previous = config.object("prevResult");
   const features = config.object("feature_control");
+  const runtime = config.object("runtimeConfig");
   refuseUnsupported(config);
   return {
     cniVersion,
@@ -144,7 +147,8 @@ export function parseNetworkConfig(stdin: string, command?: string): NetworkConf
       ipAddrsNoIpam: features?.flag("ip_addrs_no_ipam") ?? false,
       floatingIps: features?.flag("floating_ips") ?? false,
     },
-    podAnnotations: config.object("runtimeConfig")?.textMap("io.kubernetes.cri.pod-annotations") ?? new Map(),
+    podAnnotations: runtime?.textMap("io.kubernetes.cri.pod-annotations") ?? new Map(),
+    requested: { ips: runtime?.texts("ips") ?? [], mac: runtime?.text("mac") },
     previous: previous === undefined ? undefined : readResult(previous),
     validAttachments: validAttachments(config)?.map((item) => ({
       containerId: item.required("containerID", item.text("containerID")),

@@ -1,12 +1,12 @@
 import { IpAddress, type IpFamily, Prefix } from "@caracal/net";
-import { Mac } from "@caracal/netlink";
 import { type QosReading, readQosControls } from "@caracal/resources";
 import { type CniCall, parseArguments, podOf } from "./cni-call.ts";
 import { CniCode, CniError } from "./cni-error.ts";
 import type { NetworkConfig } from "./network-config.ts";
 import { ownIpam } from "./operation.ts";
+import { parsePodMac } from "./pod-mac.ts";
 import type { NamespaceFacts } from "./ports.ts";
-import { requestedAddress } from "./requested-address.ts";
+import { requestedAddresses, requestedMac } from "./requested-address.ts";
 
 /** What a pod asks of its network by annotations, CNI_ARGS and configuration, checked and in one piece. */
 export interface PodRequest {
@@ -32,19 +32,17 @@ export interface PodRequest {
 const annotationPrefix = "cni.projectcalico.org/";
 /** What errors show of a value. */
 const shownCharacters = 80;
-/** IEEE 802 §8.2: the first octet's lowest bit marks a group of stations. */
-const groupBit = 2 ** 40;
 
 /** What the call alone says. A value that cannot be used throws a `CniError` that names its annotation. */
 export function readPodRequest(call: CniCall, config: NetworkConfig): PodRequest {
-  const argument = requestedAddress(call);
   const ofPod: ReadonlyMap<string, string> = isAnnotated(call, config) ? config.podAnnotations : new Map();
   const annotations = new Annotations(ofPod);
   const addresses = annotations.addresses("ipAddrs");
   const unmanaged = annotations.addresses("ipAddrsNoIpam");
   const floating = annotations.addresses("floatingIPs");
   checkFeatures(config, { addresses, unmanaged, floating });
-  const certain = addresses ?? (unmanaged === undefined && argument !== undefined ? [argument] : []);
+  const ofRuntime = requestedAddresses(call, config);
+  const certain = addresses ?? (unmanaged === undefined ? ofRuntime : []);
   const families = [...certain, ...(unmanaged ?? [])].map(IpAddress.family);
   return {
     families: families.length > 0 ? families : (annotations.families() ?? config.ipam.families),
@@ -55,7 +53,7 @@ export function readPodRequest(call: CniCall, config: NetworkConfig): PodRequest
     addresses: certain,
     unmanaged: unmanaged ?? [],
     floating: floating ?? [],
-    mac: annotations.mac(),
+    mac: annotations.mac() ?? requestedMac(call, config),
     sourcePrefixes: annotations.sourcePrefixes(),
     qos: readQosControls(ofPod),
   };
@@ -155,9 +153,8 @@ class Annotations {
   mac(): string | undefined {
     const text = this.#values.get(`${annotationPrefix}hwAddr`) ?? "";
     if (text === "") return undefined;
-    const mac = parseMac(text);
-    // The kernel refuses these too, but later, and does not say why.
-    if (mac !== undefined && mac !== Mac.parse("00:00:00:00:00:00") && !isGroup(mac)) return Mac.format(mac);
+    const mac = parsePodMac(text);
+    if (mac !== undefined) return mac;
     throw this.#refusal("hwAddr", "the MAC address of one interface, such as 1c:0c:0a:c0:ff:ee");
   }
 
@@ -202,18 +199,6 @@ const unusableRanges = [
 
 function isPodAddress(address: IpAddress): boolean {
   return !unusableRanges.some((range) => Prefix.contains(range, address));
-}
-
-/** In any form that Go reads, which is Calico's: pairs with colons or dashes, groups of four digits with dots. */
-function parseMac(text: string): Mac | undefined {
-  const isDashed = /^[^:.]*$/.test(text);
-  const isDotted = /^[0-9a-f]{4}(\.[0-9a-f]{4}){2}$/i.test(text);
-  if (isDotted) return Mac.parse(text.replaceAll(".", "").replaceAll(/..(?!$)/g, "$&:"));
-  return Mac.parse(isDashed ? text.replaceAll("-", ":") : text);
-}
-
-function isGroup(mac: Mac): boolean {
-  return Math.floor(mac / groupBit) % 2 === 1;
 }
 
 function parseJson(text: string): unknown {
