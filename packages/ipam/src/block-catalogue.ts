@@ -227,7 +227,7 @@ export class BlockCatalogue {
 
   async #read(): Promise<readonly Listed[]> {
     const entries = await this.#entries(keys.blocks(this.#family));
-    this.#known = new Map(entries.map((entry) => [entry.key, entry]));
+    this.#known = this.#view ?? new Map(entries.map((entry) => [entry.key, entry]));
     return entries.flatMap((entry) => {
       const key = keys.parse(entry.key);
       return key?.kind === "block" ? [{ cidr: key.cidr, entry }] : [];
