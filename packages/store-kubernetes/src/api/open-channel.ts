@@ -23,20 +23,10 @@ export async function openChannel(server: ApiServer, identity: Identity): Promis
 }
 
 async function secure(server: ApiServer, { certificate }: Identity, url: URL): Promise<TLSSocket> {
-  const name = server.serverName ?? targetOf(url).host;
-  const inner = await connectPlain(url, server);
-  const socket = connectTls({
-    socket: inner,
-    host: name,
-    // RFC 6066 §3: an address is no server name.
-    ...(isIP(name) === 0 ? { servername: name } : {}),
-    ALPNProtocols: ["h2", "http/1.1"],
-    rejectUnauthorized: server.insecureSkipTlsVerify !== true,
-    ...(server.ca === undefined ? {} : { ca: server.ca }),
-    ...certificate,
-  });
-  await untilEvent(socket, "secureConnect");
-  return socket;
+  const socket = await connectPlain(url, server);
+  const ca = server.ca === undefined ? undefined : [server.ca];
+  const host = server.serverName ?? targetOf(url).host;
+  return overTls(socket, { host, protocols: ["h2", "http/1.1"], ca, certificate }, server);
 }
 
 async function connectPlain(url: URL, server: ApiServer): Promise<Socket> {
@@ -62,14 +52,35 @@ async function connectTo(url: URL): Promise<Socket> {
 
 /** The proxy's certificate is signed by one of the system's authorities, or by the cluster's. */
 async function secureProxy(socket: Socket, proxy: URL, server: ApiServer): Promise<TLSSocket> {
-  const { host } = targetOf(proxy);
+  const ca = server.ca === undefined ? undefined : [...getCACertificates("default"), server.ca];
+  return overTls(socket, { host: targetOf(proxy).host, protocols: ["http/1.1"], ca }, server);
+}
+
+interface TlsPeer {
+  /** Whose certificate is expected. */
+  readonly host: string;
+  /** Offered by ALPN. */
+  readonly protocols: string[];
+  /** The system's authorities unless told. */
+  readonly ca: string[] | undefined;
+  /** Ours. */
+  readonly certificate?: Identity["certificate"];
+}
+
+async function overTls(
+  socket: Socket,
+  { host, protocols, ca, certificate }: TlsPeer,
+  { insecureSkipTlsVerify }: ApiServer,
+): Promise<TLSSocket> {
   const secured = connectTls({
     socket,
     host,
-    ...(isIP(host) === 0 ? { servername: host } : {}),
-    ALPNProtocols: ["http/1.1"],
-    rejectUnauthorized: server.insecureSkipTlsVerify !== true,
-    ...(server.ca === undefined ? {} : { ca: [...getCACertificates("default"), server.ca] }),
+    // RFC 6066 §3: an address is no server name.
+    ...(isIP(host) === 0 && { servername: host }),
+    ALPNProtocols: protocols,
+    rejectUnauthorized: insecureSkipTlsVerify !== true,
+    ...(ca !== undefined && { ca }),
+    ...certificate,
   });
   await untilEvent(secured, "secureConnect");
   return secured;
