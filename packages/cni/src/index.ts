@@ -10,7 +10,12 @@
  */
 export { buildPlugins, type BuildOptions, type BuiltPlugins, type PluginForm } from "./build-plugins.ts";
 export { InstallBusyError } from "./install/install-lock.ts";
-export { InstallError, installPlugins, type PathOutcome } from "./install/install-plugins.ts";
+export {
+  configurationsBefore,
+  InstallError,
+  installPlugins,
+  type PathOutcome,
+} from "./install/install-plugins.ts";
 export { InstallRecordError } from "./install/install-record.ts";
 export {
   type InstallSettings,

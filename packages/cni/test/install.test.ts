@@ -28,6 +28,7 @@ import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { FileLock } from "@caracal/linux";
 import {
+  configurationsBefore,
   InstallBusyError,
   InstallError,
   type InstallSettings,
@@ -184,7 +185,10 @@ describe("cni install", () => {
     write("bin/calico", "an older calico", 0o700);
     write("net/10-calico.conflist", '{"name":"older"}', 0o640);
     write("net/05-old.conflist", "{}");
+    for (const name of ["02-other.conf", "03-no-configuration.bak", "87-later.conflist"])
+      write(`net/${name}`, "{}");
     const before = tree("bin", "net");
+    assert.deepEqual(configurationsBefore(settings()), ["02-other.conf", "05-old.conflist"]);
     const outcomes = install({ CNI_OLD_CONF_NAME: "05-old.conflist" });
     assert.equal(outcomes.at(-1)?.kind, "removed");
     assert.ok(!existsSync(join(root, "net/05-old.conflist")));

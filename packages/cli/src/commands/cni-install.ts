@@ -44,6 +44,11 @@ export const cniInstall: Command = {
     const install = (isFollowing: boolean) =>
       whenFree(ctx, "installed", () => cni.installPlugins(settings, directory, isFollowing));
     for (const path of await install(false)) ctx.stdout.write(outcomeLine(path));
+    const others = cni.configurationsBefore(settings);
+    if (others.length > 0) {
+      const note = `${settings.netDirectory} has ${others.join(", ")} too: a runtime that takes the first by name takes that`;
+      ctx.stderr.write(`${note}\n`);
+    }
     const slower = form === "native" ? "" : ` on Node (${reason ?? "no native form"})`;
     ctx.stdout.write(`CNI plugins installed${slower}; 'caracal cni uninstall' puts back what was there\n`);
     if (settings.staysAndFollows) await follow(ctx, () => install(true));

@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, mkdirSync } from "node:fs";
+import { accessSync, constants, existsSync, mkdirSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import {
   digestOf,
@@ -209,6 +209,13 @@ function hostValues(
     ETCD_CERT_FILE: tls("etcd-cert"),
     ETCD_KEY_FILE: tls("etcd-key"),
   };
+}
+
+/** Network configurations that a runtime which takes the first by name would take instead of the installed one. */
+export function configurationsBefore({ netDirectory, configName }: InstallSettings): readonly string[] {
+  return readdirSync(netDirectory)
+    .filter((name) => /\.(conf|conflist|json)$/.test(name) && name < configName)
+    .toSorted();
 }
 
 function ensureReplaceable(path: string): void {
