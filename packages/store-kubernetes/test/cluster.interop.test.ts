@@ -164,6 +164,18 @@ describe("a cluster's API server", { skip }, () => {
     assert.equal((await store.get(key))?.value, block);
   });
 
+  test("a block that nobody owns has a null for its owner, as on etcd", async () => {
+    const store = open();
+    const key = "/calico/ipam/v2/assignment/ipv4/block/10.8.0.4-30";
+    const owned = `{"cidr":"10.8.0.4/30","affinity":"host:n","allocations":[0,null,null,null],"unallocated":[1,2,3],"attributes":[{"handle_id":"h"}],"deleted":false,"sequenceNumber":1}`;
+    const created = await store.create(key, owned);
+    assert.ok(created.kind === "ok");
+    const unowned = owned.replace('"host:n"', "null");
+    const outcome = await store.update(key, unowned, created.entry.revision);
+    assert.equal(outcome.kind === "ok" ? outcome.entry.value : outcome.kind, unowned);
+    assert.equal((await store.get(key))?.value, unowned);
+  });
+
   test("a client certificate, a wrong authority, a wrong name", async () => {
     const { clientCert, ca } = kube();
     const [cert, key] = [readFileSync(clientCert.cert, "utf8"), readFileSync(clientCert.key, "utf8")];
