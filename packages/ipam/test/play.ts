@@ -24,7 +24,12 @@ export const startSeconds = 1_767_323_045;
 export const writings = ["transactions", "single writes", "elided writes", "mixed"] as const;
 export type Writing = (typeof writings)[number];
 
-export function settingsOf(cidr: string, blockSize: number, isStrict = false): IpamSettings {
+export function settingsOf(
+  cidr: string,
+  blockSize: number,
+  isStrict = false,
+  ipCooldownSeconds = 0,
+): IpamSettings {
   const network = Prefix.parse(cidr);
   assert.ok(network !== undefined);
   return {
@@ -45,7 +50,7 @@ export function settingsOf(cidr: string, blockSize: number, isStrict = false): I
       strict_affinity: isStrict,
       auto_allocate_blocks: true,
       maxBlocksPerHost: 0,
-      ipCooldownSeconds: 0,
+      ipCooldownSeconds,
     },
     nodeLabels: {},
   };
@@ -162,7 +167,9 @@ export class Play {
     const now = this.seconds;
     const pass = (): void => void (this.seconds += 61);
     const janitor = this.ipamOf("janitor", left.immediateStore(), undefined);
-    await assertReclaimable(left, janitor, this.nodes, pass);
+    const { config, pools } = this.#settings;
+    const resting = config.ipCooldownSeconds > 0 ? pools[0]?.cidr : undefined;
+    await assertReclaimable(left, janitor, this.nodes, pass, resting);
     this.seconds = now;
   };
 

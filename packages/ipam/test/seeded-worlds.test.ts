@@ -1,6 +1,6 @@
 // Aim: as in interleaving.test.ts, for more actors and longer plays than can be explored completely. Method: a scheduler by
-// seed, with reads that lag behind, answers that get lost, actors that stop for ever and a clock that moves. SEED=n repeats one seed, RUNS=n does
-// that many.
+// seed, with reads that lag behind, answers that get lost, actors that stop for ever, a clock that moves, and addresses that rest.
+// SEED=n repeats one seed, RUNS=n does that many.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
@@ -34,7 +34,7 @@ async function playRandomly(seed: number): Promise<void> {
     isLagging && random(3) === 0 ? oldest + random(newest - oldest + 1) : newest;
   const nodes = ["n0", "n1", "n2", "n3"].slice(0, 2 + random(3));
   const cidr = ["fd00::/124", "fd00::/125", "fd00::/122"][random(3)] ?? "fd00::/124";
-  const settings = settingsOf(cidr, 126, random(3) === 0);
+  const settings = settingsOf(cidr, 126, random(3) === 0, random(3) === 0 ? 30 : 0);
   const writing = writings[random(writings.length)] ?? "mixed";
   const manner = { elidesSameValues: writing === "elided writes" };
   const world = new SteppedWorld(readMoment, manner);
