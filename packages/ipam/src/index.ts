@@ -49,6 +49,7 @@ export {
   type SurplusHandle,
 } from "./surplus-handle.ts";
 export { Nanos } from "./timestamp.ts";
+export { givenUpAfter } from "./unbacked-counts.ts";
 export { tunnelHandle, type TunnelName, tunnelNames } from "./tunnel-handle.ts";
 export {
   addressState,

@@ -267,7 +267,7 @@ async function dueHandleAudit(play: Play): Promise<HandleAudit> {
     metrics: new Metrics(),
   });
   await audit.look();
-  seconds += 60;
+  seconds += 61;
   return audit;
 }
 

@@ -3,7 +3,7 @@
  * and `split` change what they say. Method: whole command lines over a store in memory in which IPAM assigned the addresses.
  */
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
@@ -232,6 +232,24 @@ test("on Kubernetes nothing is read but what is compared", async () => {
     "kubecontrollersconfigurations/",
     "ipam/v2/handle/",
   ]);
+});
+
+test("where others may assign, a handle is left alone for a minute after it was found", async (t) => {
+  const { store } = await leakyWorld(true);
+  await store.create(keys.handle("h-idle"), '{"block":{},"deleted":false}');
+  const report = join(await directory(t), "report.json");
+  await run(["ipam", "check", "-o", report], { store });
+  const { mtimeMs } = await stat(report);
+  const waits: number[] = [];
+  const given = {
+    store,
+    now: () => new Date(Math.ceil(mtimeMs) + 11_000),
+    sleep: async (ms: number) => void waits.push(Math.round(ms / 1_000)),
+  };
+  const outcome = await run(["ipam", "release", "--force", "--from-report", report], given);
+  assert.match(outcome.stderr, /^waiting 50 s for assignments that may be under way$/m);
+  assert.deepEqual(waits, [50]);
+  assert.match(outcome.stdout, /^Released 1 handles; 0 skipped; 0 errors\.$/m);
 });
 
 test("a report that cannot be read is told of by why", async (t) => {

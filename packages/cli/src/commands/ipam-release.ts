@@ -1,6 +1,6 @@
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { Revision, StoreError } from "@caracal/datastore";
-import { type AddressReleaseResult, type HandleCorrection, IpamError } from "@caracal/ipam";
+import { type AddressReleaseResult, givenUpAfter, type HandleCorrection, IpamError } from "@caracal/ipam";
 import { IpAddress, messageOf } from "@caracal/net";
 import { CliError } from "../cli-error.ts";
 import { clientVersion } from "../client-version.ts";
@@ -94,10 +94,11 @@ interface Given {
 }
 
 async function releaseReports(ctx: CliContext, connection: Connection, given: Given): Promise<number> {
-  await checkReports(ctx, connection, given);
+  const isLocked = await checkReports(ctx, connection, given);
   const { leaked, idleHandles, surplusHandles } = mergeReports(given.reports);
   if (leaked.size === 0) ctx.stdout.write("Report didn't contain any leaked IPs to clean up.\n");
   else await releaseLeaked(ctx, connection, [...leaked.values()]);
+  if (!isLocked && idleHandles.size + surplusHandles.size > 0) await waitForAssignments(ctx, given.paths);
   if (idleHandles.size === 0) ctx.stdout.write("Report didn't contain any handles to clean up.\n");
   else {
     ctx.stdout.write(
@@ -118,8 +119,11 @@ async function releaseReports(ctx: CliContext, connection: Connection, given: Gi
   return released.failed + corrected.failed > 0 ? 1 : 0;
 }
 
-/** A report of another cluster, or of a time gone by, would take addresses from who has them now. */
-async function checkReports(ctx: CliContext, { resources }: Connection, given: Given): Promise<void> {
+/**
+ * A report of another cluster, or of a time gone by, would take addresses from who has them now. Says whether the datastore is
+ * locked.
+ */
+async function checkReports(ctx: CliContext, { resources }: Connection, given: Given): Promise<boolean> {
   const found = await resources.get("ClusterInformation", "default");
   if (found.kind === "failed") throw new CliError(found.message);
   const { spec, metadata } = found.resource;
@@ -146,11 +150,12 @@ async function checkReports(ctx: CliContext, { resources }: Connection, given: G
       "the provided reports are all stale - at least one should be up-to-date. Please generate a new report while the data store is locked and try again",
     );
   }
-  if (spec.datastoreReady === false) return;
+  if (spec.datastoreReady === false) return true;
   if (!isForced) {
     throw new CliError("data store is not locked. Either lock the data store, or re-run with --force");
   }
   ctx.stdout.write("WARNING: Data store is not locked. Ignoring due to --force option\n");
+  return false;
 }
 
 /** Releases that wait at once. */
@@ -197,6 +202,20 @@ async function addressesInUse(
   const services = datastoreType === "kubernetes" ? await readServices(store) : [];
   const uses = await tellWaiting(ctx, "reading the datastore", readUses(store, services));
   return new Set(uses.map(({ address }) => address));
+}
+
+/**
+ * Where the datastore is not locked, what a handle counts may be an assignment under way: nobody's is a minute old. A report is
+ * no older than its file.
+ */
+async function waitForAssignments(ctx: CliContext, paths: readonly string[]): Promise<void> {
+  const written = await Promise.all(paths.map(async (path) => (await stat(path)).mtimeMs));
+  const longestMs = Number(givenUpAfter / 1_000_000n) + 1_000;
+  const ageMs = Math.max(0, ctx.now().getTime() - Math.min(...written));
+  if (ageMs >= longestMs) return;
+  const waitMs = longestMs - ageMs;
+  ctx.stderr.write(`waiting ${Math.ceil(waitMs / 1_000)} s for assignments that may be under way\n`);
+  await ctx.sleep(waitMs);
 }
 
 /** Handles that are corrected at once. */

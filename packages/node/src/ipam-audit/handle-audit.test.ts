@@ -11,7 +11,7 @@ import pino from "pino";
 import { Metrics } from "../observe/metrics.ts";
 import { HandleAudit, type HandleAuditOptions } from "./handle-audit.ts";
 
-const graceSeconds = 60;
+const graceSeconds = 120;
 
 class Cluster {
   readonly store = new MemoryStore();
@@ -116,6 +116,18 @@ test("a handle that is written meanwhile begins its time anew, and one that is u
   await audit.look();
   assert.deepEqual(Object.keys(await cluster.handles()), ["net.high", "net.none", "net.sound"]);
   assert.deepEqual(await cluster.ipam.check(), []);
+});
+
+test("a short grace time does not hurry an assignment that may be under way", async () => {
+  const cluster = await Cluster.create();
+  const audit = cluster.audit({ repairs: true, graceSeconds: 1 });
+  await audit.look();
+  cluster.seconds += 60;
+  await audit.look();
+  assert.equal(Object.keys(await cluster.handles()).length, 4);
+  cluster.seconds += 1;
+  await audit.look();
+  assert.deepEqual(Object.keys(await cluster.handles()), ["net.high", "net.sound"]);
 });
 
 test("a locked datastore is not written to until it is open again", async () => {

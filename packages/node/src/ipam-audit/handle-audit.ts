@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import type { Revision } from "@caracal/datastore";
-import { type Ipam, Nanos, type StoredSurplus } from "@caracal/ipam";
+import { givenUpAfter, type Ipam, Nanos, type StoredSurplus } from "@caracal/ipam";
 import type { Node } from "@caracal/resources";
 import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
@@ -11,7 +11,7 @@ export interface HandleAuditOptions {
   readonly nodes: () => readonly Pick<Node, "metadata">[];
   readonly ipam: Pick<Ipam, "surplusHandles" | "surplusOf" | "correctHandle">;
   readonly repairs: boolean;
-  /** A handle that counts too much, unchanged for so long, is left over. */
+  /** A handle that counts too much, unchanged for so long and a minute at least, is left over. */
   readonly graceSeconds: number;
   readonly mayWrite: () => boolean;
   readonly now: () => Nanos;
@@ -73,18 +73,20 @@ export class HandleAudit {
   }
 
   async #takeTurn(time: Nanos): Promise<void> {
-    const { graceSeconds, ipam } = this.#options;
+    const { graceSeconds, ipam, now } = this.#options;
     const turn = time / Nanos.fromSeconds(graceSeconds);
     if (turn === this.#lastTurn || !this.#isMine(turn)) return;
     // Pods and neighbours of the node wait for no reckoning.
     const found = await ipam.surplusHandles(() => setImmediate());
+    // Not before the reading: what is written while it lasts is no older than that.
+    const firstSeen = now();
     this.#lastTurn = turn;
     const before = this.#suspects;
     this.#suspects = new Map(
       found.slice(0, suspectsMost).map((one) => {
         const known = before.get(one.id);
         const isSame = known?.found.revision === one.revision;
-        return [one.id, isSame ? known : { found: one, firstSeen: time }];
+        return [one.id, isSame ? known : { found: one, firstSeen }];
       }),
     );
   }
@@ -100,7 +102,7 @@ export class HandleAudit {
     const { graceSeconds, ipam, log } = this.#options;
     const isDue = ({ firstSeen, provenAt }: Suspect): boolean =>
       provenAt === undefined
-        ? time - firstSeen >= Nanos.fromSeconds(graceSeconds)
+        ? time - firstSeen >= Nanos.fromSeconds(graceSeconds) && time - firstSeen > givenUpAfter
         : time - provenAt >= Nanos.fromSeconds(provenForSeconds);
     for (const suspect of [...this.#suspects.values()].filter(isDue).slice(0, handledMost)) {
       const { id, revision } = suspect.found;
