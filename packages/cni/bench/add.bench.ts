@@ -1,10 +1,13 @@
 // Start-up of the plugin in its forms, then whole ADDs and DELs alone and 50 at a time, against Debian's `ptp` with `host-local` in the
-// same run; at last 1,000 pods on the one node, added and deleted, and what is left behind then (nothing). Both run in one node namespace on pods that are namespaces; rounds alternate. All of it is removed at the end.
+// same run; at last 1,000 pods on the one node, added and deleted, and what is left behind then (nothing). Caracal is the whole of
+// it, `caracal datastore serve` and `caracal node run`. Both peers run in one node namespace on pods that are namespaces; rounds
+// alternate. All of it is removed at the end.
 import { type ChildProcess, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { keys } from "@caracal/datastore";
 import { readSnapshot } from "@caracal/ipam";
 import {
@@ -15,11 +18,15 @@ import {
   spawnInNamespace,
   withNamespace,
 } from "@caracal/linux";
+import { Ipv4 } from "@caracal/net";
 import { EtcdStore } from "@caracal/store-etcd";
 import { buildPlugins } from "../src/index.ts";
 import { type CallVariables, Launcher } from "./launcher.ts";
 
 const referencePlugins = "/usr/lib/cni";
+const caracal = resolve(import.meta.dirname, "../../../caracal");
+/** How long datastore and daemon may take to start. */
+const startMostMs = 30_000;
 const startRounds = 60;
 /** Before the first round: what a daemon loads with its first pods it does not load again. */
 const warmUpRounds = 5;
@@ -97,16 +104,22 @@ async function callAll(contender: Contender, command: string, count: number): Pr
 }
 
 /** A full node, then an empty one. */
-async function measureThousand(contender: Contender): Promise<void> {
+async function measureThousand(contender: Contender, daemon: number): Promise<void> {
   for (let pod = crowd; pod < thousand; pod += 1) namespace(`pod${pod}`);
   const before = await leftBehind();
+  const memoryBefore = residentMb(daemon);
   const added = await callAll(contender, "ADD", thousand);
   const full = await leftBehind();
+  const memoryFull = residentMb(daemon);
   const deleted = await callAll(contender, "DEL", thousand);
   const after = await leftBehind();
   const rate = ({ callsPerSecond }: Crowd): string => `${callsPerSecond.toFixed(0)} /s`;
   console.log(`\n${thousand} pods on one node, ${crowd} at a time`);
+  const hundreds = [added.took.slice(0, 100), added.took.slice(-100)];
+  const [first, last] = hundreds.map((took) => `${quantile(took, 0.5).toFixed(0)} ms`);
   console.log(`ADD   ${rate(added)}   interfaces, endpoints, handles and addresses ${full.join(", ")}`);
+  console.log(`      median of the first hundred calls ${first}, of the last hundred ${last}`);
+  console.log(`      memory of the daemon ${memoryBefore} MB before, ${memoryFull} MB with all`);
   console.log(`DEL   ${rate(deleted)}   left behind ${after.join(", ")}`);
   if (after.join() !== before.join())
     throw new Error(`${after.join()} were left behind, ${before.join()} before`);
@@ -124,6 +137,11 @@ async function leftBehind(): Promise<readonly number[]> {
   return [interfaces, endpoints.entries.length, handles.length, taken];
 }
 
+function residentMb(pid: number): number {
+  const [, kilobytes] = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
+  return Math.round(Number(kilobytes) / 1024);
+}
+
 function quantile(values: readonly number[], at: number): number {
   const place = Math.min(Math.floor(values.length * at), values.length - 1);
   return values.toSorted((a, b) => a - b)[place] ?? Number.NaN;
@@ -134,7 +152,8 @@ function row(name: string, values: readonly number[], peer?: readonly number[]):
   const [p10, p50, p99] = [0.1, 0.5, 0.99].map((at) => quantile(values, at).toFixed(2).padStart(6));
   const ratioAt = (at: number): string =>
     peer === undefined ? "" : (quantile(values, at) / quantile(peer, at)).toFixed(2);
-  const ratio = peer === undefined ? "" : `   p10 ${ratioAt(0.1)}, median ${ratioAt(0.5)} × ptp`;
+  const ratio =
+    peer === undefined ? "" : `   p10 ${ratioAt(0.1)}, median ${ratioAt(0.5)}, p99 ${ratioAt(0.99)} × ptp`;
   const figures = `p10 ${p10} ms   median ${p50} ms   p99 ${p99} ms`;
   console.log(`${name.padEnd(29)} ${figures}${ratio}`);
 }
@@ -204,16 +223,44 @@ async function measureCrowd(contenders: readonly [Contender, Contender]): Promis
   }
 }
 
-/** Starts a program of this directory in the node's namespace, and waits until it says that it is ready. */
-async function startProcess(script: string): Promise<ChildProcess> {
-  const argv = [join(import.meta.dirname, script), directory];
-  const child = spawnInNamespace(nodePath, process.execPath, argv, { stdio: ["ignore", "pipe", "inherit"] });
-  const [first]: unknown[] = await Promise.race([
-    once(child, "exit"),
-    child.stdout === null ? [] : once(child.stdout, "data"),
-  ]);
-  if (!String(first).startsWith("ready")) throw new Error(`${script} did not start`);
+/** Starts Caracal in the node's namespace, and waits until its output says that it is ready. */
+async function startCaracal(
+  name: string,
+  argv: readonly string[],
+  ready: string,
+  variables: NodeJS.ProcessEnv = {},
+): Promise<ChildProcess> {
+  const output = join(directory, `${name}.log`);
+  const file = openSync(output, "w");
+  const env = { ...process.env, ...variables };
+  const child = spawnInNamespace(nodePath, caracal, argv, { env, stdio: ["ignore", file, file] });
+  closeSync(file);
+  const until = performance.now() + startMostMs;
+  while (!readFileSync(output, "utf8").includes(ready)) {
+    if (child.exitCode !== null || performance.now() > until)
+      throw new Error(`${name} did not start:\n${readFileSync(output, "utf8")}`);
+    await delay(50);
+  }
   return child;
+}
+
+/** As on a node: the datastore and the whole daemon, each a process of its own, and told to whoever ends them. */
+async function startNode(processes: ChildProcess[]): Promise<void> {
+  using rtnetlink = Rtnetlink.open(nodePath);
+  rtnetlink.addVeth({ name: "eth0", up: true }, { name: "uplink", up: true });
+  const interfaceIndex = rtnetlink.link("eth0")?.index ?? 0;
+  rtnetlink.addAddress({ interfaceIndex, address: Ipv4.of(0xac120002), prefixLength: 16 });
+  const store = `unix:${join(directory, "store.sock")}`;
+  const serve = ["datastore", "serve", "--data", join(directory, "store"), "--listen", store];
+  processes.push(await startCaracal("datastore", serve, "Datastore ready"));
+  const variables = {
+    ETCD_ENDPOINTS: `unix://${join(directory, "store.sock")}`,
+    NODENAME: "bench",
+    CARACAL_RUN_DIR: directory,
+    CARACAL_LIB_DIR: join(directory, "lib"),
+    CALICO_IPV4POOL_CIDR: "10.244.0.0/16",
+  };
+  processes.push(await startCaracal("node", ["node", "run"], "node started", variables));
 }
 
 async function main(): Promise<void> {
@@ -228,8 +275,9 @@ async function main(): Promise<void> {
     rtnetlink.setLink("lo", { up: true });
   }
   measureStart();
-  const processes = [await startProcess("store.ts"), await startProcess("daemon.ts")];
+  const processes: ChildProcess[] = [];
   try {
+    await startNode(processes);
     const shared = { cniVersion: "1.0.0", name: "bench" };
     const contenders: readonly [Contender, Contender] = [
       {
@@ -254,7 +302,7 @@ async function main(): Promise<void> {
     ];
     measureAlone(contenders);
     await measureCrowd(contenders);
-    await measureThousand(contenders[0]);
+    await measureThousand(contenders[0], processes.at(-1)?.pid ?? 0);
   } finally {
     for (const child of processes.toReversed()) {
       const ended = once(child, "exit");
