@@ -48,6 +48,7 @@ test("an ADD waits for the daemon's start, for a while and as long as its plugin
   const dropped = cni.handle({ command: "ADD" }, gone.signal);
   gone.abort();
   assert.equal(codeIn((await dropped).stdout), 11);
+  assert.equal(codeIn((await cni.handle({ command: "ADD" }, gone.signal)).stdout), 11, "gone before");
   const waiting = cni.handle({ command: "ADD" }, signal);
   assert.equal(codeIn((await cni.handle({ command: "CHECK" }, signal)).stdout), 11, "others do not");
   cni.open({ handle: () => Promise.resolve(served) });
@@ -58,6 +59,8 @@ test("an ADD waits for the daemon's start, for a while and as long as its plugin
   await settle();
   stopping.stop();
   assert.equal(JSON.parse((await late).stdout).msg, "the node daemon is stopping");
+  const later = await stopping.handle({ command: "ADD" }, signal);
+  assert.equal(JSON.parse(later.stdout).msg, "the node daemon is stopping");
 });
 
 test("what can be done early is done until the daemon has started", async () => {

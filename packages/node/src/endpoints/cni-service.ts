@@ -43,8 +43,9 @@ export class CniService {
   #early: EarlyCniHandler | undefined;
   #away = "the node daemon is starting";
   #awayBecause = "";
-  readonly #begun = Promise.withResolvers<void>();
-  #startWaiters = 0;
+  /** Ends the waits for the daemon's start. Those that have ended are not in it: a datastore may be away for days. */
+  readonly #startWaits = new Set<() => void>();
+  #isStopping = false;
 
   constructor(options: CniServiceOptions) {
     this.#options = options;
@@ -66,7 +67,7 @@ export class CniService {
   open(engine: CniHandler): void {
     this.#early = undefined;
     this.#engine = engine;
-    this.#begun.resolve();
+    this.#endStartWaits();
   }
 
   async handle(params: unknown, signal: AbortSignal): Promise<CniAnswer> {
@@ -103,9 +104,10 @@ export class CniService {
   /** Takes no more calls; those that wait for a start are told so. */
   stop(): void {
     this.#engine = undefined;
+    this.#isStopping = true;
     this.#away = "the node daemon is stopping";
     this.#awayBecause = "";
-    this.#begun.resolve();
+    this.#endStartWaits();
   }
 
   /** Takes no more calls, and waits a while for those under way. */
@@ -119,14 +121,18 @@ export class CniService {
 
   /** Returns when calls are served, when they will not be any more, or when it has taken too long. */
   async #untilBegun(signal: AbortSignal): Promise<void> {
-    if (this.#startWaiters >= startWaitersMost) return;
-    const end = Promise.withResolvers<void>();
-    const timer = setTimeout(end.resolve, this.#options.startPatienceMs ?? startPatienceMs);
-    signal.addEventListener("abort", () => end.resolve(), { once: true });
-    this.#startWaiters += 1;
-    await Promise.race([this.#begun.promise, end.promise]);
-    this.#startWaiters -= 1;
+    if (this.#isStopping || signal.aborted || this.#startWaits.size >= startWaitersMost) return;
+    const { promise, resolve: end } = Promise.withResolvers<void>();
+    const timer = setTimeout(end, this.#options.startPatienceMs ?? startPatienceMs);
+    signal.addEventListener("abort", () => end(), { once: true });
+    this.#startWaits.add(end);
+    await promise;
+    this.#startWaits.delete(end);
     clearTimeout(timer);
+  }
+
+  #endStartWaits(): void {
+    for (const end of this.#startWaits) end();
   }
 
   #tell(command: string, answer: CniAnswer): void {
