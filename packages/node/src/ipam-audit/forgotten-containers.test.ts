@@ -129,6 +129,17 @@ test("a container that is there keeps what it has, and so does a pod of Kubernet
   assert.deepEqual(await host.held(), held);
 });
 
+test("a container whose name ends as another's handle does keeps what it has", async () => {
+  const host = await Host.create();
+  await host.add("web.1");
+  const held = await host.held();
+  await host.add("1");
+  await host.add("shop.2");
+  for (const containerId of ["1", "shop.2"]) host.lose(containerId);
+  assert.deepEqual(await host.observe(host.audit(true)), []);
+  assert.deepEqual(await host.held(), held);
+});
+
 test("a container that comes back before the last look keeps what it has", async () => {
   const host = await Host.create();
   await host.add("again");

@@ -1,4 +1,4 @@
-import { allocationsIn, LeakWatch, type Nanos } from "@caracal/ipam";
+import { allocationsIn, type AuditedAllocation, LeakWatch, type Nanos } from "@caracal/ipam";
 import { IpAddress, messageOf, Prefix } from "@caracal/net";
 import type { AllocationBlock, WorkloadEndpoint } from "@caracal/resources";
 import type { ContainerToForget } from "../cni/forget-container.ts";
@@ -97,19 +97,20 @@ export class ForgottenContainers {
 
   #observe({ usedBlocks, endpoints }: ContainersView): readonly Forgotten[] {
     const gone = endpoints.filter((endpoint) => this.#hasGone(endpoint));
-    const byContainer = new Map(gone.map(({ spec }) => [spec.containerID ?? "", spec]));
+    const byAddress = new Map(
+      gone.flatMap(({ spec }) => (spec.ipNetworks ?? []).map((text) => [text, spec])),
+    );
     const suspects = (gone.length === 0 ? [] : usedBlocks).flatMap((block) => {
       const cidr = Prefix.parse(block.cidr);
       const allocations = cidr === undefined ? [] : allocationsIn(cidr, block);
-      return allocations.filter(({ handle = "" }) => byContainer.has(ownerOf(handle).containerId));
+      return allocations.filter((one) => ownerOf(one, byAddress) !== undefined);
     });
     const { due } = this.#watch.observe(suspects, this.#options.now());
     const byHandle = Map.groupBy(due, ({ allocation }) => allocation.handle ?? "");
-    return [...byHandle].map(([handle, some]) => {
-      const owner = ownerOf(handle);
-      const { interfaceName: hostName = "", endpoint: ifname = "" } =
-        byContainer.get(owner.containerId) ?? {};
-      return { ...owner, ifname, hostName, addresses: some.map(({ allocation }) => allocation.address) };
+    return [...byHandle.values()].flatMap((some) => {
+      const addresses = some.map(({ allocation }) => allocation.address);
+      const owner = some.map(({ allocation }) => ownerOf(allocation, byAddress)).at(0);
+      return owner === undefined ? [] : { ...owner, addresses };
     });
   }
 
@@ -121,10 +122,18 @@ export class ForgottenContainers {
   }
 }
 
-/** Of a handle `NETWORK.CONTAINER`: networks may have dots in their names, the IDs that runtimes make have none. */
-function ownerOf(handle: string): Pick<ContainerToForget, "network" | "containerId"> {
-  const at = handle.lastIndexOf(".");
-  return { network: handle.slice(0, Math.max(at, 0)), containerId: handle.slice(at + 1) };
+/**
+ * The container that has the address by both its endpoint and its handle, `NETWORK.CONTAINER`. Names of networks and
+ * of containers may have dots: the end of a handle alone may be another container's whole name.
+ */
+function ownerOf(
+  { address, handle = "" }: AuditedAllocation,
+  byAddress: ReadonlyMap<string, WorkloadEndpoint["spec"]>,
+): Omit<Forgotten, "addresses"> | undefined {
+  const spec = byAddress.get(Prefix.format(Prefix.host(address)));
+  const { containerID: containerId = "", interfaceName: hostName = "", endpoint: ifname = "" } = spec ?? {};
+  if (containerId === "" || !handle.endsWith(`.${containerId}`)) return undefined;
+  return { containerId, ifname, hostName, network: handle.slice(0, -containerId.length - 1) };
 }
 
 function describe({ containerId, ifname, addresses }: Forgotten): string {
