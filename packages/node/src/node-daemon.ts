@@ -392,8 +392,7 @@ export class NodeDaemon {
     const { log } = this.#options;
     const directory = this.#endpointStatusDirectory;
     const endpoints = () => (view.isComplete ? view.endpoints : undefined);
-    const isProgrammed = () =>
-      routing.isCurrent && routing.status.settled && packets.status.every(({ isReady }) => isReady);
+    const isProgrammed = () => routing.status.settled && packets.status.every(({ isReady }) => isReady);
     return this.#stack.use(
       new EndpointStatusFiles({ directory, endpoints, isProgrammed, clock: systemClock, log }),
     );

@@ -208,11 +208,6 @@ export class Routing {
     return routeTroubles(this.#reconciler.status, (link) => this.#reconciler.linkName(link));
   }
 
-  /** The intent is that of all that is known. */
-  get isCurrent(): boolean {
-    return !this.#isScheduled;
-  }
-
   /**
    * Computes the intent soon; many calls before that make one computation. It takes the longer the more pods there are, and
    * leaves most of the time to them: their own routes do not wait for it.
