@@ -100,11 +100,12 @@ test("a queue that names a taken address does not give it away twice", () => {
   assert.deepEqual(assignFree(corrupt, [{ handle: "b", attributes: {}, count: 1 }], none).ordinals, [[1]]);
 });
 
-test("an address that is queued twice has one owner", () => {
-  const queuedTwice = { ...blockOfEight(), unallocated: [3, 3, 4, 5, 6, 7, 0, 1, 2] };
+test("an address that is queued twice has one owner, and is queued no more", () => {
+  const queuedTwice = { ...blockOfEight(), unallocated: [3, 3, 4, 5, 6, 7, 0, 1, 2, 4] };
   const wants = ["a", "b"].map((handle) => ({ handle, attributes: {}, count: 1 }));
   const assigned = assignFree(queuedTwice, wants, none);
   assert.deepEqual(assigned.ordinals, [[3], [4]]);
+  assert.deepEqual(assigned.block.unallocated, [5, 6, 7, 0, 1, 2]);
   assert.deepEqual(assignFree(assigned.block, wants, none).ordinals, [[5], [6]]);
 });
 

@@ -146,7 +146,8 @@ function allocate(
     }
   }
   const attributes = added.length === 0 ? block.attributes : [...block.attributes, ...added];
-  const unallocated = without(block.unallocated, taken);
+  // Wherever they are queued: not everyone looks at the slot before giving away the next of the queue.
+  const unallocated = block.unallocated.filter((ordinal) => !taken.has(ordinal));
   const sequences = withSequence(block, taken);
   return { ...block, allocations, attributes, unallocated, sequenceNumberForAllocation: sequences };
 }
@@ -172,13 +173,6 @@ function withSequence(
   const sequences = { ...sequenceNumberForAllocation };
   for (const ordinal of ordinals) sequences[ordinal] = sequenceNumber;
   return sequences;
-}
-
-/** A queue without some of its ordinals, which mostly are its first. */
-function without(queue: readonly number[], taken: ReadonlySet<number>): readonly number[] {
-  const rest = queue.slice(taken.size);
-  const areFirst = queue.slice(0, taken.size).every((ordinal) => taken.has(ordinal));
-  return areFirst ? rest : queue.filter((ordinal) => !taken.has(ordinal));
 }
 
 /**
