@@ -43,6 +43,7 @@ test("only what is surely counted too high is found, and corrected", async () =>
   await world.handle("high", { [cidr]: 3, "10.0.0.4/30": 1, "no block": 2 });
   await world.handle("idle", { [cidr]: 1 });
   await world.handle("none", {});
+  await world.handle("zero", { [cidr]: 0 });
   // A block gives it something that it does not count: lowering it would end in no handle at all.
   await world.handle("elsewhere", { [cidr]: 9 });
   await world.handle("hidden", { [cidr]: 1, "10.0.0.8/30": 1 });
@@ -53,11 +54,12 @@ test("only what is surely counted too high is found, and corrected", async () =>
       ["high", 1, 3],
       ["idle", 0, 1],
       ["none", 0, 0],
+      ["zero", 0, 0],
     ],
   );
   const outcomes = [];
   for (const { id, revision } of found) outcomes.push(await world.ipam.correctHandle(id, revision));
-  assert.deepEqual(outcomes, ["lowered", "deleted", "deleted"]);
+  assert.deepEqual(outcomes, ["lowered", "deleted", "deleted", "deleted"]);
   assert.equal(
     (await world.store.get(keys.handle("high")))?.value,
     `{"block":{"${cidr}":1},"deleted":false}`,

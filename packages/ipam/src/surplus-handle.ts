@@ -149,13 +149,13 @@ export async function correctHandle(
   for (const [text, counted] of Object.entries(handle.record.block)) {
     const block = await readBlock(records, text);
     const held = heldBy(id, block?.record);
+    if (held === 0) delete counts[text];
     if (held >= counted) continue;
     if (block !== undefined && (await blocks.update(block, written(block.record))).kind !== "ok") {
       return "kept";
     }
     isLowered = true;
-    if (held === 0) delete counts[text];
-    else counts[text] = held;
+    if (held > 0) counts[text] = held;
   }
   if (Object.keys(counts).length === 0)
     return (await handles.delete(handle)).kind === "ok" ? "deleted" : "kept";
