@@ -374,11 +374,9 @@ class Assignment {
   async #readOwn(): Promise<void> {
     const { owner, family } = this.#request;
     const own: OwnBlock[] = [];
-    const entries = await this.#ownEntries(keys.affinities(owner, family));
-    for (const entry of entries) {
-      const key = keys.parse(entry.key);
-      const affinity = this.#records.affinities.parse(entry);
-      if (key?.kind !== "affinity" || affinity === undefined) continue;
+    for (const affinity of await this.#ownAffinities(keys.affinities(owner, family))) {
+      const key = keys.parse(affinity.key);
+      if (key?.kind !== "affinity") continue;
       if (this.#pools.some(({ cidr }) => Prefix.covers(cidr, key.cidr))) {
         own.push({ cidr: key.cidr, affinity });
       } else if (isUnwantedBlock(this.#settings, key.cidr)) {
@@ -393,20 +391,22 @@ class Assignment {
     this.#own = own.filter((one) => !this.#full.includes(one));
   }
 
-  /** The owner's affinities; what this process has claimed since a watch last told is counted too. */
-  async #ownEntries(prefix: string): Promise<readonly Entry[]> {
-    const { affinities, view, now } = this.#records;
-    const watched = view?.affinities;
-    if (watched === undefined) {
-      const entries = await affinities.entries(prefix);
-      this.#ownCount = entries.length;
-      return entries;
-    }
-    const entries = watched.values().filter(({ key }) => key.startsWith(prefix));
-    const own = new Map(entries.map((entry) => [entry.key, entry]));
+  /** The owner's affinities that can be read; all are counted. */
+  async #ownAffinities(prefix: string): Promise<readonly Stored<BlockAffinityRecord>[]> {
+    const { affinities, view } = this.#records;
+    const watched = view?.affinities?.values().filter(({ key }) => key.startsWith(prefix));
+    const entries = watched?.toArray() ?? (await affinities.entries(prefix));
+    const untold = watched === undefined ? [] : this.#claimedSince(prefix, entries);
+    this.#ownCount = entries.length + untold.length;
+    return [...entries.flatMap((entry) => affinities.parse(entry) ?? []), ...untold];
+  }
+
+  /** What this process has claimed since a watch last told: the node may be allowed no other blocks. */
+  #claimedSince(prefix: string, told: readonly Entry[]): readonly Stored<BlockAffinityRecord>[] {
+    const { affinities, now } = this.#records;
+    const toldKeys = new Set(told.map(({ key }) => key));
     const recent = affinities.seenSince(prefix, Nanos.of(now() - trustSeenFor));
-    this.#ownCount = new Set([...own.keys(), ...recent]).size;
-    return [...own.values()];
+    return recent.flatMap((key) => (toldKeys.has(key) ? [] : (affinities.remembered(key) ?? [])));
   }
 
   /** By the store, where a watch may have been late to tell that the owner has lost one. */

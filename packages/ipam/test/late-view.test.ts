@@ -96,3 +96,16 @@ test("a block that could not be made in time is taken step by step, and the hand
   assert.deepEqual(order, ["affinity", "handle", "affinity", "block", "handle"]);
   assert.deepEqual(await world.ipam("a").check(), []);
 });
+
+test("a block that the node has just taken is used before a watch tells of it, also where it may have no other", async () => {
+  const world = new World();
+  const [pool] = settings.pools;
+  assert.ok(pool !== undefined);
+  const ipam = world.ipam("a", await world.viewOf("a"), world.store, 1);
+  const pools = [pool.name];
+  const first = await ipam.assign({ family: 6, handle: "a1", attributes: {}, pools });
+  assert.ok(first.kind === "assigned" && first.claimed.length === 1);
+  const second = await assign(ipam, "a2");
+  assert.ok(second.kind === "assigned" && second.claimed.length === 0);
+  assert.deepEqual(await ipam.check(), []);
+});
