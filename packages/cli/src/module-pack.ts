@@ -2,9 +2,10 @@
  * Starts fast: modules come from one file in which their types are already stripped, instead of from hundreds that Node
  * resolves, reads and strips one by one. It is filled by use: a start that had to read a source adds it at its end.
  *
- * A source counts, not the pack: each module is compared with its file (size and time of change) when it is loaded, so an
- * edit takes effect at once. Names and lines are the sources' own, since stripping moves nothing. The pack is replaced as a
- * whole, and a process keeps the one that it opened. Without one, or where it cannot be written, sources are read.
+ * A source counts, not the pack: each module is compared with its file (size and times) when it is loaded, so an edit takes
+ * effect at once, and so does another release, even if its archive gave all files the same time. Names and lines are the
+ * sources' own, since stripping moves nothing. The pack is replaced as a whole, and a process keeps the one that it opened.
+ * Without one, or where it cannot be written, sources are read.
  */
 import {
   closeSync,
@@ -30,8 +31,8 @@ import {
 import { resolve as resolvePath } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** What a file was when it was read: time of change in ms, and size. */
-type Stamp = readonly [changedAt: number, size: number];
+/** What a file was when it was read: times in ms, of which only the first can be set by whoever writes it, and size. */
+type Stamp = readonly [modifiedAt: number, changedAt: number, size: number];
 
 /** A packed module: its source's stamp, and where its text stands among the texts. */
 type Packed = readonly [...Stamp, offset: number, length: number];
@@ -45,15 +46,15 @@ interface Index {
   readonly names: Readonly<Record<string, readonly [path: string, ...Stamp]>>;
 }
 
-const maker = `${process.version} pack 1`;
+const maker = `${process.version} pack 2`;
 /** The index's length in decimal stands before it. */
 const headBytes = 12;
 /** A file changed this recently may change again without its stamp showing it: the kernel's clock of files is coarse. */
 const settledMs = 2000;
 
 /** Loads the modules of `packages/` under `root` (a directory's URL) through the pack in `directory` from now on. */
-export function loadThroughPack(root: URL, directory: string): void {
-  const pack = new ModulePack(root, directory);
+export function loadThroughPack(root: URL, directory: string, now: () => number = Date.now): void {
+  const pack = new ModulePack(root, directory, now);
   registerHooks({ resolve: pack.resolve, load: pack.load });
   process.once("exit", () => pack.save());
 }
@@ -70,8 +71,10 @@ class ModulePack {
   /** What this process read from sources. */
   readonly #addedModules = new Map<string, { readonly stamp: Stamp; readonly text: string }>();
   readonly #addedNames = new Map<string, readonly [string, ...Stamp]>();
+  readonly #now: () => number;
 
-  constructor(root: URL, directory: string) {
+  constructor(root: URL, directory: string, now: () => number) {
+    this.#now = now;
     this.#rootUrl = root.href;
     this.#packagesUrl = `${root.href}packages/`;
     this.#rootPath = fileURLToPath(root);
@@ -161,11 +164,12 @@ class ModulePack {
 
   #add(path: string, stamp: Stamp): string {
     const text = stripTypeScriptTypes(readFileSync(this.#rootPath + path, "utf8"));
-    if (Date.now() - stamp[0] > settledMs) this.#addedModules.set(path, { stamp, text });
+    const [, changedAt] = stamp;
+    if (this.#now() - changedAt > settledMs) this.#addedModules.set(path, { stamp, text });
     return text;
   }
 
-  #textOf([, , offset, length]: Packed): string | undefined {
+  #textOf([, , , offset, length]: Packed): string | undefined {
     if (this.#descriptor === undefined) return undefined;
     const bytes = Buffer.allocUnsafe(length);
     const count = readSync(this.#descriptor, bytes, 0, length, this.#textsAt + offset);
@@ -249,9 +253,9 @@ function moduleOf(source: string): LoadFnOutput {
 
 function stampOf(path: string): Stamp | undefined {
   const found: Stats | undefined = statSync(path, { throwIfNoEntry: false });
-  return found === undefined ? undefined : [found.mtimeMs, found.size];
+  return found === undefined ? undefined : [found.mtimeMs, found.ctimeMs, found.size];
 }
 
 function isSame(left: readonly number[], right: Stamp): boolean {
-  return left[0] === right[0] && left[1] === right[1];
+  return right.every((part, index) => part === left[index]);
 }
