@@ -48,7 +48,9 @@ export function readHostFile(path: string): HostFile | undefined {
 export function readHostEntry(path: string): HostEntry | undefined {
   const stat = unlessAbsent(() => lstatSync(path));
   if (stat === undefined) return undefined;
-  if (!stat.isSymbolicLink() && !stat.isFile()) throw new Error(`${path} is there and is not a file`);
+  // Asked before it is read, for which a pipe would let wait.
+  if (unlessAbsent(() => statSync(path))?.isFile() === false)
+    throw new Error(`${path} is there and is not a file`);
   const { uid, gid } = stat;
   const nothing = { content: Buffer.alloc(0), mode: 0 };
   const file = readHostFile(path) ?? nothing;

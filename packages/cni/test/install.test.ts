@@ -402,6 +402,10 @@ describe("cni install", () => {
     mkdirSync(join(root, "net/10-calico.conflist"), { recursive: true });
     assert.throws(() => install(), /10-calico\.conflist is there and is not a file$/);
     assert.deepEqual(tree("bin", "net", "lib"), {});
+    rmSync(join(root, "net/10-calico.conflist"), { recursive: true });
+    symlinkSync(root, join(root, "net/10-calico.conflist"));
+    assert.throws(() => install(), /10-calico\.conflist is there and is not a file$/);
+    assert.ok(!existsSync(join(root, "bin/calico")));
   });
 
   it("refuses settings that cannot be meant, each in one line", () => {
