@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -31,4 +31,16 @@ test("another program's lock is waited for by asking again, and ours keeps other
 
 test("a place where no file can be is an error", () => {
   assert.throws(() => FileLock.tryOpen("/dev/null/lock"), { name: "KernelError" });
+});
+
+test("a lock on a file that was removed, or made anew, is not of its name any more", (t) => {
+  const directory = mkdtempSync(join(tmpdir(), "caracal-lock-"));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  const path = join(directory, "lock");
+  using lock = FileLock.tryOpen(path);
+  assert.equal(lock?.isAt(path), true);
+  rmSync(path);
+  assert.equal(lock?.isAt(path), false);
+  writeFileSync(path, "");
+  assert.equal(lock?.isAt(path), false);
 });

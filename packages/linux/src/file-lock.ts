@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync } from "node:fs";
+import { closeSync, fstatSync, mkdirSync, openSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { checked, KernelError } from "./kernel-error.ts";
 import { libc } from "./libc.ts";
@@ -32,6 +32,12 @@ export class FileLock implements Disposable {
       if (error instanceof KernelError && error.errno === "EAGAIN") return undefined;
       throw error;
     }
+  }
+
+  /** Whether the locked file is still the one of that name: whoever had the lock before may have removed it meanwhile. */
+  isAt(path: string): boolean {
+    const [locked, named] = [fstatSync(this.#fd), statSync(path, { throwIfNoEntry: false })];
+    return locked.ino === named?.ino && locked.dev === named.dev;
   }
 
   close(): void {

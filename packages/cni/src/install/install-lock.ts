@@ -16,8 +16,8 @@ export class InstallBusyError extends Error {
 export function lockInstallation(stateDirectory: string): Disposable {
   const path = join(stateDirectory, "lock");
   const lock = FileLock.tryOpen(path);
-  // The other may have been an undoing, that took the file away before it let it go.
-  if (lock === undefined || !existsSync(path)) {
+  // The other may have been an undoing, that took the file away before it let it go; a third may have made it anew.
+  if (lock?.isAt(path) !== true) {
     lock?.close();
     throw new InstallBusyError(`another one is under way: it has the lock ${path}`);
   }
