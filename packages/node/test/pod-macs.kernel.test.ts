@@ -63,9 +63,19 @@ test(
     ]);
     await node.run(["ping", "-c1", "-W2", "10.0.0.2"]);
 
+    const machine = ["ip link set eth0 down address 02:00:00:00:00:04", "ip link add br0 type bridge"];
+    for (const step of [...machine, "ip link set eth0 master br0 up"]) {
+      await script(pod, step);
+      await clock.advance(500);
+      assert.equal(lines.length, 2, `a machine behind the pod keeps the MAC: ${step}`);
+    }
+    await script(pod, "ip link set eth0 nomaster");
+    await clock.advance(500);
+    assert.match(await node.ip("neigh", "show", "dev", "cali1"), /^10\.0\.0\.2 lladdr 02:00:00:00:00:04 /m);
+
     await script(pod, "ip link del eth0");
     await clock.advance(500);
-    assert.equal(lines.length, 2, "an interface that is gone is nobody's trouble");
+    assert.equal(lines.length, 4, "an interface that is gone is nobody's trouble");
     assert.ok(macs);
   },
 );

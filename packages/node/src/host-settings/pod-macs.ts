@@ -1,7 +1,7 @@
 import type { Clock } from "@caracal/dataplane";
 import { KernelError, type NamespaceTarget, Rtnetlink } from "@caracal/linux";
 import { IpAddress } from "@caracal/net";
-import { Mac, NeighbourState } from "@caracal/netlink";
+import { Iff, type Link, Mac, NeighbourState } from "@caracal/netlink";
 import type { Log } from "../observe/log.ts";
 
 export interface PodMacsOptions {
@@ -73,7 +73,7 @@ export class PodMacs implements Disposable {
 
   #lookAt(name: string): void {
     const host = this.#tables.link(name);
-    const mac = host?.kind === "veth" ? this.#tables.otherEnd(host)?.mac : undefined;
+    const mac = host?.kind === "veth" ? macOf(this.#tables.otherEnd(host)) : undefined;
     if (host === undefined || mac === undefined) return;
     for (const entry of this.#tables.neighbours(undefined, host.index)) {
       const isStatic = (entry.state & NeighbourState.NUD_PERMANENT) !== 0;
@@ -84,4 +84,13 @@ export class PodMacs implements Disposable {
       this.#options.log.info(fields, "a pod's MAC has changed: the host sends to the new one");
     }
   }
+}
+
+/**
+ * A pod that hands its interface on to a virtual machine gives it another MAC and makes it a port of a bridge, the interface
+ * being down meanwhile: then the machine behind the bridge has the former MAC, with the pod's addresses.
+ */
+function macOf(podEnd: Link | undefined): Mac | undefined {
+  const isPods = podEnd?.masterIndex === undefined && ((podEnd?.flags ?? 0) & Iff.IFF_UP) !== 0;
+  return isPods ? podEnd?.mac : undefined;
 }
