@@ -4,11 +4,11 @@
 // each state that is new is checked, by a janitor on a copy of it too. Addresses are IPv6: there the search asks one question
 // less to interleave.
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import { keys, Revision } from "@caracal/datastore";
-import type { IpamSettings } from "@caracal/ipam";
+import type { IpamSettings, IpamSnapshot } from "@caracal/ipam";
 import { IpAddress, Prefix } from "@caracal/net";
-import { explore } from "@caracal/testbed";
+import { type Exploration, explore } from "@caracal/testbed";
+import { testEach } from "./test-each.ts";
 import { Play, type PlayOptions, settingsOf, startSeconds, type Writing, writings } from "./play.ts";
 
 const oneBlock = settingsOf("fd00::/127", 127);
@@ -313,25 +313,31 @@ function assignWithEntry(play: Play, ipam: ReturnType<Play["ipamOf"]>): Promise<
 /** What the actors look for blocks by: the store itself, or what watches told before it all began and never since. */
 const looks = ["", ", by what watches told before"] as const;
 
-for (const [writing, look] of writings.flatMap((one) => looks.map((other) => [one, other] as const))) {
-  for (const one of cases) {
-    if (one.writings?.includes(writing) === false) continue;
-    test(`every interleaving, ${writing}${look}: ${one.name}`, async (t) => {
-      const { settings = oneBlock, nodes } = one;
-      const reclaimed = new Set<string>();
-      const prepared = new Play({ writing, nodes, settings, reclaimed });
-      await one.prepare?.(prepared);
-      const watched = look === "" ? {} : { watched: prepared.world.entries };
-      const options: PlayOptions = { writing, nodes, settings, reclaimed, ...watched };
-      const makePlay = (): Play => {
-        const play = new Play({ ...options, world: prepared.world.copy() });
-        play.ledger.take(prepared.ledger);
-        play.seconds = one.seconds ?? startSeconds;
-        one.begin(play);
-        return play;
-      };
-      const { runs, states } = await explore(makePlay);
-      t.diagnostic(`${states} states, ${runs} runs`);
-    });
-  }
+async function exploreCase(one: Case, writing: Writing, look: (typeof looks)[number]): Promise<Exploration> {
+  const { settings = oneBlock, nodes } = one;
+  const reclaimed = new Map<string, IpamSnapshot>();
+  const prepared = new Play({ writing, nodes, settings, reclaimed });
+  await one.prepare?.(prepared);
+  const watched = look === "" ? {} : { watched: prepared.world.entries };
+  const options: PlayOptions = { writing, nodes, settings, reclaimed, ...watched };
+  return explore(() => {
+    const play = new Play({ ...options, world: prepared.world.copy() });
+    play.ledger.take(prepared.ledger);
+    play.seconds = one.seconds ?? startSeconds;
+    one.begin(play);
+    return play;
+  });
 }
+
+await testEach(
+  writings
+    .flatMap((one) => looks.map((other) => [one, other] as const))
+    .flatMap(([writing, look]) =>
+      cases
+        .filter((one) => one.writings?.includes(writing) !== false)
+        .map((one) => ({
+          name: `every interleaving, ${writing}${look}: ${one.name}`,
+          explore: () => exploreCase(one, writing, look),
+        })),
+    ),
+);

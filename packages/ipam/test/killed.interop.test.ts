@@ -16,7 +16,7 @@ import { Dice, eventually, type Program, requireTool, startEtcd, Testbed } from 
 const skip = requireTool("etcd", "etcdctl");
 const nodes = ["n0", "n1", "n2", "n3"];
 const killCount = 24;
-const pauseMs = 450;
+const pauseMs = 200;
 const ipamRoot = `${keys.root}ipam/v2/`;
 
 interface Allocator {

@@ -1,7 +1,7 @@
 /** What the actors of a world were told that they have, and the checks of that against the store. */
 import assert from "node:assert/strict";
 import { keys } from "@caracal/datastore";
-import { checkConsistency, type Ipam, readSnapshot, addressState } from "@caracal/ipam";
+import { addressState, checkConsistency, type Ipam, type IpamSnapshot, readSnapshot } from "@caracal/ipam";
 import { IpAddress, Prefix } from "@caracal/net";
 import type { SteppedWorld } from "@caracal/testbed";
 
@@ -61,11 +61,8 @@ export class Ledger {
     }
   }
 
-  /** Throws when the store contradicts itself or what anyone was told. */
-  check(world: SteppedWorld): void {
-    const snapshot = readSnapshot(world.entries);
-    const unsafe = checkConsistency(snapshot).filter(({ severity }) => severity === "unsafe");
-    assert.deepEqual(unsafe, []);
+  /** Throws when the store contradicts what anyone was told. */
+  check(snapshot: IpamSnapshot): void {
     for (const { address, handle } of this.#holders.values()) {
       const block = snapshot.blocks.find(({ cidr }) => Prefix.contains(cidr, address));
       const state = addressState(block?.record, address);
@@ -83,6 +80,14 @@ export class Ledger {
     this.#releases.set(handle, known);
     return known;
   }
+}
+
+/** The records of a world; throws when they contradict each other. */
+export function readSafe(world: SteppedWorld): IpamSnapshot {
+  const snapshot = readSnapshot(world.entries);
+  const unsafe = checkConsistency(snapshot).filter(({ severity }) => severity === "unsafe");
+  assert.deepEqual(unsafe, []);
+  return snapshot;
 }
 
 /**

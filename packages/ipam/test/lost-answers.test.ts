@@ -3,11 +3,11 @@
 // and all that is left can be reclaimed. What was asked for is asked for once more, or not. Method: as in
 // interleaving.test.ts, with every operation of every order failing once, both before and after it happened.
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import { keys, Revision } from "@caracal/datastore";
-import type { Ipam, IpamSettings } from "@caracal/ipam";
+import type { Ipam, IpamSettings, IpamSnapshot } from "@caracal/ipam";
 import { IpAddress, Prefix } from "@caracal/net";
-import { explore } from "@caracal/testbed";
+import { type Exploration, explore } from "@caracal/testbed";
+import { testEach } from "./test-each.ts";
 import { Play, settingsOf, startSeconds, type Writing, writings } from "./play.ts";
 
 const oneBlock = settingsOf("fd00::/127", 127);
@@ -205,24 +205,28 @@ function assignWithEntry(play: Play, ipam: Ipam): Promise<void> {
   });
 }
 
-for (const writing of writings) {
-  for (const one of cases) {
-    if (one.writings?.includes(writing) === false) continue;
-    test(`every operation failing once, ${writing}: ${one.name}`, async (t) => {
-      const { settings = oneBlock, nodes } = one;
-      const { failing } = one;
-      const options = { writing, nodes, settings, reclaimed: new Set<string>(), mostFailures: 1, failing };
-      const prepared = new Play(options);
-      await one.prepare?.(prepared);
-      const makePlay = (): Play => {
-        const play = new Play({ ...options, world: prepared.world.copy() });
-        play.ledger.take(prepared.ledger);
-        play.seconds = one.seconds ?? startSeconds;
-        one.begin(play);
-        return play;
-      };
-      const { runs, states } = await explore(makePlay);
-      t.diagnostic(`${states} states, ${runs} runs`);
-    });
-  }
+async function exploreCase(one: Case, writing: Writing): Promise<Exploration> {
+  const { settings = oneBlock, nodes, failing } = one;
+  const reclaimed = new Map<string, IpamSnapshot>();
+  const options = { writing, nodes, settings, reclaimed, mostFailures: 1, failing };
+  const prepared = new Play(options);
+  await one.prepare?.(prepared);
+  return explore(() => {
+    const play = new Play({ ...options, world: prepared.world.copy() });
+    play.ledger.take(prepared.ledger);
+    play.seconds = one.seconds ?? startSeconds;
+    one.begin(play);
+    return play;
+  });
 }
+
+await testEach(
+  writings.flatMap((writing) =>
+    cases
+      .filter((one) => one.writings?.includes(writing) !== false)
+      .map((one) => ({
+        name: `every operation failing once, ${writing}: ${one.name}`,
+        explore: () => exploreCase(one, writing),
+      })),
+  ),
+);

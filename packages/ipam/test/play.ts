@@ -6,12 +6,13 @@ import {
   Ipam,
   IpamError,
   type IpamSettings,
+  type IpamSnapshot,
   type IpamView,
   Nanos,
   Reservations,
 } from "@caracal/ipam";
 import { Prefix } from "@caracal/net";
-import { assertReclaimable, Ledger } from "./ledger.ts";
+import { assertReclaimable, Ledger, readSafe } from "./ledger.ts";
 import { SteppedWorld } from "@caracal/testbed";
 
 /** When plays begin. */
@@ -67,8 +68,8 @@ export interface PlayOptions {
   readonly mostFailures?: number;
   /** Whose operations; anyone's unless told. */
   readonly failing?: string | undefined;
-  /** Contents of the world from which everything was reclaimed once; shared by the plays of one exploration. */
-  readonly reclaimed?: Set<string>;
+  /** Contents of the world from which everything was reclaimed once, read; shared by the plays of one exploration. */
+  readonly reclaimed?: Map<string, IpamSnapshot>;
   /** What watches told the actors before the play began, and nothing since: none unless told. */
   readonly watched?: readonly Entry[];
 }
@@ -93,13 +94,13 @@ export class Play {
   readonly #attempts: number;
   readonly #failures: unknown[] = [];
   readonly #writing: Writing;
-  readonly #reclaimed: Set<string>;
+  readonly #reclaimed: Map<string, IpamSnapshot>;
   readonly #watched: readonly Entry[] | undefined;
   #actorCount = 0;
   seconds = startSeconds;
 
   constructor(options: PlayOptions) {
-    const { writing, attempts = 3, reclaimed = new Set() } = options;
+    const { writing, attempts = 3, reclaimed = new Map() } = options;
     const manner = { elidesSameValues: writing === "elided writes" };
     this.world = options.world ?? new SteppedWorld(undefined, manner);
     this.nodes = options.nodes;
@@ -152,17 +153,19 @@ export class Play {
 
   /** What must hold at every moment. */
   checkSafety(): void {
-    const [failure] = this.#failures;
-    if (failure !== undefined) throw failure;
-    this.ledger.check(this.world);
+    this.#checkActors();
+    this.ledger.check(readSafe(this.world));
   }
 
   /** The same, and that all could be reclaimed if every actor stopped for ever now. */
   readonly check = async (): Promise<void> => {
-    this.checkSafety();
+    this.#checkActors();
     const key = this.world.contentKey();
-    if (this.#reclaimed.has(key)) return;
-    this.#reclaimed.add(key);
+    const known = this.#reclaimed.get(key);
+    const snapshot = known ?? readSafe(this.world);
+    this.ledger.check(snapshot);
+    if (known !== undefined) return;
+    this.#reclaimed.set(key, snapshot);
     const left = this.world.copy();
     const now = this.seconds;
     const pass = (): void => void (this.seconds += 61);
@@ -172,6 +175,11 @@ export class Play {
     await assertReclaimable(left, janitor, this.nodes, pass, resting);
     this.seconds = now;
   };
+
+  #checkActors(): void {
+    const [failure] = this.#failures;
+    if (failure !== undefined) throw failure;
+  }
 
   /** `assign` by a handle, as the ledger sees it. */
   assign(ipam: Ipam, handle: string, count = 1): Promise<void> {
