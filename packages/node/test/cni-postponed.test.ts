@@ -8,7 +8,7 @@ import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
-import { backlogMost, DeletionBacklog } from "../src/cni/deletion-backlog.ts";
+import { DeletionBacklog } from "../src/cni/deletion-backlog.ts";
 import type { CniEngine } from "../src/cni/cni-engine.ts";
 import { EarlyCalls } from "../src/cni/early-calls.ts";
 import { StoreError } from "@caracal/datastore";
@@ -129,7 +129,9 @@ test("a locked datastore is not written to", async (t) => {
 
 test("strange files are passed over, and the backlog is bounded", (t) => {
   const { directory } = newWorld(t);
-  const backlog = new DeletionBacklog(directory);
+  // Each is flushed to the disk: a bound to be reached soon.
+  const most = 8;
+  const backlog = new DeletionBacklog(directory, most);
   writeFileSync(join(directory, "strange.json"), "{");
   writeFileSync(join(directory, "other.json"), JSON.stringify(deletion));
   writeFileSync(join(directory, "half.json.new"), "");
@@ -139,11 +141,14 @@ test("strange files are passed over, and the backlog is bounded", (t) => {
     "c1",
     "c2",
   ]);
-  for (let index = 3; index < backlogMost; index += 1) {
+  for (let index = 3; index < most; index += 1) {
     const call = { ...deletion, containerId: `c${index}` };
     assert.equal(backlog.add(call), true);
   }
   assert.equal(backlog.add({ ...deletion, containerId: "one-more" }), false);
+  const refusal = { code: 11, message: /cannot be kept for later$/, details: "8 are kept already" };
+  assert.throws(() => backlog.keep({ ...deletion, containerId: "one-more" }, "it is away"), refusal);
+  assert.equal(new DeletionBacklog(directory, most - 1).calls.length, most - 1);
 });
 
 test("without room on the disk the runtime must ask again", async (t) => {

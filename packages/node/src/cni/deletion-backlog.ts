@@ -7,7 +7,7 @@ import { type CniCall, readCall } from "./cni-call.ts";
 import { CniCode, CniError } from "./cni-error.ts";
 
 /** More deletions than a node has pods are a storm that the runtime shall repeat. */
-export const backlogMost = 4_096;
+const backlogMost = 4_096;
 /** A call's input is bounded by what a plugin sends; a larger file is not ours. */
 const fileBytesMost = 4 << 20;
 const suffix = ".json";
@@ -18,14 +18,16 @@ const suffix = ".json";
  */
 export class DeletionBacklog {
   readonly #directory: string;
+  readonly #most: number;
   readonly #calls = new Map<string, CniCall>();
 
   /** Takes over what earlier daemons left. A file that cannot be read is none of theirs, and stays. */
-  constructor(directory: string) {
+  constructor(directory: string, most: number = backlogMost) {
     this.#directory = directory;
+    this.#most = most;
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     for (const name of readdirSync(directory)) {
-      if (!name.endsWith(suffix) || this.#calls.size >= backlogMost) continue;
+      if (!name.endsWith(suffix) || this.#calls.size >= this.#most) continue;
       const call = readFile(join(directory, name));
       if (call !== undefined && name === fileName(call)) this.#calls.set(name, call);
     }
@@ -39,7 +41,7 @@ export class DeletionBacklog {
   add(call: CniCall): boolean {
     const name = fileName(call);
     if (this.#calls.has(name)) return true;
-    if (this.#calls.size >= backlogMost) return false;
+    if (this.#calls.size >= this.#most) return false;
     replaceFile(join(this.#directory, name), JSON.stringify(call));
     this.#calls.set(name, call);
     return true;
@@ -47,7 +49,7 @@ export class DeletionBacklog {
 
   /** As `add`; what cannot be kept is to come back. `because` says why it cannot be done now. */
   keep(call: CniCall, because: string): void {
-    let trouble = `${backlogMost} are kept already`;
+    let trouble = `${this.#most} are kept already`;
     try {
       if (this.add(call)) return;
     } catch (error) {
