@@ -93,7 +93,7 @@ test("killed and restarted daemons lose no ping", { skip }, async (t) => {
 });
 
 test(
-  "while the store is away new pods are told to wait, known ones go, traffic goes on, and nothing leaks",
+  "while the store is away new pods wait for it, known ones go, traffic goes on, and nothing leaks",
   { skip },
   async (t) => {
     const cluster = await fullMesh(t);
@@ -108,11 +108,13 @@ test(
       const store = lab.daemon("store");
       process.kill(store?.pid ?? assert.fail("no such process"), "SIGKILL");
       await eventually(() => !isRunning(store));
-      const [added, removed] = await Promise.all([late.run("ADD"), old.run("DEL")]);
-      assert.equal(added.exitCode, 1);
-      assert.equal(codeOf(added.answer), 11, JSON.stringify(added));
+      const adding = late.run("ADD");
+      const removed = await old.run("DEL");
       assert.equal(removed.exitCode, 0, JSON.stringify(removed));
       await cluster.run("restart", "store");
+      const added = await adding;
+      // On a machine on which that took half a minute it is told to come back.
+      if (added.exitCode !== 0) assert.equal(codeOf(added.answer), 11, JSON.stringify(added));
       await eventually(async () => (await late.run("ADD")).exitCode === 0);
       for (const container of [old, late]) {
         await eventually(async () => (await container.run("DEL")).exitCode === 0);

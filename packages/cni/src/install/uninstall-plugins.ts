@@ -16,7 +16,8 @@ import { isOf, type PathOutcome, tlsDirectoryName } from "./install-plugins.ts";
 
 /**
  * Undoes an installation, the network configuration first: each path gets back what it had before, or nothing if it had nothing.
- * A file that someone changed since is left as it is, unless forced. Throws `InstallBusyError`, `InstallRecordError` and what the file system says.
+ * A file that someone changed since is left as it is, unless forced. Throws `InstallBusyError`, `InstallRecordError` and what the
+ * file system says.
  */
 export function uninstallPlugins(stateDirectory: string, isForced: boolean): readonly PathOutcome[] {
   if (!existsSync(stateDirectory)) return [];
