@@ -131,6 +131,7 @@ function allocate(
   owners: readonly Owner[],
   ordinals: readonly (readonly number[])[],
 ): AllocationBlock {
+  const about = aboutOwners(block.attributes);
   const added: AllocationAttribute[] = [];
   const allocations = [...block.allocations];
   const taken = new Set<number>();
@@ -138,14 +139,16 @@ function allocate(
     const mine = ordinals[position] ?? [];
     if (mine.length === 0) continue;
     const attribute = toAttribute(owner);
-    const known = indexOf(attribute, block.attributes, added);
+    const known = indexOf(attribute, about, block.attributes, added);
     const index = known ?? block.attributes.length + added.push(attribute) - 1;
+    about.handles.add(attribute.handle_id);
     for (const ordinal of mine) {
       allocations[ordinal] = index;
       taken.add(ordinal);
     }
   }
   const attributes = added.length === 0 ? block.attributes : [...block.attributes, ...added];
+  aboutKnown.set(attributes, about);
   // Wherever they are queued: not everyone looks at the slot before giving away the next of the queue.
   const unallocated = block.unallocated.filter((ordinal) => !taken.has(ordinal));
   const sequences = withSequence(block, taken);
@@ -155,15 +158,39 @@ function allocate(
 /** The entry that an allocation may share: Calico has one for the same handle and attributes. */
 function indexOf(
   attribute: AllocationAttribute,
-  known: readonly AllocationAttribute[],
-  added: readonly AllocationAttribute[],
+  { handles }: AboutOwners,
+  ...parts: readonly (readonly AllocationAttribute[])[]
 ): number | undefined {
-  const isSame = (one: AllocationAttribute): boolean =>
-    one.handle_id === attribute.handle_id && attributeKey(one) === attributeKey(attribute);
-  const index = known.findIndex(isSame);
-  if (index >= 0) return index;
-  const place = added.findIndex(isSame);
-  return place < 0 ? undefined : known.length + place;
+  if (!handles.has(attribute.handle_id)) return undefined;
+  const key = attributeKey(attribute);
+  const index = parts
+    .flat()
+    .findIndex((one) => one.handle_id === attribute.handle_id && attributeKey(one) === key);
+  return index < 0 ? undefined : index;
+}
+
+/**
+ * What is known of a block's owners without a look at each: they are strewn over the memory, and every assignment asks.
+ * Those that became others by assignments share it.
+ */
+interface AboutOwners {
+  /** Handles that may be among them. */
+  readonly handles: Set<string | undefined>;
+  /** Whether some were released a while ago. */
+  readonly isCooling: boolean;
+}
+
+const aboutKnown = new WeakMap<readonly AllocationAttribute[], AboutOwners>();
+
+function aboutOwners(attributes: readonly AllocationAttribute[]): AboutOwners {
+  const known = aboutKnown.get(attributes);
+  if (known !== undefined) return known;
+  const about = {
+    handles: new Set(attributes.map(({ handle_id: handle }) => handle)),
+    isCooling: attributes.some(({ releasedAt }) => releasedAt !== undefined),
+  };
+  aboutKnown.set(attributes, about);
+  return about;
 }
 
 function withSequence(
@@ -204,7 +231,7 @@ export function releaseOrdinals(
 
 /** Frees what was released at least `cooldownSeconds` ago; the same block when there is nothing to free. */
 export function endCooldown(block: AllocationBlock, cooldownSeconds: number, now: Nanos): AllocationBlock {
-  if (block.attributes.every(({ releasedAt }) => releasedAt === undefined)) return block;
+  if (!aboutOwners(block.attributes).isCooling) return block;
   const isOver = block.attributes.map(({ releasedAt }) => {
     if (releasedAt === undefined) return false;
     const time = Nanos.parseRfc3339(releasedAt);

@@ -178,7 +178,8 @@ export class RecordShelf<T> {
 
   #remember({ key, value, revision }: Entry, record: T, written?: Written<T>): Stored<T> {
     const stored = { key, record, revision };
-    this.#remembered.delete(key);
+    // Who was seen last counts only when somebody will have to go soon.
+    if (this.#remembered.size > maxRemembered / 2) this.#remembered.delete(key);
     this.#remembered.set(key, { value, written, stored, seenAt: this.#now() });
     if (this.#remembered.size > maxRemembered) {
       const [oldest] = this.#remembered.keys();

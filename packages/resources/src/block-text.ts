@@ -16,89 +16,115 @@ const maxPutIn = 8;
 export class BlockText implements Written<AllocationBlock> {
   readonly record: AllocationBlock;
   readonly text: string;
-  /** The owners' texts, one by one, and where all of them are in the text. */
-  readonly #owners: readonly string[];
-  readonly #ownersAt: number;
-  readonly #ownersEnd: number;
-  readonly #sequencesAt: number;
-  readonly #sequencesEnd: number;
-  readonly #hasOnlyOrdinals: boolean;
+  /** Each owner's text. Behind them may be those that were added later: texts of one block share the list as it grows. */
+  readonly owners: string[];
+  /** Whether the sequence numbers are ordinals' only. */
+  readonly isPlain: boolean;
+  // Where the parts of the text begin and end.
+  readonly allocationsAt: number;
+  readonly ownersAt: number;
+  readonly ownersEnd: number;
+  readonly sequencesAt: number;
+  readonly sequencesEnd: number;
 
   /** `before` is the same block's text, of earlier or later; another block's will do, it only has less in common. */
-  constructor(block: AllocationBlock, before: BlockText | undefined) {
-    const { affinity, affinity_claim_time: claimTime } = block;
-    const head = [
-      `{"cidr":${goString(block.cidr)}`,
-      affinity === undefined ? ',"affinity":null' : `,"affinity":${goString(affinity)}`,
-      claimTime === undefined ? "" : `,"affinity_claim_time":${goString(claimTime)}`,
-      `,"allocations":${JSON.stringify(block.allocations)}`,
-      `,"unallocated":${JSON.stringify(block.unallocated)}`,
-      `,"attributes":[`,
-    ].join("");
-    const [owners, ownersText] =
-      before === undefined ? ownersAnew(block.attributes) : before.#ownersOf(block.attributes);
+  constructor(block: AllocationBlock, before?: BlockText) {
+    const { allocations, attributes, sequenceNumberForAllocation: sequences } = block;
+    const hasGrown = before !== undefined && beginsWith(attributes, before.record.attributes);
+    this.record = block;
+    this.owners = hasGrown ? grownOwners(before, attributes) : ownersOf(attributes, before);
+    this.isPlain = hasOnlyOrdinals(sequences, allocations.length);
+    const name = (before === undefined ? undefined : knownName(before, block)) ?? nameText(block);
+    const slots = `${JSON.stringify(allocations)},"unallocated":${JSON.stringify(block.unallocated)},"attributes":[`;
+    const owners = hasGrown ? grownText(before, attributes.length, this.owners) : this.owners.join(",");
     const middle = `],"sequenceNumber":${block.sequenceNumber},"sequenceNumberForAllocation":`;
-    const isPlain = hasOnlyOrdinals(block.sequenceNumberForAllocation, block.allocations.length);
-    const known = before === undefined || !isPlain ? undefined : before.#sequencesOf(block);
-    const sequences = known ?? goMap(block.sequenceNumberForAllocation, String);
+    const numbers = (this.isPlain ? grownNumbers(before, block) : undefined) ?? goMap(sequences, String);
     const others = otherMembers(block, blockFields).map((member) => `,${member}`);
     const tail = [`,"deleted":${block.deleted}`, ...others, "}"].join("");
-    this.record = block;
-    this.text = [head, ownersText, middle, sequences, tail].join("");
-    this.#owners = owners;
-    this.#ownersAt = head.length;
-    this.#ownersEnd = this.#ownersAt + ownersText.length;
-    this.#sequencesAt = this.#ownersEnd + middle.length;
-    this.#sequencesEnd = this.#sequencesAt + sequences.length;
-    this.#hasOnlyOrdinals = isPlain;
-  }
-
-  /** The texts of owners, one by one and all: of those that are this block's too, in the same order, it has them. */
-  #ownersOf(owners: Owners): readonly [readonly string[], string] {
-    const before = this.record.attributes;
-    if (before.length > 0 && before.every((owner, place) => owners[place] === owner)) {
-      const added = owners.slice(before.length).map(attributeText);
-      const known = this.text.slice(this.#ownersAt, this.#ownersEnd);
-      // Put together here, and copied once, with the rest.
-      return [[...this.#owners, ...added], added.reduce((text, one) => `${text},${one}`, known)];
-    }
-    let place = 0;
-    const texts = owners.map((owner) => {
-      while (place < before.length && before[place] !== owner) place += 1;
-      const known = this.#owners[place];
-      place += 1;
-      return known ?? attributeText(owner);
-    });
-    return [texts, texts.join(",")];
-  }
-
-  /** The text of another block's sequence numbers, if that has only ordinals; `undefined` when they are quicker written anew. */
-  #sequencesOf({
-    allocations: { length: size },
-    sequenceNumberForAllocation: now,
-  }: AllocationBlock): string | undefined {
-    if (!this.#hasOnlyOrdinals || this.record.allocations.length !== size) return undefined;
-    const before = this.record.sequenceNumberForAllocation;
-    const changed: number[] = [];
-    for (let ordinal = 0; ordinal < size; ordinal += 1) {
-      if (now[ordinal] === before[ordinal]) continue;
-      if (now[ordinal] === undefined || changed.push(ordinal) > maxPutIn) return undefined;
-    }
-    const text = this.text.slice(this.#sequencesAt, this.#sequencesEnd);
-    return changed.reduce((map, ordinal) => putIn(map, now, before, ordinal, size), text);
+    this.text = [name, slots, owners, middle, numbers, tail].join("");
+    this.allocationsAt = name.length;
+    this.ownersAt = this.allocationsAt + slots.length;
+    this.ownersEnd = this.ownersAt + owners.length;
+    this.sequencesAt = this.ownersEnd + middle.length;
+    this.sequencesEnd = this.sequencesAt + numbers.length;
   }
 }
 
-function ownersAnew(owners: Owners): readonly [readonly string[], string] {
-  const texts = owners.map(attributeText);
-  return [texts, texts.join(",")];
+function nameText({ cidr, affinity, affinity_claim_time: claimTime }: AllocationBlock): string {
+  const owner = affinity === undefined ? "null" : goString(affinity);
+  const since = claimTime === undefined ? "" : `,"affinity_claim_time":${goString(claimTime)}`;
+  return `{"cidr":${goString(cidr)},"affinity":${owner}${since},"allocations":`;
+}
+
+/** The same as `nameText`, if it says the same. */
+function knownName({ record, text, allocationsAt }: BlockText, block: AllocationBlock): string | undefined {
+  const isSame =
+    record.cidr === block.cidr &&
+    record.affinity === block.affinity &&
+    record.affinity_claim_time === block.affinity_claim_time;
+  return isSame ? text.slice(0, allocationsAt) : undefined;
+}
+
+function beginsWith(owners: Owners, first: Owners): boolean {
+  for (let place = 0; place < first.length; place += 1) if (owners[place] !== first[place]) return false;
+  return first.length > 0;
+}
+
+/** The texts of owners that are those of before and more. */
+function grownOwners({ record, owners: known }: BlockText, owners: Owners): string[] {
+  const { length } = record.attributes;
+  const texts = known.length === length ? known : known.slice(0, length);
+  for (let place = length; place < owners.length; place += 1) {
+    const owner = owners[place];
+    if (owner !== undefined) texts.push(attributeText(owner));
+  }
+  return texts;
+}
+
+/** Put together, and copied only with the rest. */
+function grownText(
+  { record, text, ownersAt, ownersEnd }: BlockText,
+  count: number,
+  owners: string[],
+): string {
+  let all = text.slice(ownersAt, ownersEnd);
+  for (let place = record.attributes.length; place < count; place += 1) all += `,${owners[place]}`;
+  return all;
+}
+
+/** The texts of owners; those that were among the owners before, in the same order, have theirs already. */
+function ownersOf(owners: Owners, before: BlockText | undefined): string[] {
+  if (before === undefined) return owners.map(attributeText);
+  const { attributes } = before.record;
+  let place = 0;
+  return owners.map((owner) => {
+    while (place < attributes.length && attributes[place] !== owner) place += 1;
+    const known = place < attributes.length ? before.owners[place] : undefined;
+    place += 1;
+    return known ?? attributeText(owner);
+  });
+}
+
+/** The text of a block's sequence numbers, which are ordinals' only; `undefined` when they are quicker written anew. */
+function grownNumbers(before: BlockText | undefined, block: AllocationBlock): string | undefined {
+  const { allocations, sequenceNumberForAllocation: now } = block;
+  const size = allocations.length;
+  if (before?.isPlain !== true || before.record.allocations.length !== size) return undefined;
+  const then = before.record.sequenceNumberForAllocation;
+  const changed: number[] = [];
+  for (let ordinal = 0; ordinal < size; ordinal += 1) {
+    if (now[ordinal] === then[ordinal]) continue;
+    if (now[ordinal] === undefined || changed.push(ordinal) > maxPutIn) return undefined;
+  }
+  const text = before.text.slice(before.sequencesAt, before.sequencesEnd);
+  return changed.reduce((map, ordinal) => putIn(map, now, then, ordinal, size), text);
 }
 
 /** Whether a number can be put into a map's text: names that are no ordinals have no known place in it. */
 function hasOnlyOrdinals(sequences: Sequences, blockSize: number): boolean {
-  const { places } = orderOf(blockSize);
-  for (const key in sequences) if (!places.has(key)) return false;
-  return true;
+  let count = 0;
+  for (let ordinal = 0; ordinal < blockSize; ordinal += 1) if (sequences[ordinal] !== undefined) count += 1;
+  return count === Object.keys(sequences).length;
 }
 
 /** The text of a map whose keys are all ordinals, `base` with some of the others, with one more of these. */
