@@ -109,21 +109,37 @@ export async function ensureBlock(
   return assignment.result();
 }
 
-/** Choices by settings, where nothing else decides but what addresses are for. */
-const selections = new WeakMap<IpamSettings, Map<string, PoolSelection>>();
+/** What is chosen for addresses of a family and use. */
+interface Choice {
+  readonly family: IpFamily;
+  readonly use: PoolUse;
+  readonly selection: PoolSelection;
+}
+
+/** Choices by settings and node, where nothing else decides but what addresses are for. */
+const choices = new WeakMap<IpamSettings, Map<string, Choice[]>>();
+
+function choicesOf(settings: IpamSettings, node: string): Choice[] {
+  const byNode = choices.get(settings) ?? new Map<string, Choice[]>();
+  choices.set(settings, byNode);
+  const known = byNode.get(node) ?? [];
+  byNode.set(node, known);
+  return known;
+}
 
 function select(settings: IpamSettings, request: BlockRequest): PoolSelection {
   const { nodeLabels, pools } = settings;
+  const { family, use } = request;
   const node = request.owner.name;
   const isNamed = request.pools !== undefined && request.pools.length > 0;
   if (isNamed || pools.some(({ namespaceSelector }) => namespaceSelector !== "")) {
     return selectPools({ ...request, node, nodeLabels }, pools);
   }
-  const known = selections.get(settings) ?? new Map<string, PoolSelection>();
-  selections.set(settings, known);
-  const key = `${request.family} ${request.use} ${node}`;
-  const selection = known.get(key) ?? selectPools({ ...request, node, nodeLabels }, pools);
-  known.set(key, selection);
+  const known = choicesOf(settings, node);
+  const made = known.find((one) => one.family === family && one.use === use);
+  if (made !== undefined) return made.selection;
+  const selection = selectPools({ ...request, node, nodeLabels }, pools);
+  known.push({ family, use, selection });
   return selection;
 }
 
@@ -143,6 +159,8 @@ interface FoundBlock {
   /** It was made with what is wanted from it. */
   readonly isFilled?: boolean;
 }
+
+const none: readonly never[] = [];
 
 /** One run of the algorithm: what is still wanted, and what is known of the blocks. */
 class Assignment {
@@ -478,7 +496,9 @@ class Assignment {
   }
 
   #firsts(cidr: Prefix, ordinals: readonly (readonly number[])[]): readonly FirstAllocation[] {
-    return this.#request.wants.flatMap(({ handle, together }, index) => {
+    const { wants } = this.#request;
+    if (wants.every(({ together }) => together === undefined)) return none;
+    return wants.flatMap(({ handle, together }, index) => {
       const [ordinal] = ordinals[index] ?? [];
       if (together === undefined || handle === undefined || ordinal === undefined) return [];
       const exists = (): void => void this.#existing.add(index);

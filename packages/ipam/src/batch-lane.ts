@@ -21,7 +21,7 @@ export class BatchLane {
 
   /** Runs a job when all before it are done, whatever became of them. */
   run<T>(job: () => Promise<T>): Promise<T> {
-    const done = this.#tail.then(job);
+    const done = after(this.#tail, job);
     this.#tail = done.catch(() => undefined);
     return done;
   }
@@ -37,6 +37,11 @@ export class BatchLane {
   leave(): void {
     this.#waiting -= 1;
   }
+}
+
+async function after<T>(before: Promise<unknown>, job: () => Promise<T>): Promise<T> {
+  await before;
+  return await job();
 }
 
 interface Batch<Q, R> {

@@ -93,7 +93,7 @@ export function countByHandle(block: AllocationBlock): ReadonlyMap<string, numbe
 
 /** The address at an ordinal of a block. */
 export function addressAt(cidr: Prefix, ordinal: number): IpAddress {
-  const address = Prefix.at(cidr, BigInt(ordinal));
+  const address = Prefix.at(cidr, ordinal);
   if (address === undefined) throw new RangeError(`${Prefix.format(cidr)} has no ordinal ${ordinal}`);
   return address;
 }
@@ -150,7 +150,9 @@ function allocate(
   const attributes = added.length === 0 ? block.attributes : [...block.attributes, ...added];
   aboutKnown.set(attributes, about);
   // Wherever they are queued: not everyone looks at the slot before giving away the next of the queue.
-  const unallocated = block.unallocated.filter((ordinal) => !taken.has(ordinal));
+  const [only] = taken;
+  const isLeft = taken.size === 1 ? (one: number) => one !== only : (one: number) => !taken.has(one);
+  const unallocated = block.unallocated.filter(isLeft);
   const sequences = withSequence(block, taken);
   return { ...block, allocations, attributes, unallocated, sequenceNumberForAllocation: sequences };
 }

@@ -338,7 +338,7 @@ export class Ipam {
   async #assignAll(requests: readonly AnyAssignRequest[]): Promise<readonly (AssignResult | NotFirst)[]> {
     const settings = await this.#settings();
     if (settings.pools.every(({ namespaceSelector }) => namespaceSelector === "")) {
-      return this.#assignAlike(settings, requests, "");
+      return await this.#assignAlike(settings, requests, "");
     }
     const results = new Map<AnyAssignRequest, AssignResult | NotFirst>();
     for (const [labels, alike] of Map.groupBy(requests, labelsText)) {

@@ -74,20 +74,26 @@ export function countingSteps(
   cidr: Prefix,
   { counts, firsts = [] }: AllocationPlan,
 ): readonly ShelfStep[] {
-  const first = new Map(firsts.map((one) => [one.handle, one]));
   const block = Prefix.format(cidr);
-  const counting = [...counts].map(([handle, count]) => {
+  const steps: ShelfStep[] = [];
+  for (const [handle, count] of counts) {
     const key = keys.handle(handle);
-    const alone = first.get(handle);
-    const known = alone === undefined ? handles.remembered(key) : undefined;
-    if (known !== undefined) return handles.updating(known, adjusted(known.record, cidr, count));
+    const first = firsts.find((one) => one.handle === handle);
+    const known = first === undefined ? handles.remembered(key) : undefined;
+    if (known !== undefined) {
+      steps.push(handles.updating(known, adjusted(known.record, cidr, count)));
+      continue;
+    }
     const creating = handles.creating(key, { ...emptyHandle, block: { [block]: count } });
-    return alone === undefined ? creating : refusing(creating, alone.exists);
-  });
-  const entries = firsts.map(({ entry: { key, value, wrote }, exists }) =>
-    refusing({ step: { kind: "create", key, value }, accept: wrote, refuse: () => undefined }, exists),
-  );
-  return [...counting, ...entries];
+    steps.push(first === undefined ? creating : refusing(creating, first.exists));
+  }
+  for (const { entry, exists } of firsts) {
+    const { key, value, wrote } = entry;
+    steps.push(
+      refusing({ step: { kind: "create", key, value }, accept: wrote, refuse: () => undefined }, exists),
+    );
+  }
+  return steps;
 }
 
 /** The step, with `exists` told when its key is taken. */

@@ -45,7 +45,7 @@ export const Prefix: {
   /** The last address. */
   readonly last: (prefix: Prefix) => IpAddress;
   /** The address `index` places after the first, or `undefined` outside the prefix. */
-  readonly at: (prefix: Prefix, index: bigint) => IpAddress | undefined;
+  readonly at: (prefix: Prefix, index: bigint | number) => IpAddress | undefined;
   /** How far `address` is from the first address, or `undefined` when it is outside. */
   readonly indexOf: (prefix: Prefix, address: IpAddress) => bigint | undefined;
   /** Order by family, address, then length (shorter first): for sorting. */
@@ -71,8 +71,14 @@ export const Prefix: {
       ? Ipv4.of(prefix.address | ~Ipv4.mask(prefix.length))
       : Ipv6.of(prefix.address | ((1n << BigInt(128 - prefix.length)) - 1n)),
   at: (prefix, index) => {
-    if (index < 0n || index >= 1n << BigInt(bits(prefix.family) - prefix.length)) return undefined;
-    return prefix.family === 4 ? Ipv4.of(prefix.address + Number(index)) : Ipv6.of(prefix.address + index);
+    if (prefix.family === 4) {
+      const place = Number(index);
+      return place < 0 || place >= 2 ** (32 - prefix.length) ? undefined : Ipv4.of(prefix.address + place);
+    }
+    const place = BigInt(index);
+    return place < 0n || place >= 1n << BigInt(128 - prefix.length)
+      ? undefined
+      : Ipv6.of(prefix.address + place);
   },
   indexOf: (prefix, address) =>
     contains(prefix, address) ? BigInt(address) - BigInt(prefix.address) : undefined,
