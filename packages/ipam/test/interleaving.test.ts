@@ -5,29 +5,21 @@
 // less to interleave.
 import assert from "node:assert/strict";
 import { keys, Revision } from "@caracal/datastore";
-import type { IpamSettings, IpamSnapshot } from "@caracal/ipam";
-import { IpAddress, Prefix } from "@caracal/net";
-import { type Exploration, explore } from "@caracal/testbed";
+import {
+  assignCertain,
+  assignWithEntry,
+  endpointKey,
+  type ExploredCase,
+  exploreCase,
+  poolRange,
+  takenBack,
+} from "./explored-case.ts";
+import { type Play, settingsOf, writings } from "./play.ts";
 import { testEach } from "./test-each.ts";
-import { Play, type PlayOptions, settingsOf, startSeconds, type Writing, writings } from "./play.ts";
 
-const oneBlock = settingsOf("fd00::/127", 127);
 const twoBlocksStrictly = settingsOf("fd00::/127", 128, true);
 
-interface Case {
-  readonly name: string;
-  readonly nodes: readonly string[];
-  readonly settings?: IpamSettings;
-  /** Those that keep the states few enough; all unless told. */
-  readonly writings?: readonly Writing[];
-  /** Done before the exploration. */
-  readonly prepare?: (play: Play) => Promise<void>;
-  /** When the actors begin, where that is not when the world was prepared. */
-  readonly seconds?: number;
-  readonly begin: (play: Play) => void;
-}
-
-const cases: readonly Case[] = [
+const cases: readonly ExploredCase[] = [
   {
     name: "three nodes that each assign, strictly, with two blocks of one address",
     nodes: ["a", "b", "c"],
@@ -105,20 +97,8 @@ const cases: readonly Case[] = [
     },
   },
   {
-    // The reclaiming node finds no free block, and the idle one begins to assign again at any moment of it.
+    ...takenBack,
     name: "a block taken back from an idle node",
-    nodes: ["a", "b"],
-    settings: settingsOf("fd00::/127", 127, true),
-    prepare: async (play) => {
-      await play.ipamOf("a", play.world.immediateStore()).ensureBlock({ family: 6, use: "Workload" });
-    },
-    seconds: startSeconds + 61,
-    begin: (play) => {
-      const a = play.ipamOf("a");
-      const b = play.ipamOf("b");
-      play.begin(() => play.assign(a, "a1"));
-      play.begin(() => play.assign(b, "b1"));
-    },
   },
   {
     name: "an owner that takes and gives up its blocks while another borrows from them and a third gives them up",
@@ -141,7 +121,7 @@ const cases: readonly Case[] = [
       const a = play.ipamOf("a");
       const b = play.ipamOf("b");
       play.begin(() => a.ensureBlock({ family: 6, use: "Workload" }));
-      play.begin(() => b.releaseRange(rangeOf("fd00::/127")));
+      play.begin(() => b.releaseRange(poolRange));
     },
   },
   {
@@ -267,9 +247,6 @@ const cases: readonly Case[] = [
   },
 ];
 
-/** Of the endpoint that is written together with an assignment. */
-const endpointKey = keys.resource("workloadendpoints", "pod", "default");
-
 /** One address more counted than held: what an assignment leaves that was stopped between the handle and the block. */
 async function prepareSurplus(play: Play): Promise<void> {
   const store = play.world.immediateStore();
@@ -285,49 +262,8 @@ async function correct(play: Play, handle: string): Promise<void> {
   if (found !== undefined) await janitor.correctHandle(handle, found.revision);
 }
 
-function rangeOf(text: string): Prefix {
-  return Prefix.parse(text) ?? assert.fail(text);
-}
-
-/** The first address of the pool and no other. */
-function assignCertain(play: Play, ipam: ReturnType<Play["ipamOf"]>, handle: string): Promise<void> {
-  const address = IpAddress.parse("fd00::") ?? assert.fail();
-  return play.ledger.assigning(handle, async () => {
-    const result = await ipam.assignAddress({ address, handle, attributes: {} });
-    return result.kind === "assigned" ? [address] : [];
-  });
-}
-
-function assignWithEntry(play: Play, ipam: ReturnType<Play["ipamOf"]>): Promise<void> {
-  return play.ledger.assigning("h", async () => {
-    const together = (address: IpAddress) => ({
-      key: endpointKey,
-      value: IpAddress.format(address),
-      wrote: () => undefined,
-    });
-    const result = await ipam.assignFirst({ family: 6, handle: "h", attributes: {}, together });
-    return result.kind === "assigned" ? result.addresses : [];
-  });
-}
-
 /** What the actors look for blocks by: the store itself, or what watches told before it all began and never since. */
 const looks = ["", ", by what watches told before"] as const;
-
-async function exploreCase(one: Case, writing: Writing, look: (typeof looks)[number]): Promise<Exploration> {
-  const { settings = oneBlock, nodes } = one;
-  const reclaimed = new Map<string, IpamSnapshot>();
-  const prepared = new Play({ writing, nodes, settings, reclaimed });
-  await one.prepare?.(prepared);
-  const watched = look === "" ? {} : { watched: prepared.world.entries };
-  const options: PlayOptions = { writing, nodes, settings, reclaimed, ...watched };
-  return explore(() => {
-    const play = new Play({ ...options, world: prepared.world.copy() });
-    play.ledger.take(prepared.ledger);
-    play.seconds = one.seconds ?? startSeconds;
-    one.begin(play);
-    return play;
-  });
-}
 
 await testEach(
   writings
@@ -337,7 +273,8 @@ await testEach(
         .filter((one) => one.writings?.includes(writing) !== false)
         .map((one) => ({
           name: `every interleaving, ${writing}${look}: ${one.name}`,
-          explore: () => exploreCase(one, writing, look),
+          explore: () =>
+            exploreCase(one, writing, ({ world }) => (look === "" ? {} : { watched: world.entries })),
         })),
     ),
 );

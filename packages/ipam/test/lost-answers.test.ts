@@ -2,31 +2,22 @@
 // holds as without: no address has two owners, no block two confirmed affinities, every address is counted by its handle,
 // and all that is left can be reclaimed. What was asked for is asked for once more, or not. Method: as in
 // interleaving.test.ts, with every operation of every order failing once, both before and after it happened.
-import assert from "node:assert/strict";
-import { keys, Revision } from "@caracal/datastore";
-import type { Ipam, IpamSettings, IpamSnapshot } from "@caracal/ipam";
-import { IpAddress, Prefix } from "@caracal/net";
-import { type Exploration, explore } from "@caracal/testbed";
+import { Revision } from "@caracal/datastore";
+import type { Ipam } from "@caracal/ipam";
+import type { IpAddress } from "@caracal/net";
+import {
+  assignCertain,
+  assignWithEntry,
+  endpointKey,
+  type ExploredCase,
+  exploreCase,
+  poolRange,
+  takenBack,
+} from "./explored-case.ts";
+import { writings } from "./play.ts";
 import { testEach } from "./test-each.ts";
-import { Play, settingsOf, startSeconds, type Writing, writings } from "./play.ts";
 
-const oneBlock = settingsOf("fd00::/127", 127);
-const range = Prefix.parse("fd00::/127") ?? assert.fail();
-
-interface Case {
-  readonly name: string;
-  readonly nodes: readonly string[];
-  readonly settings?: IpamSettings;
-  /** Those that keep the states few enough; all unless told. */
-  readonly writings?: readonly Writing[];
-  readonly prepare?: (play: Play) => Promise<void>;
-  readonly seconds?: number;
-  /** Whose operations fail; anyone's unless told. */
-  readonly failing?: string;
-  readonly begin: (play: Play) => void;
-}
-
-const cases: readonly Case[] = [
+const cases: readonly ExploredCase[] = [
   {
     name: "an assignment that is repeated, and released, beside another node's",
     writings: ["transactions", "mixed"],
@@ -82,20 +73,9 @@ const cases: readonly Case[] = [
     },
   },
   {
+    ...takenBack,
     name: "a block taken back from an idle node that assigns again",
     writings: ["transactions"],
-    nodes: ["a", "b"],
-    settings: settingsOf("fd00::/127", 127, true),
-    prepare: async (play) => {
-      await play.ipamOf("a", play.world.immediateStore()).ensureBlock({ family: 6, use: "Workload" });
-    },
-    seconds: startSeconds + 61,
-    begin: (play) => {
-      const a = play.ipamOf("a");
-      const b = play.ipamOf("b");
-      play.begin(() => play.assign(a, "a1"));
-      play.begin(() => play.assign(b, "b1"));
-    },
   },
   {
     name: "a release that is repeated while the range is given up",
@@ -107,7 +87,7 @@ const cases: readonly Case[] = [
       const a = play.ipamOf("a");
       const b = play.ipamOf("b");
       play.begin(() => play.persist(() => play.release(a, "h")));
-      play.begin(() => play.persist(() => b.releaseRange(range)));
+      play.begin(() => play.persist(() => b.releaseRange(poolRange)));
     },
   },
   {
@@ -140,7 +120,7 @@ const cases: readonly Case[] = [
       const a = play.ipamOf("a");
       const b = play.ipamOf("b");
       play.begin(() => play.persist(() => a.ensureBlock({ family: 6, use: "Workload" })));
-      play.begin(() => play.persist(() => b.releaseRange(range)));
+      play.begin(() => play.persist(() => b.releaseRange(poolRange)));
     },
   },
   {
@@ -176,48 +156,11 @@ const cases: readonly Case[] = [
   },
 ];
 
-/** Of the endpoint that is written together with an assignment. */
-const endpointKey = keys.resource("workloadendpoints", "pod", "default");
-
 async function releaseKnown(
   ipam: Ipam,
   { address, handle }: { readonly address: IpAddress; readonly handle: string },
 ): Promise<void> {
   await ipam.release({ address, handle });
-}
-
-function assignCertain(play: Play, ipam: Ipam, handle: string): Promise<void> {
-  return play.ledger.assigning(handle, async () => {
-    const result = await ipam.assignAddress({ address: range.address, handle, attributes: {} });
-    return result.kind === "assigned" ? [range.address] : [];
-  });
-}
-
-function assignWithEntry(play: Play, ipam: Ipam): Promise<void> {
-  return play.ledger.assigning("h", async () => {
-    const together = (address: IpAddress) => ({
-      key: endpointKey,
-      value: IpAddress.format(address),
-      wrote: () => undefined,
-    });
-    const result = await ipam.assignFirst({ family: 6, handle: "h", attributes: {}, together });
-    return result.kind === "assigned" ? result.addresses : [];
-  });
-}
-
-async function exploreCase(one: Case, writing: Writing): Promise<Exploration> {
-  const { settings = oneBlock, nodes, failing } = one;
-  const reclaimed = new Map<string, IpamSnapshot>();
-  const options = { writing, nodes, settings, reclaimed, mostFailures: 1, failing };
-  const prepared = new Play(options);
-  await one.prepare?.(prepared);
-  return explore(() => {
-    const play = new Play({ ...options, world: prepared.world.copy() });
-    play.ledger.take(prepared.ledger);
-    play.seconds = one.seconds ?? startSeconds;
-    one.begin(play);
-    return play;
-  });
 }
 
 await testEach(
@@ -226,7 +169,7 @@ await testEach(
       .filter((one) => one.writings?.includes(writing) !== false)
       .map((one) => ({
         name: `every operation failing once, ${writing}: ${one.name}`,
-        explore: () => exploreCase(one, writing),
+        explore: () => exploreCase(one, writing, () => ({ mostFailures: 1 })),
       })),
   ),
 );
